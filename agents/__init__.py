@@ -1,0 +1,1 @@
+"""What each agent can do: one folder per agent, one module per capability."""

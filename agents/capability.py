@@ -1,0 +1,58 @@
+"""The marker that makes a function an agent's action.
+
+An action is a plain (async) function: typed parameters and result, no Prefect, no clock, no
+logger. The marker tags it and returns it unchanged; ``agents.registry`` finds it and
+``agents.tasks`` gives it a name, retries, a timeout and its ledger entry.
+
+Four parameter names are filled in by the caller's toolbox rather than by the message, because
+they are tools and not data: ``now`` (aware datetime), ``business`` (blocks.business.Business),
+``ledger`` (blocks.ledger.Ledger) and ``prefect`` (blocks.prefect_api.PrefectApi).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+TOOLS = frozenset({"now", "business", "ledger", "prefect"})
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class ActionPolicy:
+    """How an action is run.
+
+    Attributes:
+        timeout: Deadline of one attempt, in seconds.
+        retries: Further attempts after a retryable error.
+        effect: Whether it changes the world outside; its message is then durable before it acts.
+    """
+
+    timeout: float = 60.0
+    retries: int = 2
+    effect: bool = False
+
+
+def action(*, timeout: float = 60.0, retries: int = 2, effect: bool = False) -> Callable[[F], F]:
+    """Mark a function as an action; see ActionPolicy for the arguments."""
+    policy = ActionPolicy(timeout, retries, effect)
+
+    def mark(function: F) -> F:
+        function.__action__ = policy  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def policy_of(function: Callable[..., Any]) -> ActionPolicy | None:
+    """The policy of an action, None for any other function."""
+    policy = getattr(function, "__action__", None)
+    return policy if isinstance(policy, ActionPolicy) else None
+
+
+def tools_of(function: Callable[..., Any]) -> frozenset[str]:
+    """Which tools the action asks for."""
+    return TOOLS & set(inspect.signature(function).parameters)

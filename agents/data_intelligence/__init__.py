@@ -1,0 +1,11 @@
+"""The Data Intelligence agent."""
+
+from agents.registry import AgentSpec
+
+AGENT = AgentSpec(
+    id="data-intelligence",
+    title="Data Intelligence",
+    specialization=(
+        "Finds what the numbers say: patterns, forecasts, anomalies, and whether the data can be trusted."
+    ),
+)

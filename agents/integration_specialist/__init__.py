@@ -1,0 +1,11 @@
+"""The Integration Specialist agent."""
+
+from agents.registry import AgentSpec
+
+AGENT = AgentSpec(
+    id="integration-specialist",
+    title="Integration Specialist",
+    specialization=(
+        "Connects to databases, suppliers and partners: fetches, checks, converts and synchronises."
+    ),
+)

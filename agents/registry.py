@@ -1,0 +1,114 @@
+"""Finds the agents and their actions in the folders, and says what each is doing."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+import agents
+from agents.capability import ActionPolicy, policy_of
+from blocks.errors import UnknownAction
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """What an agent is; its folder's ``__init__`` holds one as ``AGENT``.
+
+    Attributes:
+        id: Dashed name, equal to the folder's name.
+        title: Name for people.
+        specialization: One sentence: what to ask it for.
+        capacity: Calls it takes at once.
+    """
+
+    id: str
+    title: str
+    specialization: str
+    capacity: int = 8
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """One action as the registry knows it."""
+
+    agent: str
+    capability: str
+    name: str
+    function: Callable[..., Any]
+    policy: ActionPolicy
+
+    @property
+    def full_name(self) -> str:
+        """``agent.action``, as shown on flow run pages."""
+        return f"{self.agent}.{self.name}"
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+
+
+class Registry:
+    """Agents and actions by name. Read-only once built."""
+
+    def __init__(self, specs: Mapping[str, AgentSpec], actions: list[ActionSpec]) -> None:
+        self.agents: Mapping[str, AgentSpec] = MappingProxyType(dict(specs))
+        self._actions = {(a.agent, a.name): a for a in actions}
+
+    def actions(self, agent: str | None = None) -> list[ActionSpec]:
+        """All actions, or one agent's, sorted by agent, capability and name."""
+        found = [a for a in self._actions.values() if agent in (None, a.agent)]
+        return sorted(found, key=lambda a: (a.agent, a.capability, a.name))
+
+    def capabilities(self, agent: str) -> list[str]:
+        """The capability modules of an agent that have at least one action."""
+        return sorted({a.capability for a in self.actions(agent)})
+
+    def action(self, agent: str, name: str) -> ActionSpec:
+        """One action.
+
+        Raises:
+            UnknownAction: No such agent or action; the message names the nearest match.
+        """
+        try:
+            return self._actions[agent, name]
+        except KeyError:
+            known = [a.full_name for a in self.actions()]
+            near = get_close_matches(f"{agent}.{name}", known, n=3, cutoff=0.5)
+            raise UnknownAction(
+                f"No action {agent}.{name}.",
+                hint=f"Did you mean {', '.join(near)}?" if near else "See ./orchestrator agents.",
+            ) from None
+
+
+@cache
+def registry() -> Registry:
+    """The registry of this installation: every folder of ``agents/`` that holds an ``AGENT``."""
+    specs: dict[str, AgentSpec] = {}
+    actions: list[ActionSpec] = []
+    for folder in pkgutil.iter_modules(agents.__path__, "agents."):
+        if not folder.ispkg:
+            continue
+        package = importlib.import_module(folder.name)
+        spec: AgentSpec = package.AGENT
+        specs[spec.id] = spec
+        for module in pkgutil.iter_modules(package.__path__, f"{folder.name}."):
+            actions += _actions_in(importlib.import_module(module.name), spec.id)
+    return Registry(specs, actions)
+
+
+def _actions_in(module: ModuleType, agent: str) -> list[ActionSpec]:
+    capability = module.__name__.rpartition(".")[2]
+    return [
+        ActionSpec(agent, capability, name, function, policy)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        # A package's face re-exports the actions of its parts; an import elsewhere does not count.
+        if function.__module__.startswith(module.__name__) and (policy := policy_of(function))
+    ]

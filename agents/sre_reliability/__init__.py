@@ -1,0 +1,11 @@
+"""The SRE Reliability agent."""
+
+from agents.registry import AgentSpec
+
+AGENT = AgentSpec(
+    id="sre-reliability",
+    title="SRE Reliability",
+    specialization=(
+        "Keeps services and the platform healthy: watches, responds to incidents, remedies, plans capacity."
+    ),
+)

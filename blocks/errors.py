@@ -1,0 +1,137 @@
+"""Every error the product raises on purpose.
+
+    OrchestratorError
+    ├── RequestError            the caller asked for something that cannot be done
+    │   ├── UnknownAction
+    │   └── InvalidMessage
+    ├── DataError               data came, but does not fit its contract
+    │   ├── ContractViolation
+    │   └── EmptySource
+    ├── SourceError             a source outside did not do its part
+    │   ├── SourceUnavailable   could not be reached, or answered 5xx          (retryable)
+    │   ├── SourceTimeout       did not answer within the deadline             (retryable)
+    │   ├── SourceRefused       refused our credentials or our request
+    │   └── SourceGarbled       answered something that is not what it promises
+    ├── LedgerError
+    │   ├── LedgerUnavailable   the ledger's database is locked or gone        (retryable)
+    │   └── LedgerSchemaError   half-migrated, or written by a newer version
+    ├── PolicyError             allowed by nobody, or not now; carries the rule's name
+    └── ConfigurationError      a setting, block or file is missing or wrong
+        └── NoBusinessConfigured
+
+Each error says what was wrong, with which value, and (``hint``) what to do about it. Retries are
+decided by ``retryable``, never by a list of call sites.
+"""
+
+from __future__ import annotations
+
+
+class OrchestratorError(Exception):
+    """Base of all deliberate errors.
+
+    Args:
+        what: What went wrong, naming the offending value.
+        hint: What the reader can do about it; empty when there is nothing to do.
+    """
+
+    retryable = False
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+    @property
+    def code(self) -> str:
+        """The error's name in dashed form, stable for reports, metrics and the API."""
+        name = type(self).__name__
+        return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.hint}".strip()
+
+
+class RequestError(OrchestratorError):
+    """The caller asked for something that cannot be done."""
+
+
+class UnknownAction(RequestError):
+    """No agent has an action of that name."""
+
+
+class InvalidMessage(RequestError):
+    """A message or parameter does not fit its model."""
+
+
+class DataError(OrchestratorError):
+    """Data came, but does not fit its contract."""
+
+
+class ContractViolation(DataError):
+    """A frame lacks a required column or holds values that cannot be read."""
+
+
+class EmptySource(DataError):
+    """A source answered, with no rows."""
+
+
+class SourceError(OrchestratorError):
+    """A source outside did not do its part."""
+
+    retryable = True
+
+
+class SourceUnavailable(SourceError):
+    """The source could not be reached, or answered that it is broken."""
+
+
+class SourceTimeout(SourceError):
+    """The source did not answer within the deadline."""
+
+
+class SourceRefused(SourceError):
+    """The source refused our credentials or our request."""
+
+    retryable = False
+
+
+class SourceGarbled(SourceError):
+    """The source answered something that is not what it promises."""
+
+    retryable = False
+
+
+class LedgerError(OrchestratorError):
+    """The ledger cannot do what was asked."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger's database is locked or gone."""
+
+    retryable = True
+
+
+class LedgerSchemaError(LedgerError):
+    """The ledger is half-migrated, or was written by a newer version."""
+
+
+class PolicyError(OrchestratorError):
+    """A rule forbids it, or forbids it now.
+
+    Args:
+        reason: The rule's name, for instance ``recently-remediated``.
+        what: What was refused.
+        hint: What would make it allowed.
+    """
+
+    def __init__(self, reason: str, what: str, *, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.reason = reason
+
+
+class ConfigurationError(OrchestratorError):
+    """A setting, block or file is missing or wrong."""
+
+
+class NoBusinessConfigured(ConfigurationError):
+    """There is no business to look after yet."""

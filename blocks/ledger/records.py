@@ -1,0 +1,109 @@
+"""What the ledger holds, as the rest of the product sees it. No ORM type leaves the folder."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from blocks.messages import ErrorInfo, Outcome, new_id
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunRecord(_Record):
+    """One run of a workflow. ``outcome`` is None while it runs."""
+
+    id: str
+    workflow: str
+    trigger: str = "ad hoc"
+    flow_run_id: str | None = None
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    outcome: Outcome | None = None
+
+
+class AttemptRecord(_Record):
+    """One attempt of one agent call.
+
+    An attempt that has no ``finished_at`` is in progress until ``deadline``; after it, the
+    process that ran it is taken to be dead. That makes open attempts the live workload, and a
+    crash never leaves an agent busy for ever.
+    """
+
+    message_id: str
+    attempt: int
+    agent: str
+    started_at: AwareDatetime
+    deadline: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    outcome: Outcome | None = None
+    error: ErrorInfo | None = None
+
+
+class RemediationStatus(StrEnum):
+    """Where a remediation stands."""
+
+    INTENDED = "intended"
+    VERIFIED = "verified"
+    INEFFECTIVE = "ineffective"
+    INCONCLUSIVE = "inconclusive"
+    FAILED = "failed"
+
+
+class RemediationRecord(_Record):
+    """One attempt to mend a finding: intent first, outcome when it is known."""
+
+    id: str = Field(default_factory=new_id)
+    run_id: str
+    need_key: str = Field(description="Unique: one remediation per finding and run.")
+    finding: str = Field(description="Fingerprint of the finding.")
+    resource: str
+    action: str = Field(description="agent.action")
+    status: RemediationStatus = RemediationStatus.INTENDED
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    detail: str = ""
+    before: dict[str, Any] = Field(default_factory=dict)
+    after: dict[str, Any] = Field(default_factory=dict)
+
+
+class ReportRecord(_Record):
+    """The report that a workflow run left, as JSON."""
+
+    run_id: str
+    workflow: str
+    created_at: AwareDatetime
+    body: dict[str, Any]
+
+
+class CallRecord(_Record):
+    """One agent call as it reads afterwards: its message, its reply, its attempts."""
+
+    message_id: str
+    run_id: str | None
+    sender: str
+    agent: str
+    action: str
+    priority: int
+    sent_at: AwareDatetime
+    payload: dict[str, Any]
+    outcome: Outcome | None
+    reply: dict[str, Any] | None
+    error: ErrorInfo | None
+    attempts: int
+    duration_ms: float | None
+
+
+class AgentActivity(_Record):
+    """What the ledger knows of one agent over a window."""
+
+    agent: str
+    workload: int = 0
+    completed: int = 0
+    failed: int = 0
+    mean_ms: float | None = None
+    last_reply_at: AwareDatetime | None = None

@@ -1,0 +1,79 @@
+"""Settings of the product, from the environment (prefix ``ORCHESTRATOR_``)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from blocks.errors import ConfigurationError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What can be configured from outside; every field is ``ORCHESTRATOR_<NAME>``.
+
+    Paths may be relative to the project root. Ports are on ``host``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", frozen=True, extra="ignore")
+
+    state_dir: Path = Field(
+        default=Path(".orchestrator"), description="Everything the embedded stack writes."
+    )
+    ledger_url: str = Field(
+        default="", description="SQLAlchemy URL of the ledger; a SQLite file in state_dir if empty."
+    )
+    business_file: Path | None = Field(
+        default=None, description="TOML file that describes your business."
+    )
+    timezone: str = Field(default="UTC", description="IANA zone in which schedules run.")
+    host: str = Field(default="127.0.0.1", description="Address that everything listens on.")
+    prefect_port: int = Field(default=4200, ge=1, le=65535)
+    sample_port: int = Field(
+        default=4310, ge=1, le=65500, description="First of the ports of the sample business."
+    )
+    prefect_database_url: SecretStr | None = Field(
+        default=None, description="Prefect's own database; SQLite in state_dir if empty."
+    )
+    worker_limit: int = Field(default=4, ge=1, description="Runs that one worker runs at once.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from error
+        return value
+
+    @field_validator("state_dir", "business_file")
+    @classmethod
+    def _from_root(cls, value: Path | None) -> Path | None:
+        return value and (PROJECT_ROOT / value.expanduser())
+
+    @property
+    def effective_ledger_url(self) -> str:
+        """The ledger's URL, with the default filled in."""
+        return self.ledger_url or f"sqlite:///{self.state_dir / 'ledger.db'}"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings, read once (``get_settings.cache_clear()`` reads them anew).
+
+    Raises:
+        ConfigurationError: A variable has an unusable value; names the variable and the value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(
+            f"ORCHESTRATOR_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}"
+            for e in error.errors()
+        )
+        raise ConfigurationError(f"Bad settings: {faults}.") from None
