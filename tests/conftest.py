@@ -1,0 +1,72 @@
+"""Real servers for the tests: a fresh database per test, dropped afterwards.
+
+A server that is not there makes its tests skip with the reason; with
+``ORCHESTRATOR_REQUIRE_SERVICES=1`` (as on CI) it makes them fail.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+POSTGRES = os.environ.get(
+    "ORCHESTRATOR_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test"
+)
+MARIADB = os.environ.get(
+    "ORCHESTRATOR_TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/test"
+)
+
+
+def service_missing(reason: str) -> NoReturn:
+    """Skip the test with its reason, or fail it where every service is required."""
+    if os.environ.get("ORCHESTRATOR_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"required service missing: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """URL of an empty PostgreSQL database of this test's own."""
+    with _fresh_database(make_url(POSTGRES), "DROP DATABASE IF EXISTS {} WITH (FORCE)") as url:
+        yield url
+
+
+@pytest.fixture
+def mariadb_url() -> Iterator[str]:
+    """URL of an empty MariaDB database of this test's own."""
+    with _fresh_database(make_url(MARIADB), "DROP DATABASE IF EXISTS {}") as url:
+        yield url
+
+
+@contextmanager
+def _fresh_database(server: URL, drop: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex[:16]}"
+    try:
+        with _autocommit(server) as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except SQLAlchemyError as error:
+        service_missing(f"{server.render_as_string()} does not answer: {error}")
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with _autocommit(server) as connection:
+            connection.execute(text(drop.format(name)))
+
+
+@contextmanager
+def _autocommit(server: URL) -> Iterator[Connection]:
+    engine = create_engine(
+        server, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
+    )
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
