@@ -48,6 +48,7 @@ class RemediationStatus(StrEnum):
     """Where a remediation stands."""
 
     INTENDED = "intended"
+    NOT_NEEDED = "not-needed"
     VERIFIED = "verified"
     INEFFECTIVE = "ineffective"
     INCONCLUSIVE = "inconclusive"
