@@ -1,0 +1,102 @@
+"""What Prefect answered, in our own words."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class RunInfo(_Answer):
+    """One flow run. Durations are in seconds; ``wait_s`` is None until the run starts.
+
+    ``last_heartbeat_at`` is only looked up for running runs; None where none was seen.
+    """
+
+    id: str
+    name: str
+    flow: str
+    state: str
+    pool: str | None = None
+    queue: str | None = None
+    expected_at: AwareDatetime | None = None
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    last_heartbeat_at: AwareDatetime | None = None
+    message: str = ""
+
+    @property
+    def wait_s(self) -> float | None:
+        """Time between when it should have started and when it did."""
+        if self.expected_at is None or self.started_at is None:
+            return None
+        return max(0.0, (self.started_at - self.expected_at).total_seconds())
+
+
+class WorkerInfo(_Answer):
+    """One worker process that has reported to a pool."""
+
+    name: str
+    last_heartbeat_at: AwareDatetime | None
+    online: bool
+
+
+class PoolInfo(_Answer):
+    """One work pool with its workers. ``concurrency_limit`` None means unlimited."""
+
+    name: str
+    type: str
+    paused: bool
+    concurrency_limit: int | None
+    workers: list[WorkerInfo]
+
+    @property
+    def online(self) -> int:
+        """How many of its workers are alive."""
+        return sum(worker.online for worker in self.workers)
+
+
+class QueueDepth(_Answer):
+    """Runs of one work queue that are due and have not started."""
+
+    pool: str
+    queue: str
+    due: int
+    late: int
+    oldest_wait_s: float
+
+
+class PrefectHealth(_Answer):
+    """Prefect as it answered at one instant.
+
+    Attributes:
+        version: Version of the server.
+        latency_ms: Round trip of a trivial request.
+        clock_skew_s: Server's clock minus ours; one second resolution.
+        runs_by_state: State name to number of runs expected in the last ``window_hours``.
+        mean_wait_s: Mean time between expected and actual start over the same runs.
+        late: Runs that should have started more than ``late_after_s`` ago, oldest first.
+        queues: Due runs by work queue, deepest first; queues without due runs are absent.
+        running: Runs that run now, oldest first.
+        stalled: Those of ``running`` whose heartbeat stopped, or that run longer than
+            ``max_run_hours``.
+        pools: Work pools with their workers.
+        failures: Runs that failed or crashed in the last ``window_hours``, newest first.
+        truncated: Which of the lists hit the server's page limit and are incomplete.
+    """
+
+    version: str
+    latency_ms: float
+    clock_skew_s: float | None
+    window_hours: float
+    runs_by_state: dict[str, int]
+    mean_wait_s: float | None
+    late: list[RunInfo]
+    queues: list[QueueDepth]
+    running: list[RunInfo]
+    stalled: list[RunInfo]
+    pools: list[PoolInfo]
+    failures: list[RunInfo]
+    truncated: list[str] = Field(default_factory=list)
