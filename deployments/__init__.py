@@ -1,0 +1,1 @@
+"""How is it run and reached? Command line, embedded stack, registration, sample business."""
