@@ -36,9 +36,15 @@ class ActionPolicy:
     effect: bool = False
 
 
-def action(*, timeout: float = 60.0, retries: int = 2, effect: bool = False) -> Callable[[F], F]:
-    """Mark a function as an action; see ActionPolicy for the arguments."""
-    policy = ActionPolicy(timeout, retries, effect)
+def action(
+    *, timeout: float = 60.0, retries: int | None = None, effect: bool = False
+) -> Callable[[F], F]:
+    """Mark a function as an action; see ActionPolicy for the arguments.
+
+    An effect is not retried unless ``retries`` says so: after an error nobody knows whether it
+    happened.
+    """
+    policy = ActionPolicy(timeout, (0 if effect else 2) if retries is None else retries, effect)
 
     def mark(function: F) -> F:
         function.__action__ = policy  # type: ignore[attr-defined]

@@ -154,7 +154,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.frame}.{self.column}" if self.column else self.frame
-        count = f" ({self.rows} rows, for instance {self.example!r})" if self.rows else ""
+        example = f", for instance {self.example!r}" if self.example else ""
+        count = f" ({self.rows} row{'s' if self.rows > 1 else ''}{example})" if self.rows else ""
         return f"{where}: {self.reason}{count}"
 
 
@@ -194,7 +195,9 @@ class Snapshot:
         return tuple(self.frames[name] for name in names)
 
 
-def conform(frame: pd.DataFrame, contract: pa.DataFrameSchema) -> tuple[pd.DataFrame, list[Problem]]:
+def conform(
+    frame: pd.DataFrame, contract: pa.DataFrameSchema
+) -> tuple[pd.DataFrame, list[Problem]]:
     """Read a raw frame as its contract says, setting bad rows aside.
 
     Args:
@@ -237,10 +240,14 @@ def conform(frame: pd.DataFrame, contract: pa.DataFrameSchema) -> tuple[pd.DataF
             rows_by_reason.setdefault(reason, set()).add(int(case.index))
             bad.add(int(case.index))
     problems = [
-        Problem(contract.name, column, reason, len(rows), str(raw[column].iloc[min(rows)])[:60])
+        Problem(contract.name, column, reason, len(rows), _example(raw[column].iloc[min(rows)]))
         for (column, reason), rows in sorted(rows_by_reason.items())
     ]
     return read.drop(index=list(bad)).reset_index(drop=True), problems
+
+
+def _example(cell: Any) -> str:
+    return "" if pd.isna(cell) else str(cell)[:60]
 
 
 def _read_as(column: pd.Series[Any], contract: pa.Column) -> pd.Series[Any]:

@@ -1,0 +1,249 @@
+"""The one place where an action becomes a Prefect task with a ledger entry.
+
+A call reads: the message is recorded, the action's task runs (retried by Prefect while the error
+says that it may help), each attempt is recorded, and the reply closes it. Deliberate errors end
+the task in a Failed state without a traceback; anything else is a bug and keeps its traceback in
+the log. Either way the caller gets a Reply: one agent's failure never sinks the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from time import perf_counter
+from typing import Any
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
+from prefect.states import Failed
+
+from agents.capability import tools_of
+from agents.descriptions import describe
+from agents.registry import ActionSpec, Registry, registry
+from blocks.business import Business
+from blocks.errors import InvalidMessage, OrchestratorError, SourceTimeout
+from blocks.ledger import Ledger
+from blocks.ledger.records import AttemptRecord
+from blocks.messages import (
+    ORCHESTRATOR,
+    AgentMessage,
+    AgentReply,
+    ErrorInfo,
+    Outcome,
+    Priority,
+    utc_now,
+)
+from blocks.prefect_api import PrefectApi
+
+RETRY_DELAYS = [0.5, 1.0, 2.0, 4.0, 8.0]
+"""Seconds before each retry; Prefect spreads them (jitter factor 1) so that callers don't herd."""
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """What a run's actions are handed beside their message, and where they are looked up."""
+
+    ledger: Ledger
+    business: Business | None = None
+    prefect: PrefectApi | None = None
+    registry: Registry = field(default_factory=registry)
+
+    def tools(self, names: frozenset[str], now: datetime) -> dict[str, Any]:
+        """The named tools.
+
+        Raises:
+            InvalidMessage: A tool is asked for that this run does not have.
+        """
+        held = {"now": now, "ledger": self.ledger}
+        held |= {"business": self.business} if self.business is not None else {}
+        held |= {"prefect": self.prefect} if self.prefect is not None else {}
+        if lacking := names - held.keys():
+            raise InvalidMessage(f"This run has no {', '.join(sorted(lacking))} to hand out.")
+        return {name: held[name] for name in names}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a call: the action's own result, or the error that ended it."""
+
+    message: AgentMessage
+    result: Any = None
+    error: ErrorInfo | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the action gave a result."""
+        return self.error is None
+
+    @property
+    def called(self) -> str:
+        """``agent.action``."""
+        return f"{self.message.recipient}.{self.message.action}"
+
+
+class _Call:
+    """One call on its way. A plain object on purpose: Prefect walks through containers and models
+    among a task's parameters looking for futures, and there may be large frames inside."""
+
+    def __init__(
+        self, spec: ActionSpec, message: AgentMessage, toolbox: Toolbox, params: dict[str, Any]
+    ) -> None:
+        self.spec, self.message, self.toolbox, self.params = spec, message, toolbox, params
+        self.attempts = 0
+        self.result: Any = None
+        self.error: ErrorInfo | None = None
+
+    def __str__(self) -> str:
+        words = [str(v) for v in self.params.values() if isinstance(v, str) and len(v) <= 40]
+        return f"{self.spec.full_name}({', '.join(words)})" if words else self.spec.full_name
+
+
+async def ask(
+    toolbox: Toolbox,
+    agent: str,
+    action: str,
+    /,
+    *,
+    run_id: str | None = None,
+    sender: str = ORCHESTRATOR,
+    priority: Priority = Priority.NORMAL,
+    **params: Any,
+) -> Reply:
+    """Have an agent do something, inside a flow run.
+
+    Args:
+        toolbox: What the action may use.
+        agent: Dashed id of the agent.
+        action: Name of the action.
+        run_id: The workflow run it belongs to.
+        sender: Who asks.
+        priority: How urgent it is.
+        **params: The action's own parameters; their description travels in the message.
+
+    Returns:
+        The reply; ``reply.error`` tells when the action failed after its last attempt.
+
+    Raises:
+        UnknownAction: There is no such agent or action.
+        InvalidMessage: The parameters do not fit the action's signature.
+    """
+    spec = toolbox.registry.action(agent, action)
+    _check_signature(spec, params)
+    message = AgentMessage(
+        sender=sender,
+        recipient=agent,
+        action=action,
+        priority=priority,
+        payload={name: describe(value) for name, value in params.items()},
+        run_id=run_id,
+    )
+    toolbox.ledger.record(message)
+    call = _Call(spec, message, toolbox, params)
+    began = perf_counter()
+    await _task_for(spec)(call, return_state=True)
+    reply = Reply(message, call.result, call.error)
+    toolbox.ledger.record(
+        AgentReply(
+            message_id=message.id,
+            sender=agent,
+            outcome=Outcome.SUCCEEDED if reply.ok else Outcome.FAILED,
+            payload={} if call.result is None else {"result": describe(call.result)},
+            error=call.error,
+            attempts=max(call.attempts, 1),
+            duration_ms=(perf_counter() - began) * 1000,
+        )
+    )
+    return reply
+
+
+@cache
+def _task_for(spec: ActionSpec) -> Task[[_Call], Any]:
+    policy = spec.policy
+    return Task(
+        _attempt,
+        name=spec.full_name,
+        task_run_name="{call}",
+        description=spec.summary,
+        tags=[spec.agent, spec.capability],
+        retries=policy.retries,
+        retry_delay_seconds=RETRY_DELAYS[: max(policy.retries, 1)],
+        retry_jitter_factor=1,
+        retry_condition_fn=_may_help,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+async def _attempt(call: _Call) -> Any:
+    """One attempt. Returns None and leaves the result on the call, so that Prefect keeps no copy."""
+    policy, ledger = call.spec.policy, call.toolbox.ledger
+    now = utc_now()
+    call.attempts += 1
+    attempt = AttemptRecord(
+        message_id=call.message.id,
+        attempt=call.attempts,
+        agent=call.spec.agent,
+        started_at=now,
+        deadline=now + timedelta(seconds=policy.timeout),
+    )
+    ledger.record(attempt)
+    call.error = ErrorInfo(code="interrupted", what="The attempt was cancelled.")
+    try:
+        if policy.effect:
+            await ledger.flush()  # what acts on the world must be known before it acts
+        call.result = await _perform(call, now)
+        call.error = None
+    except OrchestratorError as error:
+        call.error = ErrorInfo(
+            code=error.code, what=error.what, hint=error.hint, retryable=error.retryable
+        )
+        # A returned state keeps the traceback of an expected failure out of the run's log.
+        return Failed(message=str(error), data=error)
+    except Exception as error:
+        call.error = ErrorInfo(code="unexpected", what=f"{type(error).__name__}: {error}")
+        get_run_logger().exception("%s failed unexpectedly", call.spec.full_name)
+        return Failed(message=call.error.what, data=error)
+    finally:
+        outcome = Outcome.FAILED if call.error else Outcome.SUCCEEDED
+        ledger.record(
+            attempt.model_copy(
+                update={"finished_at": utc_now(), "outcome": outcome, "error": call.error}
+            )
+        )
+    return None
+
+
+async def _perform(call: _Call, now: datetime) -> Any:
+    function = call.spec.function
+    arguments = call.params | call.toolbox.tools(tools_of(function) - call.params.keys(), now)
+    try:
+        async with asyncio.timeout(call.spec.policy.timeout):
+            if inspect.iscoroutinefunction(function):
+                return await function(**arguments)
+            # Number crunching must not hold up the calls that run beside it.
+            return await asyncio.to_thread(function, **arguments)
+    except TimeoutError:
+        raise SourceTimeout(
+            f"{call.spec.full_name} did not finish within {call.spec.policy.timeout:g} s."
+        ) from None
+
+
+def _may_help(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether another attempt may help: the error itself says so."""
+    error = state.data
+    return isinstance(error, OrchestratorError) and error.retryable
+
+
+def _check_signature(spec: ActionSpec, params: dict[str, Any]) -> None:
+    tools = dict.fromkeys(tools_of(spec.function) - params.keys())
+    try:
+        inspect.signature(spec.function).bind(**params, **tools)
+    except TypeError as error:
+        raise InvalidMessage(
+            f"{spec.full_name}: {error}.", hint="See ./orchestrator agents for its parameters."
+        ) from None

@@ -1,0 +1,151 @@
+"""A workflow run as the orchestrator sees it: who is asked, what came back, how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+from prefect.context import FlowRunContext
+
+from agents.registry import Registry, registry
+from agents.tasks import Reply, Toolbox
+from agents.tasks import ask as ask_agent
+from blocks.business import Business, current_business
+from blocks.findings import Finding
+from blocks.ledger import Ledger
+from blocks.ledger.records import ReportRecord, RunRecord
+from blocks.messages import Outcome, Priority, new_id, utc_now
+from blocks.prefect_api import PrefectApi
+from blocks.settings import get_settings
+from flows.artifacts import publish
+from flows.reports import Report
+
+
+@cache
+def shared_ledger(url: str) -> Ledger:
+    """The process's ledger for a URL: opened once, drained and closed when the process ends."""
+    ledger = Ledger.open(url)
+    atexit.register(ledger.close)
+    return ledger
+
+
+class Orchestrator:
+    """Sends a run's messages and keeps its replies."""
+
+    def __init__(self, run: RunRecord, toolbox: Toolbox) -> None:
+        self.run, self.toolbox = run, toolbox
+        self.replies: list[Reply] = []
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of this run."""
+        return self.toolbox.ledger
+
+    @property
+    def business(self) -> Business:
+        """The business this run looks after."""
+        assert self.toolbox.business is not None, "opened without a business"
+        return self.toolbox.business
+
+    async def ask(
+        self, agent: str, action: str, /, *, priority: Priority = Priority.NORMAL, **params: Any
+    ) -> Reply:
+        """Have an agent do something; see ``agents.tasks.ask``."""
+        reply = await ask_agent(
+            self.toolbox, agent, action, run_id=self.run.id, priority=priority, **params
+        )
+        self.replies.append(reply)
+        return reply
+
+    @property
+    def outcome(self) -> Outcome:
+        """Succeeded when every call did, failed when none did, partial otherwise."""
+        good = sum(reply.ok for reply in self.replies)
+        if good == len(self.replies):
+            return Outcome.SUCCEEDED
+        return Outcome.PARTIAL if good else Outcome.FAILED
+
+    @property
+    def failures(self) -> list[str]:
+        """What failed, in words, one entry per failed call."""
+        return [
+            f"{reply.called}: {reply.error.what} {reply.error.hint}".strip()
+            for reply in self.replies
+            if reply.error
+        ]
+
+    async def report(self, report: Report) -> Report:
+        """Keep a report: durable in the ledger, shown as an artifact in the Prefect UI."""
+        await self.ledger.save_report(
+            ReportRecord(
+                run_id=report.run_id,
+                workflow=report.workflow,
+                created_at=report.finished_at,
+                body=report.model_dump(mode="json"),
+            )
+        )
+        await publish(report)
+        return report
+
+
+@asynccontextmanager
+async def workflow_run(
+    workflow: str, *, with_business: bool = True, agents: Registry | None = None
+) -> AsyncIterator[Orchestrator]:
+    """Open a workflow run: its ledger entry, its tools; everything durable when it closes.
+
+    Args:
+        workflow: Dashed name of the workflow.
+        with_business: Whether the run looks after the configured business.
+        agents: The team; all agents of this installation by default.
+
+    Raises:
+        NoBusinessConfigured: A business is needed and none is configured.
+        LedgerError: The ledger cannot be opened, or the run's messages could not be made durable.
+    """
+    ledger = await asyncio.to_thread(shared_ledger, get_settings().effective_ledger_url)
+    business = await current_business() if with_business else None
+    run = _new_run(workflow)
+    ledger.record(run)
+    toolbox = Toolbox(ledger, business, PrefectApi(), agents or registry())
+    orchestrator = Orchestrator(run, toolbox)
+    outcome = Outcome.FAILED
+    try:
+        yield orchestrator
+        outcome = orchestrator.outcome
+    finally:
+        ledger.record(run.model_copy(update={"finished_at": utc_now(), "outcome": outcome}))
+        await ledger.flush()
+
+
+def _new_run(workflow: str) -> RunRecord:
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None:
+        return RunRecord(id=new_id(), workflow=workflow, started_at=utc_now())
+    trigger = "ad hoc"
+    if flow_run.deployment_id:
+        trigger = "schedule" if flow_run.auto_scheduled else "deployment"
+    return RunRecord(
+        # One id for both, so that a run found in Prefect is found in the ledger.
+        id=flow_run.id.hex,
+        workflow=workflow,
+        trigger=trigger,
+        flow_run_id=str(flow_run.id),
+        started_at=utc_now(),
+    )
+
+
+def results(*replies: Reply) -> list[Any]:
+    """The results of the replies that have one."""
+    return [reply.result for reply in replies if reply.ok]
+
+
+def findings_of(*replies: Reply) -> Iterable[Finding]:
+    """All findings in the results of the replies."""
+    for result in results(*replies):
+        yield from getattr(result, "findings", ())

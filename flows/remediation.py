@@ -1,0 +1,84 @@
+"""Mending what can be mended without asking a person: decide, intend, act, verify, record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from agents.sre_reliability.automation import reason_not_to_act
+from blocks.findings import Finding, Remedy
+from blocks.ledger.records import RemediationRecord, RemediationStatus
+from blocks.messages import utc_now
+from flows.orchestrator import Orchestrator
+from flows.reports import RemediationLine
+
+
+async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[RemediationLine]:
+    """Try the remedy of each finding that has one.
+
+    Different resources are mended side by side; two findings about one resource one after the
+    other, so that the second sees what the first remedy achieved.
+
+    Args:
+        team: The run that remediates.
+        findings: Ranked findings, worst first; those without a remedy are passed over.
+
+    Returns:
+        One line per finding with a remedy, in the order of the findings.
+    """
+    by_resource: dict[str, list[tuple[Finding, Remedy]]] = {}
+    for finding in findings:
+        if finding.remedy is not None:
+            by_resource.setdefault(finding.resource, []).append((finding, finding.remedy))
+
+    async def in_turn(pairs: list[tuple[Finding, Remedy]]) -> list[RemediationLine]:
+        return [await _mend(team, finding, remedy) for finding, remedy in pairs]
+
+    lines = sum(await asyncio.gather(*map(in_turn, by_resource.values())), [])
+    order = [finding.fingerprint for finding in findings]
+    return sorted(lines, key=lambda line: order.index(line.finding))
+
+
+async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> RemediationLine:
+    now = utc_now()
+    history = await team.ledger.remediations()
+    if reason := reason_not_to_act(finding, history, now):
+        return _line(finding, remedy, None, reason)
+
+    earlier = sum(past.finding == finding.fingerprint for past in history)
+    intent = RemediationRecord(
+        run_id=team.run.id,
+        # The running number makes one winner of two runs that decide at the same moment.
+        need_key=f"{finding.fingerprint}#{earlier + 1}",
+        finding=finding.fingerprint,
+        resource=finding.resource,
+        action=f"{remedy.agent}.{remedy.action}",
+        started_at=now,
+        before=finding.evidence,
+    )
+    if not await team.ledger.intend(intent):
+        return _line(finding, remedy, None, "duplicate-in-progress: another run took it up first.")
+
+    reply = await team.ask(
+        remedy.agent, remedy.action, priority=finding.severity.priority, **remedy.params
+    )
+    result = reply.result
+    done = intent.model_copy(
+        update={
+            "finished_at": utc_now(),
+            "status": result.status if result else RemediationStatus.FAILED,
+            "detail": result.detail if result else reply.error.what if reply.error else "",
+            "before": result.before if result else intent.before,
+            "after": result.after if result else {},
+        }
+    )
+    await team.ledger.settle(done)
+    return _line(finding, remedy, done.status, done.detail)
+
+
+def _line(
+    finding: Finding, remedy: Remedy, status: RemediationStatus | None, detail: str
+) -> RemediationLine:
+    return RemediationLine(
+        finding=finding.fingerprint, action=remedy.action, status=status, detail=detail
+    )
