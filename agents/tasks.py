@@ -87,8 +87,11 @@ class Reply:
 
 
 class _Call:
-    """One call on its way. A plain object on purpose: Prefect walks through containers and models
-    among a task's parameters looking for futures, and there may be large frames inside."""
+    """One call on its way.
+
+    A plain object on purpose: Prefect walks through containers and models among a task's
+    parameters looking for futures, and there may be large frames inside.
+    """
 
     def __init__(
         self, spec: ActionSpec, message: AgentMessage, toolbox: Toolbox, params: dict[str, Any]
@@ -180,7 +183,7 @@ def _task_for(spec: ActionSpec) -> Task[[_Call], Any]:
 
 
 async def _attempt(call: _Call) -> Any:
-    """One attempt. Returns None and leaves the result on the call, so that Prefect keeps no copy."""
+    """One attempt; the result stays on the call, so that Prefect keeps no copy."""
     policy, ledger = call.spec.policy, call.toolbox.ledger
     now = utc_now()
     call.attempts += 1

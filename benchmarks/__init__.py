@@ -1,1 +1,1 @@
-"""Measurements: ``python -m benchmarks.NAME`` prints a table, ``--json`` one JSON line at the end."""
+"""Measurements: ``python -m benchmarks.NAME [--json]``; JSON is the last line."""

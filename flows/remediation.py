@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain
 
 from agents.sre_reliability.automation import reason_not_to_act
 from blocks.findings import Finding, Remedy
@@ -34,7 +35,7 @@ async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[Rem
     async def in_turn(pairs: list[tuple[Finding, Remedy]]) -> list[RemediationLine]:
         return [await _mend(team, finding, remedy) for finding, remedy in pairs]
 
-    lines = sum(await asyncio.gather(*map(in_turn, by_resource.values())), [])
+    lines = chain.from_iterable(await asyncio.gather(*map(in_turn, by_resource.values())))
     order = [finding.fingerprint for finding in findings]
     return sorted(lines, key=lambda line: order.index(line.finding))
 
