@@ -16,8 +16,9 @@
     │   ├── LedgerUnavailable   the ledger's database is locked or gone        (retryable)
     │   └── LedgerSchemaError   half-migrated, or written by a newer version
     ├── PolicyError             allowed by nobody, or not now; carries the rule's name
-    └── ConfigurationError      a setting, block or file is missing or wrong
-        └── NoBusinessConfigured
+    ├── ConfigurationError      a setting, block or file is missing or wrong
+    │   └── NoBusinessConfigured
+    └── StackError              a process of the embedded stack cannot start, or is not there
 
 Each error says what was wrong, with which value, and (``hint``) what to do about it. Retries are
 decided by ``retryable``, never by a list of call sites.
@@ -135,3 +136,7 @@ class ConfigurationError(OrchestratorError):
 
 class NoBusinessConfigured(ConfigurationError):
     """There is no business to look after yet."""
+
+
+class StackError(OrchestratorError):
+    """A process of the embedded stack cannot start, or there is no such process."""
