@@ -1,0 +1,233 @@
+"""The one way to call a partner over HTTP: bounded in time and size, and silent about secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import NoReturn
+
+import httpx
+
+from blocks.errors import (
+    ConfigurationError,
+    SourceGarbled,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnavailable,
+)
+
+MAX_BYTES = 5 * 1024 * 1024
+"""Largest answer that is read, in bytes."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered, whatever its status.
+
+    Attributes:
+        status: HTTP status code.
+        content_type: Media type without parameters, lower case; "" when absent.
+        body: The whole answer, at most MAX_BYTES.
+        latency_ms: From the call to the last byte.
+        clock_skew_s: The server's clock minus ours, from its Date header, good to about half a
+            second; None when it sent none.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+    latency_ms: float
+    clock_skew_s: float | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    def text(self) -> str:
+        """The body as text; bytes that are no UTF-8 become replacement characters."""
+        return self.body.decode("utf-8-sig", errors="replace")
+
+    def beginning(self) -> str:
+        """The first 60 characters on one line, for error messages."""
+        return " ".join(self.body[:200].decode("utf-8", errors="replace").split())[:60]
+
+
+async def fetch(
+    url: str,
+    *,
+    source: str,
+    timeout: float,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+) -> Answer:
+    """GET ``url`` and read the whole answer.
+
+    Redirects are not followed and no proxy or ``.netrc`` is consulted: what is configured is what
+    is reached. Compressed answers are not asked for, so that MAX_BYTES bounds memory too.
+
+    Args:
+        url: http or https.
+        source: Who is called, for error messages: ``supplier 'acme'``.
+        timeout: Seconds for everything: connecting, waiting, reading the last byte.
+        headers: Further headers; their values never appear in an error.
+        params: Query parameters.
+        auth: User name and password for basic authentication.
+
+    Raises:
+        ConfigurationError: The URL is not one we call, or a header value cannot be sent.
+        SourceTimeout: No complete answer in time.
+        SourceUnavailable: No connection, or it broke.
+        SourceGarbled: The answer is too large, compressed, or not HTTP.
+    """
+    place = _place(url, source)
+    started = time.perf_counter()
+    try:
+        async with (
+            asyncio.timeout(timeout),
+            httpx.AsyncClient(
+                verify=_tls(), trust_env=False, follow_redirects=False, timeout=timeout
+            ) as client,
+            client.stream(
+                "GET",
+                url,
+                headers={"Accept-Encoding": "identity", **(headers or {})},
+                params=dict(params) if params else None,
+                auth=auth,
+            ) as response,
+        ):
+            asked_until = datetime.now(UTC)
+            body = await _read(response, source)
+    except (TimeoutError, httpx.TimeoutException):
+        raise SourceTimeout(
+            f"{source} gave no complete answer within {timeout:g} s ({place}).",
+            hint="Is it overloaded? Raise the connection's timeout if it is always this slow.",
+        ) from None
+    except httpx.RemoteProtocolError as error:
+        if "disconnected" in str(error) or "closed" in str(error):
+            raise SourceUnavailable(f"{source} hung up in the middle ({place}).") from None
+        raise SourceGarbled(
+            f"{source} does not speak HTTP ({place}).", hint="Check the connection's address."
+        ) from None
+    except httpx.TransportError as error:
+        _raise_transport(error, source, place)
+    except (ValueError, httpx.InvalidURL):  # the text of these may quote a header's value
+        raise ConfigurationError(
+            f"The request to {source} cannot be built ({place}).",
+            hint="The credential, user name or address holds a character that HTTP cannot carry.",
+        ) from None
+    return Answer(
+        status=response.status_code,
+        content_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
+        body=body,
+        latency_ms=(time.perf_counter() - started) * 1000,
+        clock_skew_s=_skew(response.headers.get("date"), asked_until),
+    )
+
+
+def require_success(answer: Answer, source: str) -> Answer:
+    """The answer, if its status is 2xx.
+
+    Raises:
+        SourceRefused: 401, 403 or another 4xx.
+        SourceUnavailable: 429 or 5xx: worth another try.
+        SourceGarbled: Any other status, for instance a redirect.
+    """
+    status = answer.status
+    if answer.ok:
+        return answer
+    if status in (401, 403):
+        raise SourceRefused(
+            f"{source} refused our credentials (HTTP {status}).",
+            hint="Check the connection's auth and credential.",
+        )
+    if status == 429 or status >= 500:
+        raise SourceUnavailable(f"{source} answered HTTP {status}.", hint="It may recover.")
+    if 400 <= status < 500:
+        raise SourceRefused(
+            f"{source} refused the request (HTTP {status}).",
+            hint="Check the connection's address and path.",
+        )
+    raise SourceGarbled(
+        f"{source} answered HTTP {status} instead of data.",
+        hint="Redirects are not followed: configure the final address.",
+    )
+
+
+async def _read(response: httpx.Response, source: str) -> bytes:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise SourceGarbled(f"{source} sent a compressed answer that was not asked for.")
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise SourceGarbled(
+                f"{source} answered more than {MAX_BYTES // 1024**2} MB.",
+                hint="Narrow the request with the connection's path.",
+            )
+    return bytes(body)
+
+
+def _raise_transport(error: httpx.TransportError, source: str, place: str) -> NoReturn:
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        raise ConfigurationError(
+            f"The request to {source} cannot be built ({place}).",
+            hint="The credential, user name or address holds a character that HTTP cannot carry.",
+        ) from None
+    reason = _system_reason(error)
+    raise SourceUnavailable(
+        f"{source} cannot be reached ({place}{': ' + reason if reason else ''}).",
+        hint="Is it running, and is the address right?",
+    ) from None
+
+
+def _system_reason(error: BaseException | None) -> str:
+    """The operating system's own words, found at the end of the chain of causes."""
+    reason = ""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
+        error = error.__cause__ or error.__context__
+    return reason
+
+
+def _place(url: str, source: str) -> str:
+    """Scheme, host and port: all of an address that may be shown."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ConfigurationError(
+            f"The address of {source} is not an http or https URL.",
+            hint="Write it as https://host[:port]/path.",
+        )
+    if parsed.userinfo:
+        raise ConfigurationError(
+            f"The address of {source} holds a user name or password.",
+            hint="Use auth = 'basic' with username and credential instead.",
+        )
+    return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+
+
+def _skew(date: str | None, now: datetime) -> float | None:
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=UTC)
+    # The header drops the fraction of the second: half a second is the best guess for it.
+    return (theirs - now).total_seconds() + 0.5
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # 20 ms: not for every call

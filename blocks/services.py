@@ -1,0 +1,292 @@
+"""Monitored services: their health, their metrics, and how to restart them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+from prefect.blocks.core import Block
+from pydantic import Field
+
+from blocks.errors import (
+    ConfigurationError,
+    PolicyError,
+    SourceError,
+    SourceGarbled,
+    SourceRefused,
+    SourceTimeout,
+)
+from blocks.frames import SERIES, conform
+from blocks.http import Answer, fetch, require_success
+from blocks.messages import Name
+
+_LABELS = r"\{(?:[^\"}]|\"(?:\\.|[^\"\\])*\")*\}"
+_SAMPLE = re.compile(rf"([a-zA-Z_:][\w:]*(?:{_LABELS})?)\s+(\S+)(?:\s+-?\d+)?")
+_SICK = frozenset({"fail", "failed", "failing", "error", "down", "unhealthy", "critical"})
+
+
+@dataclass(frozen=True)
+class ServiceProbe:
+    """One look at a service's health endpoint.
+
+    Attributes:
+        service: The service's name.
+        checked_at: When we looked.
+        healthy: It answered 2xx, and did not call itself sick in a JSON ``status``.
+        status: HTTP status; None when no answer came.
+        latency_ms: Time to the last byte; None when no answer came.
+        slow: It is healthy but over its latency budget.
+        clock_skew_s: Its clock minus ours; None when unknown.
+        detail: What is wrong, in words; "" when healthy.
+        error: Code of the error that kept an answer from coming; "" when one came.
+    """
+
+    service: str
+    checked_at: datetime
+    healthy: bool
+    status: int | None = None
+    latency_ms: float | None = None
+    slow: bool = False
+    clock_skew_s: float | None = None
+    detail: str = ""
+    error: str = ""
+
+
+class MonitoredService(Block):
+    """A service the business depends on: its health, its metrics, how to restart it."""
+
+    _block_type_name = "Monitored Service"
+    _block_type_slug = "monitored-service"
+    _description = "A service the business depends on: its health, its metrics, how to restart it."
+
+    name: Name = Field(description="Dashed name, equal to the block's name.")
+    origin: str = Field(default="ui", description="Who made this block; leave it as it is.")
+    health_url: str = Field(description="Answers 2xx when the service is well.")
+    metrics_url: str | None = Field(
+        default=None, description="Metrics in Prometheus text format, usually …/metrics."
+    )
+    history_url: str | None = Field(
+        default=None, description="Base URL of a Prometheus server that keeps the history."
+    )
+    metrics: list[str] = Field(
+        default_factory=list, description="Metric names or PromQL expressions to watch."
+    )
+    revenue_share: float = Field(
+        default=0.0, ge=0, le=1, description="Share of revenue (0 to 1) that stops when it stops."
+    )
+    restart: list[str] | None = Field(
+        default=None,
+        description="Command and arguments that restart it, run without a shell; "
+        "empty when it must not be restarted automatically.",
+    )
+    restart_timeout: float = Field(
+        default=30.0, gt=0, description="Seconds until a restart command is killed."
+    )
+    latency_budget_ms: float = Field(
+        default=1000.0, gt=0, description="Slower answers than this are reported."
+    )
+    timeout: float = Field(default=5.0, gt=0, description="Seconds that one request may take.")
+
+    async def probe(self, now: datetime) -> ServiceProbe:
+        """Look at the health endpoint; a service that does not answer is a result, not an error.
+
+        Raises:
+            ConfigurationError: ``health_url`` is not an address.
+        """
+        try:
+            answer = await fetch(self.health_url, source=self._who, timeout=self.timeout)
+        except SourceError as error:
+            return ServiceProbe(self.name, now, False, detail=error.what, error=error.code)
+        detail = "" if answer.ok else f"HTTP {answer.status}"
+        return ServiceProbe(
+            service=self.name,
+            checked_at=now,
+            healthy=not (detail := detail or _own_complaint(answer)),
+            status=answer.status,
+            latency_ms=round(answer.latency_ms, 1),
+            slow=answer.latency_ms > self.latency_budget_ms,
+            clock_skew_s=answer.clock_skew_s,
+            detail=detail,
+        )
+
+    async def scrape(self) -> dict[str, float]:
+        """Current value of every sample at ``metrics_url``.
+
+        Returns:
+            Sample as written (``name`` or ``name{label="value"}``) to value; empty without a
+            ``metrics_url``. Samples that are not a finite number are left out.
+
+        Raises:
+            SourceError: One of its family, see blocks.http; SourceGarbled names the bad line.
+        """
+        if not self.metrics_url:
+            return {}
+        source = f"{self._who} (metrics)"
+        answer = await fetch(self.metrics_url, source=source, timeout=self.timeout)
+        return _parse_samples(require_success(answer, source), source)
+
+    async def history(
+        self, metric: str, start: datetime, end: datetime, step: timedelta
+    ) -> pd.DataFrame:
+        """One metric's history from Prometheus (HTTP API v1, ``query_range``).
+
+        Args:
+            metric: Metric name or PromQL expression that yields one series.
+            start: First instant, timezone-aware.
+            end: Last instant, timezone-aware.
+            step: Distance of samples; Prometheus gives at most 11,000 of them.
+
+        Returns:
+            Frame of contract SERIES, empty when nothing was recorded.
+
+        Raises:
+            ConfigurationError: No ``history_url``, or the expression yields several series.
+            SourceError: One of its family, see blocks.http.
+        """
+        if not self.history_url:
+            raise ConfigurationError(
+                f"{self._who} has no history_url.", hint="Set it to a Prometheus server's address."
+            )
+        source = f"{self._who} (history)"
+        answer = await fetch(
+            self.history_url.rstrip("/") + "/api/v1/query_range",
+            source=source,
+            timeout=self.timeout,
+            params={
+                "query": metric,
+                "start": str(start.timestamp()),
+                "end": str(end.timestamp()),
+                "step": str(step.total_seconds()),
+            },
+        )
+        return _parse_range(answer, metric, source)
+
+    async def restart_now(self) -> str:
+        """Run the restart command and wait for it to end.
+
+        Returns:
+            The last line the command printed.
+
+        Raises:
+            PolicyError: ``unmanaged-resource``: no restart command is configured.
+            ConfigurationError: The command cannot be started.
+            SourceTimeout: It did not end within ``restart_timeout``; it was killed.
+            SourceRefused: It ended with another exit code than 0.
+        """
+        if not self.restart:
+            raise PolicyError(
+                "unmanaged-resource",
+                f"{self._who} has no restart command.",
+                hint="Set restart to the command that restarts it.",
+            )
+        # A file, not a pipe: a restarted daemon that inherits a pipe would hold it open for ever.
+        with tempfile.TemporaryFile() as output:
+            code = await self._run(self.restart, output.fileno())
+            output.seek(0)
+            said = output.read().decode("utf-8", errors="replace").strip()
+        last = said.splitlines()[-1][:300] if said else ""
+        if code != 0:
+            raise SourceRefused(
+                f"Restarting {self._who} failed with exit code {code}: {last or 'no output'}.",
+                hint="Run the restart command by hand to see why.",
+            )
+        return last
+
+    async def _run(self, command: list[str], output: int) -> int:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not a command"
+            raise ConfigurationError(
+                f"The restart command of {self._who} cannot be started: {command[0]!r}: {reason}.",
+                hint="Give the full path of an executable.",
+            ) from None
+        try:
+            async with asyncio.timeout(self.restart_timeout):
+                return await process.wait()
+        except TimeoutError:
+            raise SourceTimeout(
+                f"Restarting {self._who} took longer than {self.restart_timeout:g} s; "
+                "the command was killed.",
+                hint="Raise restart_timeout, or let the command return at once.",
+            ) from None
+        finally:
+            if process.returncode is None:  # too late or cancelled: nothing of it stays behind
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+    @property
+    def _who(self) -> str:
+        return f"service {self.name!r}"
+
+
+def _own_complaint(answer: Answer) -> str:
+    """What a health document says against its service (draft-inadarei-api-health-check)."""
+    try:
+        status = str(json.loads(answer.body)["status"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return f"it reports status {status!r}" if status.lower() in _SICK else ""
+
+
+def _parse_samples(answer: Answer, source: str) -> dict[str, float]:
+    samples: dict[str, float] = {}
+    for number, line in enumerate(answer.text().splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        found = _SAMPLE.fullmatch(line.strip())
+        try:
+            value = float(found[2]) if found else None
+        except ValueError:
+            value = None
+        if not found or value is None:
+            raise SourceGarbled(
+                f"{source}: line {number} of the {answer.content_type or 'untyped'} answer is no "
+                f"Prometheus sample: {line[:60]!r}.",
+                hint="Check metrics_url.",
+            )
+        if abs(value) < float("inf"):  # also leaves out NaN
+            samples[found[1]] = value
+    return samples
+
+
+def _parse_range(answer: Answer, metric: str, source: str) -> pd.DataFrame:
+    try:
+        document = json.loads(answer.body)
+        if answer.status == 400:  # Prometheus says here what it dislikes about the query
+            raise SourceRefused(f"{source} refused {metric!r}: {str(document['error'])[:200]}.")
+        require_success(answer, source)
+        series = document["data"]["result"]
+        if len(series) > 1:
+            raise ConfigurationError(
+                f"{source}: {metric!r} yields {len(series)} series.",
+                hint=f"Aggregate them, for instance sum({metric}).",
+            )
+        pairs = series[0]["values"] if series else []
+        raw = pd.DataFrame(
+            {
+                "ts": pd.to_datetime([float(ts) for ts, _ in pairs], unit="s", utc=True),
+                "value": pd.Series([float(value) for _, value in pairs], dtype=float),
+            }
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        require_success(answer, source)
+        raise SourceGarbled(
+            f"{source} answered {answer.content_type or 'something untyped'} instead of a "
+            f"Prometheus range: {answer.beginning()!r}.",
+            hint="history_url must be the base address of a Prometheus HTTP API.",
+        ) from None
+    return conform(raw.dropna(), SERIES)[0]  # NaN is Prometheus' mark for 'no value'
