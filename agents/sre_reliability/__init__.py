@@ -6,6 +6,7 @@ AGENT = AgentSpec(
     id="sre-reliability",
     title="SRE Reliability",
     specialization=(
-        "Keeps services and the platform healthy: watches, responds to incidents, remedies, plans capacity."
+        "Keeps services and the platform healthy: watches, remedies and verifies, "
+        "and says what is worth improving."
     ),
 )

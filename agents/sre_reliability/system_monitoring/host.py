@@ -1,0 +1,114 @@
+"""Looks at the machine that we run on, and judges what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from agents.sre_reliability.system_monitoring.assessment import HostHealth
+from blocks.findings import Finding
+from blocks.messages import Severity
+
+GB = 1e9
+
+CPU_SAMPLE = 0.3  # seconds over which CPU use is measured
+
+LOAD_WARNING, LOAD_ERROR = 1.5, 4.0  # runnable processes per CPU, 5-minute average
+MEMORY_WARNING, MEMORY_ERROR = 10.0, 4.0  # percent still available
+DISK_WARNING, DISK_ERROR = 10.0, 3.0  # percent still free
+DISK_WARNING_GB, DISK_ERROR_GB = 2.0, 0.5  # and less than this, so that big disks don't cry wolf
+CLOCK_WARNING, CLOCK_ERROR = 5.0, 60.0
+"""Seconds. Signed requests are refused at 300, and Date headers are good to a second or two."""
+
+
+def read_host(folder: Path) -> HostHealth:
+    """Measure CPU, memory and the disk of a folder (or of its nearest parent that exists)."""
+    while not folder.exists():
+        folder = folder.parent
+    memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(folder))
+    cpus = psutil.cpu_count() or 1
+    try:
+        load = psutil.getloadavg()[1] / cpus
+    except OSError:  # a system that keeps no load average
+        load = None
+    return HostHealth(
+        cpus=cpus,
+        cpu_percent=psutil.cpu_percent(interval=CPU_SAMPLE),
+        load_per_cpu=load,
+        memory_total_gb=memory.total / GB,
+        memory_available_gb=memory.available / GB,
+        swap_percent=psutil.swap_memory().percent,
+        disk_path=str(folder),
+        disk_total_gb=disk.total / GB,
+        disk_free_gb=disk.free / GB,
+    )
+
+
+def with_clock(host: HostHealth, skews: Iterable[float | None]) -> HostHealth:
+    """Adds how far the others' clocks are from ours: the median, so that no single one decides."""
+    known = [skew for skew in skews if skew is not None]
+    return host.model_copy(update={"clock_skew_s": median(known) if known else None})
+
+
+def judge_host(host: HostHealth) -> list[Finding]:
+    """What is wrong with a machine that reads so."""
+    free = 100 * host.disk_free_gb / host.disk_total_gb if host.disk_total_gb else 100.0
+    available = 100 * host.memory_available_gb / host.memory_total_gb
+    skew = abs(host.clock_skew_s or 0.0)
+    found = [
+        _finding(
+            "cpu-overloaded",
+            _grade(host.load_per_cpu or 0.0, LOAD_WARNING, LOAD_ERROR),
+            f"{host.load_per_cpu or 0:.1f} processes per CPU want to run",
+            {"load_per_cpu": host.load_per_cpu, "cpu_percent": host.cpu_percent, "cpus": host.cpus},
+            "See which process needs it; lower ORCHESTRATOR_WORKER_LIMIT or add CPUs.",
+        ),
+        _finding(
+            "memory-low",
+            _grade(-available, -MEMORY_WARNING, -MEMORY_ERROR),
+            f"Only {host.memory_available_gb:.1f} GB of memory are available",
+            {"available_gb": round(host.memory_available_gb, 2), "available_percent": available},
+            "See which process grew; lower ORCHESTRATOR_WORKER_LIMIT or add memory.",
+        ),
+        _finding(
+            "disk-low",
+            min(
+                _grade(-free, -DISK_WARNING, -DISK_ERROR),
+                _grade(-host.disk_free_gb, -DISK_WARNING_GB, -DISK_ERROR_GB),
+                key=lambda severity: severity.rank,
+            ),
+            f"Only {host.disk_free_gb:.2f} GB are free where the ledger lies",
+            {"free_gb": round(host.disk_free_gb, 3), "free_percent": free, "path": host.disk_path},
+            "Free space: without it neither the ledger nor Prefect can record anything.",
+        ),
+        _finding(
+            "clock-off",
+            _grade(skew, CLOCK_WARNING, CLOCK_ERROR),
+            f"This machine's clock is {skew:.0f} s away from the others'",
+            {"clock_skew_s": host.clock_skew_s},
+            "Let it be set by NTP: schedules and signed requests depend on it.",
+        ),
+    ]
+    return [finding for finding in found if finding.severity is not Severity.INFO]
+
+
+def _grade(value: float, warning: float, error: float) -> Severity:
+    if value > error:
+        return Severity.ERROR
+    return Severity.WARNING if value > warning else Severity.INFO
+
+
+def _finding(
+    kind: str, severity: Severity, title: str, evidence: dict[str, float | str | None], advice: str
+) -> Finding:
+    return Finding(
+        kind=kind,
+        resource="host:local",
+        severity=severity,
+        title=title,
+        evidence=evidence,
+        advice=advice,
+    )
