@@ -1,0 +1,252 @@
+"""Where the sample business lives: its folder, its ports, its secrets, its business file."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import tomli_w
+
+from blocks.errors import ConfigurationError
+from deployments.processes import ProcessSpec
+from deployments.sample import DrillTarget
+from deployments.sample.faults import PATH as DRILL_PATH
+from deployments.sample.series import SERVICES
+from deployments.sample.serving import CREDENTIAL, DRILL_TOKEN
+from deployments.sample.store import CURRENCY, TIMEZONE
+from deployments.sample.supplier_api import PATHS, USERNAME
+from deployments.sample.suppliers import SUPPLIERS, Supplier
+
+NAMES = [supplier.name for supplier in SUPPLIERS] + list(SERVICES)
+"""All processes, in the order of their ports."""
+
+REVENUE_SHARE = {"storefront": 1.0, "checkout": 1.0, "warehouse-api": 0.3}
+
+
+def _same_names(table: str, *columns: str) -> dict[str, Any]:
+    """A frame's mapping to a table of the shop whose columns have our names."""
+    return {"table": table, "columns": {column: column for column in columns}}
+
+
+# How each supplier's catalogue reads, in the terms of a supplier connection.
+CATALOGUES: dict[str, dict[str, Any]] = {
+    "json": {
+        "records_path": "catalogue.items",
+        "columns": {
+            "sku": "product.code",
+            "unit_cost": "price.net",
+            "lead_time_days": "supply.lead_days",
+            "min_order_units": "supply.minimum",
+        },
+    },
+    "csv": {
+        "columns": {
+            "sku": "Article",
+            "unit_cost": "Net price GBP",
+            "lead_time_days": "Delivery days",
+            "min_order_units": "MOQ",
+        },
+    },
+    "xml": {
+        "records_path": "article",
+        "columns": {
+            "sku": "@code",
+            "unit_cost": "cost",
+            "lead_time_days": "delivery/@days",
+            "min_order_units": "minimum",
+        },
+    },
+}
+
+FRAMES: dict[str, dict[str, Any]] = {
+    "products": _same_names("products", "sku", "name", "unit_price", "unit_cost"),
+    "stock": _same_names("stock", "sku", "on_hand", "updated_at"),
+    "sale_lines": _same_names("sale_lines", "order_id", "sku", "sold_at", "units", "unit_price"),
+    "open_orders": _same_names(
+        "purchase_orders", "order_id", "supplier", "sku", "units", "ordered_at", "expected_at"
+    )
+    | {"where": {"received_at": []}},
+}
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach the processes: address, first port, and secrets by process name."""
+
+    host: str
+    port: int
+    credentials: dict[str, str] = field(repr=False)
+    drill_tokens: dict[str, str] = field(repr=False)
+
+    def base_url(self, name: str) -> str:
+        """The address of the named process."""
+        return f"http://{self.host}:{self.port + NAMES.index(name)}"
+
+
+def folder_of(state_dir: Path) -> Path:
+    """The sample's folder in a state folder."""
+    return state_dir.resolve() / "sample"
+
+
+def open_folder(state_dir: Path) -> Path:
+    """The sample's folder, made if need be, closed to other users.
+
+    Raises:
+        ConfigurationError: It cannot be made.
+    """
+    folder = folder_of(state_dir)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {folder} cannot be used: {error.strerror}.",
+            hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write to.",
+        ) from None
+    return folder
+
+
+def shop_today() -> date:
+    """The current day at the shop."""
+    return datetime.now(ZoneInfo(TIMEZONE)).date()
+
+
+def save_access(folder: Path, host: str, port: int) -> Access:
+    """Write down where the processes listen; secrets that exist are kept."""
+    file = folder / "access.json"
+    known = load_access(folder) if file.exists() else Access(host, port, {}, {})
+    access = Access(
+        host,
+        port,
+        {s.name: known.credentials.get(s.name) or secrets.token_urlsafe(24) for s in SUPPLIERS},
+        {name: known.drill_tokens.get(name) or secrets.token_urlsafe(24) for name in NAMES},
+    )
+    if access != known or not file.exists():
+        _write_private(file, json.dumps(asdict(access), indent=1))
+    return access
+
+
+def load_access(folder: Path) -> Access:
+    """What ``save_access`` wrote.
+
+    Raises:
+        ConfigurationError: Nothing was written there, or it cannot be read.
+    """
+    file = folder / "access.json"
+    try:
+        return Access(**json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"There is no sample business in {folder}.", hint="Start it with ./orchestrator up."
+        ) from None
+    except (OSError, ValueError, TypeError):
+        raise ConfigurationError(
+            f"{file} cannot be read.", hint="Delete it; the next start makes a new one."
+        ) from None
+
+
+def specs(access: Access) -> list[ProcessSpec]:
+    """The six processes."""
+    return [_spec(access, name) for name in NAMES]
+
+
+def drill_targets(access: Access) -> dict[str, DrillTarget]:
+    """By name, how a drill reaches each process."""
+    return {
+        name: DrillTarget(
+            name, _kind(name), f"{access.base_url(name)}{DRILL_PATH}", access.drill_tokens[name]
+        )
+        for name in NAMES
+    }
+
+
+def write_business_file(folder: Path, state_dir: Path, access: Access, store_url: str) -> Path:
+    """Write the business file; a reader sees the old one or the new one, never half of it."""
+    document = {
+        "store": {
+            "name": "sample-shop",
+            "url": store_url,
+            "currency": CURRENCY,
+            "timezone": TIMEZONE,
+            "frames": FRAMES,
+        },
+        "suppliers": [_supplier(access, supplier) for supplier in SUPPLIERS],
+        "services": [_service(access, name, state_dir.resolve()) for name in SERVICES],
+    }
+    file = folder / "business.toml"
+    heading = "# The sample business. Written anew at every start: changes here are lost.\n\n"
+    _write_private(file, heading + tomli_w.dumps(document))
+    return file
+
+
+def _spec(access: Access, name: str) -> ProcessSpec:
+    kind = _kind(name)
+    port = access.port + NAMES.index(name)
+    env = {DRILL_TOKEN: access.drill_tokens[name]}
+    if kind == "supplier":
+        env[CREDENTIAL] = access.credentials[name]
+    return ProcessSpec(
+        name=name,
+        argv=(
+            *(sys.executable, "-m", f"deployments.sample.{kind}_api", name),
+            *("--host", access.host, "--port", str(port)),
+        ),
+        env=env,
+        ready_url=f"{access.base_url(name)}/health",
+    )
+
+
+def _kind(name: str) -> str:
+    return "service" if name in SERVICES else "supplier"
+
+
+def _supplier(access: Access, supplier: Supplier) -> dict[str, Any]:
+    username = {"username": USERNAME} if supplier.auth == "basic" else {}
+    return {
+        "name": supplier.name,
+        "base_url": access.base_url(supplier.name),
+        "format": supplier.format,
+        "auth": supplier.auth,
+        **username,
+        "credential": access.credentials[supplier.name],
+        "catalogue_path": PATHS[supplier.format],
+        "health_path": "/health",
+        **CATALOGUES[supplier.format],
+    }
+
+
+def _service(access: Access, name: str, state_dir: Path) -> dict[str, Any]:
+    base_url = access.base_url(name)
+    return {
+        "name": name,
+        "health_url": f"{base_url}/health",
+        "metrics_url": f"{base_url}/metrics",
+        "history_url": base_url,
+        "metrics": [metric.name for metric in SERVICES[name]],
+        "revenue_share": REVENUE_SHARE[name],
+        "restart": [
+            *(sys.executable, "-m", "deployments.restart"),
+            *(name, "--state-dir", str(state_dir)),
+        ],
+    }
+
+
+def _write_private(file: Path, text: str) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"{file} cannot be written: {error.strerror}.",
+            hint="Check the folder's permissions and free space.",
+        ) from None

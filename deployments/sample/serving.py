@@ -1,0 +1,49 @@
+"""How every sample process starts: one name, one port, and its secrets from the environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from deployments.sample.faults import Faults
+
+CREDENTIAL = "SAMPLE_CREDENTIAL"
+DRILL_TOKEN = "SAMPLE_DRILL_TOKEN"  # noqa: S105  (the variable's name)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who this process is, and where it listens."""
+
+    name: str
+    host: str
+    port: int
+
+
+def read_place(argv: Sequence[str] | None, names: Sequence[str]) -> Place:
+    """Who we are to be, from ``NAME --port PORT [--host HOST]``; exits with usage otherwise."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", choices=names)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    return Place(**vars(parser.parse_args(argv)))
+
+
+def serve(app: ASGIApp, place: Place) -> None:
+    """Serve until SIGTERM or SIGINT, breakable through the drill endpoint."""
+    uvicorn.run(
+        Faults(app, os.environ.get(DRILL_TOKEN, "")),
+        host=place.host,
+        port=place.port,
+        lifespan="off",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )

@@ -1,0 +1,283 @@
+"""The sample shop's database: its tables, and filling them for a day.
+
+One schema for SQLite, PostgreSQL and MariaDB. All times are store time (`TIMEZONE`) without an
+offset, as most shop databases hold them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from blocks.errors import ConfigurationError
+from deployments.sample import history, replenishment, suppliers
+from deployments.sample.history import Line
+from deployments.sample.replenishment import StockRecord
+
+TIMEZONE = "Europe/London"
+CURRENCY = "GBP"
+DELIVERY = time(8)
+ORDERING = time(17)
+"""Times of day at which deliveries arrive and the buyer orders."""
+
+LAYOUT = 1
+"""Raise it when tables or the derivation of their rows change: every store is then refilled."""
+
+metadata = sa.MetaData()
+
+_sku = sa.String(20)
+_name = sa.String(40)
+_money = sa.Numeric(10, 2, asdecimal=False)
+
+fills = sa.Table(
+    "sample_fill",
+    metadata,
+    sa.Column("as_of", sa.Date, primary_key=True, comment="The store holds all before this day"),
+    sa.Column("shift_days", sa.Integer, nullable=False),
+    sa.Column("contents", sa.String(80), nullable=False, comment="Layout and data it came from"),
+)
+supplier_table = sa.Table(
+    "suppliers",
+    metadata,
+    sa.Column("name", _name, primary_key=True),
+    sa.Column("lead_time_days", sa.Integer, nullable=False),
+    sa.Column("min_order_units", sa.Integer, nullable=False),
+    sa.Column("pack_units", sa.Integer, nullable=False),
+)
+products = sa.Table(
+    "products",
+    metadata,
+    sa.Column("sku", _sku, primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("unit_price", _money, nullable=False),
+    sa.Column("unit_cost", _money, nullable=False),
+    sa.Column("supplier", _name, sa.ForeignKey("suppliers.name"), nullable=False),
+)
+stock = sa.Table(
+    "stock",
+    metadata,
+    sa.Column("sku", _sku, sa.ForeignKey("products.sku"), primary_key=True),
+    sa.Column("opening", sa.Integer, nullable=False, comment="Units before the first sale"),
+    sa.Column("on_hand", sa.Integer, nullable=False),
+    sa.Column("backordered", sa.Integer, nullable=False),
+    sa.Column("reorder_point", sa.Integer, nullable=False),
+    sa.Column("updated_at", sa.DateTime, nullable=False),
+)
+sale_lines = sa.Table(
+    "sale_lines",
+    metadata,
+    sa.Column("line_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("order_id", sa.String(12), nullable=False),
+    sa.Column("sku", _sku, sa.ForeignKey("products.sku"), nullable=False),
+    sa.Column("sold_at", sa.DateTime, nullable=False, index=True),
+    sa.Column("units", sa.Integer, nullable=False, comment="Negative: returned"),
+    sa.Column("unit_price", _money, nullable=False),
+)
+purchase_orders = sa.Table(
+    "purchase_orders",
+    metadata,
+    sa.Column("order_id", sa.String(30), primary_key=True),
+    sa.Column("supplier", _name, sa.ForeignKey("suppliers.name"), nullable=False),
+    sa.Column("sku", _sku, sa.ForeignKey("products.sku"), nullable=False),
+    sa.Column("units", sa.Integer, nullable=False),
+    sa.Column("unit_cost", _money, nullable=False),
+    sa.Column("ordered_at", sa.DateTime, nullable=False),
+    sa.Column("expected_at", sa.DateTime, nullable=False),
+    sa.Column("received_at", sa.DateTime, comment="UTC; empty while it is open"),
+)
+
+Rows = dict[sa.Table, list[dict[str, object]]]
+
+
+def fill_store(url: str, today: date) -> bool:
+    """Make the database hold the shop's history up to yesterday.
+
+    A store that already does is left alone. Otherwise everything is replaced at once: a SQLite file
+    by a new one that takes its name when it is complete, a server's tables in one transaction.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite file, PostgreSQL or MariaDB/MySQL database.
+        today: The shop's current day; its last sales are of the day before, or of the last
+            trading day before that.
+
+    Returns:
+        Whether it had to be filled.
+
+    Raises:
+        ConfigurationError: The database cannot be used, or holds tables that are not ours.
+    """
+    target = sa.make_url(url)
+    try:
+        if target.get_backend_name() == "sqlite":
+            return _fill_file(target, today)
+        return _fill_server(target, today)
+    except DBAPIError as error:
+        raise ConfigurationError(
+            f"The sample store {target.render_as_string()} cannot be filled: {error.orig}.",
+            hint="Check that the database exists and may be written to.",
+        ) from None
+
+
+def rows_for(today: date) -> Rows:
+    """All rows of the store as of the start of ``today``, by table in order of insertion."""
+    shift = history.shift_for(today)
+    everything = history.source_lines()
+    lines = [line for line in everything if line.sold_at.date() + shift < today]
+    records = _replay(lines, everything)
+    return {
+        fills: [{"as_of": today, "shift_days": shift.days, "contents": _contents()}],
+        supplier_table: [
+            {
+                "name": supplier.name,
+                "lead_time_days": supplier.lead_time_days,
+                "min_order_units": supplier.min_order_units,
+                "pack_units": supplier.pack_units,
+            }
+            for supplier in suppliers.SUPPLIERS
+        ],
+        products: [
+            {
+                "sku": record.sku,
+                "name": record.offer.product.name,
+                "unit_price": record.offer.product.list_price,
+                "unit_cost": record.offer.unit_cost,
+                "supplier": record.offer.supplier.name,
+            }
+            for record in records
+        ],
+        stock: [
+            {
+                "sku": record.sku,
+                "opening": record.opening,
+                "on_hand": record.on_hand,
+                "backordered": record.backordered,
+                "reorder_point": record.reorder_point,
+                "updated_at": datetime.combine(today, time(0)),
+            }
+            for record in records
+        ],
+        sale_lines: [
+            {
+                "line_id": number,
+                "order_id": line.order_id,
+                "sku": line.sku,
+                "sold_at": line.sold_at + shift,
+                "units": line.units,
+                "unit_price": line.unit_price,
+            }
+            for number, line in enumerate(lines, start=1)
+        ],
+        purchase_orders: _purchase_orders(records, shift),
+    }
+
+
+def _replay(lines: list[Line], everything: list[Line]) -> list[StockRecord]:
+    """The stock of every SKU that has been sold by now, by SKU."""
+    # Launch quantity and supplier are decided on the whole history, so that they stay the same
+    # from day to day; what happens after the launch depends on the past alone.
+    whole = replenishment.net_sales(everything)
+    so_far = replenishment.net_sales(lines)
+    trading_days = sorted({line.sold_at.date() for line in lines})
+    records = []
+    for sku in sorted(so_far):
+        days = (max(whole[sku]) - min(whole[sku])).days + 1
+        offer = suppliers.usual_offer(
+            suppliers.offers_by_sku()[sku], sum(whole[sku].values()) / days * 7
+        )
+        opening = replenishment.launch_quantity(whole[sku])
+        records.append(replenishment.replay(so_far[sku], trading_days, offer, opening))
+    return records
+
+
+def _purchase_orders(records: Iterable[StockRecord], shift: timedelta) -> list[dict[str, object]]:
+    return [
+        {
+            "order_id": order.order_id,
+            "supplier": order.supplier,
+            "sku": order.sku,
+            "units": order.units,
+            "unit_cost": order.unit_cost,
+            "ordered_at": datetime.combine(order.ordered_on + shift, ORDERING),
+            "expected_at": datetime.combine(order.promised_on + shift, DELIVERY),
+            "received_at": (
+                datetime.combine(order.received_on + shift, DELIVERY) if order.received_on else None
+            ),
+        }
+        for record in records
+        for order in record.orders
+    ]
+
+
+def _contents() -> str:
+    return f"{LAYOUT}:{history.fingerprint()}"
+
+
+def _fill_file(target: sa.URL, today: date) -> bool:
+    if not target.database or target.database == ":memory:":
+        raise ConfigurationError("The sample store needs a SQLite file, not a database in memory.")
+    path = Path(target.database)
+    if path.exists() and path.stat().st_size and _is_current(target, today):
+        return False
+    rows = rows_for(today)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        engine = sa.create_engine(target.set(database=str(draft)), poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            _insert(connection, rows)
+        os.replace(draft, path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The sample store {path} cannot be written: {error.strerror}.",
+            hint="Check the folder's permissions and free space.",
+        ) from None
+    finally:
+        for leftover in (draft, draft.with_name(f"{draft.name}-journal")):
+            with suppress(OSError):
+                leftover.unlink(missing_ok=True)
+    return True
+
+
+def _fill_server(target: sa.URL, today: date) -> bool:
+    if _is_current(target, today):
+        return False
+    rows = rows_for(today)
+    engine = sa.create_engine(target, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        # First of all the table that marks the database as ours: MariaDB commits each of these.
+        fills.create(connection, checkfirst=True)
+        metadata.create_all(connection)
+    with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        _insert(connection, rows)
+    return True
+
+
+def _insert(connection: sa.Connection, rows: Rows) -> None:
+    for table, content in rows.items():
+        if content:
+            connection.execute(table.insert(), content)
+
+
+def _is_current(target: sa.URL, today: date) -> bool:
+    """Whether the database is filled for ``today``; also refuses one that is not ours."""
+    engine = sa.create_engine(target, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        found = set(sa.inspect(connection).get_table_names())
+        if fills.name not in found:
+            if foreign := sorted(found & set(metadata.tables)):
+                raise ConfigurationError(
+                    f"{target.render_as_string()} has tables that are not the sample's: "
+                    f"{', '.join(foreign)}.",
+                    hint="Give the sample store an empty database of its own.",
+                )
+            return False
+        filled = connection.execute(sa.select(fills.c.as_of, fills.c.contents)).one_or_none()
+    return filled is not None and tuple(filled) == (today, _contents())
