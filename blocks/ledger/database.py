@@ -1,0 +1,197 @@
+"""Connects to the ledger's database, SQLite or PostgreSQL, and says plainly why it cannot."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InvalidRequestError,
+    NoSuchModuleError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from blocks.errors import ConfigurationError, LedgerUnavailable
+
+_CHECK_HINT = "Check that it runs and that ORCHESTRATOR_LEDGER_URL is right."
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that the ledger lives in.
+
+    Attributes:
+        engine: For reading; transactions begin deferred.
+        writing: The same pool, for writing; on SQLite transactions take the write lock at once,
+            so that they wait for it instead of failing half-way.
+        where: The file or the server, for people; never holds a password.
+        path: The file, None on a server.
+    """
+
+    engine: Engine
+    writing: Engine
+    where: str
+    path: Path | None
+
+    @contextmanager
+    def reading(self, what: str = "read") -> Iterator[Connection]:
+        """A connection whose failures come out as LedgerUnavailable."""
+        with self.explained(what), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def explained(self, what: str) -> Iterator[None]:
+        """Turns the driver's errors into LedgerUnavailable: ``The ledger cannot be <what>``."""
+        try:
+            yield
+        except (DBAPIError, InvalidRequestError, PoolTimeout) as error:
+            raise self.unavailable(what, error) from None
+
+    def unavailable(self, what: str, error: BaseException) -> LedgerUnavailable:
+        """The driver's error as ours, without its traceback."""
+        hint = f"Check the file {self.path} and its folder." if self.path else _CHECK_HINT
+        said = f"The ledger {self.where} cannot be {what}: {reason(error)}."
+        return LedgerUnavailable(said, hint=hint)
+
+
+def reason(error: BaseException) -> str:
+    """What a driver says is wrong, in one line."""
+    said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return said.splitlines()[0].rstrip(".")
+
+
+def connect(url: str, *, create: bool, patience: float) -> Database:
+    """Prepares an engine; a SQLite file is created when it is missing and ``create`` is set.
+
+    Args:
+        url: SQLAlchemy URL.
+        create: Whether a missing SQLite file may be created.
+        patience: Seconds to wait for a lock or a server.
+
+    Raises:
+        ConfigurationError: The URL cannot be read, or names a database that the ledger cannot use.
+        LedgerUnavailable: The file cannot be used, or its folder not be written.
+    """
+    try:
+        parsed = make_url(url)
+        kind = parsed.get_backend_name()
+    except ArgumentError:  # its text could repeat a password
+        raise ConfigurationError(
+            "The ledger's URL cannot be read.",
+            hint="Set ORCHESTRATOR_LEDGER_URL to sqlite:////path/ledger.db or postgresql://…",
+        ) from None
+    if kind == "sqlite":
+        return _sqlite(parsed, create, patience)
+    if kind in ("postgresql", "postgres"):
+        return _postgresql(parsed, patience)
+    raise ConfigurationError(
+        f"The ledger cannot live in {kind!r}.",
+        hint="Set ORCHESTRATOR_LEDGER_URL to a SQLite or PostgreSQL database.",
+    )
+
+
+def _postgresql(url: URL, patience: float) -> Database:
+    where = f"postgresql://{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}"
+    milliseconds = int(patience * 1000)
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            json_serializer=str,  # JSON columns are given text, see blocks.ledger.rows
+            pool_pre_ping=True,  # a restarted server costs nobody an error
+            connect_args={
+                "connect_timeout": max(1, int(patience)),
+                "tcp_user_timeout": milliseconds,  # a server that vanished is noticed
+                "options": f"-c lock_timeout={milliseconds}",
+            },
+        )
+    except (ArgumentError, NoSuchModuleError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"The ledger's URL for {where} is wrong: {error}.") from None
+    return Database(engine, engine, where, None)
+
+
+def _sqlite(url: URL, create: bool, patience: float) -> Database:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise ConfigurationError(
+            f"The ledger needs a file, not {url.database or 'a database in memory'!r}.",
+            hint="Set ORCHESTRATOR_LEDGER_URL to sqlite:////path/ledger.db.",
+        )
+    path = Path(url.database).absolute()
+    _prepare_file(path, create)
+    engine = create_engine(
+        # mode=rw: a file that is removed while we run is an error, not a new empty ledger.
+        URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "1"}),
+        connect_args={"timeout": patience},
+        poolclass=QueuePool,
+        json_serializer=str,
+    )
+    database = Database(engine, engine.execution_options(write=True), str(path), path)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        record.info["file"] = _identity(path)
+
+    @event.listens_for(engine, "checkout")
+    def still_there(_: object, record: ConnectionPoolEntry, __: object) -> None:
+        if record.info["file"] != _identity(path):  # removed, or a backup put in its place
+            raise DisconnectionError("the file is not the one that was opened")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return database
+
+
+def _prepare_file(path: Path, create: bool) -> None:
+    """Creates a missing file for its owner only (SQLite gives its companions the same mode).
+
+    An existing file is not opened here: closing it again would drop the locks that another
+    connection of this process holds on it (see "How To Corrupt An SQLite Database File", 2.2).
+    """
+    hint = "Set ORCHESTRATOR_LEDGER_URL or ORCHESTRATOR_STATE_DIR to a place that can be written."
+    try:
+        if create and not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):  # another process was faster
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        fault = _fault(path)
+    except OSError as error:
+        fault = error.strerror or str(error)
+    else:
+        if fault == "it does not exist":
+            hint = "./orchestrator up creates it."
+    if fault:
+        raise LedgerUnavailable(f"The ledger {path} cannot be opened: {fault}.", hint=hint)
+
+
+def _fault(path: Path) -> str:
+    if path.is_dir():
+        return "it is a folder"
+    if not path.exists():
+        return "it does not exist"
+    if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK):
+        return "it or its folder may not be written"
+    return ""
+
+
+def _identity(path: Path) -> Any:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,277 @@
+"""The ledger: what was asked, answered, tried and found, durably."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from sqlalchemy import Connection, RowMapping, Select, select, update
+
+from blocks.errors import LedgerError
+from blocks.ledger import queries, rows, schema
+from blocks.ledger.database import Database, connect
+from blocks.ledger.records import (
+    AgentActivity,
+    CallRecord,
+    RemediationRecord,
+    ReportRecord,
+    RunRecord,
+)
+from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
+from blocks.ledger.writer import GroupWriter
+
+if TYPE_CHECKING:  # pandas is imported where snapshots are used
+    from blocks.frames import Snapshot
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """The record of every run, call, remediation, report and snapshot.
+
+    Messages, replies, attempts and runs are queued by ``record`` and committed together; after
+    ``flush`` they are durable. Everything else is durable when its method returns. One object
+    serves all threads and event loops of the process that opened it, and several processes may
+    share one database. Reads see what is committed.
+
+    Use it as a context manager, or ``close`` it: that writes what is still queued.
+    """
+
+    def __init__(self, database: Database, patience: float) -> None:
+        self._database = database
+        self._dialect = database.engine.dialect.name
+        self._writer = GroupWriter(database, rows.upserts(self._dialect), patience)
+
+    @classmethod
+    def open(cls, url: str, *, migrate: bool = True, patience: float = 10.0) -> Ledger:
+        """Opens the ledger, after bringing its schema up to date.
+
+        Args:
+            url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
+            migrate: Whether to create and migrate the schema; else it must be up to date.
+            patience: Seconds for which anything is tried while the database is locked or gone.
+
+        Raises:
+            ConfigurationError: The URL names nothing that a ledger can live in.
+            LedgerSchemaError: The schema is half-migrated or newer; says how to get out.
+            LedgerUnavailable: The database cannot be reached, locked or written.
+        """
+        database = connect(url, create=migrate, patience=patience)
+        try:
+            schema.ensure(database, migrate=migrate, patience=patience)
+        except BaseException:
+            database.engine.dispose()
+            raise
+        return cls(database, patience)
+
+    def close(self) -> None:
+        """Writes what is queued and lets go of the database.
+
+        Raises:
+            LedgerUnavailable: Some entries could not be written.
+        """
+        try:
+            self._writer.close()
+        finally:
+            self._database.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def where(self) -> str:
+        """The file or server that the ledger lives in, without password."""
+        return self._database.where
+
+    @property
+    def path(self) -> Path | None:
+        """The ledger's file; None on a server."""
+        return self._database.path
+
+    # Grouped writes.
+
+    def record(self, *entries: rows.Recordable) -> None:
+        """Queues entries for the next commit; never waits.
+
+        An entry recorded twice is one. Runs and attempts are recorded when they start and again
+        when they finish, in any order; what is finished stays so.
+
+        Raises:
+            LedgerUnavailable: The ledger is closed.
+        """
+        self._writer.add([rows.entry(e) for e in entries])
+
+    async def flush(self) -> None:
+        """Returns when everything recorded so far is durable.
+
+        Raises:
+            LedgerUnavailable: The database is locked or gone; the entries stay queued, and are
+                tried again by the next flush.
+            LedgerError: The database refused the values of an entry, which was dropped.
+        """
+        await asyncio.wrap_future(self._writer.flush())
+
+    # Writes that stand alone.
+
+    async def save_report(self, report: ReportRecord) -> None:
+        """Keeps a run's report, in place of an earlier one of the same run."""
+        statement = rows.replacing(self._dialect, REPORTS).values(rows.report_row(report))
+        await self._write(lambda connection: connection.execute(statement))
+
+    async def intend(self, remediation: RemediationRecord) -> bool:
+        """Writes down a remediation before it acts.
+
+        Returns:
+            False when its ``need_key`` is taken: somebody else acts, or did.
+        """
+        statement = (
+            rows.insert(self._dialect, REMEDIATIONS)
+            .values(rows.remediation_row(remediation))
+            .on_conflict_do_nothing(index_elements=["need_key"])
+        )
+        mine = select(REMEDIATIONS.c.id).where(REMEDIATIONS.c.need_key == remediation.need_key)
+        inserted = False
+
+        def write(connection: Connection) -> bool:
+            # When the connection breaks in the middle of a commit, nobody knows whether it took
+            # place: the second try then finds the key taken, by us.
+            nonlocal inserted
+            if connection.execute(statement).rowcount:
+                inserted = True
+                return True
+            return inserted and connection.scalar(mine) == remediation.id
+
+        return await self._write(write)
+
+    async def settle(self, remediation: RemediationRecord) -> None:
+        """Writes down how an intended remediation ended.
+
+        Raises:
+            LedgerError: It was never intended.
+        """
+        row = rows.remediation_row(remediation)
+        outcome = {k: row[k] for k in ("status", "finished_at", "detail", "before", "after")}
+        statement = update(REMEDIATIONS).where(REMEDIATIONS.c.id == remediation.id).values(outcome)
+
+        def write(connection: Connection) -> None:
+            if not connection.execute(statement).rowcount:
+                raise LedgerError(
+                    f"Remediation {remediation.id!r} ({remediation.action}) was never intended.",
+                    hint="Await intend() before acting.",
+                )
+
+        await self._write(write)
+
+    async def save_snapshot(self, snapshot: Snapshot) -> str:
+        """Keeps a snapshot, and of the earlier ones the newest two.
+
+        Returns:
+            Its id.
+
+        Raises:
+            ContractViolation: A frame has no contract, or a column that its contract lacks.
+        """
+        from blocks.ledger import snapshots
+
+        packed = await asyncio.to_thread(snapshots.pack, snapshot)
+        await self._write(partial(snapshots.insert, packed=packed))
+        return packed.id
+
+    async def latest_snapshot(self) -> Snapshot | None:
+        """The newest snapshot by ``taken_at``, its frames with the dtypes of their contracts.
+
+        Raises:
+            ContractViolation: It was written for other contracts than today's.
+        """
+        from blocks.ledger import snapshots
+
+        packed = await self._read(snapshots.newest)
+        return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
+
+    # Reads.
+
+    async def run(self, run_id: str) -> RunRecord | None:
+        """One run."""
+        found = await self._rows(select(RUNS).where(RUNS.c.id == run_id))
+        return RunRecord(**found[0]) if found else None
+
+    async def runs(self, *, workflow: str | None = None, limit: int = 20) -> list[RunRecord]:
+        """Runs, newest first."""
+        found = await self._rows(queries.newest(RUNS.c.started_at, limit, workflow=workflow))
+        return [RunRecord(**row) for row in found]
+
+    async def calls(
+        self, *, run_id: str | None = None, agent: str | None = None, limit: int = 100
+    ) -> list[CallRecord]:
+        """Messages with their replies, newest first; ``agent`` is the one that was asked."""
+        found = await self._rows(queries.calls(run_id, agent, limit))
+        return [rows.call_record(row) for row in found]
+
+    async def report(self, run_id: str) -> ReportRecord | None:
+        """The report of one run."""
+        found = await self._rows(select(REPORTS).where(REPORTS.c.run_id == run_id))
+        return ReportRecord(**found[0]) if found else None
+
+    async def latest_reports(
+        self, *, workflow: str | None = None, limit: int = 1
+    ) -> list[ReportRecord]:
+        """Reports, newest first."""
+        found = await self._rows(queries.newest(REPORTS.c.created_at, limit, workflow=workflow))
+        return [ReportRecord(**row) for row in found]
+
+    async def remediations(
+        self,
+        *,
+        since: datetime | None = None,
+        resource: str | None = None,
+        run_id: str | None = None,
+    ) -> list[RemediationRecord]:
+        """Remediations that started at ``since`` or later, newest first."""
+        query = queries.newest(REMEDIATIONS.c.started_at, None, resource=resource, run_id=run_id)
+        if since is not None:
+            query = query.where(REMEDIATIONS.c.started_at >= since)
+        return [RemediationRecord(**row) for row in await self._rows(query)]
+
+    async def activity(
+        self, now: datetime, *, window: timedelta = timedelta(hours=24)
+    ) -> dict[str, AgentActivity]:
+        """What each agent is doing and did over the window before ``now``, by agent.
+
+        ``workload`` counts open attempts whose deadline is still to come. A partial success counts
+        as completed. Agents without any of it are absent.
+        """
+        known: dict[str, dict[str, Any]] = {}
+        for query in (queries.open_attempts(now), queries.replied(now - window)):
+            for row in await self._rows(query):
+                known.setdefault(row["agent"], {}).update(row)
+        return {agent: AgentActivity(**facts) for agent, facts in sorted(known.items())}
+
+    async def schema_version(self) -> str:
+        """The revision of the ledger's tables."""
+        return await self._read(lambda connection: schema.current(connection) or "none")
+
+    async def _write(self, write: Callable[[Connection], T]) -> T:
+        return await asyncio.wrap_future(self._writer.submit(write))
+
+    async def _read(self, read: Callable[[Connection], T]) -> T:
+        def in_thread() -> T:
+            with self._database.reading() as connection:
+                return read(connection)
+
+        return await asyncio.to_thread(in_thread)
+
+    async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        return await self._read(lambda connection: connection.execute(query).mappings().all())

@@ -1,0 +1,232 @@
+"""One thread that commits everything waiting in one transaction (group commit).
+
+Durability costs a disk sync per transaction, not per entry; so entries wait a moment for company,
+and a sync serves all who wait for it. What cannot be written stays in the queue.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+
+from blocks.errors import LedgerError, LedgerUnavailable
+from blocks.ledger.database import Database, reason
+
+LINGER = 0.1
+"""Seconds that an entry waits for company when nobody waits for it."""
+
+_PAUSE = 5.0  # seconds between tries while the database is gone and nobody waits
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A row for one of the grouped tables. Writing it twice is the same as writing it once."""
+
+    table: str
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A write that stands alone: somebody waits for its result. It may be tried several times."""
+
+    write: Callable[[Connection], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
+class GroupWriter:
+    """Writes from one thread, so that callers in any thread or event loop never wait for a lock.
+
+    Args:
+        database: Where to.
+        upserts: Idempotent insert per table of the entries.
+        patience: Seconds that a write is tried again while the database is locked or gone.
+    """
+
+    def __init__(
+        self, database: Database, upserts: Mapping[str, Executable], patience: float
+    ) -> None:
+        self._database = database
+        self._upserts = upserts
+        self._patience = patience
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._entries: list[Entry] = []
+        self._jobs: list[Job] = []
+        self._flushes: list[Future[None]] = []
+        self._refused: list[str] = []
+        self._writing = False
+        self._due = 0.0
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Queues entries; returns at once."""
+        with self._changed:
+            self._start()
+            if not self._entries:
+                self._due = time.monotonic() + LINGER
+                self._changed.notify()
+            self._entries += entries
+
+    def flush(self) -> Future[None]:
+        """Done when everything queued so far is durable; else LedgerUnavailable or LedgerError."""
+        flushed: Future[None] = Future()
+        with self._changed:
+            self._start()
+            if self._writing or self._entries or self._refused:
+                self._flushes.append(flushed)
+                self._changed.notify()
+            else:
+                flushed.set_result(None)
+        return flushed
+
+    def submit(self, write: Callable[[Connection], T]) -> Future[T]:
+        """Writes with whatever waits; done when durable. After a failure nothing is kept of it."""
+        job = Job(write)
+        with self._changed:
+            self._start()
+            self._jobs.append(job)
+            self._changed.notify()
+        return job.done
+
+    def close(self) -> None:
+        """Writes what is queued and ends the thread.
+
+        Raises:
+            LedgerUnavailable: Some entries could not be written; they are lost.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+            thread, self._thread = self._thread, None
+        if thread:
+            thread.join()
+        if lost := len(self._entries):
+            self._entries = []
+            raise LedgerUnavailable(
+                f"{lost} entries could not be written to the ledger {self._database.where} "
+                "before it was closed."
+            )
+
+    def _start(self) -> None:
+        if self._closing:
+            raise LedgerUnavailable(f"The ledger {self._database.where} is closed.")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            with self._changed:
+                while not (self._closing or self._jobs or self._flushes or self._is_due()):
+                    self._changed.wait(self._due - time.monotonic() if self._entries else None)
+                last = self._closing  # from then on nothing can be queued
+                entries, self._entries = self._entries, []
+                jobs, self._jobs = self._jobs, []
+                flushes, self._flushes = self._flushes, []
+                self._writing = True
+            self._write(entries, jobs, flushes)
+            with self._changed:
+                self._writing = False
+
+    def _is_due(self) -> bool:
+        return bool(self._entries) and time.monotonic() >= self._due
+
+    def _write(self, entries: list[Entry], jobs: list[Job], flushes: list[Future[None]]) -> None:
+        # A caller who was cancelled until now gets nothing written; from here on it is too late.
+        jobs = [job for job in jobs if job.done.set_running_or_notify_cancel()]
+        flushes = [flush for flush in flushes if flush.set_running_or_notify_cancel()]
+        outcome: LedgerError | None = None
+        try:
+            self._commit([*entries, *jobs])
+        except Exception as error:  # whatever it is, the thread lives on
+            outcome = self._database.unavailable("written", error)
+            with self._changed:
+                self._entries[:0] = entries  # what did get written is written again, harmlessly
+                self._due = time.monotonic() + _PAUSE
+            for job in jobs:
+                if not job.done.done():
+                    job.done.set_exception(outcome)
+        if outcome is None and flushes and self._refused:
+            outcome = LedgerError(
+                f"The ledger {self._database.where} refused {len(self._refused)} entries, "
+                f"for instance: {self._refused[0]}."
+            )
+            self._refused = []
+        for flush in flushes:
+            if outcome:
+                flush.set_exception(outcome)
+            else:
+                flush.set_result(None)
+
+    def _commit(self, group: Sequence[Entry | Job]) -> None:
+        """Commits all of it, except what the database refuses for its values.
+
+        Raises:
+            Exception: The driver's, when the database is locked or gone, and remained so.
+        """
+        if not group:
+            return
+        try:
+            results = self._commit_together(group)
+        except Exception as error:
+            if not _refuses_values(error):
+                raise
+            if len(group) > 1:  # one bad entry must not hold up the others: find it by halving
+                half = len(group) // 2
+                self._commit(group[:half])
+                self._commit(group[half:])
+            else:
+                self._refuse(group[0], error)
+        else:
+            for job, result in results:
+                job.done.set_result(result)
+
+    def _commit_together(self, group: Sequence[Entry | Job]) -> list[tuple[Job, Any]]:
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for item in group:
+            if isinstance(item, Entry):
+                rows.setdefault(item.table, []).append(item.row)
+        deadline = time.monotonic() + self._patience
+        delay = 0.02
+        while True:
+            try:
+                with self._database.writing.begin() as connection:
+                    for table, batch in rows.items():
+                        connection.execute(self._upserts[table], batch)
+                    jobs = [item for item in group if isinstance(item, Job)]
+                    return [(job, job.write(connection)) for job in jobs]
+            except Exception as error:
+                if _refuses_values(error) or time.monotonic() + delay > deadline:
+                    raise
+            time.sleep(random.uniform(0, delay))  # noqa: S311  full jitter, no secret
+            delay = min(2 * delay, 1.0)
+
+    def _refuse(self, item: Entry | Job, error: Exception) -> None:
+        if isinstance(item, Entry):
+            self._refused.append(f"{item.table}: {reason(error)}")
+        elif isinstance(error, LedgerError):
+            item.done.set_exception(error)
+        else:
+            said = f"The ledger {self._database.where} refused a value: {reason(error)}."
+            item.done.set_exception(LedgerError(said))
+
+
+def _refuses_values(error: Exception) -> bool:
+    """Whether trying again is useless: the values are at fault, not the database's state."""
+    if isinstance(error, DBAPIError):
+        too_large = str(getattr(error.orig, "sqlstate", "")).startswith("54")
+        return isinstance(error, DataError | IntegrityError) or too_large
+    # What is raised on values that do not even get past the driver.
+    return isinstance(error, LedgerError | StatementError | ValueError | TypeError | OverflowError)
