@@ -116,13 +116,17 @@ def client_environment(settings: Settings) -> dict[str, str]:
     Raises:
         ConfigurationError: The state folder cannot be written.
     """
-    home = settings.state_dir / "prefect"
-    variables = {**_DEFAULTS, "PREFECT_HOME": str(home)}
+    variables = common_environment(settings)
     if os.environ.get("PREFECT_API_URL") or os.environ.get("PREFECT_PROFILE"):
         return variables
     if stack := RunningStack.find(settings.state_dir):
         return {**variables, "PREFECT_API_URL": stack.api_url}
     return {**variables, **server_secrets(settings)}
+
+
+def common_environment(settings: Settings) -> dict[str, str]:
+    """The variables of every process that uses Prefect, whichever server it talks to."""
+    return {**_DEFAULTS, "PREFECT_HOME": str(settings.state_dir / "prefect")}
 
 
 def server_secrets(settings: Settings) -> dict[str, str]:

@@ -1,0 +1,152 @@
+"""What must be true before the embedded stack starts, each with the way out when it is not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from blocks.errors import ConfigurationError, StackError
+from blocks.prefect_env import RunningStack
+from blocks.settings import Settings
+
+
+@contextmanager
+def state_folder(settings: Settings) -> Iterator[Path]:
+    """The state folder, held by this process alone while the context is open.
+
+    Raises:
+        ConfigurationError: It cannot be made or written.
+        StackError: Another ``up`` holds it.
+    """
+    folder = settings.state_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "logs").mkdir(exist_ok=True)
+        lock = (folder / "stack.lock").open("a")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The state folder {folder} cannot be written: {error.strerror}.",
+            hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write.",
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = RunningStack.find(folder)
+            who = f"process {other.pid}, Prefect at {other.api_url}" if other else "it is starting"
+            raise StackError(
+                f"Another ./orchestrator up runs on {folder} ({who}).",
+                hint="Use that one, stop it with Ctrl-C, or set ORCHESTRATOR_STATE_DIR to "
+                "another folder.",
+            ) from None
+        yield folder
+
+
+def check_port(host: str, port: int, what: str, setting: str) -> None:
+    """A port that a process of the stack is going to listen on.
+
+    Raises:
+        StackError: It is taken, or the address is not this machine's.
+    """
+    with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StackError(
+                f"Port {port} on {host}, for {what}, cannot be used: {error.strerror}"
+                f"{_owner(port)}.",
+                hint=f"Stop what uses it, or set {setting} to another value.",
+            ) from None
+
+
+def _owner(port: int) -> str:
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and (
+                getattr(connection.laddr, "port", None) == port
+            ):
+                if connection.pid is None:
+                    return ""
+                return f" (by process {connection.pid}, {psutil.Process(connection.pid).name()})"
+    except psutil.Error:  # only root may ask on some systems
+        return ""
+    return ""
+
+
+def check_prefect_database(settings: Settings) -> None:
+    """Prefect's SQLite file, if it is there: readable, and not newer than our Prefect.
+
+    A migration that was interrupted is no error: each step is one transaction, and the server
+    goes on where it stopped. Before an older database is migrated, a copy is put beside it.
+
+    Raises:
+        StackError: Written by a newer Prefect, half-made, or not a database.
+    """
+    file = prefect_database(settings)
+    if file is None or not file.exists() or file.stat().st_size == 0:
+        return
+    aside = f"Move it aside (mv {file} {file}.old) and run ./orchestrator up again: Prefect's "
+    aside += "history starts anew, the ledger is a different file and keeps everything."
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            tables = {
+                name for (name,) in database.execute("SELECT name FROM sqlite_master").fetchall()
+            }
+            revision = None
+            if "alembic_version" in tables:
+                row = database.execute("SELECT version_num FROM alembic_version").fetchone()
+                revision = row[0] if row else None
+    except sqlite3.DatabaseError as error:
+        raise StackError(f"Prefect's database {file} is unreadable: {error}.", hint=aside) from None
+    if revision is None:
+        if tables - {"alembic_version"}:
+            raise StackError(
+                f"Prefect's database {file} is half-made: it has tables and no version.", hint=aside
+            )
+        return
+    known, newest = _revisions()
+    if revision not in known:
+        raise StackError(
+            f"Prefect's database {file} was written by a newer Prefect (revision {revision}).",
+            hint=f"Install that Prefect again, or: {aside[0].lower()}{aside[1:]}",
+        )
+    if revision != newest:
+        _copy(file, file.with_name(f"{file.name}.before-{newest}"))
+
+
+def prefect_database(settings: Settings) -> Path | None:
+    """Prefect's SQLite file; None when it is configured to be elsewhere."""
+    if settings.prefect_database_url or os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL"):
+        return None
+    return Path(os.environ.get("PREFECT_HOME", settings.state_dir / "prefect")) / "prefect.db"
+
+
+def _revisions() -> tuple[set[str], str]:
+    """The SQLite revisions that the installed Prefect knows, and the newest of them.
+
+    Read from the text of its migrations: importing them would import Prefect's server (2 s).
+    """
+    spec = find_spec("prefect")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent / "server/database/_migrations/versions/sqlite"
+    text = "\n".join(file.read_text() for file in folder.glob("*.py"))
+    known = set(re.findall(r'^revision = "(\w+)"', text, re.MULTILINE))
+    before = set(re.findall(r'^down_revision = "(\w+)"', text, re.MULTILINE))
+    (newest,) = known - before
+    return known, newest
+
+
+def _copy(file: Path, to: Path) -> None:
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)

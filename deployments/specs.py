@@ -1,0 +1,82 @@
+"""The processes of the embedded stack and the settings that they run under.
+
+A variable that the user has set always wins over ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from blocks.prefect_env import common_environment, server_secrets
+from blocks.settings import Settings
+from deployments.processes import ProcessSpec
+
+SERVER = "prefect-server"
+
+
+def prefect_url(settings: Settings) -> str:
+    """The address of the embedded Prefect server as this machine reaches it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{host}:{settings.prefect_port}"
+
+
+def stack_environment(settings: Settings) -> dict[str, str]:
+    """What every process of the stack shares: Prefect's settings, and our server's address."""
+    api_url = f"{prefect_url(settings)}/api"
+    return {**_unset(common_environment(settings)), "PREFECT_API_URL": api_url}
+
+
+def server_spec(settings: Settings) -> ProcessSpec:
+    """Prefect's server on SQLite (or ``ORCHESTRATOR_PREFECT_DATABASE_URL``)."""
+    url = prefect_url(settings)
+    origins = {url, f"http://localhost:{settings.prefect_port}"}
+    environment = {
+        **server_secrets(settings),
+        # The page asks this address; without it the UI looks at port 4200.
+        "PREFECT_SERVER_UI_API_URL": f"{url}/api",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # No other page in the user's browser may talk to the API.
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ",".join(sorted(origins)),
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        # Slots of concurrency limits must outlive a restart of the server.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+        # Events and finished runs would otherwise grow the database for ever.
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P7D",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    }
+    return ProcessSpec(
+        name=SERVER,
+        argv=(
+            *(sys.executable, "-m", "deployments.prefect_server"),
+            *("--host", settings.host, "--port", str(settings.prefect_port)),
+        ),
+        env=_unset(environment),
+        ready_url=f"{url}/api/ready",
+    )
+
+
+def worker_spec(settings: Settings, pool: str) -> ProcessSpec:
+    """A worker for one pool; one per pool, since priorities order the runs of one poll."""
+    environment = {
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
+        "PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1",
+    }
+    return ProcessSpec(
+        name=f"worker-{pool}",
+        argv=(
+            *(sys.executable, "-m", "prefect", "worker", "start"),
+            *("--pool", pool, "--type", "process", "--name", f"worker-{pool}"),
+            *("--limit", str(settings.worker_limit), "--install-policy", "never"),
+        ),
+        env=_unset(environment),
+    )
+
+
+def _unset(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name not in os.environ}
