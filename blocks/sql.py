@@ -154,6 +154,7 @@ class Schema:
     """The tables of a database, looked up by name. Reads only what is asked for."""
 
     def __init__(self, connection: sa.Connection) -> None:
+        self.dialect = connection.dialect.name
         self._inspector = sa.inspect(connection)
         self._tables: dict[str, sa.TableClause] = {}
 
@@ -206,6 +207,20 @@ def find_column(
         f"{frame}: there is no column {reference!r} in {', '.join(tables)}.",
         hint=near(reference, known),
     )
+
+
+def clock_skew(connection: sa.Connection) -> float | None:
+    """The server's clock minus ours, in seconds; None for a file, which has no clock."""
+    now = {
+        "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+        "mysql": "SELECT unix_timestamp(now(6))",
+        "mariadb": "SELECT unix_timestamp(now(6))",
+    }.get(connection.dialect.name)
+    if now is None:
+        return None
+    before = time.time()
+    theirs = float(connection.exec_driver_sql(now).scalar_one())
+    return theirs - (before + time.time()) / 2
 
 
 def near(name: str, known: list[str]) -> str:

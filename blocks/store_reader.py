@@ -2,51 +2,104 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-import pandera.pandas as pa
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from blocks import sql
-from blocks.errors import ContractViolation
+from blocks.errors import ContractViolation, DataError, EmptySource
 from blocks.frames import CONTRACTS, ORDERS, SALES, Problem, Snapshot, conform
+from blocks.store_dates import in_zone
 
 if TYPE_CHECKING:
     from blocks.stores import FrameMapping, StoreDatabase
 
+Select: TypeAlias = sa.Select[*tuple[Any, ...]]
+Columns: TypeAlias = dict[str, sa.ColumnElement[Any]]
+
+MAY_BE_EMPTY = frozenset({"open_orders"})
+"""Frames for which no rows is an answer, not a failure."""
+
 _LINE = ["order_id", "sku", "sold_at", "units", "unit_price"]
+_DAY = timedelta(days=1)
 
 
 def read_store(store: StoreDatabase, now: datetime) -> Snapshot:
     """See StoreDatabase.read_snapshot, which calls this in a thread."""
-    url = sql.parse_url(store.url.get_secret_value())
     zone = ZoneInfo(store.timezone)
     today = pd.Timestamp(now.astimezone(zone)).tz_localize(None).normalize()
     period = Period("sold_at", today - timedelta(days=store.history_days), today)
     snapshot = Snapshot(now, {}, currency=store.currency, timezone=store.timezone)
+    url = sql.parse_url(store.url.get_secret_value())
     with sql.reading(url, store.statement_timeout) as connection:
-        schema = sql.Schema(connection)
+        reader = FrameReader(connection, zone)
         for name, mapping in store.frames.items():
-            limit = period if name == "sale_lines" else None
             try:
-                frame, problems = read_frame(
-                    connection, schema, name, mapping, zone, limit, store.max_rows
+                frame, problems = reader.read(
+                    name, mapping, store.max_rows, period if name == "sale_lines" else None
                 )
-            except ContractViolation as error:
-                snapshot.problems.append(Problem(name, "", str(error)))
-                continue
-            snapshot.frames[name] = frame
+            except DataError as error:
+                problems = [Problem(name, "", str(error))]
+            else:
+                snapshot.frames[name] = frame
             snapshot.problems += problems
     lines = snapshot.frames.pop("sale_lines", None)
     if lines is not None:
         snapshot.frames["sales"], snapshot.frames["orders"] = by_day(lines)
-    _explain_absent(snapshot)
+    snapshot.problems += _absent(snapshot)
     return snapshot
+
+
+@dataclass(frozen=True)
+class StoreCheck:
+    """A quick look at a store: is it there, and are its newest rows what they should be?
+
+    Attributes:
+        latency_ms: Time to connect and answer the first question.
+        clock_skew_s: The server's clock minus ours; None for a file.
+        samples: The newest rows of each mapped frame.
+    """
+
+    latency_ms: float
+    clock_skew_s: float | None
+    samples: list[FrameSample]
+
+
+@dataclass(frozen=True)
+class FrameSample:
+    """The newest rows of one frame, held against its contract.
+
+    Attributes:
+        name: The contract's name.
+        seen: How many rows were looked at.
+        frame: The valid ones.
+        problems: Rows that were set aside, and why.
+        error: Why the frame cannot be read at all; "" when it can.
+    """
+
+    name: str
+    seen: int = 0
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+    problems: list[Problem] = field(default_factory=list)
+    error: str = ""
+
+
+def check_store(store: StoreDatabase, rows: int) -> StoreCheck:
+    """Connect, ask for the time, and read the newest ``rows`` rows of each mapped frame."""
+    url = sql.parse_url(store.url.get_secret_value())
+    began = time.perf_counter()
+    with sql.reading(url, store.statement_timeout) as connection:
+        skew = sql.clock_skew(connection)
+        latency_ms = (time.perf_counter() - began) * 1000
+        reader = FrameReader(connection, ZoneInfo(store.timezone))
+        mappings = store.frames.items() if rows else ()
+        return StoreCheck(latency_ms, skew, [reader.newest(n, m, rows) for n, m in mappings])
 
 
 @dataclass(frozen=True)
@@ -58,74 +111,110 @@ class Period:
     end: pd.Timestamp
 
 
-def read_frame(
-    connection: sa.Connection,
-    schema: sql.Schema,
-    name: str,
-    mapping: FrameMapping,
-    zone: ZoneInfo,
-    period: Period | None,
-    max_rows: int,
-) -> tuple[pd.DataFrame, list[Problem]]:
-    """Read one frame and hold it against its contract.
+class FrameReader:
+    """Reads frames through one connection."""
 
-    Returns:
-        The valid rows, and the problems: rows set aside, rows beyond ``max_rows``, duplicates.
+    def __init__(self, connection: sa.Connection, zone: ZoneInfo) -> None:
+        self._connection = connection
+        self._schema = sql.Schema(connection)
+        self._zone = zone
 
-    Raises:
-        ContractViolation: A table or column does not exist, or there is no usable row.
-    """
-    contract = CONTRACTS[name]
-    select, columns = statement(schema, name, mapping, connection.dialect.name, period)
-    raw, capped = _fetch(connection, select, columns, period, max_rows)
-    if raw.empty:
-        raise ContractViolation(f"{mapping.table} has no rows{' in the period' * bool(period)}.")
-    frame, problems = conform(in_zone(raw, contract, zone), contract)
-    if capped:
-        problems.append(
-            Problem(name, "", f"more than {max_rows} rows; older ones were left out", len(raw))
-        )
-        if period:  # its first day is cut somewhere in the middle
-            frame = frame[frame[period.column] >= frame[period.column].min().normalize() + _DAY]
-    if period:
-        frame, more = _within(frame, period, name)
-        problems += more
-    if name == "sale_lines":
-        problems += _repeated(frame)
-    if frame.empty:
-        why = "; ".join(map(str, problems))
-        raise ContractViolation(f"none of the {len(raw)} rows of {mapping.table} is usable: {why}")
-    return frame, problems
+    def read(
+        self, name: str, mapping: FrameMapping, max_rows: int, period: Period | None = None
+    ) -> tuple[pd.DataFrame, list[Problem]]:
+        """Read one frame and hold it against its contract.
 
+        Returns:
+            The valid rows, and the problems: rows set aside, rows beyond ``max_rows``, duplicates.
 
-_DAY = timedelta(days=1)
+        Raises:
+            ContractViolation: A table or column does not exist, or no row is usable.
+            EmptySource: There are no rows.
+        """
+        select, columns = statement(self._schema, name, mapping, period)
+        counting = sa.select(sa.func.count()).select_from(select.subquery())
+        capped = self._rows(counting)[0][0] > max_rows
+        # Sorting is only paid for when it is needed.
+        raw = self._frame(_newest(select, columns, max_rows) if capped else select, columns)
+        if raw.empty and name not in MAY_BE_EMPTY:
+            raise EmptySource(f"{mapping.table} has no rows{' in the period' if period else ''}.")
+        frame, problems = self._conform(raw, name)
+        if capped:
+            reason = f"more than {max_rows} rows; older ones were left out"
+            problems.append(Problem(name, "", reason, max_rows))
+        if period:
+            if capped:  # the first day is cut somewhere in the middle
+                first = frame[period.column].min().normalize()
+                frame = frame[frame[period.column] >= first + _DAY]
+            frame, future = _within(frame, period, name)
+            problems += future
+        if name == "sale_lines":
+            problems += _repeated(frame)
+        if frame.empty and not raw.empty:
+            why = "; ".join(map(str, problems)) or "none is in the period"
+            raise ContractViolation(f"no row of {mapping.table} is usable: {why}.")
+        return frame, problems
+
+    def newest(self, name: str, mapping: FrameMapping, rows: int) -> FrameSample:
+        """The newest rows of a frame, as a sample; never raises for what is in the database."""
+        try:
+            select, columns = statement(self._schema, name, mapping)
+            raw = self._frame(_newest(select, columns, rows), columns)
+            frame, problems = self._conform(raw, name)
+        except DataError as error:
+            return FrameSample(name, error=str(error))
+        fault = ""
+        if raw.empty and name not in MAY_BE_EMPTY:
+            fault = f"{mapping.table} has no rows."
+        elif frame.empty and not raw.empty:
+            fault = f"None of {len(raw)} rows of {mapping.table} is usable."
+        return FrameSample(name, len(raw), frame, problems, fault)
+
+    def _frame(self, select: Select, columns: Columns) -> pd.DataFrame:
+        # object: a column of whole numbers with a gap must not turn SKU 17 into 17.0
+        return pd.DataFrame(self._rows(select), columns=list(columns), dtype=object)
+
+    def _rows(self, select: sa.Select[Any]) -> list[tuple[Any, ...]]:
+        """All rows; a statement that the database refuses is this frame's problem alone."""
+        try:
+            with self._connection.begin_nested():
+                return [tuple(row) for row in self._connection.execute(select)]
+        except exc.DBAPIError as error:
+            refused = isinstance(error, exc.ProgrammingError | exc.DataError)
+            if not refused and "denied" not in str(error.orig):
+                raise
+            reason = str(error.orig).splitlines()[0][:200]
+            raise ContractViolation(
+                f"the database refuses to read it as it is mapped: {reason}.",
+                hint="Compare the types of the columns in joins and where.",
+            ) from None
+
+    def _conform(self, raw: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Problem]]:
+        contract = CONTRACTS[name]
+        return conform(in_zone(raw, contract, self._zone), contract)
 
 
 def statement(
-    schema: sql.Schema, name: str, mapping: FrameMapping, dialect: str, period: Period | None
-) -> tuple[sa.Select[*tuple[Any, ...]], dict[str, sa.ColumnElement[Any]]]:
+    schema: sql.Schema, name: str, mapping: FrameMapping, period: Period | None = None
+) -> tuple[Select, Columns]:
     """The SELECT that a mapping means, and its columns by our names.
 
     Raises:
-        ContractViolation: A table or column does not exist, or a required one is not mapped.
+        ContractViolation: A table or column does not exist.
     """
     tables = {mapping.table: schema.table(mapping.table, name)}
     source: sa.FromClause = tables[mapping.table]
     for join in mapping.joins:
-        joined = schema.table(join.table, name)
-        on = [
-            sql.find_column(left, tables, name)
-            == sql.find_column(right, {join.table: joined}, name)
+        joined = {join.table: schema.table(join.table, name)}
+        pairs = [
+            sql.find_column(left, tables, name) == sql.find_column(right, joined, name)
             for left, right in join.on.items()
         ]
-        source = source.outerjoin(joined, sa.and_(*on))
-        tables[join.table] = joined
-    columns = {
-        ours: sql.find_column(theirs, tables, name) for ours, theirs in mapping.columns.items()
-    }
-    # The driver's own values: SQLAlchemy's conversions would stop at the first bad one.
-    raw = [sa.type_coerce(c, sa.types.NullType()).label(ours) for ours, c in columns.items()]
-    select: sa.Select[*tuple[Any, ...]] = sa.select(*raw).select_from(source)
+        source = source.outerjoin(joined[join.table], sa.and_(*pairs))
+        tables |= joined
+    columns = {o: sql.find_column(theirs, tables, name) for o, theirs in mapping.columns.items()}
+    select: Select = sa.select(*(_as_stored(c).label(ours) for ours, c in columns.items()))
+    select = select.select_from(source)
     for theirs, values in mapping.where.items():
         column = sql.find_column(theirs, tables, name)
         select = select.where(column.in_(values) if values else column.is_(None))
@@ -133,94 +222,39 @@ def statement(
         column = sql.find_column(theirs, tables, name)
         kept = sa.or_(column.is_(None), column.not_in(values)) if values else column.is_not(None)
         select = select.where(kept)
-    if period and (dated := columns.get(period.column)) is not None and _is_dated(dated):
-        start = (period.start - _DAY).to_pydatetime()  # a day's margin for other time zones
-        recent = dated >= start
-        if dialect == "sqlite":  # holds anything in any column; we judge what is no text
-            text = sa.type_coerce(dated, sa.types.NullType())
-            recent = sa.or_(text >= start.date().isoformat(), sa.func.typeof(text) != "text")
-        select = select.where(recent)
+    if period and period.column in columns and _is_dated(columns[period.column]):
+        select = select.where(_since(columns[period.column], period.start, schema.dialect))
     return select, columns
+
+
+def _since(
+    column: sa.ColumnElement[Any], start: pd.Timestamp, dialect: str
+) -> sa.ColumnElement[bool]:
+    """Leave old rows in the database, with a day's margin for time zones; pandas cuts exactly."""
+    earliest = (start - _DAY).to_pydatetime()
+    if dialect != "sqlite":
+        return column >= earliest
+    # SQLite keeps dates as text, or as anything: what is no text is for the contract to judge.
+    return sa.or_(
+        _as_stored(column) >= earliest.date().isoformat(),
+        sa.func.typeof(_as_stored(column)) != "text",
+    )
+
+
+def _newest(select: Select, columns: Columns, rows: int) -> Select:
+    dated = next((c for c in columns.values() if _is_dated(c)), None)
+    if dated is not None:
+        select = select.order_by(_as_stored(dated).desc())
+    return select.limit(rows)
+
+
+def _as_stored(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The driver's own values: SQLAlchemy's conversions would stop at the first bad one."""
+    return sa.type_coerce(column, sa.types.NullType())
 
 
 def _is_dated(column: sa.ColumnElement[Any]) -> bool:
     return isinstance(column.type, sa.Date | sa.DateTime)
-
-
-def _fetch(
-    connection: sa.Connection,
-    select: sa.Select[*tuple[Any, ...]],
-    columns: dict[str, sa.ColumnElement[Any]],
-    period: Period | None,
-    max_rows: int,
-) -> tuple[pd.DataFrame, bool]:
-    count = connection.scalar(sa.select(sa.func.count()).select_from(select.subquery())) or 0
-    if count > max_rows:  # sorting is only paid for when it is needed
-        if period and period.column in columns:
-            select = select.order_by(columns[period.column].desc())
-        select = select.limit(max_rows)
-    rows = connection.execute(select).all()
-    # object: a column of whole numbers with a gap must not turn SKU 17 into 17.0
-    return pd.DataFrame(rows, columns=list(columns), dtype=object), count > max_rows
-
-
-def in_zone(raw: pd.DataFrame, contract: pa.DataFrameSchema, zone: ZoneInfo) -> pd.DataFrame:
-    """Dates and instants of ``raw`` in the contract's clock: store time, or UTC for instants.
-
-    A value without a zone is store time; one with a zone is converted. A value that cannot be
-    read stays as it is, so that its row is set aside with the value in the problem.
-    """
-    dated = {
-        name: column
-        for name, column in contract.columns.items()
-        if str(column.dtype).startswith("datetime64") and name in raw
-    }
-    return raw.assign(
-        **{name: _read_dates(raw[name], zone, "UTC" in str(c.dtype)) for name, c in dated.items()}
-    )
-
-
-def _read_dates(raw: pd.Series[Any], zone: ZoneInfo, instant: bool) -> pd.Series[Any]:
-    if pd.api.types.infer_dtype(raw, skipna=True) not in ("string", "datetime", "date"):
-        raw = raw.map(_spell_out)
-    zoned = _have_zone(raw)
-    # ISO 8601 only: whether 01.02.2024 is in January or in February, nobody can know.
-    read: pd.Series[Any] = pd.to_datetime(raw.mask(zoned), errors="coerce", format="ISO8601")
-    if instant:
-        read = read.dt.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
-        read = read.dt.tz_convert("UTC")
-    if zoned.any():
-        there = pd.to_datetime(raw.where(zoned), errors="coerce", format="ISO8601", utc=True)
-        read = read.mask(
-            zoned, there if instant else there.dt.tz_convert(zone).dt.tz_localize(None)
-        )
-    unreadable = read.isna() & raw.notna()
-    if not unreadable.any():
-        return read
-    return read.astype(object).mask(unreadable, "no ISO date: " + raw.astype(str))
-
-
-def _have_zone(raw: pd.Series[Any]) -> pd.Series[Any]:
-    kind = pd.api.types.infer_dtype(raw, skipna=True)
-    if kind == "date":
-        return pd.Series(False, index=raw.index)
-    if kind == "string":
-        return raw.str.contains(_ZONE, na=False)
-    return raw.map(lambda v: getattr(v, "tzinfo", None) is not None or bool(_ends_in_zone(v)))
-
-
-_ZONE = r"\d[ ]?(?:Z|[+-]\d\d(?::?\d\d)?)$"
-
-
-def _ends_in_zone(value: object) -> bool:
-    return isinstance(value, str) and re.search(_ZONE, value) is not None
-
-
-def _spell_out(value: object) -> object:
-    """20240131 is a date that some systems keep as a number; any other number is not."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
-        return f"{value:.0f}" if 19_000_101 <= value <= 29_991_231 else f"number {value}"
-    return value
 
 
 def by_day(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -280,14 +314,14 @@ def _repeated(lines: pd.DataFrame) -> list[Problem]:
     ]
 
 
-def _explain_absent(snapshot: Snapshot) -> None:
-    """Frames added up from lines are missed under their own names."""
-    why = "; ".join(str(p) for p in snapshot.problems if p.frame == "sale_lines" and not p.rows)
-    if "sales" not in snapshot.frames:
-        reason = f"comes from sale_lines, which {'could not be read' if why else 'is not mapped'}"
-        for name in ("sales", "orders"):
-            snapshot.problems.append(Problem(name, "", reason))
-    named = {p.frame for p in snapshot.problems}
-    for name in ("products", "stock", "open_orders"):
-        if name not in snapshot.frames and name not in named:
-            snapshot.problems.append(Problem(name, "", "is not mapped"))
+def _absent(snapshot: Snapshot) -> list[Problem]:
+    """Why frames are absent that no problem names yet."""
+    told = {p.frame for p in snapshot.problems}
+    lines = "which could not be read" if "sale_lines" in told else "which is not mapped"
+    reasons = dict.fromkeys(("products", "stock", "open_orders"), "is not mapped")
+    reasons |= dict.fromkeys(("sales", "orders"), f"is added up from sale_lines, {lines}")
+    return [
+        Problem(name, "", reason)
+        for name, reason in reasons.items()
+        if name not in snapshot.frames and name not in told
+    ]

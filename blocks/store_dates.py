@@ -1,0 +1,67 @@
+"""Dates as stores keep them, read without guessing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pandera.pandas as pa
+
+
+def in_zone(raw: pd.DataFrame, contract: pa.DataFrameSchema, zone: ZoneInfo) -> pd.DataFrame:
+    """The frame with its dates on the contract's clock: store time for days, UTC for instants.
+
+    A value that carries a zone is converted; one without is taken to be on that clock already. A
+    value that is no date stays as text, so that its row is set aside with the value to be seen.
+    """
+    dated = {
+        name: column
+        for name, column in contract.columns.items()
+        if str(column.dtype).startswith("datetime64") and name in raw
+    }
+    return raw.assign(
+        **{name: _read_dates(raw[name], zone, "UTC" in str(c.dtype)) for name, c in dated.items()}
+    )
+
+
+def _read_dates(raw: pd.Series[Any], zone: ZoneInfo, instant: bool) -> pd.Series[Any]:
+    if pd.api.types.infer_dtype(raw, skipna=True) not in ("string", "datetime", "date"):
+        raw = raw.map(_spell_out)
+    zoned = _have_zone(raw)
+    # ISO 8601 only: whether 01.02.2024 is in January or in February, nobody can know.
+    read: pd.Series[Any] = pd.to_datetime(raw.mask(zoned), errors="coerce", format="ISO8601")
+    if instant:
+        read = read.dt.tz_localize("UTC")
+    if zoned.any():
+        there = pd.to_datetime(raw.where(zoned), errors="coerce", format="ISO8601", utc=True)
+        read = read.mask(
+            zoned, there if instant else there.dt.tz_convert(zone).dt.tz_localize(None)
+        )
+    unreadable = read.isna() & raw.notna()
+    if not unreadable.any():
+        return read
+    return read.astype(object).mask(unreadable, "no ISO date: " + raw.astype(str))
+
+
+def _have_zone(raw: pd.Series[Any]) -> pd.Series[Any]:
+    if pd.api.types.infer_dtype(raw, skipna=True) == "string":
+        return raw.str.contains(_ZONE, na=False)
+    return raw.map(_has_zone).astype(bool)
+
+
+_ZONE = r":[\d.]+ ?(?:Z|[+-]\d\d(?::?\d\d)?)$"  # only after a time: 2024-01-31 has none
+
+
+def _has_zone(value: object) -> bool:
+    if isinstance(value, str):
+        return re.search(_ZONE, value) is not None
+    return getattr(value, "tzinfo", None) is not None
+
+
+def _spell_out(value: object) -> object:
+    """20240131 is a date that some systems keep as a number; any other number is not."""
+    if isinstance(value, int | float) and value == value:
+        return f"{value:.0f}" if 19_000_101 <= value <= 29_991_231 else f"number {value}"
+    return value
