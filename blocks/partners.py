@@ -94,6 +94,9 @@ class SupplierConnection(Block):
         description="Agreed values for columns that the catalogue does not carry, "
         "for instance lead_time_days = 5.",
     )
+    latency_budget_ms: float = Field(
+        default=2000.0, gt=0, description="Slower answers than this are reported."
+    )
     timeout: float = Field(default=10.0, gt=0, description="Seconds that one request may take.")
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from blocks.errors import ConfigurationError
 from blocks.frames import CONTRACTS, Snapshot
 from blocks.messages import Name
+from blocks.store_reader import StoreCheck, check_store, read_store
 
 STORE_FRAMES = ("products", "stock", "sale_lines", "open_orders")
 """What a store is mapped to; ``sales`` and ``orders`` are added up from ``sale_lines``."""
@@ -125,11 +126,20 @@ class StoreDatabase(Block):
             SourceTimeout: It did not finish within ``statement_timeout``.
             SourceRefused: Wrong password, unknown database, missing rights.
         """
-        from blocks.store_reader import read_store  # pandas and SQLAlchemy, where they are used
-
         if not self.frames:
             raise ConfigurationError(
                 f"Store {self.name!r} maps no frames.",
                 hint="Let ./orchestrator connect URL propose the mapping.",
             )
         return await asyncio.to_thread(read_store, self, now)
+
+    async def check(self, rows: int = 0) -> StoreCheck:
+        """See whether the database is there and knows us, and look at its newest rows.
+
+        Args:
+            rows: How many rows of each mapped frame to hold against its contract; 0 for none.
+
+        Raises:
+            SourceError: As read_snapshot.
+        """
+        return await asyncio.to_thread(check_store, self, rows)

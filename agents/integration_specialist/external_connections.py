@@ -1,0 +1,74 @@
+"""Fetching data from outside: the store's database, a supplier's catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from difflib import get_close_matches
+
+from agents.capability import action
+from blocks.business import Business
+from blocks.errors import ConfigurationError, InvalidMessage, SourceError
+from blocks.frames import Snapshot
+from blocks.ledger import Ledger
+from blocks.snapshots import take_snapshot
+
+STORE = "store"
+
+
+@action(timeout=120, retries=2)
+async def fetch_data(
+    business: Business, ledger: Ledger, now: datetime, source: str = STORE
+) -> Snapshot:
+    """Fetch the store's frames, or a supplier's offers.
+
+    When the store cannot be read, the newest snapshot in the ledger stands in for it, marked with
+    ``stale_because``.
+
+    Args:
+        business: Whose data.
+        ledger: Keeps the store's snapshots.
+        now: The instant of the fetch.
+        source: ``store``, or the name of a supplier.
+
+    Returns:
+        The store's snapshot, or one whose only frame is the supplier's ``offers``.
+
+    Raises:
+        SourceError: The source did not do its part, and there is no earlier snapshot.
+        ConfigurationError: There is no store.
+        InvalidMessage: There is no such source.
+        LedgerUnavailable: The snapshot cannot be kept.
+    """
+    if source != STORE:
+        return await _fetch_supplier(business, now, source)
+    if business.store is None:
+        raise ConfigurationError(
+            "The business has no store.", hint="Connect one with ./orchestrator connect URL."
+        )
+    try:
+        return await take_snapshot(business.store, ledger, now)
+    except SourceError as error:
+        earlier = await ledger.latest_snapshot()
+        if earlier is None:
+            raise
+        return replace(earlier, stale_because=error.what)
+
+
+async def _fetch_supplier(business: Business, now: datetime, name: str) -> Snapshot:
+    suppliers = {supplier.name: supplier for supplier in business.suppliers}
+    if name not in suppliers:
+        known = [STORE, *suppliers]
+        close = get_close_matches(name, known, n=1, cutoff=0.5)
+        raise InvalidMessage(
+            f"There is no source {name!r}.",
+            hint=f"Did you mean {close[0]!r}?" if close else f"There is {', '.join(known)}.",
+        )
+    answer = await suppliers[name].fetch_offers(now)
+    return Snapshot(
+        taken_at=now,
+        frames={"offers": answer.frame},
+        problems=answer.problems,
+        currency=business.currency,
+        timezone=business.timezone,
+    )
