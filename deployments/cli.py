@@ -1,0 +1,177 @@
+"""The command line: ``./orchestrator``.
+
+Exit codes: 0 done, 1 failed, 2 asked for something that cannot be done, 3 done in part,
+130 interrupted. What a command needs is imported when it runs, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from blocks.errors import OrchestratorError, RequestError
+
+app = typer.Typer(
+    name="orchestrator",
+    help="An operations team for your online business: agents on Prefect that watch, analyse "
+    "and mend.",
+    epilog="Exit codes: 0 done, 1 failed, 2 cannot be asked, 3 done in part, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+out, err = Console(), Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+@app.command()
+def up(
+    once: Annotated[
+        bool, typer.Option("--once", help="Show the first reports, then stop everything.")
+    ] = False,
+) -> None:
+    """Start Prefect, a worker and (if none is configured) a sample business; show reports.
+
+    Then keep serving until Ctrl-C. With --once the exit code is 0 when all workflows completed.
+    """
+    from deployments.stack import up as run_stack
+
+    raise typer.Exit(_run(run_stack(out, once=once)))
+
+
+@app.command()
+def register(as_json: AsJson = False) -> None:
+    """Write pools, queues, blocks and deployments to a Prefect server; safe to repeat.
+
+    The server is PREFECT_API_URL, else the stack that runs on our state folder.
+    """
+    from blocks.prefect_env import use_embedded_prefect
+
+    use_embedded_prefect()
+    from deployments.registration import register as register_all
+
+    done = _run(register_all(), as_json)
+    if as_json:
+        _print_json(done.model_dump(mode="json"))
+        return
+    out.print(f"Registered at {done.api_url}:", highlight=False)
+    for what in ("pools", "blocks", "deployments"):
+        names = getattr(done, what)
+        out.print(f"  {what:12}{escape(', '.join(names)) or '(none)'}", highlight=False)
+    out.print("[dim]prefect worker start --pool operations runs them.[/]", highlight=False)
+
+
+@app.command()
+def run(
+    workflow: Annotated[str, typer.Argument(help="For instance daily-health-check.")],
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="JSON, or else text."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a workflow in this process and print its report.
+
+    A running stack shows the run; without one, Prefect's ephemeral server is used.
+    Exit code: 0 succeeded, 3 in part, 1 failed.
+    """
+    from deployments.running import EXIT_CODES, run_here
+
+    report = _run(run_here(workflow, param or []), as_json)
+    if as_json:
+        _print_json(report.model_dump(mode="json"))
+    else:
+        from deployments.terminal import print_report
+
+        print_report(report, out)
+    raise typer.Exit(EXIT_CODES[report.outcome])
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show whether the stack is up, the last runs, what the agents do, the last report."""
+    from deployments.overview import print_status, read_status
+
+    found = _run(read_status(), as_json)
+    _print_json(found.model_dump(mode="json")) if as_json else print_status(found, out)
+
+
+@app.command()
+def agents(as_json: AsJson = False) -> None:
+    """Show the agents: capabilities, actions, capacity and live workload."""
+    from deployments.overview import print_agents, read_agents
+
+    found = _run(read_agents(), as_json)
+    if as_json:
+        _print_json([agent.model_dump(mode="json") for agent in found])
+    else:
+        print_agents(found, out)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check everything that is needed, and say what to do where it is not there.
+
+    Exit code 1 when something has to be done.
+    """
+    from deployments.doctor import examine, print_checks
+
+    checks = _run(examine(), as_json)
+    if as_json:
+        _print_json([check.model_dump(mode="json") for check in checks])
+    else:
+        print_checks(checks, out)
+    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
+@app.command()
+def env() -> None:
+    """Print the variables for plain prefect commands: eval "$(./orchestrator env)"."""
+    import shlex
+
+    from blocks.prefect_env import RunningStack, common_environment
+    from blocks.settings import get_settings
+
+    async def variables() -> dict[str, str]:
+        settings = get_settings()
+        stack = RunningStack.find(settings.state_dir)
+        return common_environment(settings) | ({"PREFECT_API_URL": stack.api_url} if stack else {})
+
+    for name, value in _run(variables()).items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _run(work: Coroutine[Any, Any, Any], as_json: bool = False) -> Any:
+    """Run a command's work; a deliberate error becomes one line and an exit code."""
+    try:
+        return asyncio.run(work)
+    except OrchestratorError as error:
+        _fail(error, as_json)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _fail(error: OrchestratorError, as_json: bool) -> NoReturn:
+    if as_json:
+        _print_json({"error": {"code": error.code, "what": error.what, "hint": error.hint}})
+    else:
+        err.print(f"[red]{escape(error.what)}[/]", highlight=False, soft_wrap=True)
+        if error.hint:
+            err.print(escape(error.hint), highlight=False, soft_wrap=True)
+    raise typer.Exit(2 if isinstance(error, RequestError) else 1)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    app(prog_name="orchestrator")

@@ -1,0 +1,202 @@
+"""What the command line says of the whole: ``status`` and ``agents``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import make_url
+
+from blocks.ledger import Ledger
+from blocks.ledger.records import AgentActivity, ReportRecord, RunRecord
+from blocks.prefect_env import RunningStack
+from blocks.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class StackStatus(BaseModel):
+    """A running stack."""
+
+    pid: int
+    api_url: str
+    processes: list[str]
+
+
+class LastReport(BaseModel):
+    """The newest report in a few words."""
+
+    workflow: str
+    run_id: str
+    created_at: datetime
+    outcome: str
+    headline: str
+    findings: int
+
+
+class Status(BaseModel):
+    """Everything that ``status`` shows. ``stack`` is None when none runs."""
+
+    state_dir: str
+    stack: StackStatus | None
+    last_report: LastReport | None
+    runs: list[RunRecord]
+    agents: list[AgentActivity]
+
+
+class AgentStatus(BaseModel):
+    """One agent: what it can do and what it is doing."""
+
+    id: str
+    title: str
+    specialization: str
+    status: str
+    capacity: int
+    workload: int
+    actions: dict[str, dict[str, str]]
+
+
+async def read_status() -> Status:
+    """The state of stack and ledger; the ledger's part is empty before the first run.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    settings = get_settings()
+    stack = RunningStack.find(settings.state_dir)
+    runs: list[RunRecord] = []
+    reports: list[ReportRecord] = []
+    activity: Mapping[str, AgentActivity] = {}
+    if _has_ledger(settings):
+        with Ledger.open(settings.effective_ledger_url) as ledger:
+            runs = await ledger.runs(limit=10)
+            reports = await ledger.latest_reports(limit=1)
+            activity = await ledger.activity(datetime.now(UTC))
+    return Status(
+        state_dir=str(settings.state_dir),
+        stack=stack
+        and StackStatus(pid=stack.pid, api_url=stack.api_url, processes=list(stack.processes)),
+        last_report=_in_few_words(reports[0]) if reports else None,
+        runs=runs,
+        agents=[activity[agent] for agent in sorted(activity)],
+    )
+
+
+async def read_agents() -> list[AgentStatus]:
+    """The registry, with each agent's live workload from the ledger.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    from agents.registry import registry
+
+    settings, known = get_settings(), registry()
+    activity: Mapping[str, AgentActivity] = {}
+    if _has_ledger(settings):
+        with Ledger.open(settings.effective_ledger_url) as ledger:
+            activity = await ledger.activity(datetime.now(UTC))
+    found = []
+    for agent, spec in sorted(known.agents.items()):
+        workload = activity[agent].workload if agent in activity else 0
+        actions: dict[str, dict[str, str]] = {}
+        for action in known.actions(agent):
+            actions.setdefault(action.capability, {})[action.name] = action.summary
+        found.append(
+            AgentStatus(
+                id=agent,
+                title=spec.title,
+                specialization=spec.specialization,
+                status="busy" if workload >= spec.capacity else "working" if workload else "idle",
+                capacity=spec.capacity,
+                workload=workload,
+                actions=actions,
+            )
+        )
+    return found
+
+
+def print_status(status: Status, console: Console) -> None:
+    """The status as a person reads it."""
+    if status.stack:
+        console.print(
+            f"[green]The stack is up[/]: Prefect at {status.stack.api_url.removesuffix('/api')}, "
+            f"process {status.stack.pid}, managing {', '.join(status.stack.processes)}.",
+            highlight=False,
+        )
+    else:
+        console.print(f"[yellow]No stack runs[/] on {status.state_dir}. Start: ./orchestrator up")
+    if (last := status.last_report) is not None:
+        console.print(
+            f"\n[bold]{last.workflow}[/], {_ago(last.created_at)}: {escape(last.headline)} "
+            f"({last.outcome}, {last.findings} findings)",
+            highlight=False,
+        )
+    if status.runs:
+        table = Table("Started", "Workflow", "Trigger", "Outcome", "Took", title="Last runs")
+        for run in status.runs:
+            end = run.finished_at
+            table.add_row(
+                _ago(run.started_at),
+                run.workflow,
+                run.trigger,
+                run.outcome.value if run.outcome else "going on",
+                f"{(end - run.started_at).total_seconds():.1f} s" if end else "",
+            )
+        console.print(table)
+    if status.agents:
+        table = Table("Agent", "In progress", "Done", "Failed", "Mean", title="Last 24 hours")
+        for agent in status.agents:
+            mean = "" if agent.mean_ms is None else f"{agent.mean_ms:.0f} ms"
+            table.add_row(
+                agent.agent, str(agent.workload), str(agent.completed), str(agent.failed), mean
+            )
+        console.print(table)
+
+
+def print_agents(found: list[AgentStatus], console: Console) -> None:
+    """The agents as a person reads them."""
+    for agent in found:
+        console.print(
+            f"\n[bold]{agent.title}[/] [dim]{agent.id}[/] · {agent.status}, "
+            f"{agent.workload} of {agent.capacity} calls\n{escape(agent.specialization)}",
+            highlight=False,
+        )
+        table = Table(box=None, padding=(0, 2), show_header=False)
+        for capability, actions in agent.actions.items():
+            for number, (name, summary) in enumerate(actions.items()):
+                table.add_row("" if number else f"[cyan]{capability}[/]", name, escape(summary))
+        console.print(table)
+
+
+def _has_ledger(settings: Settings) -> bool:
+    """False when the ledger is a SQLite file that nobody made yet: looking must not make it."""
+    url = make_url(settings.effective_ledger_url)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
+def _in_few_words(record: ReportRecord) -> LastReport:
+    from flows.reports import Report
+
+    report = Report.model_validate(record.body)
+    return LastReport(
+        workflow=report.workflow,
+        run_id=report.run_id,
+        created_at=record.created_at,
+        outcome=report.outcome.value,
+        headline=report.headline,
+        findings=len(report.findings),
+    )
+
+
+def _ago(instant: datetime) -> str:
+    seconds = int((datetime.now(UTC) - instant).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{max(seconds, 0)} s ago"

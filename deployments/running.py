@@ -1,0 +1,96 @@
+"""Runs one workflow in this process, for the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from blocks.errors import RequestError
+from blocks.messages import Outcome
+from blocks.prefect_env import use_embedded_prefect
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+    from flows.reports import Report
+
+EXIT_CODES = {Outcome.SUCCEEDED: 0, Outcome.FAILED: 1, Outcome.PARTIAL: 3}
+
+
+async def run_here(workflow: str, assignments: list[str]) -> Report:
+    """Run a workflow in this process.
+
+    Args:
+        workflow: Name of a deployment in ``prefect.yaml``.
+        assignments: Its parameters as ``name=value``; a value is JSON, or else text.
+
+    Raises:
+        RequestError: There is no such workflow or parameter, or a value does not fit.
+        OrchestratorError: The workflow could not be done.
+    """
+    # The console shows the report or one error; the run's log is kept by Prefect.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    entrypoint = _entrypoint(workflow)
+    given = _parse(assignments)
+    use_embedded_prefect()
+    from prefect.flows import load_flow_from_entrypoint
+
+    flow: Flow[..., Any] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
+    report: Report = await flow(**_validated(flow, given))
+    return report
+
+
+def _entrypoint(workflow: str) -> str:
+    from deployments.registration import PREFECT_FILE
+
+    stanzas = yaml.safe_load(PREFECT_FILE.read_text())["deployments"]
+    known = {stanza["name"]: stanza["entrypoint"] for stanza in stanzas}
+    if workflow not in known:
+        near = get_close_matches(workflow.replace("_", "-"), known, cutoff=0.4)
+        raise RequestError(
+            f"There is no workflow {workflow!r}.",
+            hint=f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}.",
+        )
+    return str(known[workflow])
+
+
+def _parse(assignments: list[str]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name:
+            raise RequestError(f"--param {assignment!r} is not NAME=VALUE.")
+        try:
+            given[name] = json.loads(text)
+        except ValueError:
+            given[name] = text
+    return given
+
+
+def _validated(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    from prefect.exceptions import ParameterTypeError
+
+    known = flow.parameters.properties
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, cutoff=0.4)
+            takes = f"It takes {', '.join(known)}." if known else "It takes none."
+            raise RequestError(
+                f"{flow.name} has no parameter {name!r}.",
+                hint=f"Did you mean {' or '.join(near)}?" if near else takes,
+            )
+    if missing := [name for name in flow.parameters.required or () if name not in given]:
+        raise RequestError(
+            f"{flow.name} needs {', '.join(missing)}.",
+            hint=" ".join(f"--param {name}=…" for name in missing),
+        )
+    try:
+        return flow.validate_parameters(given)
+    except (ParameterTypeError, ValueError) as error:
+        # One line per fault, after a heading of Prefect's own.
+        faults = "; ".join(line.strip(" -") for line in str(error).splitlines()[1:])
+        raise RequestError(f"{flow.name}: {faults or error}.") from None
