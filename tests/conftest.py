@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
@@ -43,6 +44,14 @@ def mariadb_url() -> Iterator[str]:
     """URL of an empty MariaDB database of this test's own."""
     with _fresh_database(make_url(MARIADB), "DROP DATABASE IF EXISTS {}") as url:
         yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database for a ledger; the test runs once per kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @contextmanager

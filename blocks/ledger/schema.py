@@ -142,4 +142,11 @@ def _migrate(database: Database) -> None:
         if current(connection) == revisions()[-1]:  # another process was faster
             return
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except Exception as error:
+            raise LedgerSchemaError(
+                f"The ledger {database.where} could not be migrated to {revisions()[-1]!r}: "
+                f"{reason(error)}. It is unchanged.",
+                hint="Go back to the release that wrote it, and report this.",
+            ) from error

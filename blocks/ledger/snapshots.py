@@ -122,7 +122,7 @@ def pack_frame(name: str, frame: pd.DataFrame) -> bytes:
     )
     # Level 1 is five times as fast as the default, for a tenth more bytes; without mtime equal
     # frames give equal bytes.
-    return gzip.compress(text.encode(), compresslevel=1, mtime=0)
+    return gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=1, mtime=0)
 
 
 def unpack_frame(name: str, packed: bytes) -> pd.DataFrame:
@@ -136,10 +136,10 @@ def unpack_frame(name: str, packed: bytes) -> pd.DataFrame:
     frame = pd.read_csv(
         BytesIO(gzip.decompress(packed)),
         dtype={c: kind if kind == "float64" else "str" for c, kind in kinds.items()},
-        float_precision="round_trip",
         keep_default_na=False,
         na_values=[_EMPTY],
         lineterminator="\n",
+        encoding_errors="surrogatepass",
     )
     _refuse_strangers(name, frame, contract)
     for column in frame.columns:

@@ -141,6 +141,7 @@ class Ledger:
             rows.insert(self._dialect, REMEDIATIONS)
             .values(rows.remediation_row(remediation))
             .on_conflict_do_nothing(index_elements=["need_key"])
+            .returning(REMEDIATIONS.c.id)
         )
         mine = select(REMEDIATIONS.c.id).where(REMEDIATIONS.c.need_key == remediation.need_key)
         inserted = False
@@ -149,7 +150,7 @@ class Ledger:
             # When the connection breaks in the middle of a commit, nobody knows whether it took
             # place: the second try then finds the key taken, by us.
             nonlocal inserted
-            if connection.execute(statement).rowcount:
+            if connection.scalar(statement):
                 inserted = True
                 return True
             return inserted and connection.scalar(mine) == remediation.id
