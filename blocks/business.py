@@ -15,7 +15,7 @@ import httpx
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import BlockDocument
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import SecretStr, ValidationError
 
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
@@ -186,8 +186,9 @@ async def _read_documents(client: PrefectClient) -> list[BlockDocument]:
             found += await client.read_block_documents_by_type(
                 kind.get_block_type_slug(), include_secrets=True
             )
-        except ObjectNotFound:  # a type that nobody registered yet
-            continue
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != 404:  # 404: a type that nobody registered yet
+                raise
     return found
 
 
