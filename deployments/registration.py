@@ -80,7 +80,7 @@ async def register(
     try:
         async with get_client() as client:
             for pool in ours.work_pools:
-                await _save_pool(client, pool)
+                await save_pool(client, pool)
             await _save_variables(client, settings)
             saved = await _save_blocks(business or _business_of(settings), origin)
             await _deploy(file)
@@ -143,7 +143,12 @@ def check_entrypoints(file: Path = PREFECT_FILE) -> list[str]:
     return names
 
 
-async def _save_pool(client: PrefectClient, pool: WorkPool) -> None:
+async def save_pool(client: PrefectClient, pool: WorkPool) -> None:
+    """Make a work pool and its queues; leaves limits and pauses that a person set.
+
+    Raises:
+        ConfigurationError: A pool of that name has another type.
+    """
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
     from prefect.workers.process import ProcessWorker

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +22,13 @@ from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
 from deployments.preflight import check_port, check_prefect_database, state_folder
 from deployments.processes import ProcessSpec, Supervisor
-from deployments.registration import Registration, read_work_pools, register
+from deployments.registration import (
+    PREFECT_FILE,
+    Registration,
+    read_work_pools,
+    register,
+    save_pool,
+)
 from deployments.restart import serve_restarts
 from deployments.specs import prefect_url, server_spec, stack_environment, worker_spec
 
@@ -65,8 +72,11 @@ class Progress:
 class Stack:
     """Everything that ``./orchestrator up`` starts, on a state folder that the caller holds."""
 
-    def __init__(self, settings: Settings, progress: Progress) -> None:
+    def __init__(
+        self, settings: Settings, progress: Progress, *, file: Path = PREFECT_FILE
+    ) -> None:
         self.settings = settings
+        self._file = file
         self.progress = progress
         self.supervisor = Supervisor(settings.state_dir / "logs", progress.say)
         self._control: asyncio.Server | None = None
@@ -87,9 +97,8 @@ class Stack:
             asyncio.to_thread(self._check_ledger),
         )
         await self._announce()
-        pools = [pool.name for pool in read_work_pools().work_pools]
-        await self._settle_leftovers(pools)
-        _, *_, registration = await _together(
+        pools = await self._prepare_pools()
+        *_, registration = await _together(
             *(self._start_worker(pool) for pool in pools), self._start_business_and_register()
         )
         await self._announce()
@@ -122,14 +131,20 @@ class Stack:
 
         Ledger.open(self.settings.effective_ledger_url).close()
 
-    async def _settle_leftovers(self, pools: list[str]) -> None:
+    async def _prepare_pools(self) -> list[str]:
+        """Workers need their pool, without the runs of an earlier stack."""
         from prefect import get_client
 
         from deployments.main_job import clear_leftovers
 
+        pools = read_work_pools(self._file).work_pools
+        names = [pool.name for pool in pools]
         async with get_client() as client:
-            if count := await clear_leftovers(client, pools):
+            for pool in pools:
+                await save_pool(client, pool)
+            if count := await clear_leftovers(client, names):
                 self.progress.say(f"{count} runs of an earlier stack were settled.")
+        return names
 
     async def _start_worker(self, pool: str) -> None:
         from prefect import get_client
@@ -158,7 +173,7 @@ class Stack:
             self._has_sample = True
             business = Business.from_toml(file)
         with self.progress.step("Registered pools, queues, blocks and deployments"):
-            return await register(business, origin=SAMPLE if business else "file")
+            return await register(business, origin=SAMPLE if business else "file", file=self._file)
 
     async def _start_sample(self) -> Any:
         from deployments.sample import prepare
