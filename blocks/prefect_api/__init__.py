@@ -108,6 +108,15 @@ class PrefectApi:
             flows = await calls.flow_names(client, runs)
         return [calls.run_info(run, flows) for run in runs]
 
+    async def pools(self, now: datetime) -> list[PoolInfo]:
+        """All work pools with their workers.
+
+        Raises:
+            SourceError: As for health.
+        """
+        async with self._client() as client:
+            return await calls.pools(client, now)
+
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[PrefectClient]:
         """A client whose every failure is one of our errors and whose time is limited."""

@@ -57,11 +57,11 @@ async def assess_health(business: Business, now: datetime) -> HealthAssessment:
         now: The instant of the check.
 
     Returns:
-        An assessment without ``database``, ``prefect`` and metrics.
+        An assessment without ``database``, ``prefect`` and a look at metrics' history.
     """
     check = _Check(now)
     await asyncio.gather(
-        check.services(business, with_metrics=False), check.host(get_settings().state_dir)
+        check.services(business, with_history=False), check.host(get_settings().state_dir)
     )
     return check.assessment()
 
@@ -83,8 +83,7 @@ async def comprehensive_health_check(
     """
     check = _Check(now)
     await asyncio.gather(
-        check.services(business, with_metrics=True),
-        check.histories(business),
+        check.services(business, with_history=True),
         check.host(ledger.path.parent if ledger.path else get_settings().state_dir),
         check.store(business),
         check.ledger(ledger),
@@ -137,14 +136,11 @@ class _Check:
         self._missing: list[str] = []
         self._findings: list[Finding] = []
 
-    async def services(self, business: Business, *, with_metrics: bool) -> None:
+    async def services(self, business: Business, *, with_history: bool) -> None:
         if not business.services:
             self._missing.append("services: none are configured")
-        await asyncio.gather(*(self._service(s, with_metrics) for s in business.services))
+        await asyncio.gather(*(self._service(s, with_history) for s in business.services))
         self._services.sort(key=lambda service: service.name)
-
-    async def histories(self, business: Business) -> None:
-        await asyncio.gather(*(self._history(service) for service in business.services))
 
     async def host(self, folder: Path) -> None:
         reading = asyncio.to_thread(host.read_host, folder)
@@ -154,8 +150,8 @@ class _Check:
         if business.store is None:
             self._missing.append("store: none is configured")
             return
-        look = platform.check_store(business.store, _STORE_DEADLINE - 1)
-        self._database(await self._part(f"store:{business.store.name}", look, _STORE_DEADLINE))
+        look = platform.check_store(business.store, _STORE_DEADLINE)
+        self._database(await self._part(f"store:{business.store.name}", look, _STORE_DEADLINE + 1))
 
     async def ledger(self, ledger: Ledger) -> None:
         self._database(await platform.check_ledger(ledger, _LEDGER_DEADLINE))
@@ -170,6 +166,7 @@ class _Check:
     def assessment(self) -> HealthAssessment:
         if self._host:
             skews = [service.clock_skew_s for service in self._services]
+            skews += [database.store_clock_skew_s for database in self._databases]
             skews.append(self._prefect.clock_skew_s if self._prefect else None)
             self._host = host.with_clock(self._host, skews)
             self._findings += host.judge_host(self._host)
@@ -187,8 +184,8 @@ class _Check:
             findings=assessment.worst_first(self._findings),
         )
 
-    async def _service(self, service: MonitoredService, with_metrics: bool) -> None:
-        look = services.check_service(service, self._now, with_metrics=with_metrics)
+    async def _service(self, service: MonitoredService, with_history: bool) -> None:
+        look = services.check_service(service, self._now)
         seen = await self._part(f"service:{service.name}", look, _SERVICE_DEADLINE)
         if seen is None:
             unknown = ServiceHealth(
@@ -203,15 +200,21 @@ class _Check:
             seen = (unknown, [])
         self._services.append(seen[0])
         self._findings += seen[1]
+        if with_history:
+            await self._history(service, reachable=seen[0].healthy)
 
-    async def _history(self, service: MonitoredService) -> None:
+    async def _history(self, service: MonitoredService, *, reachable: bool) -> None:
         look = services.watched_history(service, self._now, HISTORY_HOURS)
         watched = await self._part(f"service:{service.name}/history", look, _SERVICE_DEADLINE)
         for metric, series in (watched or {}).items():
-            if isinstance(series, OrchestratorError):
-                self._note_missing(f"metric:{service.name}/{metric}", str(series))
-            elif found := await asyncio.to_thread(services.anomaly, service, metric, series):
-                self._findings.append(found)
+            resource = f"metric:{service.name}/{metric}"
+            if isinstance(series, pd.DataFrame):
+                found = await asyncio.to_thread(services.anomaly, service, metric, series)
+                self._findings += [found] if found else []
+            elif reachable:
+                self._note_missing(resource, str(series))
+            else:  # what is wrong with the service is a finding already
+                self._missing.append(f"{resource}: {series.what}")
 
     async def _part(self, resource: str, look: Awaitable[T], deadline: float) -> T | None:
         """What the look sees; None, and a note, when it fails or takes too long."""

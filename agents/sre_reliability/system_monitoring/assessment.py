@@ -80,6 +80,7 @@ class DatabaseHealth(_Part):
     """The store's database and our ledger. None where it was not, or could not be, measured."""
 
     store_latency_ms: float | None = None
+    store_clock_skew_s: float | None = None
     ledger_writable: bool | None = None
     ledger_latency_ms: float | None = None
     ledger_schema: str | None = None

@@ -9,12 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 
-import sqlalchemy as sa
-
 from agents.sre_reliability.system_monitoring.assessment import DatabaseHealth
-from blocks import sql
-from blocks.errors import LedgerError, SourceError
-from blocks.findings import Finding
+from blocks.errors import LedgerError, SourceTimeout, SourceUnavailable
+from blocks.findings import Finding, Remedy
 from blocks.ledger import Ledger
 from blocks.messages import Severity
 from blocks.prefect_api import PrefectHealth, RunInfo
@@ -36,31 +33,25 @@ REPEATED_FAILURES = 3
 async def check_store(
     store: StoreDatabase, deadline: float
 ) -> tuple[DatabaseHealth, Finding | None]:
-    """Connect to the store's database and have it answer ``SELECT 1``."""
-    resource = f"store:{store.name}"
-    began = perf_counter()
+    """Connect to the store's database and have it answer a trivial query in time."""
     try:
-        await asyncio.to_thread(_select_one, store, deadline)
-    except SourceError as error:
-        finding = Finding(
-            kind="database-down",
-            resource=resource,
-            severity=Severity.ERROR,
-            title=f"The database of {store.name} does not answer",
-            evidence={"error": error.code, "detail": error.what},
-            advice=error.hint or "See the database's own log.",
-        )
-        return DatabaseHealth(), finding
-    latency_ms = (perf_counter() - began) * 1000
-    health = DatabaseHealth(store_latency_ms=latency_ms)
-    if latency_ms <= STORE_BUDGET_MS:
+        async with asyncio.timeout(deadline):
+            check = await store.check()
+    except TimeoutError:
+        return DatabaseHealth(), _store_down(store, f"No answer within {deadline:g} s.", "")
+    except (SourceUnavailable, SourceTimeout) as error:
+        return DatabaseHealth(), _store_down(store, error.what, error.hint)
+    health = DatabaseHealth(
+        store_latency_ms=check.latency_ms, store_clock_skew_s=check.clock_skew_s
+    )
+    if check.latency_ms <= STORE_BUDGET_MS:
         return health, None
     return health, Finding(
         kind="database-slow",
-        resource=resource,
+        resource=f"store:{store.name}",
         severity=Severity.WARNING,
-        title=f"The database of {store.name} takes {latency_ms:.0f} ms for a trivial query",
-        evidence={"latency_ms": latency_ms, "budget_ms": STORE_BUDGET_MS},
+        title=f"The database of {store.name} takes {check.latency_ms:.0f} ms for a trivial query",
+        evidence={"latency_ms": check.latency_ms, "budget_ms": STORE_BUDGET_MS},
         advice="Look for long transactions, locks and load on its server.",
     )
 
@@ -77,7 +68,7 @@ async def check_ledger(ledger: Ledger, deadline: float) -> tuple[DatabaseHealth,
             latency_ms = (perf_counter() - began) * 1000
             schema = await ledger.schema_version()
     except TimeoutError:
-        return _unwritable("source-timeout", f"It was not done within {deadline:g} s.", "")
+        return _unwritable("ledger-unavailable", f"It was not done within {deadline:g} s.", "")
     except LedgerError as error:
         return _unwritable(error.code, error.what, error.hint)
     health = DatabaseHealth(
@@ -127,10 +118,17 @@ def _unwritable(error: str, detail: str, hint: str) -> tuple[DatabaseHealth, Fin
     )
 
 
-def _select_one(store: StoreDatabase, deadline: float) -> None:
-    url = sql.parse_url(store.url.get_secret_value())
-    with sql.reading(url, deadline) as connection:
-        connection.execute(sa.text("SELECT 1")).one()
+def _store_down(store: StoreDatabase, detail: str, hint: str) -> Finding:
+    # Kind and resource are those of the Integration Specialist's finding: one problem, not two.
+    return Finding(
+        kind="store-unreachable",
+        resource=f"store:{store.name}",
+        severity=Severity.CRITICAL,
+        title=f"The database of {store.name} does not answer",
+        evidence={"detail": detail},
+        advice=hint or "See the database's own log.",
+        remedy=Remedy(agent="sre-reliability", action="refetch_snapshot"),
+    )
 
 
 def _size_mb(file: Path) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
-from blocks.errors import OrchestratorError, SourceGarbled
+from blocks.errors import OrchestratorError, SourceError, SourceGarbled
 from blocks.findings import Finding, Remedy
 from blocks.messages import Severity
 from blocks.services import MonitoredService, ServiceProbe
@@ -40,28 +41,61 @@ _TITLE = {
 }
 
 
-async def check_service(
-    service: MonitoredService, now: datetime, *, with_metrics: bool
-) -> tuple[ServiceHealth, list[Finding]]:
-    """Probe a service, and scrape its metrics if asked to.
+@dataclass(frozen=True)
+class Look:
+    """One look at a service: its health endpoint, and its metrics if it has any.
 
-    A service is only called ill when most of three looks agree.
+    ``condition`` is a ServiceHealth.status; ``detail`` says what is wrong, in words.
+    """
+
+    condition: str
+    probe: ServiceProbe
+    detail: str
+    metrics: dict[str, float]
+
+    @property
+    def good(self) -> bool:
+        """Whether it answered as it should."""
+        return self.condition == "ok"
+
+
+async def look_at(service: MonitoredService, now: datetime) -> Look:
+    """Look once.
 
     Raises:
         ConfigurationError: One of its addresses is unusable.
     """
-    looks = [await service.probe(now)]
-    if condition(looks[0]) != "ok":
+    probe = await service.probe(now)
+    condition = _condition(probe)
+    if not probe.healthy:
+        return Look(condition, probe, probe.detail, {})
+    detail = "over its latency budget" if probe.slow else ""
+    try:
+        return Look(condition, probe, detail, await service.scrape())
+    except SourceGarbled as error:
+        # A web page with status 200 passes for a healthy answer; as metrics it is nonsense.
+        return Look("garbled", probe, error.what, {})
+    except SourceError as error:
+        return Look(condition, probe, f"{detail} {error.what}".strip(), {})
+
+
+async def check_service(
+    service: MonitoredService, now: datetime
+) -> tuple[ServiceHealth, list[Finding]]:
+    """How a service is. It is only called ill when most of three looks agree.
+
+    Raises:
+        ConfigurationError: One of its addresses is unusable.
+    """
+    looks = [await look_at(service, now)]
+    if not looks[0].good:
         await asyncio.sleep(CONFIRMATION_GAP)
-        looks += await asyncio.gather(*(service.probe(now) for _ in range(CONFIRMATIONS)))
+        looks += await asyncio.gather(*(look_at(service, now) for _ in range(CONFIRMATIONS)))
     health = _summarise(service, looks)
-    if with_metrics and service.metrics_url and health.http_status is not None:
-        health = await _with_metrics(service, health)
-    return health, _findings(service, health, looks)
+    return health, [] if health.healthy else [_finding(service, health, looks)]
 
 
-def condition(probe: ServiceProbe) -> str:
-    """One look in one word: a ServiceHealth.status."""
+def _condition(probe: ServiceProbe) -> str:
     if probe.healthy:
         return "slow" if probe.slow else "ok"
     if probe.status is not None:
@@ -131,78 +165,57 @@ def _say(service: MonitoredService, metric: str, unusual: Unusual) -> str:
     )
 
 
-def _summarise(service: MonitoredService, looks: Sequence[ServiceProbe]) -> ServiceHealth:
+def _summarise(service: MonitoredService, looks: Sequence[Look]) -> ServiceHealth:
     # The most frequent condition; among equally frequent ones the one seen last.
-    conditions = [condition(look) for look in looks]
+    conditions = [look.condition for look in looks]
     verdict = max(reversed(conditions), key=conditions.count)
-    typical = next(look for look in reversed(looks) if condition(look) == verdict)
-    latencies = [look.latency_ms for look in looks if look.latency_ms is not None]
-    ill = len(conditions) - conditions.count("ok")
+    typical = next(look for look in reversed(looks) if look.condition == verdict)
+    latencies = [look.probe.latency_ms for look in looks if look.probe.latency_ms is not None]
     detail = typical.detail
-    if verdict == "ok" and ill:
-        detail = f"{ill} of {len(looks)} looks failed: {looks[0].detail or 'slow'}"
+    if verdict == "ok" and not looks[0].good:
+        detail = f"1 of {len(looks)} looks failed: {looks[0].detail}"
     return ServiceHealth.model_validate(
         {
             "name": service.name,
             "healthy": verdict == "ok",
             "status": verdict,
-            "http_status": typical.status,
+            "http_status": typical.probe.status,
             "latency_ms": median(latencies) if latencies else None,
             "budget_ms": service.latency_budget_ms,
             "detail": detail,
+            "metrics": typical.metrics,
             "revenue_share": service.revenue_share,
             "restartable": bool(service.restart),
-            "clock_skew_s": typical.clock_skew_s,
+            "clock_skew_s": typical.probe.clock_skew_s,
         }
     )
 
 
-async def _with_metrics(service: MonitoredService, health: ServiceHealth) -> ServiceHealth:
-    try:
-        return health.model_copy(update={"metrics": await service.scrape()})
-    except SourceGarbled as error:
-        # A health endpoint may say 200 while the process behind it talks nonsense.
-        if not health.healthy:
-            return health
-        return health.model_copy(
-            update={"healthy": False, "status": "garbled", "detail": error.what}
-        )
-    except OrchestratorError as error:
-        return health.model_copy(update={"detail": f"{health.detail} {error.what}".strip()})
-
-
-def _findings(
-    service: MonitoredService, health: ServiceHealth, looks: Sequence[ServiceProbe]
-) -> list[Finding]:
-    if health.healthy:
-        return []
+def _finding(service: MonitoredService, health: ServiceHealth, looks: Sequence[Look]) -> Finding:
     severity = _SEVERITY[health.status]
     if health.status != "slow" and health.revenue_share >= VITAL_SHARE:
         severity = Severity.CRITICAL
-    times = (health.latency_ms or 0.0) / health.budget_ms
-    remedy = remedy_for(service)
-    return [
-        Finding(
-            kind=f"service-{health.status}",
-            resource=f"service:{health.name}",
-            severity=severity,
-            title=_TITLE[health.status].format(
-                name=health.name, latency=health.latency_ms or 0.0, times=times
-            ),
-            evidence={
-                "detail": health.detail,
-                "http_status": health.http_status,
-                "latency_ms": health.latency_ms,
-                "budget_ms": health.budget_ms,
-                "looks": len(looks),
-                "bad_looks": sum(condition(look) != "ok" for look in looks),
-            },
-            revenue_share=service.revenue_share,
-            advice=(
-                "If restarting does not help, see its log and what it depends on."
-                if remedy
-                else "Restart it, or configure a restart command so that it can be done for you."
-            ),
-            remedy=remedy,
-        )
-    ]
+    latency, remedy = health.latency_ms or 0.0, remedy_for(service)
+    return Finding(
+        kind=f"service-{health.status}",
+        resource=f"service:{health.name}",
+        severity=severity,
+        title=_TITLE[health.status].format(
+            name=health.name, latency=latency, times=latency / health.budget_ms
+        ),
+        evidence={
+            "detail": health.detail,
+            "http_status": health.http_status,
+            "latency_ms": health.latency_ms,
+            "budget_ms": health.budget_ms,
+            "looks": len(looks),
+            "bad_looks": sum(not look.good for look in looks),
+        },
+        revenue_share=service.revenue_share,
+        advice=(
+            "If restarting does not help, see its log and what it depends on."
+            if remedy
+            else "Restart it, or configure a restart command so that it can be done for you."
+        ),
+        remedy=remedy,
+    )

@@ -1,0 +1,130 @@
+"""What optimisation wants to know from the others.
+
+Agents don't import one another: these models name the fields that are read, and ignore the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
+from blocks.errors import InvalidMessage
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ItemAtRisk(_Read):
+    """An SKU that is out of stock or likely to be. Units are pieces; money is in store currency."""
+
+    sku: str
+    name: str
+    on_hand: float
+    arriving: float = 0.0
+    overdue: float = 0.0
+    lead_time_days: float = Field(gt=0)
+    demand_per_day: float
+    probability: float
+    lost_units: float
+    lost_revenue_per_day: float
+
+    @property
+    def price(self) -> float:
+        """Money per unit, as the loss was reckoned with."""
+        if self.lost_units <= 0:
+            return 0.0
+        return self.lost_revenue_per_day * self.lead_time_days / self.lost_units
+
+
+class SurplusItem(_Read):
+    """An SKU with more stock than it sells; ``value`` is what the stock cost."""
+
+    sku: str
+    name: str
+    on_hand: float
+    value: float
+    cover_days: float | None = None
+
+
+class StockRisk(_Read):
+    """The state of the stock, as the Data Intelligence agent assesses it."""
+
+    out_of_stock: list[ItemAtRisk] = Field(default_factory=list)
+    at_risk: list[ItemAtRisk] = Field(default_factory=list)
+    overstock: list[SurplusItem] = Field(default_factory=list)
+    dead: list[SurplusItem] = Field(default_factory=list)
+    overstock_value: float = 0.0
+    dead_value: float = 0.0
+
+
+class Revenue(_Read):
+    """What the store usually earns per calendar day."""
+
+    typical_revenue_per_day: float | None = None
+
+
+class Connection(_Read):
+    """A connection as it was last measured."""
+
+    name: str
+    kind: str
+    latency_ms: float | None = None
+
+
+class Integrations(_Read):
+    """The connections, as the Integration Specialist measured them."""
+
+    checks: list[Connection] = Field(default_factory=list)
+
+
+class Health(_Read):
+    """The part of a HealthAssessment that is used here."""
+
+    services: list[ServiceHealth] = Field(default_factory=list)
+
+
+class Insights(_Read):
+    """Everything is optional: what is absent leads to no proposal, and is named as missing.
+
+    Attributes:
+        stock_risk: Result of ``data-intelligence.assess_stock_risk``.
+        daily_metrics: Result of ``data-intelligence.analyze_daily_metrics``.
+        integrations: Result of ``integration-specialist.check_integrations`` or
+            ``validate_all_integrations``.
+        health: Result of one of our own health checks.
+    """
+
+    stock_risk: StockRisk | None = None
+    daily_metrics: Revenue | None = None
+    integrations: Integrations | None = None
+    health: Health | None = None
+
+    @classmethod
+    def read(cls, insights: Mapping[str, Any]) -> Self:
+        """Read results (models or plain dicts) by their names.
+
+        Raises:
+            InvalidMessage: A known key holds something else than its agent's result.
+        """
+        plain = {
+            key: value.model_dump() if isinstance(value, BaseModel) else value
+            for key, value in insights.items()
+        }
+        try:
+            return cls.model_validate(plain)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InvalidMessage(
+                f"insights.{where}: {first['msg']}.",
+                hint=f"Known keys: {', '.join(cls.model_fields)}, each the result of its action.",
+            ) from None
+
+    @property
+    def revenue_per_day(self) -> float | None:
+        """Usual revenue per calendar day; None when unknown."""
+        return self.daily_metrics.typical_revenue_per_day if self.daily_metrics else None

@@ -1,0 +1,113 @@
+"""Money in stock: what should be ordered, chased, sold off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from agents.sre_reliability.performance_optimization.insights import (
+    ItemAtRisk,
+    StockRisk,
+    SurplusItem,
+)
+from agents.sre_reliability.performance_optimization.proposal import Proposal
+
+COVER_DAYS = 28
+"""An order proposed here covers its lead time and so many days after it."""
+
+CARRYING_COST = 0.20
+"""Yearly cost of holding stock as a share of its value: capital, space, insurance, ageing.
+Textbooks give 20 to 30% (Silver, Pyke and Thomas, Inventory and Production Management, ch. 2)."""
+
+ITEMS = 10
+
+
+def replenish(stock: StockRisk, currency: str) -> list[Proposal]:
+    """Order, or chase the overdue order of, the items that lose most without it."""
+    items = [*stock.out_of_stock, *stock.at_risk]
+    worst = sorted(items, key=lambda item: -_lost_per_day(item))[:ITEMS]
+    return [_replenish(item, currency) for item in worst if _lost_per_day(item) > 0]
+
+
+def sell_off(stock: StockRisk, currency: str) -> list[Proposal]:
+    """Turn stock that does not move back into money."""
+    return [
+        Proposal(
+            title=f"{verb}: {value:,.0f} {currency} are tied up",
+            kind=kind,
+            resource="stock:surplus",
+            expected_benefit=value * CARRYING_COST / 365,
+            unit=f"{currency}/day",
+            confidence="low",
+            confidence_reason=f"The value is counted; holding it is taken to cost "
+            f"{CARRYING_COST:.0%} of it a year.",
+            evidence={"tied_up": value, "unit": currency, "largest": _largest(items)},
+            effort="days",
+            how=how,
+        )
+        for kind, verb, value, items, how in (
+            (
+                "clear-dead-stock",
+                "Sell off what has stopped selling",
+                stock.dead_value,
+                stock.dead,
+                "Discount or bundle the largest items, return them to the supplier, or write "
+                "them off; take them out of replenishment.",
+            ),
+            (
+                "reduce-overstock",
+                "Stop reordering what lasts more than a year",
+                stock.overstock_value,
+                stock.overstock,
+                "Pause reorders of these items, lower their order quantities, and promote them.",
+            ),
+        )
+        if value > 0
+    ]
+
+
+def _lost_per_day(item: ItemAtRisk) -> float:
+    """What a day without the item costs, times the chance that it comes to that."""
+    return item.probability * item.demand_per_day * item.price
+
+
+def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
+    wanted = item.demand_per_day * (item.lead_time_days + COVER_DAYS)
+    units = max(1, math.ceil(wanted - item.on_hand - item.arriving))
+    # Goods that were ordered and did not come: a call costs less than a second order.
+    chase = item.overdue > 0
+    out = item.on_hand <= 0
+    return Proposal(
+        title=f"Chase the overdue {item.overdue:.0f} units of {item.name}"
+        if chase
+        else f"Order {units} units of {item.name} now",
+        kind="chase-order" if chase else "order-item",
+        resource=f"sku:{item.sku}",
+        expected_benefit=_lost_per_day(item),
+        unit=f"{currency}/day",
+        confidence="high" if out else "medium",
+        confidence_reason="It is out of stock, and its demand is known from its sales."
+        if out
+        else f"It runs out before an order could arrive with {item.probability:.0%} probability.",
+        evidence={
+            "on_hand": item.on_hand,
+            "arriving": item.arriving,
+            "overdue": item.overdue,
+            "demand_per_day": item.demand_per_day,
+            "lead_time_days": item.lead_time_days,
+            "probability": item.probability,
+            "price": item.price,
+            "order_units": units,
+        },
+        effort="minutes",
+        how="Ask its supplier for a date, and order elsewhere if there is none."
+        if chase
+        else f"Order what covers the lead time and {COVER_DAYS} days after it, expedited if the "
+        "supplier can; round up to its smallest order.",
+    )
+
+
+def _largest(items: Sequence[SurplusItem]) -> list[dict[str, Any]]:
+    worst = sorted(items, key=lambda item: -item.value)[:5]
+    return [item.model_dump(include={"sku", "name", "on_hand", "value"}) for item in worst]
