@@ -55,7 +55,7 @@ class Database:
         """Turns the driver's errors into LedgerUnavailable: ``The ledger cannot be <what>``."""
         try:
             yield
-        except (DBAPIError, InvalidRequestError, PoolTimeout) as error:
+        except (DBAPIError, InvalidRequestError, PoolTimeout, sqlite3.Error) as error:
             raise self.unavailable(what, error) from None
 
     def unavailable(self, what: str, error: BaseException) -> LedgerUnavailable:
@@ -86,7 +86,7 @@ def connect(url: str, *, create: bool, patience: float) -> Database:
     try:
         parsed = make_url(url)
         kind = parsed.get_backend_name()
-    except ArgumentError:  # its text could repeat a password
+    except (ArgumentError, ValueError):  # its text could repeat a password
         raise ConfigurationError(
             "The ledger's URL cannot be read.",
             hint="Set ORCHESTRATOR_LEDGER_URL to sqlite:////path/ledger.db or postgresql://…",

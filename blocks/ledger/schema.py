@@ -10,12 +10,13 @@ recognised by two queries, without importing Alembic.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from blocks.errors import LedgerSchemaError
 from blocks.ledger.database import Database, reason
@@ -118,16 +119,16 @@ def _use_write_ahead_log(database: Database, patience: float) -> None:
     while True:
         connection = database.engine.raw_connection()
         try:
-            mode = connection.cursor().execute("PRAGMA journal_mode").fetchone()[0]
-            if mode != "wal":
-                connection.cursor().execute("PRAGMA journal_mode=WAL")
+            cursor = connection.cursor()
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                cursor.execute("PRAGMA journal_mode=WAL")
             return
-        except connection.dbapi.OperationalError as error:
+        except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
-                raise OperationalError(None, None, error) from None
-            time.sleep(0.02)
+                raise
         finally:
             connection.close()
+        time.sleep(0.02)
 
 
 def _migrate(database: Database) -> None:

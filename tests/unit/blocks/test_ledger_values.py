@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.frames import CONTRACTS
@@ -98,6 +98,7 @@ def frames_of(contract: str) -> st.SearchStrategy[pd.DataFrame]:
 
 
 @pytest.mark.parametrize("contract", sorted(CONTRACTS))
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_frame_comes_back_exactly(contract: str, data: st.DataObject) -> None:
     frame = data.draw(frames_of(contract))

@@ -1,0 +1,167 @@
+"""Migrations: cheap when none is due, all or nothing when one is, and clear when none can be."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from blocks.errors import LedgerSchemaError
+from blocks.ledger import Ledger, schema
+from blocks.ledger.tables import METADATA
+from blocks.messages import AgentMessage
+
+ROOT = Path(__file__).resolve().parents[2]
+Release = Callable[[str], None]
+
+
+def execute(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def tables(url: str) -> set[str]:
+    from sqlalchemy import inspect
+
+    engine = create_engine(url)
+    names = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return names
+
+
+@pytest.fixture
+def release_0002(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    """Makes a later release of the migrations, whose second step runs the given statements."""
+
+    def release(body: str) -> None:
+        later = tmp_path / "migrations"
+        shutil.copytree(schema._MIGRATIONS, later, ignore=shutil.ignore_patterns("__pycache__"))
+        (later / "versions" / "0002_later.py").write_text(
+            "import sqlalchemy as sa\nfrom alembic import op\n"
+            "revision = '0002'\ndown_revision = '0001'\n"
+            f"def upgrade():\n    {body}\n"
+        )
+        monkeypatch.setattr(schema, "_MIGRATIONS", later)
+        schema.revisions.cache_clear()
+
+    yield release
+    schema.revisions.cache_clear()
+
+
+async def test_a_new_ledger_is_at_the_newest_revision(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.schema_version() == schema.revisions()[-1]
+    Ledger.open(ledger_url, migrate=False).close()
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(ledger_url: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    Ledger.open(ledger_url).close()
+    engine = create_engine(ledger_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()
+
+
+def test_the_numbers_in_the_file_names_are_the_line_of_revisions() -> None:
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory(str(schema._MIGRATIONS))
+    line = [revision.revision for revision in script.walk_revisions()]
+    assert line[::-1] == schema.revisions()
+
+
+def test_opening_an_up_to_date_ledger_imports_neither_alembic_nor_pandas(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    Ledger.open(url).close()
+    code = (
+        "import sys; from blocks.ledger import Ledger; Ledger.open(sys.argv[1]).close();"
+        "print({'alembic', 'pandas'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, url], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "set()\n"
+
+
+async def test_an_older_ledger_is_migrated_with_its_entries(
+    ledger_url: str, release_0002: Release
+) -> None:
+    with Ledger.open(ledger_url) as ledger:
+        ledger.record(AgentMessage(to="data-intelligence", action="kept"))
+    release_0002("op.add_column('runs', sa.Column('note', sa.Text))")
+    with pytest.raises(LedgerSchemaError, match="'0001'; '0002' is needed"):
+        Ledger.open(ledger_url, migrate=False)
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.schema_version() == "0002"
+        assert [call.action for call in await ledger.calls()] == ["kept"]
+
+
+async def test_a_migration_that_fails_changes_nothing(
+    ledger_url: str, release_0002: Release
+) -> None:
+    Ledger.open(ledger_url).close()
+    release_0002("op.create_table('half', sa.Column('a', sa.Text)); op.drop_table('nonsense')")
+    with pytest.raises(LedgerSchemaError, match=r"'0002': .*nonsense.* unchanged"):
+        Ledger.open(ledger_url)
+    assert "half" not in tables(ledger_url)
+    schema._MIGRATIONS.joinpath("versions/0002_later.py").unlink()
+    schema.revisions.cache_clear()
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.schema_version() == "0001"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DROP TABLE replies", "replies"),
+        ("ALTER TABLE attempts DROP COLUMN outcome", "outcome"),
+        ("DELETE FROM alembic_version", "no version"),
+        ("DROP TABLE alembic_version", "no version"),
+    ],
+)
+@pytest.mark.parametrize("migrate", [True, False])
+def test_a_half_migrated_ledger_is_left_alone_and_the_way_out_is_named(
+    ledger_url: str, damage: str, said: str, migrate: bool
+) -> None:
+    Ledger.open(ledger_url).close()
+    execute(ledger_url, damage)
+    before = tables(ledger_url)
+    with pytest.raises(LedgerSchemaError, match=f"half-migrated: .*{said}.*Restore its backup"):
+        Ledger.open(ledger_url, migrate=migrate)
+    assert tables(ledger_url) == before
+
+
+def test_a_version_without_any_table_is_half_migrated(ledger_url: str) -> None:
+    execute(
+        ledger_url,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)",
+        f"INSERT INTO alembic_version VALUES ('{schema.revisions()[-1]}')",
+    )
+    with pytest.raises(LedgerSchemaError, match="half-migrated"):
+        Ledger.open(ledger_url)
+
+
+@pytest.mark.parametrize("version", ["9999", "a1b2c3d4"])
+def test_a_newer_ledger_asks_for_newer_software(ledger_url: str, version: str) -> None:
+    Ledger.open(ledger_url).close()
+    execute(ledger_url, f"UPDATE alembic_version SET version_num = '{version}'")
+    with pytest.raises(LedgerSchemaError, match=f"version '{version}'.*upgrade the software"):
+        Ledger.open(ledger_url)
+
+
+def test_a_database_without_a_schema_is_not_given_one_unasked(postgres_url: str) -> None:
+    with pytest.raises(LedgerSchemaError, match=r"version 'none'.*orchestrator up"):
+        Ledger.open(postgres_url, migrate=False)
+    assert tables(postgres_url) == set()
