@@ -73,7 +73,7 @@ async def read_status() -> Status:
     runs: list[RunRecord] = []
     reports: list[ReportRecord] = []
     activity: Mapping[str, AgentActivity] = {}
-    if _has_ledger(settings):
+    if has_ledger(settings):
         with Ledger.open(settings.effective_ledger_url) as ledger:
             runs = await ledger.runs(limit=10)
             reports = await ledger.latest_reports(limit=1)
@@ -98,7 +98,7 @@ async def read_agents() -> list[AgentStatus]:
 
     settings, known = get_settings(), registry()
     activity: Mapping[str, AgentActivity] = {}
-    if _has_ledger(settings):
+    if has_ledger(settings):
         with Ledger.open(settings.effective_ledger_url) as ledger:
             activity = await ledger.activity(datetime.now(UTC))
     found = []
@@ -174,7 +174,7 @@ def print_agents(found: list[AgentStatus], console: Console) -> None:
         console.print(table)
 
 
-def _has_ledger(settings: Settings) -> bool:
+def has_ledger(settings: Settings) -> bool:
     """False when the ledger is a SQLite file that nobody made yet: looking must not make it."""
     url = make_url(settings.effective_ledger_url)
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()

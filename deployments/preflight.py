@@ -83,18 +83,21 @@ def _owner(port: int) -> str:
     return ""
 
 
-def check_prefect_database(settings: Settings) -> None:
+def check_prefect_database(settings: Settings) -> bool:
     """Prefect's SQLite file, if it is there: readable, and not newer than our Prefect.
 
     A migration that was interrupted is no error: each step is one transaction, and the server
-    goes on where it stopped. Before an older database is migrated, a copy is put beside it.
+    goes on where it stopped.
+
+    Returns:
+        Whether the server is going to migrate it (or make it).
 
     Raises:
         StackError: Written by a newer Prefect, half-made, or not a database.
     """
     file = prefect_database(settings)
     if file is None or not file.exists() or file.stat().st_size == 0:
-        return
+        return file is not None
     aside = f"Move it aside (mv {file} {file}.old) and run ./orchestrator up again: Prefect's "
     aside += "history starts anew, the ledger is a different file and keeps everything."
     try:
@@ -102,7 +105,7 @@ def check_prefect_database(settings: Settings) -> None:
             tables = {
                 name for (name,) in database.execute("SELECT name FROM sqlite_master").fetchall()
             }
-            revision = None
+            revision: str | None = None
             if "alembic_version" in tables:
                 row = database.execute("SELECT version_num FROM alembic_version").fetchone()
                 revision = row[0] if row else None
@@ -113,15 +116,25 @@ def check_prefect_database(settings: Settings) -> None:
             raise StackError(
                 f"Prefect's database {file} is half-made: it has tables and no version.", hint=aside
             )
-        return
+        return True
     known, newest = _revisions()
     if revision not in known:
         raise StackError(
             f"Prefect's database {file} was written by a newer Prefect (revision {revision}).",
             hint=f"Install that Prefect again, or: {aside[0].lower()}{aside[1:]}",
         )
-    if revision != newest:
-        _copy(file, file.with_name(f"{file.name}.before-{newest}"))
+    return revision != newest
+
+
+def back_up_prefect_database(settings: Settings) -> Path | None:
+    """Copy Prefect's database before it is migrated; None when there is none yet."""
+    file = prefect_database(settings)
+    if file is None or not file.exists():
+        return None
+    copy = file.with_name(f"{file.name}.before-migration")
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return copy
 
 
 def prefect_database(settings: Settings) -> Path | None:
@@ -145,8 +158,3 @@ def _revisions() -> tuple[set[str], str]:
     before = set(re.findall(r'^down_revision = "(\w+)"', text, re.MULTILINE))
     (newest,) = known - before
     return known, newest
-
-
-def _copy(file: Path, to: Path) -> None:
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to)) as target:
-        source.backup(target)

@@ -17,10 +17,20 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from blocks.errors import ConfigurationError, NoBusinessConfigured, OrchestratorError
+from blocks.errors import (
+    ConfigurationError,
+    NoBusinessConfigured,
+    OrchestratorError,
+    StackError,
+)
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
-from deployments.preflight import check_port, check_prefect_database, state_folder
+from deployments.preflight import (
+    back_up_prefect_database,
+    check_port,
+    check_prefect_database,
+    state_folder,
+)
 from deployments.processes import ProcessSpec, Supervisor
 from deployments.registration import (
     PREFECT_FILE,
@@ -70,12 +80,25 @@ class Progress:
 
 
 class Stack:
-    """Everything that ``./orchestrator up`` starts, on a state folder that the caller holds."""
+    """Everything that ``./orchestrator up`` starts, on a state folder that the caller holds.
+
+    Args:
+        settings: Where and on which ports.
+        progress: Told of every step.
+        migrates: Whether the server is going to make or migrate its database.
+        file: The list of pools and deployments.
+    """
 
     def __init__(
-        self, settings: Settings, progress: Progress, *, file: Path = PREFECT_FILE
+        self,
+        settings: Settings,
+        progress: Progress,
+        *,
+        migrates: bool = False,
+        file: Path = PREFECT_FILE,
     ) -> None:
         self.settings = settings
+        self._migrates = migrates
         self._file = file
         self.progress = progress
         self.supervisor = Supervisor(settings.state_dir / "logs", progress.say)
@@ -121,10 +144,23 @@ class Stack:
 
     async def _start_server(self) -> None:
         what = f"Prefect server on {prefect_url(self.settings)}"
-        if not (self.settings.state_dir / "prefect" / "prefect.db").exists():
-            what += " (its first start makes the database, about 20 s)"
-        with self.progress.step(what):
-            await self.supervisor.start(server_spec(self.settings), keep_alive=True, timeout=300)
+        copy = None
+        if self._migrates:
+            what += " (its database is made or migrated first, about 20 s)"
+            copy = back_up_prefect_database(self.settings)
+        try:
+            with self.progress.step(what):
+                await self.supervisor.start(
+                    server_spec(self.settings), keep_alive=True, timeout=300
+                )
+        except StackError as error:
+            if copy is None:
+                raise
+            raise StackError(
+                error.what,
+                hint=f"{error.hint} Its database as it was before is {copy}: put it back and "
+                "install the Prefect that wrote it, or move both aside to start anew.",
+            ) from None
 
     def _check_ledger(self) -> None:
         from blocks.ledger import Ledger
@@ -235,8 +271,7 @@ async def up(console: Console, *, once: bool = False) -> int:
     begun = time.monotonic()
     with state_folder(settings):
         check_port(settings.host, settings.prefect_port, "Prefect", "ORCHESTRATOR_PREFECT_PORT")
-        check_prefect_database(settings)
-        stack = Stack(settings, progress)
+        stack = Stack(settings, progress, migrates=check_prefect_database(settings))
         serving = False
         with _stop_signals():
             try:

@@ -1,0 +1,232 @@
+"""``./orchestrator doctor``: what is needed, whether it is there, and what to do if not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+from zoneinfo import ZoneInfo
+
+import httpx
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+
+from blocks.errors import ConfigurationError, NoBusinessConfigured, OrchestratorError, StackError
+from blocks.prefect_env import RunningStack, use_embedded_prefect
+from blocks.settings import PROJECT_ROOT, Settings, get_settings
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
+T = TypeVar("T")
+_LITTLE_SPACE = 500 * 1024**2
+
+
+class Check(BaseModel):
+    """One thing that was looked at.
+
+    Attributes:
+        name: What.
+        ok: Whether it is as it should be.
+        detail: What was found.
+        todo: What to do when it is not.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    todo: str = ""
+
+
+async def examine() -> list[Check]:
+    """Look at everything; nothing is changed."""
+    checks = [_python(), _requirements()]
+    try:
+        settings = get_settings()
+    except ConfigurationError as error:
+        return [*checks, Check(name="settings", ok=False, detail=error.what, todo=error.hint)]
+    if RunningStack.find(settings.state_dir):  # without one, it would prepare an ephemeral server
+        use_embedded_prefect()
+    looks: dict[str, Callable[[Settings], Awaitable[str]]] = {
+        "time zone": _timezone,
+        "state folder": _state_folder,
+        "ports": _ports,
+        "ledger": _ledger,
+        "Prefect's database": _prefect_database,
+        "Prefect server": _prefect_server,
+        "workers": _workers,
+        "business": _business,
+    }
+    for name, look in looks.items():
+        try:
+            checks.append(Check(name=name, ok=True, detail=await look(settings)))
+        except OrchestratorError as error:
+            checks.append(Check(name=name, ok=False, detail=error.what, todo=error.hint))
+    return checks
+
+
+def print_checks(checks: list[Check], console: Console) -> None:
+    """One line per check, and one below it that says what to do."""
+    for check in checks:
+        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
+        console.print(
+            f"{mark} {check.name:20}{escape(check.detail)}", highlight=False, soft_wrap=True
+        )
+        if check.todo:
+            console.print(f"  [yellow]→ {escape(check.todo)}[/]", highlight=False, soft_wrap=True)
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check(
+        name="Python",
+        ok=sys.version_info >= (3, 11),
+        detail=version,
+        todo="" if sys.version_info >= (3, 11) else "Install Python 3.11 or newer; make setup.",
+    )
+
+
+def _requirements() -> Check:
+    lock = (PROJECT_ROOT / "requirements.txt").read_text()
+    wrong = []
+    # Lines with a marker are for some platforms only; pip has judged those.
+    for name, version in re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+) \\$", lock, re.MULTILINE):
+        try:
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            installed = "missing"
+        if installed != version:
+            wrong.append(f"{name} {installed} (locked: {version})")
+    return Check(
+        name="requirements",
+        ok=not wrong,
+        detail=", ".join(wrong[:5])
+        or f"as locked, Prefect {importlib.metadata.version('prefect')}",
+        todo="make setup" if wrong else "",
+    )
+
+
+async def _timezone(settings: Settings) -> str:
+    now = datetime.now(ZoneInfo(settings.timezone))
+    return f"{settings.timezone}, where it is {now:%H:%M}; schedules follow it"
+
+
+async def _state_folder(settings: Settings) -> str:
+    folder = settings.state_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"{folder} cannot be written.",
+            hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write.",
+        )
+    free = shutil.disk_usage(existing).free
+    if free < _LITTLE_SPACE:
+        raise ConfigurationError(
+            f"Only {free / 1024**2:.0f} MB are free for {folder}.", hint="Make room on that disk."
+        )
+    return f"{folder}, {free / 1024**3:.0f} GB free"
+
+
+async def _ports(settings: Settings) -> str:
+    from deployments.preflight import check_port
+
+    if RunningStack.find(settings.state_dir):
+        return "in use by the running stack"
+    check_port(settings.host, settings.prefect_port, "Prefect", "ORCHESTRATOR_PREFECT_PORT")
+    return f"{settings.prefect_port} is free"
+
+
+async def _ledger(settings: Settings) -> str:
+    from blocks.ledger import Ledger
+    from deployments.overview import has_ledger
+
+    if not has_ledger(settings):
+        return "not made yet; the first run makes it"
+    with Ledger.open(settings.effective_ledger_url, migrate=False) as ledger:
+        return f"{ledger.where}, schema {await ledger.schema_version()}"
+
+
+async def _prefect_database(settings: Settings) -> str:
+    from deployments.preflight import check_prefect_database, prefect_database
+
+    migrates = check_prefect_database(settings)
+    return f"{prefect_database(settings) or 'as configured'}" + (
+        "; the next start makes or migrates it" if migrates else ""
+    )
+
+
+async def _prefect_server(settings: Settings) -> str:
+    from prefect import __version__
+
+    version = await _ask_prefect(lambda client: client.api_version())
+    if version != __version__:
+        raise StackError(
+            f"It is Prefect {version}, ours is {__version__}.",
+            hint="Run the same version on both sides.",
+        )
+    return f"{os.environ['PREFECT_API_URL']}, version {version}"
+
+
+async def _workers(settings: Settings) -> str:
+    from deployments.registration import read_work_pools
+
+    pools = [pool.name for pool in read_work_pools().work_pools]
+    start = "; ".join(f"prefect worker start --pool {pool}" for pool in pools)
+    online = await _ask_prefect(lambda client: _online(client, pools))
+    if missing := [pool for pool in pools if pool not in online]:
+        raise StackError(
+            f"No worker polls {', '.join(missing)}, so nothing runs there by schedule or UI.",
+            hint=f"./orchestrator up, or: {start}",
+        )
+    return f"online for {', '.join(pools)}"
+
+
+async def _online(client: PrefectClient, pools: list[str]) -> set[str]:
+    from prefect.exceptions import ObjectNotFound
+
+    found = set()
+    for pool in pools:
+        try:
+            workers = await client.read_workers_for_work_pool(pool)
+        except (ObjectNotFound, httpx.HTTPStatusError):  # an unregistered pool has no workers
+            continue
+        if any(worker.status == "ONLINE" for worker in workers):
+            found.add(pool)
+    return found
+
+
+async def _business(settings: Settings) -> str:
+    from blocks.business import current_business
+
+    if settings.business_file is None and not os.environ.get("PREFECT_API_URL"):
+        raise NoBusinessConfigured(
+            "Not known without a Prefect server, which keeps it, or a business file.",
+            hint="./orchestrator up, or set ORCHESTRATOR_BUSINESS_FILE.",
+        )
+    business = await current_business()
+    return (
+        f"{business.name}: {'a store' if business.store else 'no store'}, "
+        f"{len(business.suppliers)} suppliers, {len(business.services)} services"
+    )
+
+
+async def _ask_prefect(question: Callable[[PrefectClient], Awaitable[T]]) -> T:
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        raise StackError("No Prefect server runs.", hint="./orchestrator up")
+    from prefect import get_client
+
+    try:
+        async with get_client() as client:
+            return await question(client)
+    except httpx.HTTPError as error:
+        raise StackError(
+            f"{url} does not answer as it should ({type(error).__name__}).",
+            hint="Start it, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",
+        ) from None
