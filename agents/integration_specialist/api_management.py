@@ -105,11 +105,11 @@ async def _check_all(business: Business, now: datetime, *, deep: bool) -> Integr
     pending: list[Awaitable[_Checked]] = []
     if business.store:
         pending.append(_guarded("store", business.store.name, _check_store, business.store, deep))
-    for supplier in business.suppliers:
-        check = _validate_supplier if deep else _check_supplier
-        pending.append(_guarded("supplier", supplier.name, check, supplier, now))
-    for service in business.services:
-        pending.append(_guarded("service", service.name, _check_service, service, now, deep))
+    look = _validate_supplier if deep else _check_supplier
+    pending += [_guarded("supplier", s.name, look, s, now) for s in business.suppliers]
+    pending += [
+        _guarded("service", s.name, _check_service, s, now, deep) for s in business.services
+    ]
     results = await asyncio.gather(*pending)
     return IntegrationReport(
         checked_at=now,

@@ -1,0 +1,167 @@
+"""Making somebody else's data ours: a look at a database, and the mapping it suggests."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import tomli_w
+from pydantic import BaseModel, SecretStr
+from sqlalchemy.engine import URL
+
+from agents.capability import action
+from agents.integration_specialist.format_transformation.catalogue import Table, read_catalogue
+from agents.integration_specialist.format_transformation.matching import propose
+from agents.integration_specialist.format_transformation.synonyms import COLUMNS
+from blocks import sql
+from blocks.errors import EmptySource
+from blocks.frames import CONTRACTS
+from blocks.store_reader import FrameReader
+from blocks.stores import STORE_FRAMES, FrameMapping
+
+SAMPLE_ROWS = 1000
+"""How many of the newest rows of each frame are read through the proposed mapping."""
+
+DEADLINE = 45.0
+"""Seconds that looking at a database may take."""
+
+NEEDED = ("products", "stock", "sale_lines")
+"""Frames without which the workflows have little to say."""
+
+
+class FrameProposal(BaseModel):
+    """How one of our frames would be read from the database.
+
+    Attributes:
+        name: The frame: ``products``, ``stock``, ``sale_lines`` or ``open_orders``.
+        mapping: The proposed mapping; None when no table looks like it.
+        rows_seen: How many rows were read through it, the newest first.
+        rows_valid: How many of them fit the contract.
+        problems: What is wrong with the others, or with the mapping.
+        missing: Required columns that nothing was found for.
+        sample: The first valid rows, as the workflows would see them.
+    """
+
+    name: str
+    mapping: FrameMapping | None = None
+    rows_seen: int = 0
+    rows_valid: int = 0
+    problems: list[str] = []
+    missing: list[str] = []
+    sample: list[dict[str, Any]] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether the frame can be read as proposed."""
+        return self.mapping is not None and not self.missing and self.rows_valid > 0
+
+
+class ConnectProposal(BaseModel):
+    """What ``connect`` found in a database.
+
+    Attributes:
+        database: Where it is, without user and password.
+        tables: How many tables and views it has.
+        frames: A proposal for each frame that a store has.
+        toml: A business file, ready to be saved; it holds no password.
+        complete: Products, stock and sale lines can all be read as proposed.
+    """
+
+    database: str
+    tables: int
+    frames: list[FrameProposal]
+    toml: str
+    complete: bool
+
+
+@action(timeout=60, retries=1)
+async def propose_mapping(url: str | SecretStr) -> ConnectProposal:
+    """Look at a SQL database and propose how to read our frames from it, writing nothing.
+
+    Tables and columns are matched by their names (synonyms.py), their values, and what points at
+    what; the proposal is then tried on the newest rows.
+
+    Args:
+        url: SQLAlchemy URL of the database. As a SecretStr where messages are recorded.
+
+    Raises:
+        ConfigurationError: The URL cannot be used.
+        EmptySource: The database has no tables.
+        SourceError: The database cannot be read; see blocks.sql.reading.
+    """
+    text = url.get_secret_value() if isinstance(url, SecretStr) else url
+    return await asyncio.to_thread(_look, sql.parse_url(text))
+
+
+def _look(url: URL) -> ConnectProposal:
+    with sql.reading(url, DEADLINE) as connection:
+        tables = read_catalogue(connection)
+        if not tables:
+            raise EmptySource(
+                f"There are no tables in {sql.describe(url)}.",
+                hint="Is it the right database, and may this user read it?",
+            )
+        mappings = propose(tables)
+        reader = FrameReader(connection, ZoneInfo("UTC"))
+        frames = [_try(name, mappings.get(name), reader, tables) for name in STORE_FRAMES]
+    return ConnectProposal(
+        database=sql.describe(url),
+        tables=len(tables),
+        frames=frames,
+        toml=_toml(url, frames),
+        complete=all(frame.ready for frame in frames if frame.name in NEEDED),
+    )
+
+
+def _try(
+    name: str, mapping: FrameMapping | None, reader: FrameReader, tables: dict[str, Table]
+) -> FrameProposal:
+    required = [ours for ours, column in CONTRACTS[name].columns.items() if column.required]
+    if mapping is None:
+        likely = ", ".join(sorted(tables)[:20])
+        problem = f"no table looks like {name} (there is {likely})"
+        return FrameProposal(name=name, problems=[problem], missing=required)
+    missing = [ours for ours in required if ours not in mapping.columns]
+    sample = reader.newest(name, mapping, SAMPLE_ROWS)
+    problems = [str(problem) for problem in sample.problems]
+    if missing:
+        problems += [
+            f"nothing looks like {ours} (usual names: {', '.join(COLUMNS[name][ours][:4])})"
+            for ours in missing
+        ]
+    elif sample.error:
+        problems.append(sample.error)
+    if name == "open_orders" and not mapping.where and "open" not in mapping.table:
+        problems.append("nothing tells open orders from arrived ones: every row is taken as open")
+    return FrameProposal(
+        name=name,
+        mapping=mapping,
+        rows_seen=sample.seen,
+        rows_valid=len(sample.frame),
+        problems=problems,
+        missing=missing,
+        sample=sample.frame.head(5).astype(object).to_dict("records"),
+    )
+
+
+def _toml(url: URL, frames: list[FrameProposal]) -> str:
+    """A business file. A URL with a password is left to the environment."""
+    secret = url.password is not None or bool(url.query)
+    shown = "${STORE_URL}" if secret else url.render_as_string()
+    store = {
+        "name": "my-store",
+        "url": shown,
+        "currency": "GBP",
+        "timezone": "UTC",
+        "frames": {
+            f.name: f.mapping.model_dump(exclude_defaults=True) for f in frames if f.mapping
+        },
+    }
+    comments = [
+        "Your business, for ORCHESTRATOR_BUSINESS_FILE. See docs/connect-your-business.md.",
+        *(["The database's address holds a password: export STORE_URL='…'"] if secret else []),
+        "Check the currency, and the time zone of the dates in your database.",
+        *(f"{f.name} still lacks: {', '.join(f.missing)}" for f in frames if f.missing),
+    ]
+    return "".join(f"# {comment}\n" for comment in comments) + tomli_w.dumps({"store": store})
