@@ -4,9 +4,10 @@ The source tells what was sold, not what was in stock. Per SKU, day by day:
 
 - In the morning deliveries that are due arrive; in the evening the day's sales leave, returns come
   back. A sale that stock could not cover is a backorder: the next delivery fills it first.
-- On the first trading day of each week the buyer looks (review period R = 7 days). Daily demand and
-  its deviation are those of the last 56 calendar days. The reorder point covers lead time and
-  review: s = mean (L + R) + z sd sqrt(L + R), z = 1.0 (about 84 % of the cycles).
+- Once a week, each fifth of the range on its own weekday or the next trading day, the buyer looks
+  (review period R = 7 days). Daily demand and its deviation are those of the last 56 calendar days.
+  The reorder point covers lead time and review: s = mean (L + R) + z sd sqrt(L + R), z = 1.0
+  (about 84 % of the cycles).
 - If the inventory position (on hand + on order - backorders) is at or below s, the buyer orders up
   to S = s + 28 days of demand, at least the supplier's minimum, in whole packs.
 - A product starts with what its first 28 days will sell: the launch quantity, or the stock that the
@@ -100,6 +101,11 @@ def launch_quantity(sold: Sold) -> int:
     return max(0, sum(units for day, units in sold.items() if day < end))
 
 
+def review_weekday(sku: str) -> int:
+    """The weekday, Monday (0) to Friday (4), on which the buyer looks at a product."""
+    return int(chance("review", sku) * 5)
+
+
 def replay(sold: Sold, trading_days: Sequence[date], offer: Offer, opening: int) -> StockRecord:
     """Replay one SKU from its first sale to the last of ``trading_days``.
 
@@ -113,7 +119,8 @@ def replay(sold: Sold, trading_days: Sequence[date], offer: Offer, opening: int)
     demand = _Demand(sold, first, trading_days[-1])
     record = StockRecord(offer.product.sku, offer, opening, level=opening)
     due: list[PurchaseOrder] = []
-    reviewed_week: tuple[int, int] | None = None
+    weekday = review_weekday(record.sku)
+    reviewed_week = -1
     for day in trading_days:
         if day < first:
             continue
@@ -122,7 +129,9 @@ def replay(sold: Sold, trading_days: Sequence[date], offer: Offer, opening: int)
             record.level += order.units
             due.remove(order)
         record.level -= sold.get(day, 0)
-        if (week := day.isocalendar()[:2]) != reviewed_week:
+        # Weeks that begin on the review's weekday; date.min was a Monday.
+        week = ((day - date.min).days - weekday) // 7
+        if week != reviewed_week:
             reviewed_week = week
             record.reorder_point, up_to = _levels(demand, day, offer.supplier.lead_time_days)
             position = record.level + sum(order.units for order in due)

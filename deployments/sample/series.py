@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from operator import itemgetter
 
 from deployments.sample.history import DATA
 
@@ -77,9 +78,10 @@ class History:
     def __init__(self, metric: Metric) -> None:
         path = DATA / "nab" / f"{metric.file}.csv.gz"
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            samples = sorted(
+            samples = [
                 (_seconds(row["timestamp"]), float(row["value"])) for row in csv.DictReader(file)
-            )
+            ]
+        samples.sort(key=itemgetter(0))  # of the samples of one time (a clock set back) the last
         start = samples[0][0]
         samples = [(ts - start, value) for ts, value in samples if ts - start < PERIOD]
         self._start = start + metric.weeks * 7 * 86400

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from blocks import sql
 from blocks.errors import ConfigurationError
 from deployments.sample import history, replenishment, suppliers
 from deployments.sample.history import Line
@@ -112,14 +113,14 @@ def fill_store(url: str, today: date) -> bool:
     Raises:
         ConfigurationError: The database cannot be used, or holds tables that are not ours.
     """
-    target = sa.make_url(url)
+    target = sql.parse_url(url)
     try:
-        if target.get_backend_name() == "sqlite":
-            return _fill_file(target, today)
+        if target.database and target.get_backend_name() == "sqlite":
+            return _fill_file(target, Path(target.database), today)
         return _fill_server(target, today)
     except DBAPIError as error:
         raise ConfigurationError(
-            f"The sample store {target.render_as_string()} cannot be filled: {error.orig}.",
+            f"The sample store {sql.describe(target)} cannot be filled: {error.orig}.",
             hint="Check that the database exists and may be written to.",
         ) from None
 
@@ -218,15 +219,13 @@ def _contents() -> str:
     return f"{LAYOUT}:{history.fingerprint()}"
 
 
-def _fill_file(target: sa.URL, today: date) -> bool:
-    if not target.database or target.database == ":memory:":
-        raise ConfigurationError("The sample store needs a SQLite file, not a database in memory.")
-    path = Path(target.database)
+def _fill_file(target: sa.URL, path: Path, today: date) -> bool:
     if path.exists() and path.stat().st_size and _is_current(target, today):
         return False
     rows = rows_for(today)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        _remove_drafts_of_the_dead(path)
         engine = sa.create_engine(target.set(database=str(draft)), poolclass=sa.NullPool)
         with engine.begin() as connection:
             metadata.create_all(connection)
@@ -238,10 +237,21 @@ def _fill_file(target: sa.URL, today: date) -> bool:
             hint="Check the folder's permissions and free space.",
         ) from None
     finally:
-        for leftover in (draft, draft.with_name(f"{draft.name}-journal")):
-            with suppress(OSError):
-                leftover.unlink(missing_ok=True)
+        _remove_draft(draft)
     return True
+
+
+def _remove_drafts_of_the_dead(path: Path) -> None:
+    """Clear away what fills that were killed have left beside the store."""
+    for draft in path.parent.glob(f".{path.name}.*"):
+        pid = draft.suffix.removeprefix(".")
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            _remove_draft(draft)
+
+
+def _remove_draft(draft: Path) -> None:
+    for file in (draft, draft.with_name(f"{draft.name}-journal")):
+        file.unlink(missing_ok=True)
 
 
 def _fill_server(target: sa.URL, today: date) -> bool:
@@ -274,7 +284,7 @@ def _is_current(target: sa.URL, today: date) -> bool:
         if fills.name not in found:
             if foreign := sorted(found & set(metadata.tables)):
                 raise ConfigurationError(
-                    f"{target.render_as_string()} has tables that are not the sample's: "
+                    f"{sql.describe(target)} has tables that are not the sample's: "
                     f"{', '.join(foreign)}.",
                     hint="Give the sample store an empty database of its own.",
                 )
