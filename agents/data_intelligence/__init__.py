@@ -6,6 +6,6 @@ AGENT = AgentSpec(
     id="data-intelligence",
     title="Data Intelligence",
     specialization=(
-        "Finds what the numbers say: patterns, forecasts, anomalies, and whether the data can be trusted."
+        "Finds what the numbers say: patterns, forecasts, anomalies, and whether to trust them."
     ),
 )

@@ -1,0 +1,212 @@
+"""Which metrics did what they never did before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agents.capability import action
+from agents.data_intelligence.detector import (
+    COOLDOWN,
+    MIN_SAMPLES,
+    THRESHOLD,
+    Scores,
+    score_series,
+)
+from agents.data_intelligence.result import Part, Result, worst_first
+from blocks.errors import ContractViolation, InvalidMessage
+from blocks.findings import Finding
+from blocks.frames import SERIES
+from blocks.messages import Severity
+
+RECENT_HOURS = 24.0
+
+
+class Anomaly(Part):
+    """A stretch of samples that do not fit what came before.
+
+    Attributes:
+        series: Name of the metric.
+        start: First anomalous sample.
+        end: Last anomalous sample.
+        samples: Anomalous samples in it.
+        peak_at: Where the score is greatest.
+        peak_value: The value there.
+        expected: What was expected there.
+        score: The score there (threshold to 1).
+        direction: Whether the value lies above or below what was expected.
+        recent: Whether it ended within the reported hours.
+    """
+
+    series: str
+    start: datetime
+    end: datetime
+    samples: int
+    peak_at: datetime
+    peak_value: float
+    expected: float
+    score: float
+    direction: Literal["above", "below"]
+    recent: bool
+
+
+class SeriesSummary(Part):
+    """One metric that was looked at.
+
+    Attributes:
+        name: Its name.
+        samples: Samples up to now.
+        last_at: Time of the last one; None without any.
+        last_value: Its value.
+        last_score: Its score.
+        anomalies: How many anomalies were found.
+        note: Why it could not be judged; "" when it could.
+    """
+
+    name: str
+    samples: int
+    last_at: datetime | None = None
+    last_value: float | None = None
+    last_score: float = 0.0
+    anomalies: int = 0
+    note: str = ""
+
+
+class AnomalyReport(Result):
+    """What was found in some metrics.
+
+    Attributes:
+        threshold: Score from which a sample is anomalous.
+        series: One per metric, as given.
+        anomalies: Newest first.
+    """
+
+    threshold: float
+    series: list[SeriesSummary]
+    anomalies: list[Anomaly]
+
+
+@action()
+def detect_anomalies(
+    series: Mapping[str, pd.DataFrame] | pd.DataFrame,
+    now: datetime,
+    threshold: float = THRESHOLD,
+    recent_hours: float = RECENT_HOURS,
+) -> AnomalyReport:
+    """Find anomalies in metrics; those of the last hours become findings.
+
+    Samples are scored with nothing but the samples before them (see ``detector``).
+
+    Args:
+        series: Metric name to SERIES frame; a lone frame is called ``value``. Times may be
+            irregular, repeated, with gaps, in any order.
+        now: Later samples are ignored.
+        threshold: Score (0 to 1) from which a sample is anomalous.
+        recent_hours: An anomaly that ended within these hours is a finding.
+
+    Raises:
+        ContractViolation: A frame is not a SERIES frame.
+        InvalidMessage: The threshold is not between 0 and 1.
+    """
+    if not 0 < threshold < 1:
+        raise InvalidMessage(f"threshold is {threshold}.", hint="Use a number between 0 and 1.")
+    named = {"value": series} if isinstance(series, pd.DataFrame) else series
+    since = pd.Timestamp(now) - timedelta(hours=recent_hours)
+    summaries: list[SeriesSummary] = []
+    anomalies: list[Anomaly] = []
+    for name, frame in named.items():
+        samples = _samples(name, frame, now)
+        scores = score_series(
+            samples["ts"].dt.tz_localize(None).to_numpy(), samples["value"].to_numpy(dtype=float)
+        )
+        found = _anomalies(name, samples, scores, threshold, since)
+        anomalies += found
+        summaries.append(_summary(name, samples, scores, len(found)))
+    return AnomalyReport(
+        threshold=threshold,
+        series=summaries,
+        anomalies=sorted(anomalies, key=lambda a: a.end, reverse=True),
+        findings=worst_first(_findings(anomalies, now)),
+    )
+
+
+def _samples(name: str, frame: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    missing = [column for column in SERIES.columns if column not in frame.columns]
+    if missing or not isinstance(frame["ts"].dtype, pd.DatetimeTZDtype):
+        what = f"no column {' and no column '.join(missing)}" if missing else "times without a zone"
+        raise ContractViolation(
+            f"Series {name!r} has {what}.", hint="Hand over frames that conform to SERIES."
+        )
+    past = frame[frame["ts"] <= pd.Timestamp(now)]
+    return past.sort_values("ts", kind="stable", ignore_index=True)
+
+
+def _anomalies(
+    name: str, samples: pd.DataFrame, scores: Scores, threshold: float, since: pd.Timestamp
+) -> list[Anomaly]:
+    """Anomalous samples in a row, or with less than COOLDOWN samples and a day between, are one."""
+    rows = np.flatnonzero(scores.score >= threshold)
+    if not rows.size:
+        return []
+    apart, times = np.diff(rows), samples["ts"].iloc[rows].diff().iloc[1:]
+    far = (apart >= COOLDOWN) | (times > timedelta(days=1)).to_numpy()
+    groups = np.split(rows, np.flatnonzero((apart > 1) & far) + 1)
+    return [_anomaly(name, samples, scores, group, since) for group in groups]
+
+
+def _anomaly(
+    name: str, samples: pd.DataFrame, scores: Scores, rows: NDArray[np.intp], since: pd.Timestamp
+) -> Anomaly:
+    peak = rows[scores.score[rows].argmax()]
+    times, value = samples["ts"], float(samples["value"].iloc[peak])
+    return Anomaly(
+        series=name,
+        start=times.iloc[rows[0]].to_pydatetime(),
+        end=times.iloc[rows[-1]].to_pydatetime(),
+        samples=len(rows),
+        peak_at=times.iloc[peak].to_pydatetime(),
+        peak_value=value,
+        expected=float(scores.expected[peak]),
+        score=float(scores.score[peak]),
+        direction="above" if value > scores.expected[peak] else "below",
+        recent=bool(times.iloc[rows[-1]] >= since),
+    )
+
+
+def _summary(name: str, samples: pd.DataFrame, scores: Scores, anomalies: int) -> SeriesSummary:
+    if samples.empty:
+        return SeriesSummary(name=name, samples=0, note="no samples")
+    few = len(samples) < 2 * MIN_SAMPLES
+    return SeriesSummary(
+        name=name,
+        samples=len(samples),
+        last_at=samples["ts"].iloc[-1].to_pydatetime(),
+        last_value=float(samples["value"].iloc[-1]),
+        last_score=float(scores.score[-1]),
+        anomalies=anomalies,
+        note=f"too few samples ({len(samples)} of {2 * MIN_SAMPLES})" if few else "",
+    )
+
+
+def _findings(anomalies: list[Anomaly], now: datetime) -> list[Finding]:
+    """One finding per metric: its newest anomaly, if that is recent."""
+    newest = {a.series: a for a in sorted(anomalies, key=lambda a: a.end) if a.recent}
+    return [
+        Finding(
+            kind="metric-anomaly",
+            resource=f"metric:{a.series}",
+            severity=Severity.WARNING,
+            title=(
+                f"{a.series} went far {a.direction} what it usually does: {a.peak_value:,.4g} "
+                f"instead of {a.expected:,.4g} at {a.peak_at:%Y-%m-%d %H:%M} UTC."
+            ),
+            evidence=a.model_dump(mode="json", exclude={"series", "recent"}),
+            advice="Look at what changed at that time.",
+        )
+        for a in newest.values()
+    ]

@@ -1,0 +1,368 @@
+"""The last trading day in figures, each against the same weekday before."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from agents.capability import action
+from agents.data_intelligence.result import Part, Result, worst_first
+from agents.data_intelligence.robust import NORMAL_MAD, change_percent
+from agents.data_intelligence.trading_calendar import (
+    WEEKDAYS,
+    TradingHistory,
+    completed,
+    weekdays,
+)
+from blocks.findings import Finding
+from blocks.frames import Snapshot
+from blocks.messages import Severity
+
+REFERENCE_DAYS = 8
+"""A day is compared with the median of this many of the same weekday before it."""
+
+MIN_REFERENCE_DAYS = 4
+
+SPREAD_DAYS = 48
+"""Trading days over which the usual deviation is measured: about eight weeks."""
+
+MIN_SPREAD_DAYS = 12
+
+LEAST_SPREAD = 0.05
+"""Eight equal Mondays do not make a difference of one penny a sensation."""
+
+UNUSUAL = 3.0
+"""Shewhart's three sigma limits: on two years of a real shop, about one day in a hundred per
+metric."""
+
+CHART_WEEKS = 8
+
+COLLAPSE_PERCENT = -50.0
+"""An unusual fall by half or more is an error, a smaller one a warning."""
+
+Unit = Literal["money", "orders", "units", "share", "days"]
+
+
+class Metric(Part):
+    """One figure of the last trading day.
+
+    Attributes:
+        name: Dashed name.
+        label: Name for people.
+        unit: ``money``, ``orders``, ``units``, ``share`` or ``days``.
+        value: The day's value.
+        expected: Median of the eight same weekdays before; None with fewer than four, or when
+            it is zero.
+        low: Lower end of the usual band, ``expected * exp(-3 spread)``; None without a spread.
+        high: Upper end of the usual band.
+        change_percent: Value against expected.
+        score: Robust z-score ``log(value / expected) / spread``.
+        unusual: Whether the score is beyond ±3.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    value: float
+    expected: float | None = None
+    low: float | None = None
+    high: float | None = None
+    change_percent: float | None = None
+    score: float | None = None
+    unusual: bool = False
+
+
+class DayPoint(Part):
+    """One trading day of a chart: its value and the band expected from the days before it."""
+
+    day: date
+    value: float
+    expected: float | None
+    low: float | None
+    high: float | None
+
+
+class UnusualDay(Part):
+    """A figure of one day outside its usual band."""
+
+    day: date
+    metric: str
+    label: str
+    value: float
+    expected: float
+    change_percent: float
+    score: float
+
+
+class DailyMetrics(Result):
+    """The last trading day in figures.
+
+    Attributes:
+        day: The last completed trading day.
+        weekday: Its English name.
+        metrics: revenue, orders, units, basket, units-per-order, return-rate, stock-cover (the
+            last only when the snapshot has stock).
+        revenue_series: Last eight weeks of daily revenue, oldest first.
+        orders_series: Last eight weeks of daily orders.
+        typical_revenue_per_trading_day: Median of the last eight weeks, in money.
+        typical_revenue_per_day: The same per calendar day: times the share of days on which
+            the shop trades. Multiply a share of revenue with it to get money per day.
+        missing: What could not be computed, and why.
+    """
+
+    day: date
+    weekday: str
+    metrics: list[Metric]
+    revenue_series: list[DayPoint]
+    orders_series: list[DayPoint]
+    typical_revenue_per_trading_day: float
+    typical_revenue_per_day: float
+    missing: list[str]
+
+    def metric(self, name: str) -> Metric | None:
+        """The metric of that name."""
+        return next((m for m in self.metrics if m.name == name), None)
+
+
+@action()
+def analyze_daily_metrics(snapshot: Snapshot, now: datetime) -> DailyMetrics:
+    """Measure the last trading day against the same weekday before.
+
+    Args:
+        snapshot: Needs ``orders``; ``sales`` adds the return rate, and with ``stock`` the cover.
+        now: The store's date at this instant is not over, and left out.
+
+    Raises:
+        ContractViolation: The snapshot has no orders.
+        EmptySource: No trading day is over yet.
+    """
+    history = TradingHistory.of(snapshot, now)
+    figures = _daily_figures(history, snapshot)
+    bands = _all_bands(figures)
+    day = figures.index[-1]
+    metrics = [
+        _metric(bands[name], name, label, unit)
+        for name, label, unit in _METRICS
+        if name in bands and day in bands[name].index
+    ]
+    cover = _stock_cover(snapshot, history)
+    first = _chart_start(day)
+    typical = float(figures["revenue"][figures.index >= first].median())
+    return DailyMetrics(
+        day=history.last,
+        weekday=WEEKDAYS[history.last.weekday()],
+        metrics=metrics + ([cover] if cover else []),
+        revenue_series=_chart(bands["revenue"], first),
+        orders_series=_chart(bands["orders"], first),
+        typical_revenue_per_trading_day=typical,
+        typical_revenue_per_day=typical * history.calendar.days_per_week / 7,
+        missing=[
+            f"{what}: the snapshot has no {' and no '.join(lacking)} frame"
+            for what, needed in (("return rate", ("sales",)), ("stock cover", ("sales", "stock")))
+            if (lacking := [name for name in needed if name not in snapshot.frames])
+        ],
+        findings=_findings(metrics, history.last),
+    )
+
+
+_METRICS: tuple[tuple[str, str, Unit], ...] = (
+    ("revenue", "Revenue", "money"),
+    ("orders", "Orders", "orders"),
+    ("units", "Units", "units"),
+    ("basket", "Revenue per order", "money"),
+    ("units-per-order", "Units per order", "units"),
+    ("return-rate", "Units returned per unit sold", "share"),
+)
+
+_GROUPS = (("revenue", "orders", "units"), ("basket", "units-per-order"), ("return-rate",))
+
+
+def _daily_figures(history: TradingHistory, snapshot: Snapshot) -> pd.DataFrame:
+    """One row per completed trading day (index), one column per metric; NaN where undefined."""
+    days = history.orders.set_index("date")[["revenue", "orders", "units"]]
+    days["basket"] = days["revenue"] / days["orders"]
+    days["units-per-order"] = days["units"] / days["orders"]
+    if "sales" in snapshot.frames:
+        sales = completed(snapshot.frames["sales"], history.today)
+        returned = sales.groupby("date")["returned"].sum().reindex(days.index).fillna(0.0)
+        days["return-rate"] = (returned / days["units"]).where(days["units"] > 0)
+    return days
+
+
+def _all_bands(figures: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Each metric's bands over the days on which it is defined."""
+    return {
+        name: _bands(figures[name].dropna(), share=unit == "share")
+        for name, _, unit in _METRICS
+        if name in figures
+    }
+
+
+def _bands(series: pd.Series[float], *, share: bool) -> pd.DataFrame:
+    """Each day's expected value and usual band, from the days before it alone.
+
+    Sales vary by factors, not by amounts: the spread is that of ``log(value) - log(expected)``.
+    Shares, which may be zero and are small counts behind, vary evenly as square roots. The
+    spread is pooled over all weekdays, because eight Thursdays alone do not tell it.
+
+    Returns:
+        Columns value, expected, low, high, score; one row per day, NaN where unknown.
+    """
+    expected = pd.Series(np.nan, index=series.index)
+    for _, days in series.groupby(weekdays(series)):
+        before = days.shift(1).rolling(REFERENCE_DAYS, min_periods=MIN_REFERENCE_DAYS)
+        expected[days.index] = before.median()
+    expected = expected.where(expected > 0)
+    # A day of nothing, or of more returns than sales, counts as a hundredth of the expected.
+    value = series.clip(lower=0.01 * expected)
+    if share:
+        middle, off = expected.pow(0.5), value.pow(0.5) - expected.pow(0.5)
+    else:
+        middle, off = expected.apply(np.log), (value / expected).apply(np.log)
+    before = off.abs().shift(1).rolling(SPREAD_DAYS, min_periods=MIN_SPREAD_DAYS)
+    least = LEAST_SPREAD * middle if share else LEAST_SPREAD
+    spread = (NORMAL_MAD * before.median()).clip(lower=least)
+    low, high = middle - UNUSUAL * spread, middle + UNUSUAL * spread
+    if share:
+        low, high = low.clip(lower=0.0).pow(2), high.pow(2)
+    else:
+        low, high = low.apply(np.exp), high.apply(np.exp)
+    return pd.DataFrame(
+        {"value": series, "expected": expected, "low": low, "high": high, "score": off / spread}
+    )
+
+
+def unusual_days(snapshot: Snapshot, now: datetime) -> list[UnusualDay]:
+    """The figures outside their usual band in the last eight weeks, newest first.
+
+    Raises:
+        ContractViolation: The snapshot has no orders.
+        EmptySource: No trading day is over yet.
+    """
+    history = TradingHistory.of(snapshot, now)
+    figures = _daily_figures(history, snapshot)
+    bands = _all_bands(figures)
+    first = _chart_start(figures.index[-1])
+    found = [
+        UnusualDay(
+            day=pd.Timestamp(str(day)).date(),
+            metric=name,
+            label=label,
+            value=float(row["value"]),
+            expected=float(row["expected"]),
+            change_percent=100 * float(row["value"] / row["expected"] - 1),
+            score=float(row["score"]),
+        )
+        for name, label, _ in _METRICS
+        if name in bands
+        for day, row in bands[name][bands[name].index >= first].iterrows()
+        if abs(row["score"]) > UNUSUAL
+    ]
+    return sorted(found, key=lambda u: u.day, reverse=True)
+
+
+def _chart_start(last: pd.Timestamp) -> pd.Timestamp:
+    return last - pd.Timedelta(weeks=CHART_WEEKS) + pd.Timedelta(days=1)
+
+
+def _metric(bands: pd.DataFrame, name: str, label: str, unit: Unit) -> Metric:
+    """The last day of a metric's bands."""
+    day = {key: _known(value) for key, value in bands.iloc[-1].items()}
+    value, score = float(bands["value"].iloc[-1]), day["score"]
+    return Metric(
+        name=name,
+        label=label,
+        unit=unit,
+        value=value,
+        expected=day["expected"],
+        low=day["low"],
+        high=day["high"],
+        change_percent=change_percent(value, day["expected"] or 0.0),
+        score=score,
+        unusual=score is not None and abs(score) > UNUSUAL,
+    )
+
+
+def _chart(bands: pd.DataFrame, first: pd.Timestamp) -> list[DayPoint]:
+    """The days from ``first`` on."""
+    return [
+        DayPoint(
+            day=pd.Timestamp(str(day)).date(),
+            value=float(row["value"]),
+            expected=_known(row["expected"]),
+            low=_known(row["low"]),
+            high=_known(row["high"]),
+        )
+        for day, row in bands[bands.index >= first].iterrows()
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _stock_cover(snapshot: Snapshot, history: TradingHistory) -> Metric | None:
+    """Days that the stock on hand lasts at the mean demand of the last four weeks."""
+    if "stock" not in snapshot.frames or "sales" not in snapshot.frames:
+        return None
+    sales = completed(snapshot.frames["sales"], history.today)
+    recent = sales[sales["date"] >= pd.Timestamp(history.today - timedelta(days=28))]
+    per_day = float((recent["units"] - recent["returned"]).sum()) / 28
+    if per_day <= 0:
+        return None
+    on_hand = float(snapshot.frames["stock"]["on_hand"].sum())
+    return Metric(name="stock-cover", label="Stock cover", unit="days", value=on_hand / per_day)
+
+
+def _findings(metrics: list[Metric], day: date) -> list[Finding]:
+    """One finding per group of figures that move together, led by the first unusual one."""
+    findings = []
+    for group in _GROUPS:
+        unusual = [m for m in metrics if m.name in group and m.unusual]
+        if unusual:
+            findings.append(_finding(unusual, day))
+    return worst_first(findings)
+
+
+def _finding(unusual: list[Metric], day: date) -> Finding:
+    metric = unusual[0]
+    change = metric.change_percent or 0.0
+    # Only a fall of sales, or a rise of returns, is bad.
+    bad = (change < 0) != (metric.name == "return-rate")
+    severity = Severity.INFO
+    if bad:
+        severity = Severity.ERROR if change <= COLLAPSE_PERCENT else Severity.WARNING
+    return Finding(
+        kind="metric-unusual",
+        resource=f"metric:{metric.name}",
+        severity=severity,
+        title=_title(metric, day),
+        evidence={
+            m.name: m.model_dump(include={"value", "expected", "low", "high", "score"})
+            for m in unusual
+        },
+        # Only revenue speaks of money.
+        impact_per_day=(metric.expected or 0.0) - metric.value
+        if bad and metric.name == "revenue"
+        else None,
+        advice="Check that the shop took orders all day and that its data are complete."
+        if bad
+        else "",
+    )
+
+
+def _title(metric: Metric, day: date) -> str:
+    weekday, usual = WEEKDAYS[day.weekday()], metric.expected or 0.0
+    if metric.unit == "share":
+        return (
+            f"{metric.label} on {weekday} {day} were {metric.value:.1%}; "
+            f"on a usual {weekday} {usual:.1%}."
+        )
+    change = metric.change_percent or 0.0
+    return (
+        f"{metric.label} on {weekday} {day} came to {metric.value:,.0f}, {abs(change):.0f}% "
+        f"{'below' if change < 0 else 'above'} a usual {weekday} ({usual:,.0f})."
+    )

@@ -1,0 +1,23 @@
+"""What will be wanted, and whether there is enough of it."""
+
+from agents.data_intelligence.predictive_analytics.forecasting import (
+    DemandForecast,
+    SkuForecast,
+    forecast_demand,
+)
+from agents.data_intelligence.predictive_analytics.stock_risk import (
+    ItemAtRisk,
+    StockRisk,
+    SurplusItem,
+    assess_stock_risk,
+)
+
+__all__ = [
+    "DemandForecast",
+    "ItemAtRisk",
+    "SkuForecast",
+    "StockRisk",
+    "SurplusItem",
+    "assess_stock_risk",
+    "forecast_demand",
+]

@@ -1,0 +1,31 @@
+"""What every result of this agent is: a frozen model of plain values, with its findings."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from blocks.findings import Finding
+
+
+class Part(BaseModel):
+    """A piece of a result: frozen, JSON-able, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Result(Part):
+    """What an action of this agent returns.
+
+    Attributes:
+        findings: What is wrong or worth knowing, worst first.
+    """
+
+    findings: list[Finding] = []
+
+
+def worst_first(findings: list[Finding]) -> list[Finding]:
+    """Each problem once, by severity, then money at risk, then fingerprint."""
+    unique = {f.fingerprint: f for f in reversed(findings)}
+    return sorted(
+        unique.values(), key=lambda f: (-f.severity.rank, -(f.impact_per_day or 0), f.fingerprint)
+    )
