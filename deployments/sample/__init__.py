@@ -48,7 +48,7 @@ class SampleBusiness:
         refilled: Whether the shop's database had to be filled for the day.
     """
 
-    processes: list[ProcessSpec]
+    processes: list[ProcessSpec] = field(repr=False)  # their environment holds secrets
     business_file: Path
     store_url: str
     refilled: bool
