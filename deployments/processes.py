@@ -26,6 +26,7 @@ from blocks.settings import PROJECT_ROOT
 from deployments.watchdog import MARK
 
 _BACKOFF = (1, 2, 5, 15, 60)  # seconds before the n-th restart in a row
+_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 _STEADY = 60.0  # seconds after which a process counts as steady, and its backoff starts over
 
 Ready = Callable[[], Awaitable[bool]]
@@ -172,9 +173,10 @@ class Supervisor:
             if not child.keep_alive:
                 self._say(f"{name} ended with code {code}. Its log is {self.log_of(name)}.")
                 return
-            steady = time.monotonic() - child.started_at > _STEADY
-            child.failures = 0 if steady else child.failures + 1
+            if time.monotonic() - child.started_at > _STEADY:
+                child.failures = 0
             delay = _BACKOFF[min(child.failures, len(_BACKOFF) - 1)]
+            child.failures += 1
             self._say(f"{name} ended with code {code}; it is started again in {delay} s.")
             await asyncio.sleep(delay)
             try:
@@ -231,13 +233,13 @@ async def _answers(client: httpx.AsyncClient, url: str | None) -> bool:
         return False
 
 
-async def _end(process: asyncio.subprocess.Process, grace: float = 10) -> None:
+async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(grace):
+        async with asyncio.timeout(_GRACE):
             await process.wait()
     except TimeoutError:
         with suppress(ProcessLookupError):

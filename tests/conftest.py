@@ -6,7 +6,10 @@ A server that is not there makes its tests skip with the reason; with
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
+
+# Before anything of ours is imported: no test may touch, or talk to, what the user runs.
+_KEPT = ("ORCHESTRATOR_TEST_", "ORCHESTRATOR_REQUIRE_")
+for _name in [n for n in os.environ if n.startswith(("ORCHESTRATOR_", "PREFECT_"))]:
+    if not _name.startswith(_KEPT):
+        del os.environ[_name]
+os.environ["ORCHESTRATOR_STATE_DIR"] = tempfile.mkdtemp(prefix="orchestrator-tests-")
+atexit.register(shutil.rmtree, os.environ["ORCHESTRATOR_STATE_DIR"], ignore_errors=True)
 
 POSTGRES = os.environ.get(
     "ORCHESTRATOR_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test"

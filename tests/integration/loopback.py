@@ -1,0 +1,80 @@
+"""Real servers on loopback, for tests that need one of their own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from blocks.prefect_env import common_environment
+from blocks.settings import PROJECT_ROOT, Settings
+from deployments.watchdog import MARK
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, timeout: float = 60) -> None:
+    """Poll until a condition holds; fails the test when it never does."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not within {timeout:.0f} s")
+        time.sleep(0.1)
+
+
+@contextmanager
+def run_prefect_server(home: Path, **settings: str) -> Iterator[str]:
+    """A real Prefect server on the database in ``home``; yields its API's URL."""
+    mark, port = uuid4().hex, free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    environment = {
+        **os.environ,
+        **common_environment(Settings()),
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": url,
+        MARK: mark,
+        **settings,
+    }
+    with subprocess.Popen(  # ends the server however this process ends
+        [sys.executable, "-m", "deployments.watchdog", mark],
+        stdin=subprocess.PIPE,
+        cwd=PROJECT_ROOT,
+    ) as watchdog:
+        log = (home / "server.log").open("wb")
+        server = subprocess.Popen(
+            [sys.executable, "-m", "deployments.prefect_server", "--port", str(port)],
+            env=environment,
+            cwd=PROJECT_ROOT,
+            stdout=log,
+            stderr=log,
+        )
+
+        def answers() -> bool:
+            assert server.poll() is None, (home / "server.log").read_text()
+            try:
+                return httpx.get(f"{url}/ready", trust_env=False).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        try:
+            wait_until(answers, "Prefect server", timeout=110)
+            yield url
+        finally:
+            assert watchdog.stdin is not None
+            watchdog.stdin.close()
+            server.wait()
+            log.close()
