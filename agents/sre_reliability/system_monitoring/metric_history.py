@@ -2,8 +2,8 @@
 
 Every sample of the last day is compared with the samples at the same time of day on the days
 before it, by median and MAD, so that the daily rhythm is no anomaly and one wild day in the past
-moves nothing. A metric is unusual when several samples in a row are far out; single spikes are
-not worth waking anybody.
+moves nothing. A metric is unusual when several samples in a row are far out, farther than on other
+days; single spikes are not worth waking anybody.
 """
 
 from __future__ import annotations
@@ -13,26 +13,39 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-RECENT_HOURS = 24
-SAME_TIME_MINUTES = 30
-"""How far apart two times of day may be to count as the same."""
+BUCKET = 15 * 60  # seconds: samples of one quarter of an hour share a baseline
+SAME_TIME = 37.5 * 60
+"""Seconds that two times of day may be apart to count as the same: half an hour to each side of a
+bucket."""
 
 FAR_OUT = 5.0
 """Robust z-score from which a sample is far out. Iglewicz and Hoaglin (1993) use 3.5 for a single
-look; here every sample of a day is looked at. On the AWS streams of the Numenta Anomaly
-Benchmark, 5 with three in a row flags one unlabelled metric-day in eight, 3.5 one in five."""
+look; here every sample of a day is looked at."""
 
 IN_A_ROW = 3
+"""Fewer far-out samples in a row are a spike."""
+
+ORDINARY = 2
+"""When so many of the days before were as wild, being wild is the metric's nature."""
+
+LEAST_SPREAD = 0.02  # of the range of all earlier days
+LEAST_SHARE = 0.05  # of the value expected
+
 LEAST_BASELINE = 12
 """Fewer earlier samples at that time of day are no baseline."""
 
 _NORMAL_MAD = 1.4826  # MAD times this is the standard deviation of normal data
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
 class Unusual:
-    """The longest unusual stretch of the last day.
+    """The strongest unusual stretch of the last day.
 
     Attributes:
         started_at: First far-out sample.
@@ -58,64 +71,76 @@ def find_unusual(series: pd.DataFrame) -> Unusual | None:
         series: Frame of contract SERIES with several days of samples, any spacing.
 
     Returns:
-        The longest stretch of at least IN_A_ROW far-out samples; None when there is none, or
-        when there is too little history to tell.
+        The strongest stretch of at least IN_A_ROW far-out samples of the last day; None when
+        there is none, when ORDINARY earlier days had one as strong (some metrics are wild by
+        nature), or when there is too little history to tell.
     """
+    if series.empty:
+        return None
     ordered = series.sort_values("ts")
     seconds = ordered["ts"].to_numpy(dtype="datetime64[s]").astype(np.int64)
     values = ordered["value"].to_numpy(dtype=float)
-    if not len(values):
-        return None
-    recent = seconds > seconds[-1] - RECENT_HOURS * 3600
-    expected, spread = _baseline(seconds, values, recent)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = (values[recent] - expected) / spread
-    far_out = np.abs(np.nan_to_num(z, nan=0.0, posinf=np.inf, neginf=-np.inf)) > FAR_OUT
-    stretch = _longest_run(far_out)
+    days_ago = (seconds[-1] - seconds) // 86400
+    expected, spread = _baseline(seconds, values, days_ago == 0)
+    z = (values - expected) / spread
+    strongest = {
+        day: _strongest_stretch(z, np.flatnonzero(days_ago == day)) for day in set(days_ago)
+    }
+    stretch = strongest.pop(0)
     if stretch is None:
         return None
-    first, last = stretch
-    worst = first + int(np.argmax(np.abs(z[first : last + 1])))
-    times = ordered.loc[recent, "ts"].tolist()
+    peak = max(stretch, key=lambda i: abs(z[i]))
+    rivals = [max(abs(z[i]) for i in other) for other in strongest.values() if other]
+    if sum(rival >= abs(z[peak]) for rival in rivals) >= ORDINARY:
+        return None
+    times = ordered["ts"].tolist()
     return Unusual(
-        started_at=times[first].to_pydatetime(),
-        ended_at=times[last].to_pydatetime(),
-        ongoing=last == len(far_out) - 1,
-        value=float(values[recent][worst]),
-        expected=float(expected[worst]),
-        z=float(z[worst]),
+        started_at=times[stretch[0]].to_pydatetime(),
+        ended_at=times[stretch[-1]].to_pydatetime(),
+        ongoing=stretch[-1] == len(values) - 1,
+        value=float(values[peak]),
+        expected=float(expected[peak]),
+        z=float(z[peak]),
     )
 
 
-def _baseline(
-    seconds: np.ndarray, values: np.ndarray, recent: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Median and robust standard deviation for each recent sample; NaN without a baseline."""
-    earlier = values[~recent]
-    apart = np.abs((seconds[recent][:, None] - seconds[~recent][None, :]) % 86400)
-    same_time = np.minimum(apart, 86400 - apart) <= SAME_TIME_MINUTES * 60
-    expected = np.full(int(recent.sum()), np.nan)
+def _baseline(seconds: Ints, values: Floats, recent: Flags) -> tuple[Floats, Floats]:
+    """For each sample, median and robust standard deviation of the earlier days at its time.
+
+    NaN where there are too few earlier samples at that time of day.
+    """
+    expected = np.full(len(values), np.nan)
     spread = expected.copy()
+    earlier = values[~recent]
     if not len(earlier):
         return expected, spread
-    # A stretch of time that happened to be flat must not make an everyday wobble a sensation.
-    overall = _NORMAL_MAD * float(np.median(np.abs(earlier - np.median(earlier))))
-    for i, near in enumerate(same_time):
-        if near.sum() >= LEAST_BASELINE:
-            expected[i] = np.median(earlier[near])
-            own = _NORMAL_MAD * float(np.median(np.abs(earlier[near] - expected[i])))
-            spread[i] = max(own, 0.5 * overall, 0.05 * abs(expected[i]), 1e-9)
+    # A time of day that happened to be flat must not make an everyday wobble a sensation.
+    least = max(LEAST_SPREAD * float(np.ptp(earlier)), 1e-9)
+    time_of_day = seconds % 86400
+    for bucket in np.unique(time_of_day // BUCKET):
+        apart = np.abs(time_of_day[~recent] - (bucket * BUCKET + BUCKET / 2))
+        near = earlier[np.minimum(apart, 86400 - apart) <= SAME_TIME]
+        if len(near) >= LEAST_BASELINE:
+            here = time_of_day // BUCKET == bucket
+            expected[here] = np.median(near)
+            spread[here] = max(_robust_deviation(near), least, LEAST_SHARE * abs(expected[here][0]))
     return expected, spread
 
 
-def _longest_run(flags: np.ndarray) -> tuple[int, int] | None:
-    """First and last index of the longest run of True that is long enough, the later of equals."""
-    best: tuple[int, int] | None = None
-    start = 0
-    for i, flag in enumerate([*flags, False]):
-        if flag:
-            continue
-        if i - start >= IN_A_ROW and (best is None or i - start >= best[1] - best[0] + 1):
-            best = (start, i - 1)
-        start = i + 1
-    return best
+def _robust_deviation(values: Floats) -> float:
+    return _NORMAL_MAD * float(np.median(np.abs(values - np.median(values))))
+
+
+def _strongest_stretch(z: Floats, where: Ints) -> list[int] | None:
+    """Of the samples ``where`` (one day's, in order), the far-out stretch with the highest peak.
+
+    None when no stretch is long enough. A sample without a baseline (NaN) ends a stretch.
+    """
+    stretches: list[list[int]] = [[]]
+    for i in where:
+        if abs(z[i]) > FAR_OUT:
+            stretches[-1].append(int(i))
+        elif stretches[-1]:
+            stretches.append([])
+    long_enough = [stretch for stretch in stretches if len(stretch) >= IN_A_ROW]
+    return max(long_enough, key=lambda s: max(abs(z[i]) for i in s), default=None)

@@ -1,0 +1,193 @@
+"""Reasons not to remedy: each rule by hand, and laws that hold for any history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.sre_reliability.automation import Reason, reason_not_to_act
+from blocks.findings import Finding, Remedy
+from blocks.ledger.records import RemediationRecord, RemediationStatus
+from blocks.messages import Severity
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+REMEDY = Remedy(agent="sre-reliability", action="restart_service", params={"service": "checkout"})
+
+
+def finding(kind: str = "service-down", service: str = "checkout", remedy: Remedy | None = REMEDY):
+    return Finding(
+        kind=kind,
+        resource=f"service:{service}",
+        severity=Severity.ERROR,
+        title="It is down",
+        remedy=remedy,
+    )
+
+
+def past(
+    ago: float,
+    status: str = "verified",
+    *,
+    kind: str = "service-down",
+    service: str = "checkout",
+    took: float = 0.0,
+) -> RemediationRecord:
+    """A remediation that ended ``ago`` seconds ago (began, when it is only intended)."""
+    ended = NOW - timedelta(seconds=ago)
+    open_ = status == "intended"
+    return RemediationRecord(
+        run_id="r",
+        need_key=f"{kind}-{service}-{ago}-{status}",
+        finding=f"{kind}/service:{service}",
+        resource=f"service:{service}",
+        action="sre-reliability.restart_service",
+        status=RemediationStatus(status),
+        started_at=ended - timedelta(seconds=took),
+        finished_at=None if open_ else ended,
+    )
+
+
+HOUR, DAY = 3600, 86400
+
+CASES = [
+    ("nothing happened before", [], None),
+    # duplicate-in-progress, resource-busy
+    ("the same is under way", [past(30, "intended")], "duplicate-in-progress"),
+    ("another is under way", [past(30, "intended", kind="service-slow")], "resource-busy"),
+    ("under way elsewhere", [past(30, "intended", service="search")], None),
+    ("an intent of 10 minutes ago is dead, and was one failure", [past(600, "intended")], None),
+    # recently-remediated: 5 minutes
+    ("299 s after a success", [past(299)], "recently-remediated"),
+    ("300 s after a success", [past(300)], None),
+    ("success of another finding", [past(60, kind="service-slow")], "recently-remediated"),
+    ("success elsewhere", [past(60, service="search")], None),
+    ("counted from the end, not the start", [past(299, took=500)], "recently-remediated"),
+    # backoff: 60 s after one failure
+    ("59 s after a failure", [past(59, "failed")], "backoff"),
+    ("60 s after a failure", [past(60, "failed")], None),
+    ("59 s after an inconclusive one", [past(59, "inconclusive")], "backoff"),
+    ("119 s after the second failure", [past(DAY + 1, "failed"), past(119, "failed")], "backoff"),
+    ("120 s after the second failure", [past(DAY + 1, "failed"), past(120, "failed")], None),
+    (
+        "a success between resets the backoff",
+        [past(DAY + 1, "failed"), past(HOUR, "verified"), past(60, "failed")],
+        None,
+    ),
+    # ineffective-chain: two within 24 h, on the resource
+    ("two that did nothing", [past(5000, "ineffective"), past(700, "ineffective")], "chain"),
+    ("one failed, one unclear", [past(5000, "failed"), past(700, "inconclusive")], "chain"),
+    (
+        "of two findings of one resource",
+        [past(5000, "failed", kind="service-slow"), past(700, "failed")],
+        "chain",
+    ),
+    ("the first 24 h ago", [past(DAY, "ineffective"), past(700, "ineffective")], None),
+    (
+        "a success in between does not heal",
+        [past(9000, "failed"), past(7000), past(700, "failed")],
+        "chain",
+    ),
+    # consecutive-failures: three of the finding, for an hour
+    (
+        "three in a row, last 3599 s ago",
+        [past(2 * DAY, "failed"), past(2 * DAY - 9, "failed"), past(3599, "failed")],
+        "consecutive-failures",
+    ),
+    (
+        "three in a row, last 3600 s ago",
+        [past(2 * DAY, "failed"), past(2 * DAY - 9, "failed"), past(3600, "failed")],
+        None,
+    ),
+    (
+        "a success broke the row",
+        [past(2 * DAY, "failed"), past(2 * DAY - 9, "verified"), past(3000, "failed")],
+        None,
+    ),
+    # budget-spent: ten within an hour, anywhere
+    ("ten elsewhere", [past(60 * i, service=f"s{i}") for i in range(1, 11)], "budget-spent"),
+    ("nine elsewhere", [past(60 * i, service=f"s{i}") for i in range(1, 10)], None),
+    (
+        "the tenth an hour ago",
+        [past(400 * i, service=f"s{i}") for i in range(9)] + [past(HOUR, service="s9")],
+        None,
+    ),
+    (
+        "ten that were not needed",
+        [past(60 * i, "not-needed", service=f"s{i}") for i in range(1, 11)],
+        None,
+    ),
+    ("just found unnecessary", [past(5, "not-needed")], None),
+]
+
+
+@pytest.mark.parametrize(("history", "reason"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_each_rule_by_hand(history, reason):
+    wanted = "ineffective-chain" if reason == "chain" else reason
+    assert reason_not_to_act(finding(), history, NOW) == wanted
+
+
+@pytest.mark.parametrize("failures", range(1, 9))
+def test_backoff_doubles_from_one_minute_to_ten(failures):
+    wait = min(60 * 2 ** (failures - 1), 600)
+    # All but the last lie more than a day back, so that only the backoff speaks; with three or
+    # more failures of one finding the hour's pause speaks first, so they are of another finding.
+    old = [past(2 * DAY + i, "failed", kind="service-slow") for i in range(failures - 1)]
+    before = [*old, past(wait - 1, "failed")]
+    after = [*old, past(wait, "failed")]
+    assert reason_not_to_act(finding(), before, NOW) == "backoff"
+    assert reason_not_to_act(finding(), after, NOW) is None
+
+
+def test_without_a_remedy_the_resource_is_unmanaged_whatever_else_holds():
+    assert reason_not_to_act(finding(remedy=None), [past(30, "intended")], NOW) == (
+        Reason.UNMANAGED_RESOURCE
+    )
+
+
+def test_an_intent_that_never_ended_counts_as_a_failure():
+    history = [past(2 * HOUR, "intended"), past(HOUR, "failed")]
+    assert reason_not_to_act(finding(), history, NOW) == "ineffective-chain"
+
+
+def test_every_reason_has_a_name_of_its_own_and_an_explanation():
+    assert len({reason.explanation for reason in Reason}) == len(Reason)
+
+
+records = st.builds(
+    past,
+    ago=st.floats(0, 3 * DAY),
+    status=st.sampled_from([s.value for s in RemediationStatus]),
+    kind=st.sampled_from(["service-down", "service-slow"]),
+    service=st.sampled_from(["checkout", "search"]),
+    took=st.floats(0, 120),
+)
+
+
+@given(st.lists(records, max_size=15), st.randoms())
+def test_the_order_of_the_history_does_not_matter(history, random):
+    shuffled = history.copy()
+    random.shuffle(shuffled)
+    assert reason_not_to_act(finding(), history, NOW) == reason_not_to_act(finding(), shuffled, NOW)
+
+
+@given(st.lists(records, max_size=15))
+def test_every_block_ends_when_nothing_is_done_for_a_day(history):
+    assert reason_not_to_act(finding(), history, NOW + timedelta(days=2)) is None
+
+
+@given(st.lists(records, max_size=15))
+def test_other_resources_only_ever_spend_the_budget(history):
+    elsewhere = [r for r in history if r.resource != "service:checkout"]
+    assert reason_not_to_act(finding(), elsewhere, NOW) in {None, Reason.BUDGET_SPENT}
+
+
+@given(st.lists(records, max_size=15))
+def test_what_lies_in_the_future_is_not_history(history):
+    later = [
+        r.model_copy(update={"started_at": NOW + timedelta(seconds=1), "finished_at": None})
+        for r in history
+    ]
+    assert reason_not_to_act(finding(), later, NOW) is None
