@@ -148,7 +148,7 @@ async def ask(
     toolbox.ledger.record(message)
     call = _Call(spec, message, toolbox, params)
     began = perf_counter()
-    await _task_for(spec)(call, return_state=True)
+    await _run(spec, call)
     reply = Reply(message, call.result, call.error)
     toolbox.ledger.record(
         AgentReply(
@@ -162,6 +162,12 @@ async def ask(
         )
     )
     return reply
+
+
+async def _run(spec: ActionSpec, call: _Call) -> None:
+    # With return_state, Prefect's types name the state, but a coroutine of an async task comes.
+    state: Any = _task_for(spec)(call, return_state=True)
+    await state
 
 
 @cache

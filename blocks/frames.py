@@ -253,10 +253,11 @@ def _example(cell: Any) -> str:
 def _read_as(column: pd.Series[Any], contract: pa.Column) -> pd.Series[Any]:
     kind = str(contract.dtype)
     if kind.startswith("datetime64"):
-        aware = "UTC" in kind
-        # A timezone the value carries is honoured; one it lacks is taken to be the column's own.
-        read = pd.to_datetime(column, errors="coerce", utc=aware, format="mixed")
-        return read.astype(_INSTANT if aware else _DAY)
+        # A zone that a value carries is honoured; one it lacks is taken to be the column's own:
+        # UTC for instants, store time for days (whose reader has put aware values there before).
+        read = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
+        naive = read.dt.tz_localize(None).astype(_DAY)
+        return naive.dt.tz_localize("UTC") if "UTC" in kind else naive
     if kind == "float64":
         return pd.to_numeric(column, errors="coerce").astype(float)
     text = column.where(column.isna(), column.astype(str).str.strip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.reports import Chart
 
@@ -23,11 +23,12 @@ def as_svg(chart: Chart) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    style = {
+    style: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "chart",
         "font.family": "sans-serif",
         "font.size": 9,
+        "text.parse_math": False,  # a $ in a product's name is a dollar
         "text.color": INK,
         "axes.labelcolor": INK,
         "xtick.color": INK,
@@ -57,11 +58,10 @@ def _draw_lines(axes: Axes, chart: Chart) -> None:
     for (name, values), colour in zip(chart.series.items(), COLOURS * 9, strict=False):
         axes.plot(places, _gaps(values), color=colour, linewidth=1.4, label=name)
     first = next(iter(chart.series.values()), [])
-    marked = [i for i in chart.marks if i < len(first) and first[i] is not None]
+    marked = [(i, y) for i in chart.marks if i < len(first) and (y := first[i]) is not None]
     if marked:
-        axes.scatter(
-            marked, [first[i] for i in marked], color=ALARM, s=22, zorder=5, label="unusual"
-        )
+        spots, heights = zip(*marked, strict=True)
+        axes.scatter(spots, heights, color=ALARM, s=22, zorder=5, label="unusual")
     step = max(1, -(-len(places) // 8))
     axes.set_xticks(places[::step], [_short(x) for x in chart.x[::step]])
 

@@ -7,15 +7,17 @@ import atexit
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed
 
 from agents.registry import Registry, registry
 from agents.tasks import Reply, Toolbox
 from agents.tasks import ask as ask_agent
 from blocks.business import Business, current_business
 from blocks.findings import Finding
+from blocks.frames import Snapshot
 from blocks.ledger import Ledger
 from blocks.ledger.records import ReportRecord, RunRecord
 from blocks.messages import Outcome, Priority, new_id, utc_now
@@ -23,6 +25,8 @@ from blocks.prefect_api import PrefectApi
 from blocks.settings import get_settings
 from flows.artifacts import publish
 from flows.reports import Report
+
+DATA, SRE, INTEGRATION = "data-intelligence", "sre-reliability", "integration-specialist"
 
 
 @cache
@@ -140,12 +144,40 @@ def _new_run(workflow: str) -> RunRecord:
     )
 
 
-def results(*replies: Reply) -> list[Any]:
-    """The results of the replies that have one."""
-    return [reply.result for reply in replies if reply.ok]
-
-
 def findings_of(*replies: Reply) -> Iterable[Finding]:
     """All findings in the results of the replies."""
-    for result in results(*replies):
-        yield from getattr(result, "findings", ())
+    for reply in replies:
+        yield from getattr(reply.result, "findings", ())
+
+
+def what_is_missing(failures: list[str], *replies: Reply) -> list[str]:
+    """What a report could not include: calls that failed, and what results say they lack.
+
+    Each entry once, in order of appearance.
+    """
+    lacking = [*failures]
+    for reply in replies:
+        result = reply.result
+        lacking += getattr(result, "missing", ())
+        if isinstance(result, Snapshot):
+            stale = f"Fresh data of the store: {result.stale_because}"
+            lacking += [stale] if result.stale_because else []
+            lacking += map(str, result.problems)
+    return list(dict.fromkeys(lacking))
+
+
+def conclude(report: Report) -> Report:
+    """The final state of a workflow: Completed, Completed as "Partial", or Failed.
+
+    Returned from a flow, it makes the run's page tell how much was achieved; who awaits the flow
+    gets the report, or an exception that says why when nothing was achieved.
+    """
+    state: Any  # a flow that returns a state returns, to its caller, the state's data
+    match report.outcome:
+        case Outcome.SUCCEEDED:
+            state = Completed(message=report.headline, data=report)
+        case Outcome.PARTIAL:
+            state = Completed(name="Partial", message=report.headline, data=report)
+        case Outcome.FAILED:
+            state = Failed(message=f"Every call failed. {'; '.join(report.missing)}", data=report)
+    return cast(Report, state)

@@ -112,3 +112,8 @@ def money(value: float | None, currency: str) -> str:
 def local(instant: datetime, zone: str) -> str:
     """An instant as a person in ``zone`` reads it, for instance ``23 Nov 2026, 07:00``."""
     return f"{instant.astimezone(ZoneInfo(zone)):%d %b %Y, %H:%M}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 issue``, ``2 issues``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -69,6 +69,14 @@ def test_instants_become_utc():
     assert problems == []
 
 
+def test_days_lose_their_zone_whatever_form_they_come_in():
+    raw = pd.DataFrame({"order_id": list("123"), "sku": "a", "units": 1, "unit_price": 1})
+    raw["sold_at"] = ["2026-01-01 10:00", "2026-01-01T10:00+02:00", pd.Timestamp("2026-05-05")]
+    frame, problems = conform(raw, SALE_LINES)
+    assert problems == []
+    assert list(frame["sold_at"].dt.strftime("%m-%d %H")) == ["01-01 10", "01-01 08", "05-05 00"]
+
+
 def test_a_missing_column_is_named_with_what_was_found():
     with pytest.raises(
         ContractViolation, match=r"missing columns sku, unit_price \(found: name, price\)"

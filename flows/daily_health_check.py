@@ -1,0 +1,148 @@
+"""The daily health check: look at everything at once, mend what is safe to mend, report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from prefect import flow
+from pydantic import Field
+
+from agents.tasks import Reply
+from blocks.findings import Finding
+from blocks.ledger.records import RemediationStatus
+from blocks.messages import Severity, utc_now
+from flows import sections
+from flows.orchestrator import (
+    DATA,
+    INTEGRATION,
+    SRE,
+    Orchestrator,
+    conclude,
+    findings_of,
+    what_is_missing,
+    workflow_run,
+)
+from flows.remediation import remediate
+from flows.reports import RemediationLine, Report, Section, count
+from flows.triage import rank
+
+
+@flow(
+    name="daily-health-check",
+    description=(
+        "Three agents look at trade, systems and connections at once. Issues are ranked by "
+        "severity and money at risk; those with a safe remedy are mended, and each remedy is "
+        "verified. Ends with one report."
+    ),
+    timeout_seconds=900,
+)
+async def daily_health_check(
+    remediate_issues: Annotated[
+        bool,
+        Field(title="Mend issues", description="Try the safe remedies; off: only report."),
+    ] = True,
+    top: Annotated[
+        int, Field(title="Rows per table", ge=1, le=50, description="Longest table in the report.")
+    ] = 10,
+) -> Report:
+    """Look at trade, systems and connections; mend what is safe to mend; report.
+
+    Args:
+        remediate_issues: Try the safe remedies of the issues found.
+        top: Longest table in the report, in rows.
+
+    Raises:
+        NoBusinessConfigured: There is nothing to look after yet.
+        LedgerError: What was done could not be recorded.
+    """
+    async with workflow_run("daily-health-check") as team:
+        integrations, health, data = await asyncio.gather(
+            team.ask(INTEGRATION, "validate_all_integrations"),
+            team.ask(SRE, "comprehensive_health_check"),
+            _look_at_data(team),
+        )
+        replies = [integrations, health, *data.values()]
+        findings = rank(findings_of(*replies), _revenue_per_day(data))
+        remedies = await remediate(team, findings) if remediate_issues else []
+        if _is_fresh_again(remedies):
+            data = await _look_at_data(team)  # the report is about today, not about last time
+        report = Report(
+            workflow="daily-health-check",
+            title="Daily health check",
+            run_id=team.run.id,
+            started_at=team.run.started_at,
+            finished_at=utc_now(),
+            outcome=team.outcome,
+            headline=_headline(findings, remedies, data, team.business.currency),
+            currency=team.business.currency,
+            timezone=team.business.timezone,
+            sections=_sections(integrations, health, data, team.business.currency, top),
+            findings=findings,
+            remediations=remedies,
+            missing=what_is_missing(team.failures, integrations, health, *data.values()),
+        )
+        await team.report(report)
+    return conclude(report)
+
+
+async def _look_at_data(team: Orchestrator) -> dict[str, Reply]:
+    """Fetch the store's data, then ask three questions about it; the replies by action."""
+    fetched = await team.ask(INTEGRATION, "fetch_data")
+    if not fetched.ok:
+        return {"fetch_data": fetched}
+    questions = ("validate_data", "analyze_daily_metrics", "assess_stock_risk")
+    answers = await asyncio.gather(
+        *(team.ask(DATA, question, snapshot=fetched.result) for question in questions)
+    )
+    return {"fetch_data": fetched, **dict(zip(questions, answers, strict=True))}
+
+
+def _revenue_per_day(data: dict[str, Reply]) -> float | None:
+    metrics = data.get("analyze_daily_metrics")
+    return metrics.result.typical_revenue_per_day if metrics and metrics.ok else None
+
+
+def _is_fresh_again(remedies: list[RemediationLine]) -> bool:
+    return any(
+        line.action == "refetch_snapshot" and line.status == RemediationStatus.VERIFIED
+        for line in remedies
+    )
+
+
+def _sections(
+    integrations: Reply, health: Reply, data: dict[str, Reply], currency: str, top: int
+) -> list[Section]:
+    parts: dict[str, Callable[[Any], Section]] = {
+        "analyze_daily_metrics": lambda result: sections.trade(result, currency),
+        "assess_stock_risk": lambda result: sections.stock(result, currency, top),
+        "validate_data": sections.data_quality,
+        "comprehensive_health_check": sections.systems,
+        "validate_all_integrations": sections.connections,
+    }
+    replies = {reply.message.action: reply for reply in (*data.values(), health, integrations)}
+    return [
+        build(replies[action].result)
+        for action, build in parts.items()
+        if action in replies and replies[action].ok
+    ]
+
+
+def _headline(
+    findings: list[Finding], remedies: list[RemediationLine], data: dict[str, Reply], currency: str
+) -> str:
+    metrics = data.get("analyze_daily_metrics")
+    parts = [sections.trade_headline(metrics.result, currency)] if metrics and metrics.ok else []
+    serious = [f for f in findings if f.severity.rank >= Severity.ERROR.rank]
+    mended = sum(line.status == RemediationStatus.VERIFIED for line in remedies)
+    if not findings:
+        parts.append("Nothing needs attention.")
+    else:
+        worst = f", {len(serious)} of them serious" if serious else ", none of them serious"
+        parts.append(f"{count(len(findings), 'thing')} to know{worst}.")
+    if mended:
+        parts.append(f"{mended} mended and verified.")
+    if serious:
+        parts.append(f"First: {serious[0].title}.")
+    return " ".join(parts)

@@ -1,0 +1,24 @@
+"""Parts of reports: each function turns one agent's result into a section."""
+
+from flows.sections.business import (
+    analysis,
+    data_quality,
+    forecast,
+    stock,
+    trade,
+    trade_headline,
+)
+from flows.sections.operations import connections, connections_headline, proposals, systems
+
+__all__ = [
+    "analysis",
+    "connections",
+    "connections_headline",
+    "data_quality",
+    "forecast",
+    "proposals",
+    "stock",
+    "systems",
+    "trade",
+    "trade_headline",
+]

@@ -1,0 +1,96 @@
+"""One step after the other: fetch, analyze, optimize, compile."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from agents.tasks import Reply
+from blocks.messages import utc_now
+from flows import sections
+from flows.orchestrator import (
+    DATA,
+    INTEGRATION,
+    SRE,
+    conclude,
+    findings_of,
+    what_is_missing,
+    workflow_run,
+)
+from flows.reports import Report, Section, count, money
+from flows.triage import rank
+
+
+@flow(
+    name="sequential-workflow",
+    description=(
+        "Fetches the store's data, analyzes what sells, where it is heading and what is at risk, "
+        "and proposes what to improve, each proposal with its worth. Ends with one report."
+    ),
+    timeout_seconds=900,
+)
+async def sequential_workflow(
+    top: Annotated[
+        int, Field(title="Rows per table", ge=1, le=50, description="Longest table in the report.")
+    ] = 10,
+) -> Report:
+    """Fetch, analyze, optimize; every step works on what the one before it found.
+
+    Args:
+        top: Longest table in the report, in rows.
+
+    Raises:
+        NoBusinessConfigured: There is nothing to look after yet.
+        LedgerError: What was done could not be recorded.
+    """
+    async with workflow_run("sequential-workflow") as team:
+        currency = team.business.currency
+        parts: list[Section] = []
+        replies = [fetched := await team.ask(INTEGRATION, "fetch_data")]
+        if fetched.ok:
+            replies += [
+                analyzed := await team.ask(DATA, "analyze", snapshot=fetched.result, top=top)
+            ]
+            if analyzed.ok:
+                parts += sections.analysis(analyzed.result, currency, top)
+            # Without an analysis there are still our own runs and the ledger to optimize.
+            stock = analyzed.result.stock if analyzed.ok else None
+            insights = {"stock_risk": stock} if stock else {}
+            replies += [planned := await team.ask(SRE, "optimize", insights=insights)]
+            if planned.ok:
+                parts.insert(0, sections.proposals(planned.result, top))
+        report = Report(
+            workflow="sequential-workflow",
+            title="Analysis and proposals",
+            run_id=team.run.id,
+            started_at=team.run.started_at,
+            finished_at=utc_now(),
+            outcome=team.outcome,
+            headline=_headline(replies, currency),
+            currency=currency,
+            timezone=team.business.timezone,
+            sections=parts,
+            findings=rank(findings_of(*replies)),
+            missing=what_is_missing(team.failures, *replies),
+        )
+        await team.report(report)
+    return conclude(report)
+
+
+def _headline(replies: list[Reply], currency: str) -> str:
+    results = {reply.message.action: reply.result for reply in replies if reply.ok}
+    parts = []
+    if analysis := results.get("analyze"):
+        trend = analysis.patterns.trend
+        year = trend and trend.year_on_year_percent
+        against = "" if year is None else f", {year:+.0f}% against last year"
+        parts.append(f"Revenue is {trend.direction}{against}." if trend else "")
+        if analysis.stock:
+            out, risk = len(analysis.stock.out_of_stock), len(analysis.stock.at_risk)
+            parts.append(f"{count(out, 'item')} out of stock, {risk} about to be.")
+    if plan := results.get("optimize"):
+        worth = money(plan.benefit_per_day, currency)
+        parts.append(f"{count(len(plan.proposals), 'proposal')}, worth about {worth} per day.")
+    return " ".join(filter(None, parts)) or "Nothing could be analyzed."
