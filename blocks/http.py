@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -193,7 +194,9 @@ def _system_reason(error: BaseException | None) -> str:
     reason = ""
     while error is not None:
         if isinstance(error, OSError) and error.strerror:
-            reason = error.strerror
+            # asyncio puts words of its own in place of the system's for a failed connect.
+            plain = type(error).__module__ == "builtins" and error.errno
+            reason = os.strerror(error.errno) if plain else error.strerror
         error = error.__cause__ or error.__context__
     return reason
 

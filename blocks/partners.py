@@ -239,7 +239,8 @@ def _from_xml(body: bytes, records_path: str, theirs: dict[str, str]) -> pd.Data
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]  # namespaces only get in the way of paths
     elements = root.findall(records_path) if records_path else list(root)
-    if not elements and len(root):
+    folder = records_path.rpartition("/")[0]
+    if not elements and (root.find(folder) is None if folder else len(root)):
         raise _NotACatalogueError(f"it has no {records_path!r}")
     return _frame([{k: _find(e, p) for k, p in theirs.items()} for e in elements], elements)
 

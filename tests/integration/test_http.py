@@ -1,0 +1,124 @@
+"""Calls to a real server on loopback: each way to fail ends in the error that says so."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from blocks import http
+from blocks.errors import (
+    ConfigurationError,
+    OrchestratorError,
+    SourceGarbled,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnavailable,
+)
+from blocks.http import fetch, require_success
+from blocks.messages import utc_now
+from tests.loopback import HANG, Reply, serve
+
+CANARY = "canary-9f2c"
+
+
+async def test_an_answer_comes_with_its_latency_and_clock() -> None:
+    ahead = format_datetime(utc_now() + timedelta(seconds=90), usegmt=True)
+    async with serve(Reply('{"a": 1}', headers={"Date": ahead})) as server:
+        answer = await fetch(f"{server.url}/x", source="it", timeout=5, params={"q": "a b&c"})
+    assert (answer.ok, answer.text(), answer.content_type) == (True, '{"a": 1}', "application/json")
+    assert answer.clock_skew_s == pytest.approx(90, abs=2)
+    assert answer.latency_ms > 0
+    assert server.requests[0].query == {"q": "a b&c"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "says"),
+    [
+        (HANG, SourceTimeout, "no complete answer within 0.3 s"),
+        (Reply("x" * 100, pause=0.05), SourceTimeout, "no complete answer within 0.3 s"),
+        (Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), SourceGarbled, "does not speak HTTP"),
+        (Reply(raw=b""), SourceUnavailable, "hung up in the middle"),
+        (Reply("ab", headers={"Content-Length": "100"}), SourceUnavailable, "hung up"),
+        (
+            Reply(gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}),
+            SourceGarbled,
+            "compressed",
+        ),
+    ],
+    ids=["hangs", "drips", "other protocol", "hangs up", "cut short", "compressed"],
+)
+async def test_a_bad_answer_ends_in_the_error_that_says_so(
+    reply: Reply, error: type[OrchestratorError], says: str
+) -> None:
+    # Reply(raw=b"") closes at once; HANG, its equal, is recognised by identity.
+    async with serve(reply) as server:
+        with pytest.raises(error, match=says):
+            await fetch(server.url, source="it", timeout=0.3)
+
+
+async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MAX_BYTES", 1024 * 1024)
+    async with serve(Reply(b"x" * (1024 * 1024 + 1))) as server:
+        with pytest.raises(SourceGarbled, match="more than 1 MB"):
+            await fetch(server.url, source="it", timeout=5)
+
+
+async def test_nobody_there_says_so_in_the_systems_words() -> None:
+    async with serve(Reply()) as server:
+        url = server.url
+    with pytest.raises(SourceUnavailable, match="Connection refused"):
+        await fetch(url, source="it", timeout=5)
+
+
+async def test_redirects_are_not_followed() -> None:
+    async with serve(Reply(status=307, headers={"Location": "http://127.0.0.1/"})) as server:
+        answer = await fetch(server.url, source="it", timeout=5)
+        with pytest.raises(SourceGarbled, match="HTTP 307 instead of data"):
+            require_success(answer, "it")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (401, SourceRefused),
+        (403, SourceRefused),
+        (404, SourceRefused),
+        (429, SourceUnavailable),
+        (500, SourceUnavailable),
+        (503, SourceUnavailable),
+    ],
+)
+async def test_statuses_become_errors(status: int, error: type[OrchestratorError]) -> None:
+    async with serve(Reply(status=status)) as server:
+        answer = await fetch(server.url, source="it", timeout=5)
+    with pytest.raises(error, match=f"HTTP {status}"):
+        require_success(answer, "it")
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://host/x", "host/path", "http://", "", "http://[::1", "\0"]
+)
+async def test_what_is_no_web_address_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="not an http or https URL"):
+        await fetch(url, source="it", timeout=5)
+
+
+@pytest.mark.parametrize(
+    "secret", [f"{CANARY}\r\nX: y", f"{CANARY}\n", f"{CANARY}é", f"{CANARY}\0"]
+)
+async def test_a_secret_that_cannot_be_sent_is_not_shown(secret: str) -> None:
+    async with serve(Reply()) as server:
+        with pytest.raises(ConfigurationError) as caught:
+            await fetch(server.url, source="it", timeout=5, headers={"X-API-Key": secret})
+    assert CANARY not in str(caught.value)
+    assert "character that HTTP cannot carry" in str(caught.value)
+
+
+async def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        await fetch(f"http://user:{CANARY}@127.0.0.1/", source="it", timeout=5)
+    assert CANARY not in str(caught.value)
