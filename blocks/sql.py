@@ -126,6 +126,11 @@ def explain(error: Exception, url: URL, seconds: float, expired: bool = False) -
     reason = " ".join(text.split())[:200]
     lower = reason.lower()
     where = describe(url)
+    if "locked" in lower:
+        return SourceUnavailable(
+            f"The store's database is locked by another program ({where}).",
+            hint="Let the other program finish its transaction.",
+        )
     if expired or any(sign in lower for sign in _TOO_LATE):
         return _timeout(url, seconds)
     if any(sign in lower for sign in _REFUSED):
@@ -135,11 +140,6 @@ def explain(error: Exception, url: URL, seconds: float, expired: bool = False) -
         )
     if "not a database" in lower or "malformed" in lower:
         return SourceGarbled(f"The store's database is damaged ({where}: {reason}).")
-    if "locked" in lower:
-        return SourceUnavailable(
-            f"The store's database is locked by another program ({where}).",
-            hint="Let the other program finish its transaction.",
-        )
     if url.drivername == "sqlite" and not Path(url.database or "").is_file():
         return SourceUnavailable(
             f"The store's database is gone: there is no {where}.", hint="Check the store's url."

@@ -230,15 +230,17 @@ def statement(
 def _since(
     column: sa.ColumnElement[Any], start: pd.Timestamp, dialect: str
 ) -> sa.ColumnElement[bool]:
-    """Leave old rows in the database, with a day's margin for time zones; pandas cuts exactly."""
+    """Leave old rows in the database, with a day's margin for time zones; pandas cuts exactly.
+
+    Rows without a date come along: they are for the contract to set aside, and to be told.
+    """
+    stored = _as_stored(column)
     earliest = (start - _DAY).to_pydatetime()
     if dialect != "sqlite":
-        return column >= earliest
-    # SQLite keeps dates as text, or as anything: what is no text is for the contract to judge.
-    return sa.or_(
-        _as_stored(column) >= earliest.date().isoformat(),
-        sa.func.typeof(_as_stored(column)) != "text",
-    )
+        return sa.or_(column >= earliest, stored.is_(None))
+    # SQLite keeps dates as text, or as anything: only ISO text can be compared here.
+    iso = stored.op("GLOB")("[0-9][0-9][0-9][0-9]-*")
+    return sa.or_(stored >= earliest.date().isoformat(), sa.not_(iso), stored.is_(None))
 
 
 def _newest(select: Select, columns: Columns, rows: int) -> Select:
