@@ -1,0 +1,43 @@
+"""The house as a whole: its floors, its names, its locked requirements."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+
+import pytest
+from importlinter import cli as importlinter
+
+from blocks.settings import PROJECT_ROOT
+
+FLOORS = ("blocks", "agents", "flows", "deployments")
+
+
+def test_the_floors_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT_ROOT)
+    monkeypatch.syspath_prepend(PROJECT_ROOT)
+    assert importlinter.lint_imports(no_cache=True) == importlinter.EXIT_STATUS_SUCCESS
+
+
+def test_no_installed_distribution_provides_a_package_of_ours() -> None:
+    provided = importlib.metadata.packages_distributions()
+    assert {floor: provided[floor] for floor in FLOORS if floor in provided} == {}
+
+
+def test_no_file_shadows_the_standard_library_or_a_dependency() -> None:
+    taken = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions())
+    taken |= set(FLOORS)
+    files = [*(PROJECT_ROOT / "flows").glob("*.py"), *PROJECT_ROOT.glob("*.py")]
+    assert [f.name for f in files if f.stem in taken and f.stem != "__init__"] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_requirements_are_locked_with_hashes_and_name_no_host(name: str) -> None:
+    text = (PROJECT_ROOT / name).read_text()
+    assert "://" not in text
+    entries = re.split(r"\n(?=\S)", text.strip())
+    assert len(entries) > 20
+    for entry in entries:
+        assert re.match(r"[\w.-]+(\[[\w,-]+\])?==\S+", entry), entry
+        assert "--hash=sha256:" in entry, entry
