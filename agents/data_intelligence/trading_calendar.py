@@ -132,6 +132,11 @@ def completed(frame: pd.DataFrame, today: date) -> pd.DataFrame:
     return frame[frame["date"] < pd.Timestamp(today)]
 
 
+def since(frame: pd.DataFrame, first: date) -> pd.DataFrame:
+    """The rows of a frame with a ``date`` from the first day on."""
+    return frame[frame["date"] >= pd.Timestamp(first)]
+
+
 @dataclass(frozen=True)
 class TradingHistory:
     """The completed trading days of a snapshot.

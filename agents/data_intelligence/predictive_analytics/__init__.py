@@ -5,12 +5,8 @@ from agents.data_intelligence.predictive_analytics.forecasting import (
     SkuForecast,
     forecast_demand,
 )
-from agents.data_intelligence.predictive_analytics.stock_risk import (
-    ItemAtRisk,
-    StockRisk,
-    SurplusItem,
-    assess_stock_risk,
-)
+from agents.data_intelligence.predictive_analytics.stock_findings import ItemAtRisk, SurplusItem
+from agents.data_intelligence.predictive_analytics.stock_risk import StockRisk, assess_stock_risk
 
 __all__ = [
     "DemandForecast",

@@ -71,8 +71,15 @@ class Spread:
         return np.array([(self._demand(i) > u).mean() for i, u in enumerate(units)])
 
     def shortage(self, units: Floats) -> Floats:
-        """Expected demand beyond ``units``, in units."""
-        return np.array([np.maximum(self._demand(i) - u, 0).mean() for i, u in enumerate(units)])
+        """Expected demand beyond ``units``, in units; of a demand whose mean is the forecast."""
+        return np.array([self._shortage(i, u) for i, u in enumerate(units)])
+
+    def _shortage(self, i: int, units: float) -> float:
+        demand = self._demand(i)
+        # The backtest's errors need not average to nothing; what is lost never exceeds the
+        # forecast that is shown beside it.
+        factor = self.mean[i] / demand.mean() if demand.mean() > 0 else 0.0
+        return float(np.maximum(factor * demand - units, 0.0).mean())
 
     def rows(self, rows: list[int]) -> Spread:
         """The same for some of the SKUs."""

@@ -11,10 +11,15 @@ import pandas as pd
 
 from agents.capability import action
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
-from agents.data_intelligence.result import Part, Result, worst_first
-from blocks.findings import Finding
+from agents.data_intelligence.predictive_analytics.stock_findings import (
+    ItemAtRisk,
+    SurplusItem,
+    shortage_findings,
+    surplus_findings,
+)
+from agents.data_intelligence.result import Result, worst_first
+from agents.data_intelligence.trading_calendar import completed
 from blocks.frames import Snapshot
-from blocks.messages import Severity
 
 LEAD_TIME_DAYS = 7
 """Lead time of an SKU that no supplier offers, or when the offers could not be had."""
@@ -27,59 +32,6 @@ OVERSTOCK_DAYS = 365
 
 DEAD_DAYS = 91
 """On hand and not sold for a quarter: dead stock."""
-
-NOTABLE_SHARE = 0.01
-"""A loss of this share of the daily demand's value makes one item an error by itself."""
-
-
-class ItemAtRisk(Part):
-    """An SKU that is out of stock, or likely to be before an order placed today could arrive.
-
-    Attributes:
-        sku: The SKU.
-        name: Its product's name; the SKU when there is no product.
-        on_hand: Units on hand.
-        arriving: Units on order that are due within the lead time.
-        overdue: Units on order whose date has passed or is unknown; not counted on.
-        lead_time_days: Days from an order placed today to its arrival.
-        demand: Expected demand over the lead time, in units.
-        demand_per_day: Expected units per calendar day.
-        probability: Chance that demand over the lead time exceeds what there is.
-        lost_units: Expected demand over the lead time that cannot be served.
-        lost_revenue_per_day: Its revenue per day of the lead time.
-    """
-
-    sku: str
-    name: str
-    on_hand: float
-    arriving: float
-    overdue: float
-    lead_time_days: int
-    demand: float
-    demand_per_day: float
-    probability: float
-    lost_units: float
-    lost_revenue_per_day: float
-
-
-class SurplusItem(Part):
-    """An SKU with more stock than it sells.
-
-    Attributes:
-        sku: The SKU.
-        name: Its product's name; the SKU when there is no product.
-        on_hand: Units on hand.
-        cover_days: Days that the stock lasts; None when nothing sells.
-        value: What the stock cost (its price where the cost is unknown), in money.
-        last_sold: Day of its last sale; None when it never sold.
-    """
-
-    sku: str
-    name: str
-    on_hand: float
-    cover_days: float | None
-    value: float
-    last_sold: date | None
 
 
 class StockRisk(Result):
@@ -138,10 +90,11 @@ def assess_stock_risk(
     table = pd.DataFrame({"demand_per_day": model.mean(28) / 28}, index=model.skus)
     table = table.join(stock.set_index("sku")["on_hand"], how="inner")
     table["name"] = _names(snapshot, table.index)
-    table["price"], table["value"] = _prices(snapshot, sales, table)
+    past = completed(sales, model.today)
+    table["price"], table["value"] = _prices(snapshot, past, table)
     table["lead_time"] = _lead_times(snapshot, table.index, lead_time_days)
     table["arriving"], table["overdue"] = _on_order(snapshot, now, table)
-    table["last_sold"] = sales[sales["units"] > 0].groupby("sku")["date"].max()
+    table["last_sold"] = past[past["units"] > 0].groupby("sku")["date"].max()
     table = table.assign(demand=0.0, probability=0.0, lost_units=0.0)
     row = {sku: i for i, sku in enumerate(model.skus)}
     for lead_time in sorted(table["lead_time"].unique()):
@@ -165,11 +118,10 @@ def _names(snapshot: Snapshot, skus: pd.Index) -> pd.Series:
 def _prices(
     snapshot: Snapshot, sales: pd.DataFrame, table: pd.DataFrame
 ) -> tuple[pd.Series, pd.Series]:
-    """Net revenue per unit kept (the list price where that is unknown), and the stock's value."""
-    sums = sales.groupby("sku")[["units", "returned", "revenue"]].sum().reindex(table.index)
-    kept = sums["units"] - sums["returned"]
-    price = (sums["revenue"] / kept).where((kept > 0) & (sums["revenue"] > 0))
-    cost = pd.Series(np.nan, index=table.index)
+    """What a unit has brought on days without returns (else its list price), and stock value."""
+    sums = sales[sales["returned"] == 0].groupby("sku")[["units", "revenue"]].sum()
+    paid = (sums["revenue"] / sums["units"]).where((sums["units"] > 0) & (sums["revenue"] > 0))
+    price, cost = paid.reindex(table.index), pd.Series(np.nan, index=table.index)
     if "products" in snapshot.frames:
         products = snapshot.frames["products"].set_index("sku").reindex(table.index)
         price = price.fillna(products["unit_price"])
@@ -216,8 +168,8 @@ def _judge(table: pd.DataFrame, today: date, top: int) -> StockRisk:
     over = table[~empty & selling & (table["on_hand"] > OVERSTOCK_DAYS * table["demand_per_day"])]
     dead = table[~empty & ~selling]
     demand_value = float((table["demand_per_day"] * table["price"]).sum())
-    findings = _shortage_findings(out, risk, demand_value, top)
-    findings += _surplus_findings(over, dead)
+    findings = shortage_findings(out, risk, demand_value, top)
+    findings += surplus_findings(over, dead)
     return StockRisk(
         as_of=today,
         items=len(table),
@@ -265,91 +217,4 @@ def _surplus(rows: pd.DataFrame) -> list[SurplusItem]:
             last_sold=None if pd.isna(row.last_sold) else row.last_sold.date(),
         )
         for row in _rows(rows.nlargest(50, "value"))
-    ]
-
-
-def _shortage_findings(
-    out: list[ItemAtRisk], risk: list[ItemAtRisk], demand_value: float, top: int
-) -> list[Finding]:
-    """One finding for each of the ``top`` greatest losses, one per kind for all the others."""
-    cases = [("out-of-stock", item) for item in out] + [("stock-out-risk", item) for item in risk]
-    cases.sort(key=lambda case: -case[1].lost_revenue_per_day)
-    findings = [_shortage_finding(kind, item, demand_value) for kind, item in cases[:top]]
-    for kind, title in (
-        ("out-of-stock", "{} more items are out of stock"),
-        ("stock-out-risk", "{} more items will probably run out before an order could arrive"),
-    ):
-        others = [item for k, item in cases[top:] if k == kind]
-        if others:
-            loss = sum(item.lost_revenue_per_day for item in others)
-            findings.append(
-                Finding(
-                    kind=kind,
-                    resource="store:assortment",
-                    severity=_severity(loss, demand_value, certain=False),
-                    title=title.format(len(others)) + ".",
-                    evidence={"items": len(others), "skus": [i.sku for i in others[:20]]},
-                    impact_per_day=loss,
-                    advice="Order the items of the list, greatest loss first.",
-                )
-            )
-    return findings
-
-
-def _shortage_finding(kind: str, item: ItemAtRisk, demand_value: float) -> Finding:
-    if kind == "out-of-stock":
-        title = f"{item.name} is out of stock; {item.demand_per_day:.1f} a day are wanted."
-    else:
-        title = (
-            f"{item.name} will probably run out: {item.on_hand + item.arriving:.0f} units for an "
-            f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives."
-        )
-    advice = f"Order now: it takes {item.lead_time_days} days."
-    if item.overdue:
-        advice = f"Ask after the {item.overdue:.0f} units that are overdue. {advice}"
-    certain = kind == "out-of-stock" or item.probability >= 0.9
-    return Finding(
-        kind=kind,
-        resource=f"sku:{item.sku}",
-        severity=_severity(item.lost_revenue_per_day, demand_value, certain=certain),
-        title=title,
-        evidence=item.model_dump(exclude={"sku", "name"}),
-        impact_per_day=item.lost_revenue_per_day,
-        advice=advice,
-    )
-
-
-def _severity(loss: float, demand_value: float, *, certain: bool) -> Severity:
-    """By the share of the daily demand's value that is lost."""
-    share = loss / demand_value if demand_value > 0 else 0.0
-    if share >= NOTABLE_SHARE:
-        return Severity.ERROR if certain else Severity.WARNING
-    return Severity.WARNING if share >= NOTABLE_SHARE / 10 else Severity.INFO
-
-
-def _surplus_findings(over: pd.DataFrame, dead: pd.DataFrame) -> list[Finding]:
-    cases = (
-        (
-            "dead-stock",
-            dead,
-            f"have not sold for {DEAD_DAYS} days",
-            "Sell them off or return them.",
-        ),
-        ("overstock", over, "have stock for more than a year", "Order no more of them."),
-    )
-    return [
-        Finding(
-            kind=kind,
-            resource="store:assortment",
-            severity=Severity.INFO,
-            title=f"{len(rows)} items {what}; they tie up {rows['value'].sum():,.0f}.",
-            evidence={
-                "items": len(rows),
-                "value": float(rows["value"].sum()),
-                "skus": [str(sku) for sku in rows.nlargest(20, "value").index],
-            },
-            advice=advice,
-        )
-        for kind, rows, what, advice in cases
-        if len(rows)
     ]

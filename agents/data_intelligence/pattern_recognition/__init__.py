@@ -1,0 +1,118 @@
+"""What the sales look like: who sells, how concentrated, whither, and on which weekdays."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from agents.capability import action
+from agents.data_intelligence.pattern_recognition import assortment, rhythm
+from agents.data_intelligence.pattern_recognition.assortment import AbcClass, Seller
+from agents.data_intelligence.pattern_recognition.rhythm import Seasonality, Trend, WeekdayProfile
+from agents.data_intelligence.result import Result
+from agents.data_intelligence.trading_calendar import TradingHistory, completed, since
+from blocks.findings import Finding
+from blocks.frames import Snapshot
+from blocks.messages import Severity
+
+__all__ = [
+    "AbcClass",
+    "Patterns",
+    "Seasonality",
+    "Seller",
+    "Trend",
+    "WeekdayProfile",
+    "find_patterns",
+]
+
+
+class Patterns(Result):
+    """What sells and how it moves.
+
+    Attributes:
+        first: First day of the period of sellers and classes.
+        last: Its last day (yesterday in the store's time zone).
+        trading_days: Trading days in it.
+        revenue: Net revenue in it.
+        units: Units sold in it.
+        orders: Orders in it.
+        selling_skus: SKUs that sold in it.
+        top_by_revenue: Best first.
+        top_by_units: Best first.
+        abc: Classes A, B, C by revenue.
+        top_tenth_share: Revenue share of the best tenth of the selling SKUs.
+        gini: Gini coefficient of revenue over the selling SKUs (0 equal, 1 one takes all).
+        trend: None with less than eight weeks of sales.
+        seasonality: The weekly rhythm.
+    """
+
+    first: date
+    last: date
+    trading_days: int
+    revenue: float
+    units: float
+    orders: float
+    selling_skus: int
+    top_by_revenue: list[Seller]
+    top_by_units: list[Seller]
+    abc: list[AbcClass]
+    top_tenth_share: float
+    gini: float
+    trend: Trend | None
+    seasonality: Seasonality
+
+
+@action()
+def find_patterns(snapshot: Snapshot, now: datetime, top: int = 10) -> Patterns:
+    """Find what sells, how concentrated sales are, their trend and their weekly rhythm.
+
+    Args:
+        snapshot: Needs ``sales`` and ``orders``; ``products`` gives names.
+        now: Days before the store's date at this instant count.
+        top: Length of the lists of best sellers.
+
+    Raises:
+        ContractViolation: The snapshot lacks a needed frame.
+        EmptySource: No trading day is over yet.
+    """
+    (sales,) = snapshot.need("sales")
+    history = TradingHistory.of(snapshot, now)
+    first = history.today - timedelta(days=assortment.RECENT_DAYS)
+    orders = since(history.orders, first)
+    table = assortment.by_sku(completed(sales, history.today), first, snapshot)
+    trend = rhythm.revenue_trend(history)
+    return Patterns(
+        first=first,
+        last=history.today - timedelta(days=1),
+        trading_days=len(orders),
+        revenue=float(orders["revenue"].sum()),
+        units=float(orders["units"].sum()),
+        orders=float(orders["orders"].sum()),
+        selling_skus=int((table["revenue"] > 0).sum()),
+        top_by_revenue=assortment.sellers(table, "revenue", top),
+        top_by_units=assortment.sellers(table, "units", top),
+        abc=assortment.classes(table),
+        top_tenth_share=assortment.top_tenth_share(table["revenue"]),
+        gini=assortment.gini(table["revenue"]),
+        trend=trend,
+        seasonality=rhythm.seasonality(history),
+        findings=_trend_findings(trend),
+    )
+
+
+def _trend_findings(trend: Trend | None) -> list[Finding]:
+    """A falling trend is worth knowing; it does not say what it costs."""
+    if trend is None or trend.direction != "falling":
+        return []
+    return [
+        Finding(
+            kind="revenue-falling",
+            resource="metric:revenue",
+            severity=Severity.WARNING,
+            title=(
+                f"Weekly revenue has been falling by {-trend.percent_per_week:.1f}% a week "
+                f"over {trend.weeks} weeks."
+            ),
+            evidence=trend.model_dump(),
+            advice="Look at the best sellers that lost most, and at what changed in the shop.",
+        )
+    ]

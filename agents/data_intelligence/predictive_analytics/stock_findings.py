@@ -1,0 +1,153 @@
+"""What to tell a manager about the stock: few findings, by the money they concern."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+
+from agents.data_intelligence.result import Part
+from blocks.findings import Finding
+from blocks.messages import Severity
+
+NOTABLE_SHARE = 0.01
+"""A loss of this share of the daily demand's value makes one item an error by itself."""
+
+
+class ItemAtRisk(Part):
+    """An SKU that is out of stock, or likely to be before an order placed today could arrive.
+
+    Attributes:
+        sku: The SKU.
+        name: Its product's name; the SKU when there is no product.
+        on_hand: Units on hand.
+        arriving: Units on order that are due within the lead time.
+        overdue: Units on order whose date has passed or is unknown; not counted on.
+        lead_time_days: Days from an order placed today to its arrival.
+        demand: Expected demand over the lead time, in units.
+        demand_per_day: Expected units per calendar day.
+        probability: Chance that demand over the lead time exceeds what there is.
+        lost_units: Expected demand over the lead time that cannot be served.
+        lost_revenue_per_day: Its revenue per day of the lead time.
+    """
+
+    sku: str
+    name: str
+    on_hand: float
+    arriving: float
+    overdue: float
+    lead_time_days: int
+    demand: float
+    demand_per_day: float
+    probability: float
+    lost_units: float
+    lost_revenue_per_day: float
+
+
+class SurplusItem(Part):
+    """An SKU with more stock than it sells.
+
+    Attributes:
+        sku: The SKU.
+        name: Its product's name; the SKU when there is no product.
+        on_hand: Units on hand.
+        cover_days: Days that the stock lasts; None when nothing sells.
+        value: What the stock cost (its price where the cost is unknown), in money.
+        last_sold: Day of its last sale; None when it never sold.
+    """
+
+    sku: str
+    name: str
+    on_hand: float
+    cover_days: float | None
+    value: float
+    last_sold: date | None
+
+
+def shortage_findings(
+    out: list[ItemAtRisk], risk: list[ItemAtRisk], demand_value: float, top: int
+) -> list[Finding]:
+    """One finding for each of the ``top`` greatest losses, one per kind for all the others."""
+    cases = [("out-of-stock", item) for item in out] + [("stock-out-risk", item) for item in risk]
+    cases.sort(key=lambda case: -case[1].lost_revenue_per_day)
+    findings = [_shortage_finding(kind, item, demand_value) for kind, item in cases[:top]]
+    for kind, title in (
+        ("out-of-stock", "{} more items are out of stock"),
+        ("stock-out-risk", "{} more items will probably run out before an order could arrive"),
+    ):
+        others = [item for k, item in cases[top:] if k == kind]
+        if others:
+            loss = sum(item.lost_revenue_per_day for item in others)
+            findings.append(
+                Finding(
+                    kind=kind,
+                    resource="store:assortment",
+                    severity=_severity(loss, demand_value, certain=False),
+                    title=title.format(len(others)) + ".",
+                    evidence={"items": len(others), "skus": [i.sku for i in others[:20]]},
+                    impact_per_day=loss,
+                    advice="Order the items of the list, greatest loss first.",
+                )
+            )
+    return findings
+
+
+def _shortage_finding(kind: str, item: ItemAtRisk, demand_value: float) -> Finding:
+    if kind == "out-of-stock":
+        due = f", {item.arriving:,.0f} are due" if item.arriving else ""
+        title = f"{item.name} is out of stock{due}; {item.demand_per_day:.1f} a day are wanted."
+    else:
+        title = (
+            f"{item.name} will probably run out: {item.on_hand + item.arriving:.0f} units for an "
+            f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives."
+        )
+    advice = f"Order now: it takes {item.lead_time_days} days."
+    if item.overdue:
+        advice = f"Ask after the {item.overdue:.0f} units that are overdue. {advice}"
+    certain = kind == "out-of-stock" or item.probability >= 0.9
+    return Finding(
+        kind=kind,
+        resource=f"sku:{item.sku}",
+        severity=_severity(item.lost_revenue_per_day, demand_value, certain=certain),
+        title=title,
+        evidence=item.model_dump(exclude={"sku", "name"}),
+        impact_per_day=item.lost_revenue_per_day,
+        advice=advice,
+    )
+
+
+def _severity(loss: float, demand_value: float, *, certain: bool) -> Severity:
+    """By the share of the daily demand's value that is lost."""
+    share = loss / demand_value if demand_value > 0 else 0.0
+    if share >= NOTABLE_SHARE:
+        return Severity.ERROR if certain else Severity.WARNING
+    return Severity.WARNING if share >= NOTABLE_SHARE / 10 else Severity.INFO
+
+
+def surplus_findings(over: pd.DataFrame, dead: pd.DataFrame) -> list[Finding]:
+    """One finding for all overstock, one for all dead stock."""
+    cases = (
+        (
+            "dead-stock",
+            dead,
+            "have not sold for a quarter",
+            "Sell them off or return them.",
+        ),
+        ("overstock", over, "have stock for more than a year", "Order no more of them."),
+    )
+    return [
+        Finding(
+            kind=kind,
+            resource="store:assortment",
+            severity=Severity.INFO,
+            title=f"{len(rows)} items {what}; they tie up {rows['value'].sum():,.0f}.",
+            evidence={
+                "items": len(rows),
+                "value": float(rows["value"].sum()),
+                "skus": [str(sku) for sku in rows.nlargest(20, "value").index],
+            },
+            advice=advice,
+        )
+        for kind, rows, what, advice in cases
+        if len(rows)
+    ]
