@@ -121,8 +121,14 @@ def test_servers_hold_the_same_and_move_on_too(
     assert contents(url) == shop
 
 
-@pytest.mark.services
-@pytest.mark.parametrize("server", ["sqlite", "postgres_url", "mariadb_url"])
+@pytest.mark.parametrize(
+    "server",
+    [
+        "sqlite",
+        pytest.param("postgres_url", marks=pytest.mark.services),
+        pytest.param("mariadb_url", marks=pytest.mark.services),
+    ],
+)
 def test_somebody_else_s_tables_are_left_alone(
     server: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
