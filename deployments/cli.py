@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -114,6 +115,28 @@ def agents(as_json: AsJson = False) -> None:
         _print_json([agent.model_dump(mode="json") for agent in found])
     else:
         print_agents(found, out)
+
+
+@app.command()
+def connect(
+    url: Annotated[str, typer.Argument(help="For instance postgresql://reader@host/shop.")],
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Save it as a business file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at your SQL database and propose how the workflows read it; writes nothing to it.
+
+    Exit code 3 when something that the workflows need was not found.
+    """
+    from deployments.connecting import print_proposal, propose
+
+    proposal = _run(asyncio.to_thread(propose, url, write), as_json)
+    if as_json:
+        _print_json(proposal.model_dump(mode="json"))
+    else:
+        print_proposal(proposal, write, out)
+    raise typer.Exit(0 if proposal.complete else 3)
 
 
 @app.command()

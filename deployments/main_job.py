@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from blocks.ledger import Ledger
     from flows.reports import Report
 
-WORKFLOWS = ("daily-health-check", "sequential-workflow", "parallel-workflow")
+WORKFLOWS = ("sequential-workflow", "parallel-workflow", "daily-health-check")
+"""In the order of their reports: the last one stays on the screen."""
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,8 @@ def print_agents(found: list[AgentStatus], console: Console) -> None:
             highlight=False,
         )
         table = Table(box=None, padding=(0, 2), show_header=False)
+        for _ in ("capability", "action"):
+            table.add_column(no_wrap=True)
         for capability, actions in agent.actions.items():
             for number, (name, summary) in enumerate(actions.items()):
                 table.add_row("" if number else f"[cyan]{capability}[/]", name, escape(summary))
