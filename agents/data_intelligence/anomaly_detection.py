@@ -203,7 +203,7 @@ def _findings(anomalies: list[Anomaly], now: datetime) -> list[Finding]:
             severity=Severity.WARNING,
             title=(
                 f"{a.series} went far {a.direction} what it usually does: {a.peak_value:,.4g} "
-                f"instead of {a.expected:,.4g} at {a.peak_at:%Y-%m-%d %H:%M} UTC."
+                f"instead of {a.expected:,.4g} at {a.peak_at:%Y-%m-%d %H:%M} UTC"
             ),
             evidence=a.model_dump(mode="json", exclude={"series", "recent"}),
             advice="Look at what changed at that time.",

@@ -29,3 +29,8 @@ def worst_first(findings: list[Finding]) -> list[Finding]:
     return sorted(
         unique.values(), key=lambda f: (-f.severity.rank, -(f.impact_per_day or 0), f.fingerprint)
     )
+
+
+def count(n: int, what: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

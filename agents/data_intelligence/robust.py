@@ -12,28 +12,6 @@ Floats = NDArray[np.float64]
 NORMAL_MAD = 1.4826
 """MAD times this is the standard deviation, for normal data."""
 
-UNUSUAL = 3.5
-"""Robust z-score beyond which a value is unusual (Iglewicz and Hoaglin 1993)."""
-
-
-def median_and_spread(values: ArrayLike, floor: float = 0.05) -> tuple[float, float]:
-    """Median, and MAD scaled to a standard deviation.
-
-    Args:
-        values: At least one number.
-        floor: Least spread, as a share of the median: eight equal Mondays do not make a
-            difference of one penny a sensation.
-    """
-    x = np.asarray(values, dtype=float)
-    median = float(np.median(x))
-    spread = NORMAL_MAD * float(np.median(np.abs(x - median)))
-    return median, max(spread, floor * abs(median))
-
-
-def robust_z(value: float, median: float, spread: float) -> float | None:
-    """Distance from the median in spreads; None where the spread is zero."""
-    return (value - median) / spread if spread > 0 else None
-
 
 @dataclass(frozen=True)
 class Slope:

@@ -29,6 +29,19 @@ COLLAPSE_PERCENT = -50.0
 Unit = Literal["money", "orders", "units", "share", "days"]
 
 
+_METRICS: tuple[tuple[str, str, Unit], ...] = (
+    ("revenue", "Revenue", "money"),
+    ("orders", "Orders", "orders"),
+    ("units", "Units", "units"),
+    ("basket", "Revenue per order", "money"),
+    ("units-per-order", "Units per order", "units"),
+    ("return-rate", "Units returned per unit sold", "share"),
+)
+
+_GROUPS = (("revenue", "orders", "units"), ("basket", "units-per-order"), ("return-rate",))
+"""Figures that move together share one finding."""
+
+
 class Metric(Part):
     """One figure of the last trading day.
 
@@ -149,18 +162,6 @@ def analyze_daily_metrics(snapshot: Snapshot, now: datetime) -> DailyMetrics:
         ],
         findings=_findings(metrics, history.last),
     )
-
-
-_METRICS: tuple[tuple[str, str, Unit], ...] = (
-    ("revenue", "Revenue", "money"),
-    ("orders", "Orders", "orders"),
-    ("units", "Units", "units"),
-    ("basket", "Revenue per order", "money"),
-    ("units-per-order", "Units per order", "units"),
-    ("return-rate", "Units returned per unit sold", "share"),
-)
-
-_GROUPS = (("revenue", "orders", "units"), ("basket", "units-per-order"), ("return-rate",))
 
 
 def _daily_figures(history: TradingHistory, snapshot: Snapshot) -> pd.DataFrame:
@@ -308,10 +309,10 @@ def _title(metric: Metric, day: date) -> str:
     if metric.unit == "share":
         return (
             f"{metric.label} on {weekday} {day} were {metric.value:.1%}; "
-            f"on a usual {weekday} {usual:.1%}."
+            f"on a usual {weekday} {usual:.1%}"
         )
     change = metric.change_percent or 0.0
     return (
         f"{metric.label} on {weekday} {day} came to {metric.value:,.0f}, {abs(change):.0f}% "
-        f"{'below' if change < 0 else 'above'} a usual {weekday} ({usual:,.0f})."
+        f"{'below' if change < 0 else 'above'} a usual {weekday} ({usual:,.0f})"
     )

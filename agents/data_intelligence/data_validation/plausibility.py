@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from agents.data_intelligence.data_validation.report import Answer, answer, by_share, count
+from agents.data_intelligence.data_validation.report import Answer, answer, by_share
+from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import completed, since
 from blocks.findings import Finding
 from blocks.frames import Snapshot
@@ -51,7 +52,7 @@ def _orphans(skus: set[str], frame: str, what: str) -> list[Finding]:
             kind="data-inconsistent",
             resource=f"frame:{frame}",
             severity=Severity.WARNING,
-            title=f"{count(len(skus), 'SKU')}: {what} ({', '.join(sorted(skus)[:3])}).",
+            title=f"{count(len(skus), 'SKU')}: {what} ({', '.join(sorted(skus)[:3])})",
             evidence={"skus": sorted(skus)[:50], "count": len(skus)},
             advice="Add the missing rows, or retire these SKUs.",
         )
@@ -81,7 +82,7 @@ def _wild_days(wild: pd.DataFrame) -> Finding:
         severity=Severity.INFO,
         title=f"{count(len(wild), 'day')} with very many units of one SKU (the most: "
         f"{worst['units']:,.0f} of {worst['sku']} on {worst['date'].date()}); {back} of them "
-        "returned the same day.",
+        "returned the same day",
         evidence={
             "days": len(wild),
             "returned_same_day": back,
@@ -125,7 +126,7 @@ def _bad_prices(rows: pd.DataFrame, of: int, column: str, what: str) -> list[Fin
             resource=f"column:sales.{column}",
             severity=by_share(len(rows), of),
             title=f"{count(len(rows), 'row')} of sales: {what}, for instance "
-            f"{example['sku']} on {example['date'].date()}.",
+            f"{example['sku']} on {example['date'].date()}",
             evidence={"rows": len(rows), "skus": sorted(set(rows["sku"]))[:20]},
             advice="Check the prices of these SKUs.",
         )
@@ -141,7 +142,7 @@ def _unpriced(products: pd.DataFrame) -> list[Finding]:
             kind="data-inconsistent",
             resource="column:products.unit_price",
             severity=Severity.WARNING,
-            title=f"{count(len(skus), 'product')} without a price ({', '.join(skus[:3])}).",
+            title=f"{count(len(skus), 'product')} without a price ({', '.join(skus[:3])})",
             evidence={"skus": skus[:50], "count": len(skus)},
             advice="Give them a price.",
         )
@@ -163,7 +164,7 @@ def returns(snapshot: Snapshot, today: date) -> Answer:
             kind="returns-high",
             resource="metric:return-rate",
             severity=Severity.WARNING,
-            title=f"{share:.0%} of the units sold in the last quarter came back.",
+            title=f"{share:.0%} of the units sold in the last quarter came back",
             evidence={"units": sold, "returned": returned, "share": share},
             advice="Look for cancelled bulk orders and for faulty products.",
         )

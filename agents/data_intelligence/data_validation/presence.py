@@ -7,7 +7,8 @@ from math import prod
 
 import pandas as pd
 
-from agents.data_intelligence.data_validation.report import Answer, answer, by_share, count
+from agents.data_intelligence.data_validation.report import Answer, answer, by_share
+from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import TradingHistory, local_day
 from blocks.errors import DataError
 from blocks.findings import Finding
@@ -34,7 +35,7 @@ def completeness(snapshot: Snapshot) -> Answer:
                 kind="data-missing",
                 resource=f"frame:{name}",
                 severity=Severity.ERROR if name in ("sales", "orders") else Severity.WARNING,
-                title=f"The store's {name} {what}{f': {why}' if why else ''}.",
+                title=f"The store's {name} {what}{f': {why}' if why else ''}",
                 evidence={"frame": name, "reason": why},
                 advice="Check the store's mapping with ./orchestrator connect.",
             )
@@ -67,7 +68,7 @@ def soundness(snapshot: Snapshot) -> Answer:
                 severity=by_share(
                     problem.rows, len(snapshot.frames.get(problem.frame, ())) or rows
                 ),
-                title=f"{problem}.",
+                title=str(problem),
                 evidence={"rows": problem.rows, "reason": problem.reason},
                 advice="Correct these rows at their source.",
             )
@@ -109,7 +110,7 @@ def _old_snapshot(snapshot: Snapshot, now: datetime) -> list[Finding]:
             resource="store:snapshot",
             severity=Severity.WARNING,
             title=f"Data of {snapshot.taken_at:%Y-%m-%d %H:%M} UTC stand in for fresh ones: "
-            f"{snapshot.stale_because.rstrip('.')}.",
+            + snapshot.stale_because.rstrip("."),
             evidence={"age_hours": age.total_seconds() / 3600},
             advice="Bring the store's database back.",
         )
@@ -129,7 +130,7 @@ def _missing_since(history: TradingHistory, missing: list[date]) -> list[Finding
             resource="frame:sales",
             severity=Severity.INFO if holiday else severity,
             title=f"No sales since {history.last}: {count(len(missing), 'trading day')} "
-            f"missing{' (closed at this time last year too)' if holiday else ''}.",
+            f"missing{' (closed at this time last year too)' if holiday else ''}",
             evidence={
                 "last_sale": history.last.isoformat(),
                 "missing_days": [day.isoformat() for day in missing[:31]],
@@ -153,7 +154,7 @@ def _holes(history: TradingHistory) -> list[Finding]:
             resource="frame:sales",
             severity=Severity.INFO,
             title=f"{count(len(holes), 'usual trading day')} of the last four weeks had no "
-            f"sale: {', '.join(map(str, holes[:5]))}.",
+            f"sale: {', '.join(map(str, holes[:5]))}",
             evidence={"missing_days": [day.isoformat() for day in holes]},
             advice="Nothing to do if these were holidays.",
         )
@@ -172,7 +173,7 @@ def dates(snapshot: Snapshot, today: date) -> Answer:
             kind="data-inconsistent",
             resource="column:sales.date",
             severity=Severity.WARNING,
-            title=f"{count(len(future), 'row')} of sales lie after today ({today}).",
+            title=f"{count(len(future), 'row')} of sales lie after today ({today})",
             evidence={"rows": len(future), "latest": future["date"].max().date().isoformat()},
             advice="Check the store's time zone and clock; these rows are left out.",
         )
@@ -199,7 +200,7 @@ def stock_age(snapshot: Snapshot, now: datetime) -> Answer:
             kind="data-stale",
             resource="frame:stock",
             severity=Severity.WARNING,
-            title=f"No stock was updated since {newest:%Y-%m-%d %H:%M} UTC.",
+            title=f"No stock was updated since {newest:%Y-%m-%d %H:%M} UTC",
             evidence={"newest": newest.isoformat(), "age_hours": age.total_seconds() / 3600},
             advice="Check the job that updates the stock.",
         )

@@ -84,8 +84,3 @@ def by_share(rows: int, of: int) -> Severity:
     if share >= 0.2:
         return Severity.ERROR
     return Severity.WARNING if share >= 0.05 else Severity.INFO
-
-
-def count(n: int, what: str) -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

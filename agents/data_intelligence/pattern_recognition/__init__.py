@@ -110,7 +110,7 @@ def _trend_findings(trend: Trend | None) -> list[Finding]:
             severity=Severity.WARNING,
             title=(
                 f"Weekly revenue has been falling by {-trend.percent_per_week:.1f}% a week "
-                f"over {trend.weeks} weeks."
+                f"over {trend.weeks} weeks"
             ),
             evidence=trend.model_dump(),
             advice="Look at the best sellers that lost most, and at what changed in the shop.",

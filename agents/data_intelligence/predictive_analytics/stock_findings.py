@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 
-from agents.data_intelligence.result import Part
+from agents.data_intelligence.result import Part, count
 from blocks.findings import Finding
 from blocks.messages import Severity
 
@@ -72,8 +72,8 @@ def shortage_findings(
     cases.sort(key=lambda case: -case[1].lost_revenue_per_day)
     findings = [_shortage_finding(kind, item, demand_value) for kind, item in cases[:top]]
     for kind, title in (
-        ("out-of-stock", "{} more items are out of stock"),
-        ("stock-out-risk", "{} more items will probably run out before an order could arrive"),
+        ("out-of-stock", "out of stock"),
+        ("stock-out-risk", "likely to run out before an order could arrive"),
     ):
         others = [item for k, item in cases[top:] if k == kind]
         if others:
@@ -83,7 +83,7 @@ def shortage_findings(
                     kind=kind,
                     resource="store:assortment",
                     severity=_severity(loss, demand_value, certain=False),
-                    title=title.format(len(others)) + ".",
+                    title=f"{count(len(others), 'more item')} {title}",
                     evidence={"items": len(others), "skus": [i.sku for i in others[:20]]},
                     impact_per_day=loss,
                     advice="Order the items of the list, greatest loss first.",
@@ -95,11 +95,11 @@ def shortage_findings(
 def _shortage_finding(kind: str, item: ItemAtRisk, demand_value: float) -> Finding:
     if kind == "out-of-stock":
         due = f", {item.arriving:,.0f} are due" if item.arriving else ""
-        title = f"{item.name} is out of stock{due}; {item.demand_per_day:.1f} a day are wanted."
+        title = f"{item.name} is out of stock{due}; {item.demand_per_day:.1f} a day are wanted"
     else:
         title = (
             f"{item.name} will probably run out: {item.on_hand + item.arriving:.0f} units for an "
-            f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives."
+            f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives"
         )
     advice = f"Order now: it takes {item.lead_time_days} days."
     if item.overdue:
@@ -124,30 +124,32 @@ def _severity(loss: float, demand_value: float, *, certain: bool) -> Severity:
     return Severity.WARNING if share >= NOTABLE_SHARE / 10 else Severity.INFO
 
 
-def surplus_findings(over: pd.DataFrame, dead: pd.DataFrame) -> list[Finding]:
+def surplus_findings(over: pd.DataFrame, dead: pd.DataFrame, currency: str) -> list[Finding]:
     """One finding for all overstock, one for all dead stock."""
     cases = (
-        (
-            "dead-stock",
-            dead,
-            "have not sold for a quarter",
-            "Sell them off or return them.",
-        ),
-        ("overstock", over, "have stock for more than a year", "Order no more of them."),
+        ("dead-stock", dead, "not sold for a quarter", "Sell them off or return them."),
+        ("overstock", over, "with stock for more than a year", "Order no more of them."),
     )
     return [
-        Finding(
-            kind=kind,
-            resource="store:assortment",
-            severity=Severity.INFO,
-            title=f"{len(rows)} items {what}; they tie up {rows['value'].sum():,.0f}.",
-            evidence={
-                "items": len(rows),
-                "value": float(rows["value"].sum()),
-                "skus": [str(sku) for sku in rows.nlargest(20, "value").index],
-            },
-            advice=advice,
-        )
+        _surplus_finding(kind, rows, what, advice, currency)
         for kind, rows, what, advice in cases
         if len(rows)
     ]
+
+
+def _surplus_finding(
+    kind: str, rows: pd.DataFrame, what: str, advice: str, currency: str
+) -> Finding:
+    value = float(rows["value"].sum())
+    return Finding(
+        kind=kind,
+        resource="store:assortment",
+        severity=Severity.INFO,
+        title=f"{count(len(rows), 'item')} {what}: {value:,.0f} {currency} tied up",
+        evidence={
+            "items": len(rows),
+            "value": value,
+            "skus": [str(sku) for sku in rows.nlargest(20, "value").index],
+        },
+        advice=advice,
+    )

@@ -105,7 +105,7 @@ def assess_stock_risk(
         table.loc[group.index, "probability"] = spread.exceeds(available)
         table.loc[group.index, "lost_units"] = spread.shortage(available)
     table["lost_per_day"] = table["lost_units"] / table["lead_time"] * table["price"]
-    return _judge(table, model.today, top)
+    return _judge(table, model.today, top, snapshot.currency)
 
 
 def _names(snapshot: Snapshot, skus: pd.Index) -> pd.Series:
@@ -158,7 +158,7 @@ def _on_order(
     )
 
 
-def _judge(table: pd.DataFrame, today: date, top: int) -> StockRisk:
+def _judge(table: pd.DataFrame, today: date, top: int, currency: str) -> StockRisk:
     table = table.sort_values(["lost_per_day", "demand_per_day"], ascending=False)
     empty = table["on_hand"] <= 0
     selling = table["last_sold"] >= pd.Timestamp(today - timedelta(days=DEAD_DAYS))
@@ -169,7 +169,7 @@ def _judge(table: pd.DataFrame, today: date, top: int) -> StockRisk:
     dead = table[~empty & ~selling]
     demand_value = float((table["demand_per_day"] * table["price"]).sum())
     findings = shortage_findings(out, risk, demand_value, top)
-    findings += surplus_findings(over, dead)
+    findings += surplus_findings(over, dead, currency)
     return StockRisk(
         as_of=today,
         items=len(table),
