@@ -33,7 +33,8 @@ class OptimizationPlan(BaseModel):
         currency: ISO code of the money in it.
         proposals: Money first, the most worth first; then time, then space.
         benefit_per_day: Sum of all proposals that are worth money, per day.
-        missing: What could not be considered, and why.
+        not_considered: Insights that were not given.
+        missing: What could not be had, and why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +43,7 @@ class OptimizationPlan(BaseModel):
     currency: str
     proposals: list[Proposal] = Field(default_factory=list)
     benefit_per_day: float = 0.0
+    not_considered: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
 
 
@@ -57,10 +59,9 @@ async def optimize(
 
     Args:
         insights: Results of other actions, as models or plain dicts; all optional. Keys:
-            ``stock_risk`` (data-intelligence.assess_stock_risk), ``daily_metrics``
-            (data-intelligence.analyze_daily_metrics), ``integrations``
-            (integration-specialist.check_integrations), ``health``
-            (sre-reliability.assess_health or comprehensive_health_check).
+            ``stock_risk`` and ``patterns`` (the ``stock`` and ``patterns`` of
+            data-intelligence.analyze), ``daily_metrics`` (of analyze_daily_metrics),
+            ``integrations`` (of integration-specialist's checks), ``health`` (of our own).
         business: Whose connections are judged, and whose currency counts.
         prefect: Where the run history of the last 7 days is.
         ledger: Where the agents' calls are.
@@ -71,7 +72,7 @@ async def optimize(
     """
     known = Insights.read(insights)
     currency = business.currency
-    missing = [f"{key}: not given" for key in Insights.model_fields if getattr(known, key) is None]
+    missing: list[str] = []
     found: list[Proposal] = []
     if known.stock_risk:
         found += stock.replenish(known.stock_risk, currency)
@@ -96,6 +97,7 @@ async def optimize(
         currency=currency,
         proposals=rank(found),
         benefit_per_day=sum(p.expected_benefit for p in found if p.unit not in _UNITS),
+        not_considered=known.absent,
         missing=missing,
     )
 

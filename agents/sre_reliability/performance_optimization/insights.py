@@ -6,6 +6,7 @@ Agents don't import one another: these models name the fields that are read, and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -61,7 +62,15 @@ class StockRisk(_Read):
     dead_value: float = 0.0
 
 
-class Revenue(_Read):
+class Patterns(_Read):
+    """Revenue of a period, first and last day included."""
+
+    first: date
+    last: date
+    revenue: float
+
+
+class DailyMetrics(_Read):
     """What the store usually earns per calendar day."""
 
     typical_revenue_per_day: float | None = None
@@ -88,10 +97,11 @@ class Health(_Read):
 
 
 class Insights(_Read):
-    """Everything is optional: what is absent leads to no proposal, and is named as missing.
+    """Everything is optional: what is absent leads to no proposal.
 
     Attributes:
-        stock_risk: Result of ``data-intelligence.assess_stock_risk``.
+        stock_risk: Result of ``data-intelligence.assess_stock_risk``: ``stock`` of an analysis.
+        patterns: Result of ``data-intelligence.find_patterns``: ``patterns`` of an analysis.
         daily_metrics: Result of ``data-intelligence.analyze_daily_metrics``.
         integrations: Result of ``integration-specialist.check_integrations`` or
             ``validate_all_integrations``.
@@ -99,7 +109,8 @@ class Insights(_Read):
     """
 
     stock_risk: StockRisk | None = None
-    daily_metrics: Revenue | None = None
+    patterns: Patterns | None = None
+    daily_metrics: DailyMetrics | None = None
     integrations: Integrations | None = None
     health: Health | None = None
 
@@ -125,6 +136,21 @@ class Insights(_Read):
             ) from None
 
     @property
+    def absent(self) -> list[str]:
+        """What proposals could have come from, and was not given."""
+        given = {
+            "stock_risk": self.stock_risk,
+            "revenue": self.revenue_per_day,
+            "integrations": self.integrations,
+            "health": self.health,
+        }
+        return [topic for topic, value in given.items() if value is None]
+
+    @property
     def revenue_per_day(self) -> float | None:
         """Usual revenue per calendar day; None when unknown."""
-        return self.daily_metrics.typical_revenue_per_day if self.daily_metrics else None
+        if self.daily_metrics and self.daily_metrics.typical_revenue_per_day is not None:
+            return self.daily_metrics.typical_revenue_per_day
+        if self.patterns is None:
+            return None
+        return self.patterns.revenue / ((self.patterns.last - self.patterns.first).days + 1)

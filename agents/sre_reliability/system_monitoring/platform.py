@@ -17,10 +17,10 @@ from blocks.messages import Severity
 from blocks.prefect_api import PrefectHealth, RunInfo
 from blocks.stores import StoreDatabase
 
-STORE_BUDGET_MS = 500.0
+STORE_BUDGET_MS = 1000.0
 """A trivial query, connecting included, should not take longer."""
 
-LEDGER_BUDGET_MS = 250.0
+LEDGER_BUDGET_MS = 1000.0
 """Making what is queued durable should not take longer."""
 
 PREFECT_BUDGET_MS = 2000.0

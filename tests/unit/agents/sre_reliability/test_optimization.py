@@ -6,8 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agents.data_intelligence import business_intelligence, pattern_recognition
+from agents.data_intelligence.predictive_analytics import stock_risk
+from agents.integration_specialist import api_management
 from agents.sre_reliability.performance_optimization import (
     Insights,
+    insights,
     own_runs,
     rank,
     services,
@@ -220,14 +224,38 @@ def test_insights_take_models_and_dicts_and_ignore_what_they_do_not_use():
         {
             "stock_risk": {"at_risk": [item().model_dump()], "as_of": "2026-03-02"},
             "daily_metrics": {"typical_revenue_per_day": 12.5},
+            "integrations": Integrations(),
             "else": 1,
         }
     )
     assert known.stock_risk == StockRisk(at_risk=[item()])
     assert known.revenue_per_day == 12.5
-    assert known.health is None
+    assert known.absent == ["health"]
+
+
+def test_revenue_per_day_comes_from_the_period_when_no_day_tells_it():
+    patterns = {"first": "2026-01-01", "last": "2026-01-10", "revenue": 5000}
+    assert Insights.read({"patterns": patterns}).revenue_per_day == 500
+    assert Insights.read({}).revenue_per_day is None
 
 
 def test_insights_of_another_shape_are_refused_by_name():
     with pytest.raises(InvalidMessage, match=r"insights.stock_risk.at_risk.0.sku"):
         Insights.read({"stock_risk": {"at_risk": [{"name": "x"}]}})
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (ItemAtRisk, stock_risk.ItemAtRisk),
+        (SurplusItem, stock_risk.SurplusItem),
+        (StockRisk, stock_risk.StockRisk),
+        (insights.Patterns, pattern_recognition.Patterns),
+        (insights.DailyMetrics, business_intelligence.DailyMetrics),
+        (Integrations, api_management.IntegrationReport),
+        (Connection, api_management.ConnectionCheck),
+    ],
+)
+def test_the_other_agents_results_have_the_fields_that_are_read(ours, theirs):
+    # Agents don't import one another; this holds the two sides together.
+    assert set(ours.model_fields) <= set(theirs.model_fields)
