@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import PrefectHTTPStatusError
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
 from blocks.partners import SupplierConnection
 from blocks.services import MonitoredService
 from blocks.settings import get_settings
 from blocks.sql import parse_url
-from blocks.stores import StoreDatabase
+from blocks.stores import FrameMapping, Join, StoreDatabase
 
 SAMPLE = "sample"
 """Origin of the sample business, which steps back as soon as there is another."""
@@ -199,7 +198,7 @@ def _from_document(document: BlockDocument) -> BusinessBlock:
         return kind.model_validate(document.data)
     except ValidationError as error:
         raise ConfigurationError(
-            f"The block {slug}/{document.name} cannot be used: {_faults(kind, error, '')}.",
+            f"The block {slug}/{document.name} cannot be used: {_faults(error, '')}.",
             hint="Edit it in the Prefect UI under Blocks.",
         ) from None
 
@@ -244,20 +243,35 @@ def _build_list(kind: type[B], document: dict[str, Any], section: str) -> list[B
 def _build(kind: type[B], entry: Any, path: str) -> B:
     if not isinstance(entry, dict):
         raise ConfigurationError(f"{path} must be a table.", hint=f"Write [{path}].")
-    _refuse_unknown(entry, list(kind.model_fields), path)
+    _refuse_unknown_in(kind, entry, path)
     try:
         return kind.model_validate({"origin": "file", **entry})
     except ValidationError as error:
-        raise ConfigurationError(f"{_faults(kind, error, path)}.") from None
+        raise ConfigurationError(f"{_faults(error, path)}.") from None
 
 
-def _faults(kind: type[Block], error: ValidationError, path: str) -> str:
+def _faults(error: ValidationError, path: str) -> str:
     """Each fault with its key path, never with its value, which may be a secret."""
     faults = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
-        key = ".".join(filter(None, [path, *map(str, fault["loc"])]))
+        key = path
+        for step in fault["loc"]:
+            key += f"[{step}]" if isinstance(step, int) else f".{step}" if key else str(step)
         faults.append(f"{key}: {fault['msg'].removeprefix('Value error, ')}")
     return "; ".join(faults)
+
+
+def _refuse_unknown_in(kind: type[BaseModel], entry: dict[str, Any], path: str) -> None:
+    """Unknown keys of a block and of the models inside it: a Prefect block would take them."""
+    _refuse_unknown(entry, list(kind.model_fields), path)
+    if kind is StoreDatabase and isinstance(entry.get("frames"), dict):
+        for name, frame in entry["frames"].items():
+            if isinstance(frame, dict):
+                _refuse_unknown_in(FrameMapping, frame, f"{path}.frames.{name}")
+    if kind is FrameMapping and isinstance(entry.get("joins"), list):
+        for position, join in enumerate(entry["joins"]):
+            if isinstance(join, dict):
+                _refuse_unknown_in(Join, join, f"{path}.joins[{position}]")
 
 
 def _refuse_unknown(table: dict[str, Any], known: list[str], path: str) -> None:
@@ -265,7 +279,7 @@ def _refuse_unknown(table: dict[str, Any], known: list[str], path: str) -> None:
         if key not in known:
             close = get_close_matches(key, known, n=1, cutoff=0.5)
             raise ConfigurationError(
-                f"{'.'.join(filter(None, [path, key]))}: there is no such key.",
+                f"{path}{'.' if path else ''}{key}: there is no such key.",
                 hint=f"Did you mean {close[0]!r}?" if close else f"There is {', '.join(known)}.",
             )
 

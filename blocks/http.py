@@ -195,8 +195,8 @@ def _system_reason(error: BaseException | None) -> str:
     while error is not None:
         if isinstance(error, OSError) and error.strerror:
             # asyncio puts words of its own in place of the system's for a failed connect.
-            plain = type(error).__module__ == "builtins" and error.errno
-            reason = os.strerror(error.errno) if plain else error.strerror
+            system = type(error).__module__ == "builtins" and error.errno
+            reason = os.strerror(system) if system else error.strerror
         error = error.__cause__ or error.__context__
     return reason
 

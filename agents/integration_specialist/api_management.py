@@ -14,6 +14,7 @@ from blocks.business import Business
 from blocks.errors import (
     ConfigurationError,
     OrchestratorError,
+    SourceError,
     SourceGarbled,
     SourceRefused,
     SourceTimeout,
@@ -224,8 +225,13 @@ async def _validate_supplier(supplier: SupplierConnection, now: datetime) -> _Ch
 
 async def _check_service(service: MonitoredService, now: datetime, deep: bool) -> _Checked:
     probe = await service.probe(now)
-    reached = probe.status is not None
-    samples = await service.scrape() if deep and reached and service.metrics_url else None
+    reached, details = probe.status is not None, [probe.detail]
+    samples: dict[str, float] | None = None
+    if deep and reached and service.metrics_url:
+        try:
+            samples = await service.scrape()
+        except SourceError as error:
+            samples, details = {}, [probe.detail, error.what]
     result = ConnectionCheck(
         name=service.name,
         kind="service",
@@ -235,7 +241,7 @@ async def _check_service(service: MonitoredService, now: datetime, deep: bool) -
         latency_ms=probe.latency_ms,
         clock_skew_s=probe.clock_skew_s,
         rows=None if samples is None else len(samples),
-        detail=probe.detail,
+        detail="; ".join(filter(None, details)),
     )
     return result, []
 
