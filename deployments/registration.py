@@ -83,7 +83,7 @@ async def register(
                 await save_pool(client, pool)
             await _save_variables(client, settings)
             saved = await _save_blocks(business or _business_of(settings), origin)
-            await _deploy(file)
+            await _deploy(client, file)
             return Registration(
                 api_url=str(client.api_url).rstrip("/"),
                 pools=[pool.name for pool in ours.work_pools],
@@ -212,26 +212,27 @@ async def _save_blocks(business: Business | None, origin: str) -> list[str]:
     return await save_business(business, origin=origin) if business else []
 
 
-async def _deploy(file: Path) -> None:
+async def _deploy(client: PrefectClient, file: Path) -> None:
     """What ``prefect deploy --all --no-prompt`` does, without its subprocess (5 s)."""
     from prefect.cli.deploy._config import _load_deploy_configs_and_actions
-    from prefect.cli.deploy._core import _run_multi_deploy
+    from prefect.cli.deploy._core import _run_single_deploy
     from rich.console import Console
 
     console = Console(file=io.StringIO())
     stanzas, actions = _load_deploy_configs_and_actions(file, console=console)
     with _working_directory(PROJECT_ROOT):
-        try:
-            await _run_multi_deploy(
-                stanzas,
-                actions,
-                deploy_all=True,
-                prefect_file=file,
-                console=console,
-                is_interactive=lambda: False,
-            )
-        except ValueError as error:
-            raise ConfigurationError(f"{file} cannot be deployed: {error}") from None
+        for stanza in stanzas:
+            try:
+                await _run_single_deploy(
+                    stanza,
+                    actions,
+                    client=client,
+                    prefect_file=file,
+                    console=console,
+                    is_interactive=lambda: False,
+                )
+            except ValueError as error:
+                raise ConfigurationError(f"{stanza['name']} cannot be deployed: {error}") from None
 
 
 @contextmanager
