@@ -1,0 +1,128 @@
+"""One look at one connection: what came of it, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from agents.integration_specialist.api_management.findings import (
+    clock,
+    failure,
+    slow,
+    unreadable_frames,
+    unusable_offers,
+)
+from agents.integration_specialist.api_management.report import ConnectionCheck, Kind
+from blocks.errors import OrchestratorError, SourceError, SourceGarbled, SourceRefused
+from blocks.findings import Finding
+from blocks.partners import SupplierConnection
+from blocks.services import MonitoredService
+from blocks.stores import STORE_FRAMES, StoreDatabase
+
+SAMPLE_ROWS = 1000
+"""How many of the newest rows of each frame are held against its contract."""
+
+Checked = tuple[ConnectionCheck, list[Finding]]
+
+
+async def guarded(
+    kind: Kind,
+    name: str,
+    check: Callable[..., Awaitable[Checked]],
+    *args: Any,
+) -> Checked:
+    """The check's result; a failure becomes part of it, whatever the error says it is."""
+    try:
+        result, findings = await check(*args)
+    except OrchestratorError as error:
+        reached = isinstance(error, SourceRefused | SourceGarbled)
+        result = ConnectionCheck(
+            name=name,
+            kind=kind,
+            reached=reached,
+            authenticated=not isinstance(error, SourceRefused) if reached else None,
+            shape_ok=False if isinstance(error, SourceGarbled) else None,
+            detail=error.what,
+        )
+        findings = [failure(kind, name, error)]
+    if kind == "service":
+        return result, []
+    return result, findings + clock(result)
+
+
+async def check_store(store: StoreDatabase, deep: bool) -> Checked:
+    """Connect to the store; when ``deep``, hold its newest rows against their contracts."""
+    check = await store.check(SAMPLE_ROWS if deep else 0)
+    unreadable = {s.name: s.error for s in check.samples if s.error}
+    absent = [name for name in STORE_FRAMES if name not in store.frames]
+    details = [f"{name}: {error}" for name, error in unreadable.items()]
+    details += [str(problem) for sample in check.samples for problem in sample.problems]
+    details += [f"{name} is not mapped" for name in absent]
+    result = ConnectionCheck(
+        name=store.name,
+        kind="store",
+        reached=True,
+        authenticated=True,
+        shape_ok=not unreadable if deep else None,
+        latency_ms=round(check.latency_ms, 1),
+        clock_skew_s=check.clock_skew_s,
+        rows=sum(sample.seen for sample in check.samples) if deep else None,
+        detail="; ".join(details) if deep else "",
+    )
+    return result, unreadable_frames(store.name, check.samples)
+
+
+async def check_supplier(supplier: SupplierConnection, now: datetime) -> Checked:
+    """Make the supplier's cheapest request."""
+    answer = await supplier.check()
+    result = ConnectionCheck(
+        name=supplier.name,
+        kind="supplier",
+        reached=True,
+        authenticated=True,
+        latency_ms=round(answer.latency_ms, 1),
+        clock_skew_s=answer.clock_skew_s,
+    )
+    return result, slow(supplier, answer.latency_ms)
+
+
+async def validate_supplier(supplier: SupplierConnection, now: datetime) -> Checked:
+    """Fetch the supplier's offers and hold them against their contract."""
+    answer = await supplier.fetch_offers(now)
+    result = ConnectionCheck(
+        name=supplier.name,
+        kind="supplier",
+        reached=True,
+        authenticated=True,
+        shape_ok=not answer.frame.empty,
+        latency_ms=round(answer.latency_ms, 1),
+        clock_skew_s=answer.clock_skew_s,
+        rows=answer.rows,
+        detail="; ".join(map(str, answer.problems)),
+    )
+    return result, [*slow(supplier, answer.latency_ms), *unusable_offers(answer)]
+
+
+async def check_service(service: MonitoredService, now: datetime, deep: bool) -> Checked:
+    """Probe the service; when ``deep``, read its metrics too."""
+    probe = await service.probe(now)
+    reached, details = probe.status is not None, [probe.detail]
+    samples: dict[str, float] | None = None
+    if deep and reached and service.metrics_url:
+        try:
+            samples = await service.scrape()
+        except SourceError as error:
+            samples, details = {}, [probe.detail, error.what]
+    result = ConnectionCheck(
+        name=service.name,
+        kind="service",
+        reached=reached,
+        authenticated=None if probe.status is None else probe.status not in (401, 403),
+        shape_ok=None if samples is None else bool(samples),
+        latency_ms=probe.latency_ms,
+        clock_skew_s=probe.clock_skew_s,
+        rows=None if samples is None else len(samples),
+        detail="; ".join(filter(None, details)),
+    )
+    return result, []

@@ -1,0 +1,54 @@
+"""What is reported of connections."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from blocks.findings import Finding
+
+Kind = Literal["store", "supplier", "service"]
+
+
+class ConnectionCheck(BaseModel):
+    """What one connection answered. None means: not looked at, or cannot be known.
+
+    Attributes:
+        name: The connection's name.
+        kind: What it connects to.
+        reached: It answered.
+        authenticated: It knows us.
+        shape_ok: Its answer is what the connection promises.
+        latency_ms: Time to its complete answer.
+        clock_skew_s: Its clock minus ours.
+        rows: How many rows it gave.
+        detail: What is wrong or noteworthy, in words.
+    """
+
+    name: str
+    kind: Kind
+    reached: bool
+    authenticated: bool | None = None
+    shape_ok: bool | None = None
+    latency_ms: float | None = None
+    clock_skew_s: float | None = None
+    rows: int | None = None
+    detail: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing that was looked at is wrong."""
+        return self.reached and self.authenticated is not False and self.shape_ok is not False
+
+
+class IntegrationReport(BaseModel):
+    """All connections, and what is wrong with those to the store and the suppliers.
+
+    Services appear among the checks only: what is wrong with them is for sre-reliability to say.
+    """
+
+    checked_at: datetime
+    checks: list[ConnectionCheck]
+    findings: list[Finding]
