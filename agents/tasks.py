@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -42,6 +43,16 @@ from blocks.prefect_api import PrefectApi
 
 RETRY_DELAYS = [0.5, 1.0, 2.0, 4.0, 8.0]
 """Seconds before each retry; Prefect spreads them (jitter factor 1) so that callers don't herd."""
+
+
+def _no_empty_traceback(record: logging.LogRecord) -> bool:
+    # Prefect asks for a traceback where a returned state has none: "NoneType: None" in the log.
+    if record.exc_info == (None, None, None):
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("prefect.task_runs").addFilter(_no_empty_traceback)
 
 
 @dataclass(frozen=True)

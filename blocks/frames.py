@@ -144,6 +144,7 @@ class Problem:
         reason: What is wrong, in words.
         rows: How many rows it concerns (0 when the frame never came).
         example: One offending value, as text.
+        kept: Whether the rows are in the frame all the same: odd, but not wrong for sure.
     """
 
     frame: str
@@ -151,6 +152,7 @@ class Problem:
     reason: str
     rows: int = 0
     example: str = ""
+    kept: bool = False
 
     def __str__(self) -> str:
         where = f"{self.frame}.{self.column}" if self.column else self.frame
@@ -193,6 +195,11 @@ class Snapshot:
                     hint="Check the store's mapping with ./orchestrator connect.",
                 )
         return tuple(self.frames[name] for name in names)
+
+    def names(self) -> dict[str, str]:
+        """Product names by SKU, as far as they are known."""
+        products = self.frames.get("products")
+        return {} if products is None else dict(zip(products["sku"], products["name"], strict=True))
 
 
 def conform(
@@ -256,8 +263,8 @@ def _read_as(column: pd.Series[Any], contract: pa.Column) -> pd.Series[Any]:
         # A zone that a value carries is honoured; one it lacks is taken to be the column's own:
         # UTC for instants, store time for days (whose reader has put aware values there before).
         read = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
-        naive = read.dt.tz_localize(None).astype(_DAY)
-        return naive.dt.tz_localize("UTC") if "UTC" in kind else naive
+        read = read.dt.as_unit("us")
+        return read if "UTC" in kind else read.dt.tz_localize(None)
     if kind == "float64":
         return pd.to_numeric(column, errors="coerce").astype(float)
     text = column.where(column.isna(), column.astype(str).str.strip())

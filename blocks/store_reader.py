@@ -14,8 +14,10 @@ from sqlalchemy import exc
 
 from blocks import sql
 from blocks.errors import ContractViolation, DataError, EmptySource
-from blocks.frames import CONTRACTS, ORDERS, SALES, Problem, Snapshot, conform
+from blocks.frames import CONTRACTS, Problem, Snapshot, conform
+from blocks.sql_schema import Schema, find_column
 from blocks.store_dates import in_zone
+from blocks.trading_days import DAY, Period, by_day, repeated, within
 
 if TYPE_CHECKING:
     from blocks.stores import FrameMapping, StoreDatabase
@@ -25,9 +27,6 @@ Columns: TypeAlias = dict[str, sa.ColumnElement[Any]]
 
 MAY_BE_EMPTY = frozenset({"open_orders"})
 """Frames for which no rows is an answer, not a failure."""
-
-_LINE = ["order_id", "sku", "sold_at", "units", "unit_price"]
-_DAY = timedelta(days=1)
 
 
 def read_store(store: StoreDatabase, now: datetime) -> Snapshot:
@@ -102,21 +101,12 @@ def check_store(store: StoreDatabase, rows: int) -> StoreCheck:
         return StoreCheck(latency_ms, skew, [reader.newest(n, m, rows) for n, m in mappings])
 
 
-@dataclass(frozen=True)
-class Period:
-    """Rows wanted by date: ``start`` <= ``column`` < ``end``, in store time."""
-
-    column: str
-    start: pd.Timestamp
-    end: pd.Timestamp
-
-
 class FrameReader:
     """Reads frames through one connection."""
 
     def __init__(self, connection: sa.Connection, zone: ZoneInfo) -> None:
         self._connection = connection
-        self._schema = sql.Schema(connection)
+        self._schema = Schema(connection)
         self._zone = zone
 
     def read(
@@ -145,11 +135,11 @@ class FrameReader:
         if period:
             if capped:  # the first day is cut somewhere in the middle
                 first = frame[period.column].min().normalize()
-                frame = frame[frame[period.column] >= first + _DAY]
-            frame, future = _within(frame, period, name)
+                frame = frame[frame[period.column] >= first + DAY]
+            frame, future = within(frame, period, name)
             problems += future
         if name == "sale_lines":
-            problems += _repeated(frame)
+            problems += repeated(frame)
         if frame.empty and not raw.empty:
             why = "; ".join(map(str, problems)) or "none is in the period"
             raise ContractViolation(f"no row of {mapping.table} is usable: {why}.")
@@ -195,7 +185,7 @@ class FrameReader:
 
 
 def statement(
-    schema: sql.Schema, name: str, mapping: FrameMapping, period: Period | None = None
+    schema: Schema, name: str, mapping: FrameMapping, period: Period | None = None
 ) -> tuple[Select, Columns]:
     """The SELECT that a mapping means, and its columns by our names.
 
@@ -207,19 +197,19 @@ def statement(
     for join in mapping.joins:
         joined = {join.table: schema.table(join.table, name)}
         pairs = [
-            sql.find_column(left, tables, name) == sql.find_column(right, joined, name)
+            find_column(left, tables, name) == find_column(right, joined, name)
             for left, right in join.on.items()
         ]
         source = source.outerjoin(joined[join.table], sa.and_(*pairs))
         tables |= joined
-    columns = {o: sql.find_column(theirs, tables, name) for o, theirs in mapping.columns.items()}
+    columns = {o: find_column(theirs, tables, name) for o, theirs in mapping.columns.items()}
     select: Select = sa.select(*(_as_stored(c).label(ours) for ours, c in columns.items()))
     select = select.select_from(source)
     for theirs, values in mapping.where.items():
-        column = sql.find_column(theirs, tables, name)
+        column = find_column(theirs, tables, name)
         select = select.where(column.in_(values) if values else column.is_(None))
     for theirs, values in mapping.where_not.items():
-        column = sql.find_column(theirs, tables, name)
+        column = find_column(theirs, tables, name)
         kept = sa.or_(column.is_(None), column.not_in(values)) if values else column.is_not(None)
         select = select.where(kept)
     if period and period.column in columns and _is_dated(columns[period.column]):
@@ -235,7 +225,7 @@ def _since(
     Rows without a date come along: they are for the contract to set aside, and to be told.
     """
     stored = _as_stored(column)
-    earliest = (start - _DAY).to_pydatetime()
+    earliest = (start - DAY).to_pydatetime()
     if dialect != "sqlite":
         return sa.or_(column >= earliest, stored.is_(None))
     # SQLite keeps dates as text, or as anything: only ISO text can be compared here.
@@ -257,63 +247,6 @@ def _as_stored(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _is_dated(column: sa.ColumnElement[Any]) -> bool:
     return isinstance(column.type, sa.Date | sa.DateTime)
-
-
-def by_day(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Add order lines up by trading day.
-
-    Args:
-        lines: Valid rows of contract SALE_LINES.
-
-    Returns:
-        ``sales`` (one row per day and SKU) and ``orders`` (one row per day). Returns lower the
-        revenue of the day they came back; ``units`` counts only what was sold; a day's ``orders``
-        are the distinct orders with at least one unit sold.
-    """
-    sold = lines["units"].clip(lower=0)
-    table = pd.DataFrame(
-        {
-            "date": lines["sold_at"].dt.normalize(),
-            "sku": lines["sku"],
-            "units": sold,
-            "returned": sold - lines["units"],
-            "revenue": lines["units"] * lines["unit_price"],
-        }
-    )
-    sales = table.groupby(["date", "sku"], as_index=False, sort=True).sum()
-    orders = table.groupby("date", as_index=False, sort=True)[["units", "revenue"]].sum()
-    bought = lines["order_id"][sold > 0].groupby(table["date"]).nunique()
-    orders.insert(1, "orders", orders["date"].map(bought).fillna(0.0).astype(float))
-    return SALES.validate(sales), ORDERS.validate(orders)
-
-
-def _within(frame: pd.DataFrame, period: Period, name: str) -> tuple[pd.DataFrame, list[Problem]]:
-    """Rows of the period. Today's are not over yet; later ones are a mistake worth telling."""
-    when = frame[period.column]
-    future = when >= period.end + _DAY
-    problems = []
-    if future.any():
-        example = str(when[future].iloc[0])
-        problems.append(
-            Problem(name, period.column, "dated in the future", int(future.sum()), example)
-        )
-    return frame[(when >= period.start) & (when < period.end)], problems
-
-
-def _repeated(lines: pd.DataFrame) -> list[Problem]:
-    """Count exact duplicates, and keep them.
-
-    A basket may hold an item on two lines, and only the store can tell that from a double import.
-    """
-    again = lines.duplicated(subset=_LINE)
-    if not again.any():
-        return []
-    reason = "exact duplicates of another line; kept, since a basket may hold an item twice"
-    return [
-        Problem(
-            "sale_lines", "", reason, int(again.sum()), f"order {lines['order_id'][again].iloc[0]}"
-        )
-    ]
 
 
 def _absent(snapshot: Snapshot) -> list[Problem]:

@@ -45,7 +45,7 @@ def print_report(report: Report, console: Console) -> None:
     for section in report.sections:
         _print_section(section, console)
     if report.missing:
-        console.print("\n[bold yellow]What is missing[/]")
+        console.print("\n[bold yellow]What is missing or set aside[/]")
         for line in report.missing:
             console.print(f"  • {escape(line)}")
 

@@ -39,7 +39,10 @@ def as_markdown(report: Report) -> str:
     for section in report.sections:
         parts += _section(section)
     if report.missing:
-        parts += ["## What is missing", "\n".join(f"- {_cell(line)}" for line in report.missing)]
+        parts += [
+            "## What is missing or set aside",
+            "\n".join(f"- {_cell(line)}" for line in report.missing),
+        ]
     return "\n\n".join(parts) + "\n"
 
 

@@ -12,8 +12,9 @@ from pydantic import Field
 from agents.tasks import Reply
 from blocks.findings import Finding
 from blocks.ledger.records import RemediationStatus
-from blocks.messages import Severity, utc_now
+from blocks.messages import utc_now
 from flows import sections
+from flows.fetching import fetch_everything
 from flows.orchestrator import (
     DATA,
     INTEGRATION,
@@ -21,12 +22,13 @@ from flows.orchestrator import (
     Orchestrator,
     conclude,
     findings_of,
+    result_of,
     what_is_missing,
     workflow_run,
 )
 from flows.remediation import remediate
-from flows.reports import RemediationLine, Report, Section, count
-from flows.triage import rank
+from flows.reports import RemediationLine, Report, Section
+from flows.triage import rank, things_to_know
 
 
 @flow(
@@ -63,8 +65,11 @@ async def daily_health_check(
             team.ask(SRE, "comprehensive_health_check"),
             _look_at_data(team),
         )
-        replies = [integrations, health, *data.values()]
-        findings = rank(findings_of(*replies), _revenue_per_day(data))
+        metrics = result_of("analyze_daily_metrics", data)
+        findings = rank(
+            findings_of(integrations, health, *data),
+            metrics.typical_revenue_per_day if metrics else None,
+        )
         remedies = await remediate(team, findings) if remediate_issues else []
         if _is_fresh_again(remedies):
             data = await _look_at_data(team)  # the report is about today, not about last time
@@ -78,30 +83,25 @@ async def daily_health_check(
             headline=_headline(findings, remedies, data, team.business.currency),
             currency=team.business.currency,
             timezone=team.business.timezone,
-            sections=_sections(integrations, health, data, team.business.currency, top),
+            sections=_sections([*data, health, integrations], team.business.currency, top),
             findings=findings,
             remediations=remedies,
-            missing=what_is_missing(team.failures, integrations, health, *data.values()),
+            missing=what_is_missing(team.failures, integrations, health, *data),
         )
         await team.report(report)
     return conclude(report)
 
 
-async def _look_at_data(team: Orchestrator) -> dict[str, Reply]:
-    """Fetch the store's data, then ask three questions about it; the replies by action."""
-    fetched = await team.ask(INTEGRATION, "fetch_data")
-    if not fetched.ok:
-        return {"fetch_data": fetched}
-    questions = ("validate_data", "analyze_daily_metrics", "assess_stock_risk")
-    answers = await asyncio.gather(
-        *(team.ask(DATA, question, snapshot=fetched.result) for question in questions)
-    )
-    return {"fetch_data": fetched, **dict(zip(questions, answers, strict=True))}
-
-
-def _revenue_per_day(data: dict[str, Reply]) -> float | None:
-    metrics = data.get("analyze_daily_metrics")
-    return metrics.result.typical_revenue_per_day if metrics and metrics.ok else None
+async def _look_at_data(team: Orchestrator) -> list[Reply]:
+    """Fetch, then ask three questions about what came."""
+    fetched = await fetch_everything(team)
+    replies = fetched.replies
+    if fetched.snapshot:
+        questions = ("validate_data", "analyze_daily_metrics", "assess_stock_risk")
+        replies += await asyncio.gather(
+            *(team.ask(DATA, question, snapshot=fetched.snapshot) for question in questions)
+        )
+    return replies
 
 
 def _is_fresh_again(remedies: list[RemediationLine]) -> bool:
@@ -111,9 +111,7 @@ def _is_fresh_again(remedies: list[RemediationLine]) -> bool:
     )
 
 
-def _sections(
-    integrations: Reply, health: Reply, data: dict[str, Reply], currency: str, top: int
-) -> list[Section]:
+def _sections(replies: list[Reply], currency: str, top: int) -> list[Section]:
     parts: dict[str, Callable[[Any], Section]] = {
         "analyze_daily_metrics": lambda result: sections.trade(result, currency),
         "assess_stock_risk": lambda result: sections.stock(result, currency, top),
@@ -121,28 +119,17 @@ def _sections(
         "comprehensive_health_check": sections.systems,
         "validate_all_integrations": sections.connections,
     }
-    replies = {reply.message.action: reply for reply in (*data.values(), health, integrations)}
     return [
-        build(replies[action].result)
-        for action, build in parts.items()
-        if action in replies and replies[action].ok
+        build(result) for action, build in parts.items() if (result := result_of(action, replies))
     ]
 
 
 def _headline(
-    findings: list[Finding], remedies: list[RemediationLine], data: dict[str, Reply], currency: str
+    findings: list[Finding], remedies: list[RemediationLine], data: list[Reply], currency: str
 ) -> str:
-    metrics = data.get("analyze_daily_metrics")
-    parts = [sections.trade_headline(metrics.result, currency)] if metrics and metrics.ok else []
-    serious = [f for f in findings if f.severity.rank >= Severity.ERROR.rank]
-    mended = sum(line.status == RemediationStatus.VERIFIED for line in remedies)
-    if not findings:
-        parts.append("Nothing needs attention.")
-    else:
-        worst = f", {len(serious)} of them serious" if serious else ", none of them serious"
-        parts.append(f"{count(len(findings), 'thing')} to know{worst}.")
-    if mended:
+    metrics = result_of("analyze_daily_metrics", data)
+    parts = [sections.trade_headline(metrics, currency)] if metrics else []
+    parts.append(things_to_know(findings))
+    if mended := sum(line.status == RemediationStatus.VERIFIED for line in remedies):
         parts.append(f"{mended} mended and verified.")
-    if serious:
-        parts.append(f"First: {serious[0].title}.")
     return " ".join(parts)

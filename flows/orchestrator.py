@@ -150,6 +150,11 @@ def findings_of(*replies: Reply) -> Iterable[Finding]:
         yield from getattr(reply.result, "findings", ())
 
 
+def result_of(action: str, replies: Iterable[Reply]) -> Any:
+    """The result of the first reply from that action that has one, else None."""
+    return next((r.result for r in replies if r.ok and r.message.action == action), None)
+
+
 def what_is_missing(failures: list[str], *replies: Reply) -> list[str]:
     """What a report could not include: calls that failed, and what results say they lack.
 
@@ -162,7 +167,7 @@ def what_is_missing(failures: list[str], *replies: Reply) -> list[str]:
         if isinstance(result, Snapshot):
             stale = f"Fresh data of the store: {result.stale_because}"
             lacking += [stale] if result.stale_because else []
-            lacking += map(str, result.problems)
+            lacking += [str(problem) for problem in result.problems if not problem.kept]
     return list(dict.fromkeys(lacking))
 
 

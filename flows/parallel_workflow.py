@@ -8,11 +8,12 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from agents.data_intelligence.pattern_recognition import Trend
+from agents.data_intelligence.business_intelligence import CompleteAnalysis
 from agents.tasks import Reply
 from blocks.findings import Finding
-from blocks.messages import Severity, utc_now
+from blocks.messages import utc_now
 from flows import sections
+from flows.fetching import Fetched, fetch_everything
 from flows.orchestrator import (
     DATA,
     INTEGRATION,
@@ -23,8 +24,8 @@ from flows.orchestrator import (
     what_is_missing,
     workflow_run,
 )
-from flows.reports import Report, Section, count
-from flows.triage import rank
+from flows.reports import Report, Section
+from flows.triage import rank, things_to_know
 
 
 @flow(
@@ -51,14 +52,16 @@ async def parallel_workflow(
         LedgerError: What was done could not be recorded.
     """
     async with workflow_run("parallel-workflow") as team:
-        integrations, health, data = await asyncio.gather(
+        integrations, health, (fetched, analyzed) = await asyncio.gather(
             team.ask(INTEGRATION, "check_integrations"),
             team.ask(SRE, "assess_health"),
             _analyze(team, top),
         )
-        replies = [integrations, health, *data]
+        complete = analyzed.result if analyzed else None
         currency = team.business.currency
-        findings = rank(findings_of(*replies), _revenue_per_day(data))
+        replies = [integrations, health, *fetched.replies, *([analyzed] if analyzed else [])]
+        daily = complete.daily if complete else None
+        findings = rank(findings_of(*replies), daily.typical_revenue_per_day if daily else None)
         report = Report(
             workflow="parallel-workflow",
             title="Everything at once",
@@ -66,10 +69,14 @@ async def parallel_workflow(
             started_at=team.run.started_at,
             finished_at=utc_now(),
             outcome=team.outcome,
-            headline=_headline(integrations, health, data, findings),
+            headline=_headline(integrations, health, complete, findings),
             currency=currency,
             timezone=team.business.timezone,
-            sections=_sections(integrations, health, data, currency, top),
+            sections=[
+                *(_data_sections(fetched, complete, currency, top) if complete else []),
+                *([sections.systems(health.result)] if health.ok else []),
+                *([sections.connections(integrations.result)] if integrations.ok else []),
+            ],
             findings=findings,
             missing=what_is_missing(team.failures, *replies),
         )
@@ -77,60 +84,35 @@ async def parallel_workflow(
     return conclude(report)
 
 
-async def _analyze(team: Orchestrator, top: int) -> list[Reply]:
-    """Fetch, then analyze; the replies in that order, one if there was nothing to analyze."""
-    fetched = await team.ask(INTEGRATION, "fetch_data")
-    if not fetched.ok:
-        return [fetched]
-    return [fetched, await team.ask(DATA, "run_analysis", snapshot=fetched.result, top=top)]
+async def _analyze(team: Orchestrator, top: int) -> tuple[Fetched, Reply | None]:
+    """Fetch, then analyze if there is anything to analyze."""
+    fetched = await fetch_everything(team)
+    if fetched.snapshot is None:
+        return fetched, None
+    return fetched, await team.ask(DATA, "run_analysis", snapshot=fetched.snapshot, top=top)
 
 
-def _revenue_per_day(data: list[Reply]) -> float | None:
-    complete = data[-1].result
-    daily = getattr(complete, "daily", None)
-    return daily.typical_revenue_per_day if daily else None
-
-
-def _sections(
-    integrations: Reply, health: Reply, data: list[Reply], currency: str, top: int
+def _data_sections(
+    fetched: Fetched, complete: CompleteAnalysis, currency: str, top: int
 ) -> list[Section]:
-    parts = []
-    if len(data) == 2 and data[1].ok:
-        complete = data[1].result
-        parts += [sections.trade(complete.daily, currency)] if complete.daily else []
-        parts += sections.analysis(complete.analysis, currency, top) if complete.analysis else []
-        if complete.forecast:
-            products = data[0].result.frames.get("products")
-            names = (
-                {}
-                if products is None
-                else dict(zip(products["sku"], products["name"], strict=True))
-            )
-            parts.append(sections.forecast(complete.forecast, names, top))
-        parts.append(sections.data_quality(complete.validation))
-    parts += [sections.systems(health.result)] if health.ok else []
-    parts += [sections.connections(integrations.result)] if integrations.ok else []
-    return parts
+    parts = [sections.trade(complete.daily, currency)] if complete.daily else []
+    parts += sections.analysis(complete.analysis, currency, top) if complete.analysis else []
+    if complete.forecast and fetched.snapshot:
+        parts.append(sections.forecast(complete.forecast, fetched.snapshot.names(), top))
+    return [*parts, sections.data_quality(complete.validation)]
 
 
 def _headline(
-    integrations: Reply, health: Reply, data: list[Reply], findings: list[Finding]
+    integrations: Reply,
+    health: Reply,
+    complete: CompleteAnalysis | None,
+    findings: list[Finding],
 ) -> str:
     parts = []
     if health.ok:
         parts.append(f"Systems are {health.result.status}.")
     if integrations.ok:
         parts.append(sections.connections_headline(integrations.result))
-    trend = _trend(data)
-    if trend:
+    if complete and complete.analysis and (trend := complete.analysis.patterns.trend):
         parts.append(f"Revenue is {trend.direction}.")
-    serious = [f for f in findings if f.severity.rank >= Severity.ERROR.rank]
-    parts.append(
-        f"{count(len(findings), 'thing')} to know, {len(serious) or 'none'} of them serious."
-    )
-    return " ".join(parts)
-
-
-def _trend(data: list[Reply]) -> Trend | None:
-    analysis = getattr(data[-1].result, "analysis", None)
-    return analysis.patterns.trend if analysis else None
+    return " ".join([*parts, things_to_know(findings)])

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from itertools import chain
 
-from agents.sre_reliability.automation import reason_not_to_act
+from agents.sre_reliability.automation import HISTORY, Reason, reason_not_to_act
 from blocks.findings import Finding, Remedy
 from blocks.ledger.records import RemediationRecord, RemediationStatus
 from blocks.messages import utc_now
@@ -42,15 +42,16 @@ async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[Rem
 
 async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> RemediationLine:
     now = utc_now()
-    history = await team.ledger.remediations()
+    history = await team.ledger.remediations(since=now - HISTORY)
     if reason := reason_not_to_act(finding, history, now):
-        return _line(finding, remedy, None, reason)
+        return _line(finding, remedy, None, f"{reason}: {reason.explanation}")
 
-    earlier = sum(past.finding == finding.fingerprint for past in history)
+    earlier = await team.ledger.remediations(resource=finding.resource)
+    latest = max(earlier, key=lambda past: past.started_at).id if earlier else "none"
     intent = RemediationRecord(
         run_id=team.run.id,
-        # The running number makes one winner of two runs that decide at the same moment.
-        need_key=f"{finding.fingerprint}#{earlier + 1}",
+        # Two runs that decide at the same moment know the same latest remediation: one wins.
+        need_key=f"{finding.fingerprint} after {latest}",
         finding=finding.fingerprint,
         resource=finding.resource,
         action=f"{remedy.agent}.{remedy.action}",
@@ -58,7 +59,8 @@ async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> Remedia
         before=finding.evidence,
     )
     if not await team.ledger.intend(intent):
-        return _line(finding, remedy, None, "duplicate-in-progress: another run took it up first.")
+        reason = Reason.DUPLICATE_IN_PROGRESS
+        return _line(finding, remedy, None, f"{reason}: {reason.explanation}")
 
     reply = await team.ask(
         remedy.agent, remedy.action, priority=finding.severity.priority, **remedy.params

@@ -10,12 +10,13 @@ from pydantic import Field
 from agents.tasks import Reply
 from blocks.messages import utc_now
 from flows import sections
+from flows.fetching import fetch_everything
 from flows.orchestrator import (
     DATA,
-    INTEGRATION,
     SRE,
     conclude,
     findings_of,
+    result_of,
     what_is_missing,
     workflow_run,
 )
@@ -48,17 +49,19 @@ async def sequential_workflow(
     async with workflow_run("sequential-workflow") as team:
         currency = team.business.currency
         parts: list[Section] = []
-        replies = [fetched := await team.ask(INTEGRATION, "fetch_data")]
-        if fetched.ok:
-            replies += [
-                analyzed := await team.ask(DATA, "analyze", snapshot=fetched.result, top=top)
-            ]
-            if analyzed.ok:
-                parts += sections.analysis(analyzed.result, currency, top)
+        fetched = await fetch_everything(team)
+        replies = fetched.replies
+        if fetched.snapshot:
+            analyzed = await team.ask(DATA, "analyze", snapshot=fetched.snapshot, top=top)
+            replies.append(analyzed)
             # Without an analysis there are still our own runs and the ledger to optimize.
-            stock = analyzed.result.stock if analyzed.ok else None
-            insights = {"stock_risk": stock} if stock else {}
-            replies += [planned := await team.ask(SRE, "optimize", insights=insights)]
+            insights = {}
+            if analyzed.ok:
+                analysis = analyzed.result
+                parts += sections.analysis(analysis, currency, top)
+                insights = {"stock_risk": analysis.stock, "patterns": analysis.patterns}
+            planned = await team.ask(SRE, "optimize", insights=insights)
+            replies.append(planned)
             if planned.ok:
                 parts.insert(0, sections.proposals(planned.result, top))
         report = Report(
@@ -80,9 +83,8 @@ async def sequential_workflow(
 
 
 def _headline(replies: list[Reply], currency: str) -> str:
-    results = {reply.message.action: reply.result for reply in replies if reply.ok}
     parts = []
-    if analysis := results.get("analyze"):
+    if analysis := result_of("analyze", replies):
         trend = analysis.patterns.trend
         year = trend and trend.year_on_year_percent
         against = "" if year is None else f", {year:+.0f}% against last year"
@@ -90,7 +92,7 @@ def _headline(replies: list[Reply], currency: str) -> str:
         if analysis.stock:
             out, risk = len(analysis.stock.out_of_stock), len(analysis.stock.at_risk)
             parts.append(f"{count(out, 'item')} out of stock, {risk} about to be.")
-    if plan := results.get("optimize"):
+    if plan := result_of("optimize", replies):
         worth = money(plan.benefit_per_day, currency)
         parts.append(f"{count(len(plan.proposals), 'proposal')}, worth about {worth} per day.")
     return " ".join(filter(None, parts)) or "Nothing could be analyzed."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from blocks.findings import Finding
+from blocks.messages import Severity
 
 
 def rank(findings: Iterable[Finding], revenue_per_day: float | None = None) -> list[Finding]:
@@ -37,3 +38,19 @@ def _priced(finding: Finding, revenue_per_day: float | None) -> Finding:
 
 def _weight(finding: Finding) -> tuple[float, float]:
     return finding.severity.rank, finding.impact_per_day or 0.0
+
+
+def serious(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that somebody should act on today: errors and critical ones."""
+    return [f for f in findings if f.severity.rank >= Severity.ERROR.rank]
+
+
+def things_to_know(findings: Sequence[Finding]) -> str:
+    """The findings in a sentence, the first serious one by its title."""
+    if not findings:
+        return "Nothing needs attention."
+    grave = serious(findings)
+    things = "1 thing" if len(findings) == 1 else f"{len(findings)} things"
+    if not grave:
+        return f"{things} to know, none serious."
+    return f"{things} to know, {len(grave)} serious. First: {grave[0].title}."

@@ -33,7 +33,7 @@ def connections(report: IntegrationReport) -> Section:
                         _tick(check.authenticated),
                         _tick(check.shape_ok),
                         None if check.latency_ms is None else round(check.latency_ms),
-                        "—" if check.clock_skew_s is None else f"{check.clock_skew_s:+.1f} s",
+                        _clock(check.clock_skew_s),
                         check.detail,
                     ]
                     for check in report.checks
@@ -107,6 +107,13 @@ def _works(check: ConnectionCheck) -> bool:
 
 def _tick(answer: bool | None) -> str:
     return {True: "yes", False: "NO", None: "—"}[answer]
+
+
+def _clock(skew: float | None) -> str:
+    # The Date header has whole seconds: less than two are no difference.
+    if skew is None:
+        return "—"
+    return "in time" if abs(skew) < 2 else f"{skew:+.0f} s"
 
 
 def _host(health: HealthAssessment) -> str:

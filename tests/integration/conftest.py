@@ -54,3 +54,11 @@ def prefect_server(
         refresh_global_settings_context()
         yield url
     refresh_global_settings_context()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prefect leaves sockets of its clients to the garbage collector; ours are still watched."""
+    for item in items:
+        if item.get_closest_marker("prefect"):
+            for category in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore:.*<socket:{category}"))

@@ -33,13 +33,6 @@ class ItemAtRisk(_Read):
     lost_units: float
     lost_revenue_per_day: float
 
-    @property
-    def price(self) -> float:
-        """Money per unit, as the loss was reckoned with."""
-        if self.lost_units <= 0:
-            return 0.0
-        return self.lost_revenue_per_day * self.lead_time_days / self.lost_units
-
 
 class SurplusItem(_Read):
     """An SKU with more stock than it sells; ``value`` is what the stock cost."""

@@ -26,8 +26,8 @@ ITEMS = 10
 def replenish(stock: StockRisk, currency: str) -> list[Proposal]:
     """Order, or chase the overdue order of, the items that lose most without it."""
     items = [*stock.out_of_stock, *stock.at_risk]
-    worst = sorted(items, key=lambda item: -_lost_per_day(item))[:ITEMS]
-    return [_replenish(item, currency) for item in worst if _lost_per_day(item) > 0]
+    worst = sorted(items, key=lambda item: -item.lost_revenue_per_day)[:ITEMS]
+    return [_replenish(item, currency) for item in worst if item.lost_revenue_per_day > 0]
 
 
 def sell_off(stock: StockRisk, currency: str) -> list[Proposal]:
@@ -67,11 +67,6 @@ def sell_off(stock: StockRisk, currency: str) -> list[Proposal]:
     ]
 
 
-def _lost_per_day(item: ItemAtRisk) -> float:
-    """What a day without the item costs, times the chance that it comes to that."""
-    return item.probability * item.demand_per_day * item.price
-
-
 def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
     wanted = item.demand_per_day * (item.lead_time_days + COVER_DAYS)
     units = max(1, math.ceil(wanted - item.on_hand - item.arriving))
@@ -84,7 +79,7 @@ def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
         else f"Order {units} units of {item.name} now",
         kind="chase-order" if chase else "order-item",
         resource=f"sku:{item.sku}",
-        expected_benefit=_lost_per_day(item),
+        expected_benefit=item.lost_revenue_per_day,
         unit=f"{currency}/day",
         confidence="high" if out else "medium",
         confidence_reason="It is out of stock, and its demand is known from its sales."
@@ -97,7 +92,6 @@ def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
             "demand_per_day": item.demand_per_day,
             "lead_time_days": item.lead_time_days,
             "probability": item.probability,
-            "price": item.price,
             "order_units": units,
         },
         effort="minutes",

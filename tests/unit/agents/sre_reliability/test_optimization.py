@@ -50,9 +50,9 @@ def item(**change: object) -> ItemAtRisk:
     return ItemAtRisk.model_validate(values | change)
 
 
-def test_an_order_is_worth_the_revenue_of_a_day_without_the_item_times_its_probability():
+def test_an_order_is_worth_the_loss_that_the_report_names_for_the_item():
     (proposal,) = stock.replenish(StockRisk(at_risk=[item()]), "GBP")
-    assert proposal.expected_benefit == pytest.approx(0.6 * 5 * 2.0)
+    assert proposal.expected_benefit == 1.25
     assert proposal.unit == "GBP/day"
     assert proposal.kind == "order-item"
     assert proposal.evidence["order_units"] == 5 * (8 + 28) - 35
@@ -69,7 +69,7 @@ def test_what_is_out_of_stock_is_certain_and_an_overdue_order_is_chased_first():
 
 def test_items_that_lose_nothing_lead_to_no_order_and_only_the_ten_worst_are_named():
     harmless = item(lost_units=0, lost_revenue_per_day=0)
-    many = [item(sku=str(i), demand_per_day=i) for i in range(1, 13)]
+    many = [item(sku=str(i), lost_revenue_per_day=i) for i in range(1, 13)]
     found = stock.replenish(StockRisk(out_of_stock=[harmless], at_risk=many), "GBP")
     assert [p.resource for p in found] == [f"sku:{i}" for i in range(12, 2, -1)]
 
