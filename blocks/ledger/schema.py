@@ -11,6 +11,7 @@ recognised by two queries, without importing Alembic.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from blocks.ledger.tables import METADATA
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6C65646765720001  # names our advisory lock on PostgreSQL: "ledger", 1
 _VERSION_TABLE = "alembic_version"
+_ALEMBIC = threading.Lock()  # it keeps the migration that it runs in module globals
 _MISSING = {"42P01", "42703"}  # PostgreSQL's undefined_table and undefined_column
 
 
@@ -113,7 +115,7 @@ def _half_migrated(database: Database, what: str) -> LedgerSchemaError:
 def _use_write_ahead_log(database: Database, patience: float) -> None:
     """Readers then never wait for the writer. The file remembers it.
 
-    SQLite answers "locked" at once, whatever the timeout, while another process switches too.
+    SQLite now and then answers "locked" at once, whatever the timeout, while others switch too.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -140,11 +142,10 @@ def _migrate(database: Database) -> None:
     with database.writing.begin() as connection:  # on SQLite this takes the write lock
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        if current(connection) == revisions()[-1]:  # another process was faster
-            return
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            with _ALEMBIC:
+                command.upgrade(config, "head")
         except Exception as error:
             raise LedgerSchemaError(
                 f"The ledger {database.where} could not be migrated to {revisions()[-1]!r}: "

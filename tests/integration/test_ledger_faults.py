@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from blocks.errors import ConfigurationError, LedgerUnavailable
 from blocks.ledger import Ledger, RemediationRecord
+from blocks.ledger.writer import LINGER
 from blocks.messages import AgentMessage
 
 ROOT = Path(__file__).resolve().parents[2]
+Trouble = Callable[[str], AbstractContextManager[None]]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -89,12 +91,12 @@ def gone(url: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("trouble", [locked, gone])
 async def test_entries_survive_a_database_that_is_locked_or_gone(
-    ledger_url: str, trouble: object
+    ledger_url: str, trouble: Trouble
 ) -> None:
     with Ledger.open(ledger_url, patience=0.3) as ledger:
         ledger.record(message())
         await ledger.flush()
-        with trouble(ledger_url):  # type: ignore[operator]
+        with trouble(ledger_url):
             ledger.record(message(), message())
             with pytest.raises(LedgerUnavailable, match="cannot be written"):
                 await ledger.flush()
@@ -105,19 +107,29 @@ async def test_entries_survive_a_database_that_is_locked_or_gone(
         assert await ledger.remediations() == [], "a failed intent must not turn up later"
 
 
-async def test_waiting_for_a_lock_holds_up_neither_record_nor_the_event_loop(
-    ledger_url: str,
+@pytest.mark.parametrize("trouble", [locked, gone])
+async def test_short_trouble_is_waited_out_without_holding_up_anybody(
+    ledger_url: str, trouble: Trouble
 ) -> None:
-    with Ledger.open(ledger_url) as ledger:
-        with locked(ledger_url):
+    with Ledger.open(ledger_url, patience=30) as ledger:
+        with trouble(ledger_url):
             ledger.record(message())
+            await asyncio.sleep(3 * LINGER)  # the writer took it by itself, and tries
             flush = asyncio.create_task(ledger.flush())
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(LINGER)
             ledger.record(message())
             assert not flush.done()
         await flush
         await ledger.flush()
         assert len(await ledger.calls()) == 2
+
+
+async def test_a_restarted_server_costs_no_reader_an_error(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.calls() == []
+        with gone(ledger_url):
+            pass
+        assert await ledger.calls() == []
 
 
 async def test_a_write_that_is_cancelled_while_it_waits_its_turn_does_not_happen(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,17 @@ async def test_a_new_ledger_is_at_the_newest_revision(ledger_url: str) -> None:
     with Ledger.open(ledger_url) as ledger:
         assert await ledger.schema_version() == schema.revisions()[-1]
     Ledger.open(ledger_url, migrate=False).close()
+
+
+def test_many_can_find_an_empty_database_at_once(ledger_url: str) -> None:
+    start = threading.Barrier(6)
+
+    def open_ledger(_: int) -> None:
+        start.wait()
+        Ledger.open(ledger_url, patience=30).close()
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(open_ledger, range(6)))
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(ledger_url: str) -> None:
