@@ -1,9 +1,4 @@
-"""Reading somebody else's SQL database: read-only, within a deadline, with plain errors.
-
-No text from configuration becomes SQL. Names of tables and columns are looked up in the inspected
-schema first (an unknown name is refused, with the nearest one that exists) and quoted by
-SQLAlchemy; values are bound parameters.
-"""
+"""Reading somebody else's SQL database: read-only, within a deadline, with plain errors."""
 
 from __future__ import annotations
 
@@ -12,10 +7,8 @@ import socket
 import sqlite3
 import threading
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +19,6 @@ from sqlalchemy.engine import URL
 
 from blocks.errors import (
     ConfigurationError,
-    ContractViolation,
     OrchestratorError,
     SourceGarbled,
     SourceRefused,
@@ -150,65 +142,6 @@ def explain(error: Exception, url: URL, seconds: float, expired: bool = False) -
     )
 
 
-class Schema:
-    """The tables of a database, looked up by name. Reads only what is asked for."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self.dialect = connection.dialect.name
-        self._inspector = sa.inspect(connection)
-        self._tables: dict[str, sa.TableClause] = {}
-
-    def names(self) -> list[str]:
-        """All tables and views of the default schema."""
-        views = self._inspector.get_view_names()
-        return sorted([*self._inspector.get_table_names(), *views])
-
-    def table(self, name: str, frame: str) -> sa.TableClause:
-        """A table or view (``name`` or ``schema.name``) with its real columns.
-
-        Raises:
-            ContractViolation: There is none; names the nearest that exists.
-        """
-        if name not in self._tables:
-            schema, _, bare = name.rpartition(".")
-            try:
-                with warnings.catch_warnings():  # about types that SQLAlchemy does not know
-                    warnings.simplefilter("ignore", exc.SAWarning)
-                    columns = self._inspector.get_columns(bare, schema=schema or None)
-            except exc.NoSuchTableError:
-                raise ContractViolation(
-                    f"{frame}: there is no table or view {name!r}.", hint=near(name, self.names())
-                ) from None
-            self._tables[name] = sa.table(
-                bare, *(sa.column(c["name"], c["type"]) for c in columns), schema=schema or None
-            )
-        return self._tables[name]
-
-
-def find_column(
-    reference: str, tables: Mapping[str, sa.TableClause], frame: str
-) -> sa.ColumnElement[Any]:
-    """The column that ``column`` or ``table.column`` means among the tables of one mapping.
-
-    A bare name is looked up in the tables in their order.
-
-    Raises:
-        ContractViolation: There is none; names the nearest that exists.
-    """
-    for table in tables.values():
-        if reference in table.c:
-            return table.c[reference]
-    owner, _, column = reference.rpartition(".")
-    if owner in tables and column in tables[owner].c:
-        return tables[owner].c[column]
-    known = [c.name for t in tables.values() for c in t.c]
-    known += [f"{name}.{c.name}" for name, t in tables.items() for c in t.c]
-    raise ContractViolation(
-        f"{frame}: there is no column {reference!r} in {', '.join(tables)}.",
-        hint=near(reference, known),
-    )
-
-
 def clock_skew(connection: sa.Connection) -> float | None:
     """The server's clock minus ours, in seconds; None for a file, which has no clock."""
     now = {
@@ -221,15 +154,6 @@ def clock_skew(connection: sa.Connection) -> float | None:
     before = time.time()
     theirs = float(connection.exec_driver_sql(now).scalar_one())
     return theirs - (before + time.time()) / 2
-
-
-def near(name: str, known: list[str]) -> str:
-    """A hint that names what may have been meant."""
-    by_lower = {k.lower(): k for k in known}
-    close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {by_lower[close[0]]!r}?"
-    return f"There is: {', '.join(sorted(set(known))[:12])}." if known else "It has none at all."
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def _column_score(frame: str, ours: str, place: Place, sku: Place | None) -> flo
     if ours == "sku" and sku is not None:
         return _sku_score(place, sku)
     by_name = name_score(place.column, place.table, COLUMNS[frame][ours])
-    if ours in _NAMED and any(link.column == place.column for link in place.table.links):
+    if ours in _NAMED and place.table.holds(place.column, "number") == 1:
         by_name *= 0.6  # the name behind the number is better than the number
     return by_name * fit * _HOP ** len(place.path)
 
