@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.capability import action
 from agents.data_intelligence.detector import (
     COOLDOWN,
-    MIN_SAMPLES,
+    FIRST_SCORED,
     THRESHOLD,
     Scores,
     score_series,
@@ -181,7 +181,7 @@ def _anomaly(
 def _summary(name: str, samples: pd.DataFrame, scores: Scores, anomalies: int) -> SeriesSummary:
     if samples.empty:
         return SeriesSummary(name=name, samples=0, note="no samples")
-    few = len(samples) < 2 * MIN_SAMPLES
+    few = len(samples) <= FIRST_SCORED
     return SeriesSummary(
         name=name,
         samples=len(samples),
@@ -189,7 +189,7 @@ def _summary(name: str, samples: pd.DataFrame, scores: Scores, anomalies: int) -
         last_value=float(samples["value"].iloc[-1]),
         last_score=float(scores.score[-1]),
         anomalies=anomalies,
-        note=f"too few samples ({len(samples)} of {2 * MIN_SAMPLES})" if few else "",
+        note=f"too few samples ({len(samples)} of {FIRST_SCORED + 1})" if few else "",
     )
 
 

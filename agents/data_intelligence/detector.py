@@ -37,6 +37,12 @@ MEMORY = 2000
 MIN_SAMPLES = 50
 """Before this many deviations are known, nothing is scored: the 99th percentile means nothing."""
 
+MIN_LEVEL = MIN_SAMPLES // 2
+"""Samples that make a level at the very beginning."""
+
+FIRST_SCORED = MIN_LEVEL + MIN_SAMPLES
+"""Row of the first sample that can be scored."""
+
 PERIODS = (np.timedelta64(1, "D"), np.timedelta64(7, "D"))
 REPEATS = (7, 3)
 """A seasonal expectation is the median of the same time in 7 days or 3 weeks before."""
@@ -69,12 +75,12 @@ def score_series(ts: NDArray[np.datetime64], values: Floats) -> Scores:
         values: Finite numbers.
     """
     x = pd.Series(values, dtype=float)
-    if len(x) < MIN_SAMPLES:
+    if len(x) <= FIRST_SCORED:
         return Scores(np.zeros(len(values)), values)
     floor = LEAST_SCALE * _earlier_quantile(x.abs(), 0.5)
-    level = x - x.rolling(LEVEL, min_periods=MIN_SAMPLES // 2).median().shift(1)
+    level = x - x.rolling(LEVEL, min_periods=MIN_LEVEL).median().shift(1)
     now = x.rolling(SHIFT_NOW).median()
-    before = x.rolling(SHIFT_BEFORE, min_periods=MIN_SAMPLES // 2).median().shift(SHIFT_NOW)
+    before = x.rolling(SHIFT_BEFORE, min_periods=MIN_LEVEL).median().shift(SHIFT_NOW)
     spike, shift = _ratio(level, floor), _ratio(now - before, floor)
     ratio = np.maximum(spike, shift)
     deviation = np.where(shift > spike, now - before, level)

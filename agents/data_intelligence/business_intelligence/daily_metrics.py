@@ -42,6 +42,10 @@ _GROUPS = (("revenue", "orders", "units"), ("basket", "units-per-order"), ("retu
 """Figures that move together share one finding."""
 
 
+ADVICE = {"return-rate": "Look for cancelled bulk orders and for faulty products."}
+USUAL_ADVICE = "Check that the shop took orders all day and that its data are complete."
+
+
 class Metric(Part):
     """One figure of the last trading day.
 
@@ -298,9 +302,7 @@ def _finding(unusual: list[Metric], day: date) -> Finding:
         impact_per_day=(metric.expected or 0.0) - metric.value
         if bad and metric.name == "revenue"
         else None,
-        advice="Check that the shop took orders all day and that its data are complete."
-        if bad
-        else "",
+        advice=ADVICE.get(metric.name, USUAL_ADVICE) if bad else "",
     )
 
 

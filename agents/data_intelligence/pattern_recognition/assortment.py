@@ -121,4 +121,4 @@ def gini(revenue: pd.Series[float]) -> float:
     n = earned.size
     if n < 2:
         return 0.0
-    return float((2 * np.arange(1, n + 1) - n - 1) @ earned / (n * earned.sum()))
+    return max(0.0, float((2 * np.arange(1, n + 1) - n - 1) @ earned / (n * earned.sum())))

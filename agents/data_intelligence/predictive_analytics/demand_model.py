@@ -38,8 +38,8 @@ ORIGINS = 26
 PRIOR_ORIGINS = 8
 """How many backtest errors of its own an SKU needs to weigh as much as all SKUs together."""
 
-LEAST_ERRORS = 200
-"""Fewer backtest errors than this, over all SKUs, do not make a distribution."""
+LEAST_ERRORS = 20
+"""Fewer backtest errors than this, over all SKUs, do not make a 95th percentile."""
 
 OPEN_WEEK = 0.5
 """A week with less than this share of its usual trading (Christmas) says nothing of the level."""

@@ -94,7 +94,8 @@ def assess_stock_risk(
     table["price"], table["value"] = _prices(snapshot, past, table)
     table["lead_time"] = _lead_times(snapshot, table.index, lead_time_days)
     table["arriving"], table["overdue"] = _on_order(snapshot, now, table)
-    table["last_sold"] = past[past["units"] > 0].groupby("sku")["date"].max()
+    last_sold = past[past["units"] > 0].groupby("sku")["date"].max()
+    table["last_sold"] = last_sold.reindex(table.index)
     table = table.assign(demand=0.0, probability=0.0, lost_units=0.0)
     row = {sku: i for i, sku in enumerate(model.skus)}
     for lead_time in sorted(table["lead_time"].unique()):

@@ -1,0 +1,145 @@
+"""Stock at risk, on shops where the answer is plain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from agents.data_intelligence.predictive_analytics import assess_stock_risk
+from blocks.errors import ContractViolation
+from blocks.messages import Severity
+from tests.unit.agents.data_intelligence.shops import (
+    NOW,
+    TODAY,
+    days_before,
+    sales_of,
+    snapshot_of,
+    without,
+)
+
+DAYS = days_before(TODAY, 7 * 40, closed=())
+STEADY = sales_of(DAYS, {sku: lambda day: 3.0 for sku in "abcd"}, price=2.0)
+"""Four items at 3 a day and 2.00 each: 21 units in a week of lead time."""
+
+
+def stock(**on_hand: float) -> list[dict[str, object]]:
+    return [{"sku": sku, "on_hand": units} for sku, units in on_hand.items()]
+
+
+def order(sku: str, units: float, days: float | None) -> dict[str, object]:
+    return {
+        "order_id": f"po-{sku}-{days}",
+        "supplier": "s",
+        "sku": sku,
+        "units": units,
+        "ordered_at": NOW - timedelta(days=20),
+        "expected_at": None if days is None else NOW + timedelta(days=days),
+    }
+
+
+def test_out_of_stock_at_risk_and_safe():
+    risk = assess_stock_risk(snapshot_of(STEADY, stock=stock(a=0, b=10, c=22)), NOW)
+    assert [item.sku for item in risk.out_of_stock] == ["a"]
+    assert [item.sku for item in risk.at_risk] == ["b"]
+    assert risk.items == 3
+    (out,) = risk.out_of_stock
+    assert out.demand == pytest.approx(21)
+    assert out.lost_revenue_per_day == pytest.approx(6)
+    (low,) = risk.at_risk
+    assert low.probability == 1
+    assert low.lost_units == pytest.approx(11)
+    assert low.lost_revenue_per_day == pytest.approx(11 / 7 * 2)
+    assert risk.lost_revenue_per_day == pytest.approx(6 + 22 / 7)
+
+
+def test_what_arrives_in_time_counts_and_what_is_overdue_does_not():
+    lines = [order("a", 30, 6), order("b", 30, 8), order("c", 30, -2), order("d", 30, None)]
+    snapshot = snapshot_of(STEADY, stock=stock(a=1, b=1, c=1, d=1), open_orders=lines)
+    risk = assess_stock_risk(snapshot, NOW)
+    assert [item.sku for item in risk.at_risk] == ["b", "c", "d"]
+    assert [item.overdue for item in risk.at_risk] == [0, 30, 30]
+    advice = {f.resource: f.advice for f in risk.findings}
+    assert "30 units that are overdue" in advice["sku:c"]
+    assert "overdue" not in advice["sku:b"]
+
+
+def test_the_fastest_offer_is_the_lead_time():
+    offers = [
+        {"supplier": s, "sku": "a", "unit_cost": 1.0, "lead_time_days": t, "min_order_units": 1.0}
+        for s, t in (("slow", 9.0), ("fast", 2.5))
+    ]
+    snapshot = snapshot_of(STEADY, stock=stock(a=10, b=10), offers=offers)
+    risk = assess_stock_risk(snapshot, NOW)
+    # Three days take 9 of the 10 of "a"; "b" has no offer and waits a week.
+    assert [(item.sku, item.lead_time_days) for item in risk.at_risk] == [("b", 7)]
+    assert [i.sku for i in assess_stock_risk(snapshot, NOW, lead_time_days=3).at_risk] == []
+
+
+def test_dead_stock_and_overstock():
+    quiet = TODAY - timedelta(days=91)
+    sales = sales_of(DAYS, {"a": lambda d: 3.0, "b": lambda d: 3.0 if d < quiet else 0.0})
+    products = [
+        {"sku": sku, "name": f"Item {sku}", "unit_price": 5.0, "unit_cost": 1.5} for sku in "abc"
+    ]
+    snapshot = snapshot_of(sales, stock=stock(a=2000, b=10, c=4), products=products)
+    risk = assess_stock_risk(snapshot, NOW)
+    assert [(i.sku, i.value) for i in risk.overstock] == [("a", 3000)]
+    assert risk.overstock[0].cover_days == pytest.approx(2000 / 3)
+    assert [(i.sku, i.value) for i in risk.dead] == [("b", 15), ("c", 6)]
+    assert [i.last_sold for i in risk.dead] == [quiet - timedelta(days=1), None]
+    assert risk.stock_value == 3021
+    assert {f.title for f in risk.findings} == {
+        "2 items not sold for a quarter: 21 GBP tied up",
+        "1 item with stock for more than a year: 3,000 GBP tied up",
+    }
+
+
+def test_an_empty_shelf_that_nobody_asks_for_is_no_finding():
+    quiet = TODAY - timedelta(days=91)
+    sales = sales_of(DAYS, {"a": lambda d: 3.0, "b": lambda d: 3.0 if d < quiet else 0.0})
+    risk = assess_stock_risk(snapshot_of(sales, stock=stock(a=100, b=0)), NOW)
+    assert risk.findings == []
+
+
+def test_few_findings_by_money_however_many_items():
+    skus = [f"s{i:03}" for i in range(80)]
+    sales = sales_of(DAYS, {sku: lambda d, i=i: 1.0 + i for i, sku in enumerate(skus)})
+    shelf = stock(**{sku: 0.0 if i % 2 else 1.0 for i, sku in enumerate(skus)})
+    risk = assess_stock_risk(snapshot_of(sales, stock=shelf), NOW, top=3)
+    assert len(risk.out_of_stock) + len(risk.at_risk) == 80
+    assert len(risk.findings) == 5
+    single = [f for f in risk.findings if f.resource.startswith("sku:")]
+    assert {f.resource for f in single} == {"sku:s079", "sku:s078", "sku:s077"}
+    assert {f.title for f in risk.findings if f not in single} == {
+        "38 more items out of stock",
+        "39 more items likely to run out before an order could arrive",
+    }
+    assert sum(f.impact_per_day or 0 for f in risk.findings) == pytest.approx(
+        risk.lost_revenue_per_day
+    )
+    assert not any(f.title.endswith(".") for f in risk.findings)
+
+
+def test_severity_follows_the_share_of_the_shops_demand():
+    sales = sales_of(DAYS, {"big": lambda d: 1000.0, "small": lambda d: 5.0, "tiny": lambda d: 0.5})
+    risk = assess_stock_risk(snapshot_of(sales, stock=stock(big=1e6, small=0, tiny=0)), NOW)
+    severity = {f.resource: f.severity for f in risk.findings}
+    assert severity["sku:small"] == Severity.WARNING
+    assert severity["sku:tiny"] == Severity.INFO
+    risk = assess_stock_risk(snapshot_of(sales, stock=stock(big=0, small=0)), NOW)
+    assert risk.findings[0].resource == "sku:big"
+    assert risk.findings[0].severity == Severity.ERROR
+
+
+def test_without_stock_it_says_so():
+    with pytest.raises(ContractViolation, match="no 'stock' frame"):
+        assess_stock_risk(snapshot_of(STEADY), NOW)
+
+
+def test_an_empty_stock_is_an_answer():
+    snapshot = without(snapshot_of(STEADY, stock=stock(a=1)), "stock")
+    empty = snapshot_of(STEADY, stock=stock(a=1)).frames["stock"].iloc[:0]
+    snapshot.frames["stock"] = empty
+    risk = assess_stock_risk(snapshot, NOW)
+    assert (risk.items, risk.findings) == (0, [])
