@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -84,6 +85,8 @@ def run(
     A running stack shows the run; without one, Prefect's ephemeral server is used.
     Exit code: 0 succeeded, 3 in part, 1 failed.
     """
+    # The console shows the report or one error; the run's log is kept by Prefect.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from deployments.running import EXIT_CODES, run_here
 
     report = _run(run_here(workflow, param or []), as_json)
@@ -137,6 +140,28 @@ def connect(
     else:
         print_proposal(proposal, write, out)
     raise typer.Exit(0 if proposal.complete else 3)
+
+
+@app.command()
+def drill(
+    name: Annotated[str, typer.Argument(help="TARGET-FAULT, for instance checkout-down.")],
+    as_json: AsJson = False,
+) -> None:
+    """Break a part of the sample business, and time its detection and its verified fix.
+
+    Faults: down, slow, errors, garbage. Exit code 1 when the drill was not passed.
+    """
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    from blocks.prefect_env import use_embedded_prefect
+    from blocks.settings import get_settings
+
+    use_embedded_prefect()
+    from deployments.drill import print_scorecard, run_drill
+
+    work = run_drill(name, get_settings().state_dir, say=lambda text: err.print(f"[dim]{text}[/]"))
+    card = _run(work, as_json)
+    _print_json(card.model_dump(mode="json")) if as_json else print_scorecard(card, out)
+    raise typer.Exit(0 if card.passed else 1)
 
 
 @app.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +31,19 @@ async def run_here(workflow: str, assignments: list[str]) -> Report:
         RequestError: There is no such workflow or parameter, or a value does not fit.
         OrchestratorError: The workflow could not be done.
     """
-    # The console shows the report or one error; the run's log is kept by Prefect.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     entrypoint = _entrypoint(workflow)
     given = _parse(assignments)
     use_embedded_prefect()
     from prefect.flows import load_flow_from_entrypoint
 
     flow: Flow[..., Any] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
-    report: Report = await flow(**_validated(flow, given))
-    return report
+    run: Any = flow(**_validated(flow, given), return_state=True)
+    state = await run
+    # A run that achieved nothing still has its report; any other failure is an exception.
+    result: Report | Exception = await state.aresult(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def _entrypoint(workflow: str) -> str:

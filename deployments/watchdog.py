@@ -16,7 +16,7 @@ from contextlib import suppress
 import psutil
 
 MARK = "ORCHESTRATOR_STACK_ID"
-_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+_GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 
 
 def marked(stack_id: str) -> list[psutil.Process]:

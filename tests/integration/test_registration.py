@@ -37,12 +37,11 @@ async def everything_deployed() -> dict[str, dict[str, Any]]:
     return found
 
 
-def prefect(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A plain prefect command, as a user gives it in the project's folder."""
+def prefect(*arguments: str, cwd: Path = PROJECT_ROOT) -> subprocess.CompletedProcess[str]:
+    """A plain prefect command, as a user gives it."""
     return subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, **environment},
+        [str(Path(sys.executable).with_name("prefect")), *arguments],
+        cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
@@ -108,6 +107,35 @@ async def test_a_pool_of_another_type_is_refused(prefect_server: str, tmp_path: 
                 await register(file=file)
         finally:
             await client.delete_work_pool("taken")
+
+
+TINY = """
+pull:
+  - prefect.deployments.steps.set_working_directory:
+      directory: "{{ prefect.variables.orchestrator_home }}"
+orchestrator: {work_pools: [{name: tiny, queues: {default: 1}}]}
+deployments:
+  - {name: tiny, entrypoint: "tests.integration.tiny:tiny", work_pool: {name: tiny}}
+"""
+
+
+async def test_a_plain_prefect_worker_runs_what_was_registered(
+    prefect_server: str, tmp_path: Path
+) -> None:
+    """Without PYTHONPATH, from another folder: the deployment itself says where its code is."""
+    file = tmp_path / "prefect.yaml"
+    file.write_text(TINY)
+    await register(file=file)
+    async with get_client() as client:
+        deployment = await client.read_deployment_by_name("tiny/tiny")
+        run = await client.create_flow_run_from_deployment(deployment.id)
+        worker = prefect("worker", "start", "--pool", "tiny", "--run-once", cwd=tmp_path)
+        assert worker.returncode == 0, worker.stderr
+        run = await client.read_flow_run(run.id)
+        await client.delete_deployment(deployment.id)
+    assert run.state is not None
+    assert run.state.is_completed(), worker.stderr
+    assert f"well in {PROJECT_ROOT}" in worker.stderr, "its log"
 
 
 def test_a_flow_that_cannot_be_imported_is_named(tmp_path: Path) -> None:

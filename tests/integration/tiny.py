@@ -7,7 +7,7 @@ import os
 from prefect import flow
 
 
-@flow(name="tiny")
-async def tiny(text: str = "well") -> str:
-    """Say something back, from where it runs."""
-    return f"{text} in {os.getcwd()}"
+@flow(name="tiny", log_prints=True)
+async def tiny(text: str = "well") -> None:
+    """Say something, and from where."""
+    print(f"{text} in {os.getcwd()}")
