@@ -17,7 +17,7 @@ from blocks.business import Business, current_business, save_business
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
 from blocks.partners import SupplierConnection
 from blocks.services import MonitoredService
-from blocks.settings import get_settings
+from blocks.settings import PROJECT_ROOT, get_settings
 from blocks.stores import FrameMapping, Join, StoreDatabase
 
 CANARY = "canary-88b1"
@@ -84,6 +84,15 @@ def test_a_business_may_lack_a_store(tmp_path: Path) -> None:
     text = '[[services]]\nname = "web"\nhealth_url = "http://127.0.0.1/"'
     business = Business.from_toml(written(tmp_path, text))
     assert (business.name, business.currency, business.timezone) == ("business", "GBP", "UTC")
+
+
+def test_the_example_in_the_manual_is_a_business(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE_URL", "postgresql://127.0.0.1/shop")
+    manual = (PROJECT_ROOT / "docs" / "connect-your-business.md").read_text()
+    business = Business.from_toml(written(tmp_path, manual.split("```toml\n")[1].split("```")[0]))
+    assert [block.name for block in business.blocks()] == ["my-store", "acme", "checkout"]
 
 
 @pytest.mark.parametrize(

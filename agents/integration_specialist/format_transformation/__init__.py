@@ -41,6 +41,7 @@ class FrameProposal(BaseModel):
         problems: What is wrong with the others, or with the mapping.
         missing: Required columns that nothing was found for.
         sample: The first valid rows, as the workflows would see them.
+        ready: The frame can be read as proposed.
     """
 
     name: str
@@ -50,11 +51,7 @@ class FrameProposal(BaseModel):
     problems: list[str] = []
     missing: list[str] = []
     sample: list[dict[str, Any]] = []
-
-    @property
-    def ready(self) -> bool:
-        """Whether the frame can be read as proposed."""
-        return self.mapping is not None and not self.missing and self.rows_valid > 0
+    ready: bool = False
 
 
 class ConnectProposal(BaseModel):
@@ -142,6 +139,7 @@ def _try(
         problems=problems,
         missing=missing,
         sample=sample.frame.head(5).astype(object).to_dict("records"),
+        ready=not missing and not sample.error,
     )
 
 

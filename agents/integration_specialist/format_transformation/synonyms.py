@@ -51,7 +51,7 @@ COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
         "sku": SKU,
         "on_hand": (
             "on hand", "qty on hand", "quantity on hand", "stock on hand", "stock", "stock level",
-            "stock quantity", "in stock", "available", "quantity available", "qty", "quantity",
+            "level",            "stock quantity", "in stock", "available", "quantity available", "qty", "quantity",
             "balance", "bestand", "lagerbestand", "menge", "verfuegbar", "quantite", "existencias",
             "cantidad",
         ),
