@@ -75,8 +75,6 @@ def score_series(ts: NDArray[np.datetime64], values: Floats) -> Scores:
         values: Finite numbers.
     """
     x = pd.Series(values, dtype=float)
-    if len(x) <= FIRST_SCORED:
-        return Scores(np.zeros(len(values)), values)
     floor = LEAST_SCALE * _earlier_quantile(x.abs(), 0.5)
     level = x - x.rolling(LEVEL, min_periods=MIN_LEVEL).median().shift(1)
     now = x.rolling(SHIFT_NOW).median()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.data_intelligence.anomaly_detection import detect_anomalies
@@ -107,7 +107,8 @@ SAMPLES = st.lists(st.integers(-5, 5).map(float), min_size=150, max_size=260)
 
 
 @settings(max_examples=20, deadline=None)
-@given(SAMPLES, st.integers(60, 149), st.floats(-1e6, 1e6))
+@given(SAMPLES, st.integers(30, 149), st.floats(-1e6, 1e6))
+@example([0.0] * 59 + [1.0] * 91, 60, 0.0)
 def test_later_samples_do_not_change_a_score(values, cut, later):
     changed = values[:cut] + [later] * (len(values) - cut)
     hourly = timedelta(hours=1)
