@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from prefect.artifacts import acreate_markdown_artifact
 
 from blocks.findings import Finding
 from blocks.messages import Outcome, Severity
 from flows.charts import as_data_uri
 from flows.reports import Cell, Report, Section, Table, local, money
+
+PAGE = 96
+"""Characters that fit side by side into a table on a page of the Prefect UI."""
+GAP = 4
+"""Characters that the space between two columns takes."""
 
 OUTCOMES = {Outcome.SUCCEEDED: "✅", Outcome.PARTIAL: "🟡", Outcome.FAILED: "🔴"}
 SEVERITIES = {
@@ -30,7 +37,7 @@ def as_markdown(report: Report) -> str:
     seconds = report.duration.total_seconds()
     parts = [
         f"# {report.title}",
-        f"{OUTCOMES[report.outcome]} **{_cell(report.headline)}**",
+        f"{OUTCOMES[report.outcome]} **{_escape(report.headline)}**",
         f"{local(report.finished_at, report.timezone)} · took {seconds:.1f} s · "
         f"run `{report.run_id}`",
     ]
@@ -41,7 +48,7 @@ def as_markdown(report: Report) -> str:
     if report.missing:
         parts += [
             "## What is missing or set aside",
-            "\n".join(f"- {_cell(line)}" for line in report.missing),
+            "\n".join(f"- {_escape(line)}" for line in report.missing),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -80,24 +87,38 @@ def _section(section: Section) -> list[str]:
 
 
 def _table(table: Table) -> str:
+    texts = [table.columns, *([display(cell) for cell in row] for row in table.rows)]
+    width = _column_width(texts)
+    head, *rows = ("| " + " | ".join(_cell(text, width) for text in row) + " |" for row in texts)
     numeric = [
         bool(table.rows) and all(isinstance(row[i], int | float | None) for row in table.rows)
         for i in range(len(table.columns))
     ]
-    lines = [
-        "| " + " | ".join(map(_cell, table.columns)) + " |",
-        "|" + "|".join("---:" if right else "---" for right in numeric) + "|",
-    ]
-    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.rows]
-    return "\n".join(lines)
+    rule = "|" + "|".join("---:" if right else "---" for right in numeric) + "|"
+    return "\n".join([head, rule, *rows])
 
 
-def _cell(value: Cell) -> str:
-    """Text that cannot leave its cell: names come from databases and partners."""
-    text = display(value)
+def _column_width(texts: list[list[str]]) -> int:
+    """The widest column, in characters, with which the table fits the page.
+
+    Prefect's pages do not wrap cells: what is wider is cut off at the edge.
+    """
+    longest = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    room = PAGE - GAP * len(longest)
+    fitting = (w for w in range(max(longest), 12, -1) if sum(min(n, w) for n in longest) <= room)
+    return next(fitting, 12)
+
+
+def _cell(text: str, width: int) -> str:
+    lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return "<br>".join(_escape(line) for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Text that is only text: names come from databases and partners."""
     for symbol in "\\`*_[]<>|":
         text = text.replace(symbol, f"\\{symbol}")
-    return " ".join(text.split())
+    return " ".join(printable(text).split())
 
 
 def display(value: Cell) -> str:

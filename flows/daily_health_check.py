@@ -41,19 +41,14 @@ from flows.triage import rank, things_to_know
     timeout_seconds=900,
 )
 async def daily_health_check(
-    remediate_issues: Annotated[
-        bool,
-        Field(title="Mend issues", description="Try the safe remedies; off: only report."),
-    ] = True,
-    top: Annotated[
-        int, Field(title="Rows per table", ge=1, le=50, description="Longest table in the report.")
-    ] = 10,
+    remediate_issues: bool = True,
+    top: Annotated[int, Field(ge=1, le=50)] = 10,
 ) -> Report:
     """Look at trade, systems and connections; mend what is safe to mend; report.
 
     Args:
-        remediate_issues: Try the safe remedies of the issues found.
-        top: Longest table in the report, in rows.
+        remediate_issues: Try the safe remedies of the issues found; off: only report.
+        top: Rows of the longest table in the report, 1 to 50.
 
     Raises:
         NoBusinessConfigured: There is nothing to look after yet.
@@ -71,8 +66,12 @@ async def daily_health_check(
             metrics.typical_revenue_per_day if metrics else None,
         )
         remedies = await remediate(team, findings) if remediate_issues else []
-        if _is_fresh_again(remedies):
-            data = await _look_at_data(team)  # the report is about today, not about last time
+        mended = {line.action for line in remedies if line.status == RemediationStatus.VERIFIED}
+        # The report tells what was found, and shows the state in which things are left.
+        if "restart_service" in mended:
+            health = await team.ask(SRE, "comprehensive_health_check")
+        if "refetch_snapshot" in mended:
+            data = await _look_at_data(team)
         report = Report(
             workflow="daily-health-check",
             title="Daily health check",
@@ -102,13 +101,6 @@ async def _look_at_data(team: Orchestrator) -> list[Reply]:
             *(team.ask(DATA, question, snapshot=fetched.snapshot) for question in questions)
         )
     return replies
-
-
-def _is_fresh_again(remedies: list[RemediationLine]) -> bool:
-    return any(
-        line.action == "refetch_snapshot" and line.status == RemediationStatus.VERIFIED
-        for line in remedies
-    )
 
 
 def _sections(replies: list[Reply], currency: str, top: int) -> list[Section]:

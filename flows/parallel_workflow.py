@@ -37,15 +37,11 @@ from flows.triage import rank, things_to_know
     ),
     timeout_seconds=900,
 )
-async def parallel_workflow(
-    top: Annotated[
-        int, Field(title="Rows per table", ge=1, le=50, description="Longest table in the report.")
-    ] = 10,
-) -> Report:
+async def parallel_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> Report:
     """Ask all three agents at once; report what they have, and what is missing.
 
     Args:
-        top: Longest table in the report, in rows.
+        top: Rows of the longest table in the report, 1 to 50.
 
     Raises:
         NoBusinessConfigured: There is nothing to look after yet.

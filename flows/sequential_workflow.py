@@ -32,15 +32,11 @@ from flows.triage import rank
     ),
     timeout_seconds=900,
 )
-async def sequential_workflow(
-    top: Annotated[
-        int, Field(title="Rows per table", ge=1, le=50, description="Longest table in the report.")
-    ] = 10,
-) -> Report:
+async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> Report:
     """Fetch, analyze, optimize; every step works on what the one before it found.
 
     Args:
-        top: Longest table in the report, in rows.
+        top: Rows of the longest table in the report, 1 to 50.
 
     Raises:
         NoBusinessConfigured: There is nothing to look after yet.
