@@ -20,6 +20,7 @@ from typing import Any
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Failed
 
@@ -189,7 +190,6 @@ def _task_for(spec: ActionSpec) -> Task[[_Call], Any]:
         name=spec.full_name,
         task_run_name="{call}",
         description=spec.summary,
-        tags=[spec.agent, spec.capability],
         retries=policy.retries,
         retry_delay_seconds=RETRY_DELAYS[: max(policy.retries, 1)],
         retry_jitter_factor=1,
@@ -201,6 +201,7 @@ def _task_for(spec: ActionSpec) -> Task[[_Call], Any]:
 
 async def _attempt(call: _Call) -> Any:
     """One attempt; the result stays on the call, so that Prefect keeps no copy."""
+    _tag_run(call.spec)
     policy, ledger = call.spec.policy, call.toolbox.ledger
     now = utc_now()
     call.attempts += 1
@@ -236,6 +237,17 @@ async def _attempt(call: _Call) -> Any:
             )
         )
     return None
+
+
+def _tag_run(spec: ActionSpec) -> None:
+    """Tag the task run by agent and capability.
+
+    Tags given to the task would make Prefect ask its server for a concurrency slot per call
+    (2 to 100 ms, more than the rest of a call); an agent's capacity is the ledger's business.
+    Set here, they reach the server with the run's states.
+    """
+    if context := TaskRunContext.get():
+        context.task_run.tags = [spec.agent, spec.capability]
 
 
 async def _perform(call: _Call, now: datetime) -> Any:

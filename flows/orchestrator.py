@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -111,7 +110,7 @@ async def workflow_run(
         NoBusinessConfigured: A business is needed and none is configured.
         LedgerError: The ledger cannot be opened, or the run's messages could not be made durable.
     """
-    ledger = await asyncio.to_thread(shared_ledger, get_settings().effective_ledger_url)
+    ledger = shared_ledger(get_settings().effective_ledger_url)
     business = await current_business() if with_business else None
     run = _new_run(workflow)
     ledger.record(run)
