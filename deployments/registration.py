@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from prefect.client.orchestration import PrefectClient
 
-    from blocks.business import Business
-
 PREFECT_FILE = PROJECT_ROOT / "prefect.yaml"
 
 
@@ -56,15 +54,13 @@ class Registration(BaseModel):
     deployments: list[str]
 
 
-async def register(
-    business: Business | None = None, *, origin: str = "file", file: Path = PREFECT_FILE
-) -> Registration:
+async def register(*, file: Path = PREFECT_FILE) -> Registration:
     """Make the Prefect server of this process know everything of ours.
 
+    That is pools and queues, variables, deployments, and as blocks the business of
+    ``ORCHESTRATOR_BUSINESS_FILE``, if one is set. What a person made in the UI is kept.
+
     Args:
-        business: Saved as blocks; by default the one of ``ORCHESTRATOR_BUSINESS_FILE``, if set.
-            Blocks that were saved in the UI are never touched.
-        origin: Kept on its blocks: blocks of the same origin that are gone from it are removed.
         file: The list of pools and deployments.
 
     Raises:
@@ -82,7 +78,7 @@ async def register(
             for pool in ours.work_pools:
                 await save_pool(client, pool)
             await _save_variables(client, settings)
-            saved = await _save_blocks(business or _business_of(settings), origin)
+            saved = await _save_blocks(settings)
             await _deploy(client, file)
             return Registration(
                 api_url=str(client.api_url).rstrip("/"),
@@ -193,23 +189,17 @@ async def _save_variables(client: PrefectClient, settings: Settings) -> None:
             await client.update_variable(VariableUpdate(name=name, value=value))
 
 
-def _business_of(settings: Settings) -> Business | None:
-    if settings.business_file is None:
-        return None
-    from blocks.business import Business
-
-    return Business.from_toml(settings.business_file)
-
-
-async def _save_blocks(business: Business | None, origin: str) -> list[str]:
-    from blocks.business import save_business
+async def _save_blocks(settings: Settings) -> list[str]:
+    from blocks.business import Business, save_business
     from blocks.partners import SupplierConnection
     from blocks.services import MonitoredService
     from blocks.stores import StoreDatabase
 
     for block in (StoreDatabase, SupplierConnection, MonitoredService):
         await block.register_type_and_schema()  # so that the UI offers them
-    return await save_business(business, origin=origin) if business else []
+    if settings.business_file is None:
+        return []
+    return await save_business(Business.from_toml(settings.business_file), origin="file")
 
 
 async def _deploy(client: PrefectClient, file: Path) -> None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from deployments.processes import ProcessSpec, Supervisor
 from deployments.registration import (
     PREFECT_FILE,
     Registration,
+    check_entrypoints,
     read_work_pools,
     register,
     save_pool,
@@ -114,15 +114,16 @@ class Stack:
         os.environ.update(stack_environment(self.settings))
         await _together(
             self._start_server(),
-            # Importing the flows takes as long as the server's start; the two overlap.
-            asyncio.to_thread(import_module, "flows"),
-            asyncio.to_thread(import_module, "blocks.business"),
+            # Importing the flows takes almost as long as the server's start; the two overlap.
+            asyncio.to_thread(check_entrypoints, self._file),
             asyncio.to_thread(self._check_ledger),
         )
         await self._announce()
         pools = await self._prepare_pools()
-        *_, registration = await _together(
-            *(self._start_worker(pool) for pool in pools), self._start_business_and_register()
+        registration, *_ = await _together(
+            self._register(),
+            self._start_sample_if_needed(),
+            *(self._start_worker(pool) for pool in pools),
         )
         await self._announce()
         assert isinstance(registration, Registration)
@@ -199,17 +200,19 @@ class Stack:
             async with get_client() as client:
                 await self.supervisor.start(spec, keep_alive=True, ready=polls)
 
-    async def _start_business_and_register(self) -> Registration:
-        from blocks.business import SAMPLE, Business
+    async def _register(self) -> Registration:
+        with self.progress.step("Registered pools, queues, deployments and configured blocks"):
+            return await register(file=self._file)
 
-        business = None
-        if not await _is_configured(self.settings):
-            with self.progress.step("Sample business"):
-                file = await self._start_sample()
-            self._has_sample = True
-            business = Business.from_toml(file)
-        with self.progress.step("Registered pools, queues, blocks and deployments"):
-            return await register(business, origin=SAMPLE if business else "file", file=self._file)
+    async def _start_sample_if_needed(self) -> None:
+        from blocks.business import SAMPLE, Business, save_business
+
+        if await _is_configured(self.settings):
+            return
+        self._has_sample = True
+        with self.progress.step("Sample business"):
+            file = await self._start_sample()
+            await save_business(Business.from_toml(file), origin=SAMPLE)
 
     async def _start_sample(self) -> Any:
         from deployments.sample import prepare
@@ -273,7 +276,7 @@ async def up(console: Console, *, once: bool = False) -> int:
         check_port(settings.host, settings.prefect_port, "Prefect", "ORCHESTRATOR_PREFECT_PORT")
         stack = Stack(settings, progress, migrates=check_prefect_database(settings))
         serving = False
-        with _stop_signals():
+        with _stop_signals(progress):
             try:
                 registration = await stack.start()
                 ready_in = timedelta(seconds=round(time.monotonic() - begun))
@@ -292,7 +295,7 @@ async def up(console: Console, *, once: bool = False) -> int:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[None]:
+def _stop_signals(progress: Progress) -> Iterator[None]:
     """The first signal cancels the current task; the second one ends this process at once.
 
     The watchdog then ends the others.
@@ -301,16 +304,17 @@ def _stop_signals() -> Iterator[None]:
     assert task is not None
     asked = False
 
-    def stop() -> None:
+    def stop(number: signal.Signals) -> None:
         nonlocal asked
         if asked:
             os._exit(INTERRUPTED)
         asked = True
+        progress.say(f"Asked to stop ({number.name}); once more ends it the hard way.")
         task.cancel()
 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     try:
         yield
     finally:
