@@ -12,7 +12,6 @@ from pydantic import Field
 from agents.tasks import Reply
 from blocks.findings import Finding
 from blocks.ledger.records import RemediationStatus
-from blocks.messages import utc_now
 from flows import sections
 from flows.fetching import fetch_everything
 from flows.orchestrator import (
@@ -23,7 +22,6 @@ from flows.orchestrator import (
     conclude,
     findings_of,
     result_of,
-    what_is_missing,
     workflow_run,
 )
 from flows.remediation import remediate
@@ -62,7 +60,7 @@ async def daily_health_check(
         )
         metrics = result_of("analyze_daily_metrics", data)
         findings = rank(
-            findings_of(integrations, health, *data),
+            findings_of([integrations, health, *data]),
             metrics.typical_revenue_per_day if metrics else None,
         )
         remedies = await remediate(team, findings) if remediate_issues else []
@@ -72,22 +70,15 @@ async def daily_health_check(
             health = await team.ask(SRE, "comprehensive_health_check")
         if "refetch_snapshot" in mended:
             data = await _look_at_data(team)
-        report = Report(
-            workflow="daily-health-check",
-            title="Daily health check",
-            run_id=team.run.id,
-            started_at=team.run.started_at,
-            finished_at=utc_now(),
-            outcome=team.outcome,
-            headline=_headline(findings, remedies, data, team.business.currency),
-            currency=team.business.currency,
-            timezone=team.business.timezone,
-            sections=_sections([*data, health, integrations], team.business.currency, top),
+        replies = [*data, health, integrations]
+        report = await team.report(
+            "Daily health check",
+            _headline(findings, remedies, data, team.business.currency),
+            sections=_sections(replies, team.business.currency, top),
             findings=findings,
+            replies=replies,
             remediations=remedies,
-            missing=what_is_missing(team.failures, integrations, health, *data),
         )
-        await team.report(report)
     return conclude(report)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, cast
@@ -23,7 +23,7 @@ from blocks.messages import Outcome, Priority, new_id, utc_now
 from blocks.prefect_api import PrefectApi
 from blocks.settings import get_settings
 from flows.artifacts import publish
-from flows.reports import Report
+from flows.reports import RemediationLine, Report, Section
 
 DATA, SRE, INTEGRATION = "data-intelligence", "sre-reliability", "integration-specialist"
 
@@ -81,8 +81,41 @@ class Orchestrator:
             if reply.error
         ]
 
-    async def report(self, report: Report) -> Report:
-        """Keep a report: durable in the ledger, shown as an artifact in the Prefect UI."""
+    async def report(
+        self,
+        title: str,
+        headline: str,
+        *,
+        sections: Sequence[Section],
+        findings: Sequence[Finding],
+        replies: Sequence[Reply],
+        remediations: Sequence[RemediationLine] = (),
+    ) -> Report:
+        """Compile the run's report; durable in the ledger, shown as an artifact in the Prefect UI.
+
+        Args:
+            title: What the workflow is to a person.
+            headline: The whole in two or three sentences.
+            sections: What was seen, most important first.
+            findings: What was found, ranked.
+            replies: Whose results say what they lack.
+            remediations: What was done about the findings.
+        """
+        report = Report(
+            workflow=self.run.workflow,
+            title=title,
+            run_id=self.run.id,
+            started_at=self.run.started_at,
+            finished_at=utc_now(),
+            outcome=self.outcome,
+            headline=headline,
+            currency=self.business.currency,
+            timezone=self.business.timezone,
+            sections=list(sections),
+            findings=list(findings),
+            remediations=list(remediations),
+            missing=what_is_missing(self.failures, replies),
+        )
         await self.ledger.save_report(
             ReportRecord(
                 run_id=report.run_id,
@@ -143,7 +176,7 @@ def _new_run(workflow: str) -> RunRecord:
     )
 
 
-def findings_of(*replies: Reply) -> Iterable[Finding]:
+def findings_of(replies: Iterable[Reply]) -> Iterable[Finding]:
     """All findings in the results of the replies."""
     for reply in replies:
         yield from getattr(reply.result, "findings", ())
@@ -154,7 +187,7 @@ def result_of(action: str, replies: Iterable[Reply]) -> Any:
     return next((r.result for r in replies if r.ok and r.message.action == action), None)
 
 
-def what_is_missing(failures: list[str], *replies: Reply) -> list[str]:
+def what_is_missing(failures: Sequence[str], replies: Iterable[Reply]) -> list[str]:
     """What a report could not include: calls that failed, and what results say they lack.
 
     Each entry once, in order of appearance.

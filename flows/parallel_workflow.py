@@ -11,7 +11,6 @@ from pydantic import Field
 from agents.data_intelligence.business_intelligence import CompleteAnalysis
 from agents.tasks import Reply
 from blocks.findings import Finding
-from blocks.messages import utc_now
 from flows import sections
 from flows.fetching import Fetched, fetch_everything
 from flows.orchestrator import (
@@ -21,7 +20,6 @@ from flows.orchestrator import (
     Orchestrator,
     conclude,
     findings_of,
-    what_is_missing,
     workflow_run,
 )
 from flows.reports import Report, Section
@@ -57,26 +55,18 @@ async def parallel_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> Rep
         currency = team.business.currency
         replies = [integrations, health, *fetched.replies, *([analyzed] if analyzed else [])]
         daily = complete.daily if complete else None
-        findings = rank(findings_of(*replies), daily.typical_revenue_per_day if daily else None)
-        report = Report(
-            workflow="parallel-workflow",
-            title="Everything at once",
-            run_id=team.run.id,
-            started_at=team.run.started_at,
-            finished_at=utc_now(),
-            outcome=team.outcome,
-            headline=_headline(integrations, health, complete, findings),
-            currency=currency,
-            timezone=team.business.timezone,
+        findings = rank(findings_of(replies), daily.typical_revenue_per_day if daily else None)
+        report = await team.report(
+            "Everything at once",
+            _headline(integrations, health, complete, findings),
             sections=[
                 *(_data_sections(fetched, complete, currency, top) if complete else []),
                 *([sections.systems(health.result)] if health.ok else []),
                 *([sections.connections(integrations.result)] if integrations.ok else []),
             ],
             findings=findings,
-            missing=what_is_missing(team.failures, *replies),
+            replies=replies,
         )
-        await team.report(report)
     return conclude(report)
 
 

@@ -8,7 +8,6 @@ from prefect import flow
 from pydantic import Field
 
 from agents.tasks import Reply
-from blocks.messages import utc_now
 from flows import sections
 from flows.fetching import fetch_everything
 from flows.orchestrator import (
@@ -17,7 +16,6 @@ from flows.orchestrator import (
     conclude,
     findings_of,
     result_of,
-    what_is_missing,
     workflow_run,
 )
 from flows.reports import Report, Section, count, money
@@ -60,21 +58,13 @@ async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> R
             replies.append(planned)
             if planned.ok:
                 parts.insert(0, sections.proposals(planned.result, top))
-        report = Report(
-            workflow="sequential-workflow",
-            title="Analysis and proposals",
-            run_id=team.run.id,
-            started_at=team.run.started_at,
-            finished_at=utc_now(),
-            outcome=team.outcome,
-            headline=_headline(replies, currency),
-            currency=currency,
-            timezone=team.business.timezone,
+        report = await team.report(
+            "Analysis and proposals",
+            _headline(replies, currency),
             sections=parts,
-            findings=rank(findings_of(*replies)),
-            missing=what_is_missing(team.failures, *replies),
+            findings=rank(findings_of(replies)),
+            replies=replies,
         )
-        await team.report(report)
     return conclude(report)
 
 
