@@ -16,6 +16,7 @@ from agents.data_intelligence.detector import (
     COOLDOWN,
     FIRST_SCORED,
     THRESHOLD,
+    _same_time_before,
     alarms,
     score_series,
 )
@@ -146,6 +147,15 @@ def test_the_first_sample_that_can_be_judged_is():
     assert scores(values)[-1] > 0.9
 
 
+def test_the_same_time_before_is_not_taken_from_another_time():
+    day = np.timedelta64(1, "D")
+    start = np.datetime64("2026-03-01T00:00", "us")
+    hours = np.array([0, 1, 2, 12, 24, 25, 30, 36], dtype="timedelta64[h]")
+    found = _same_time_before(start + hours, np.arange(8.0), day, 1)
+    # Nothing was sampled at six o'clock on the first day: 30 h has no predecessor.
+    np.testing.assert_array_equal(found, [np.nan] * 4 + [0, 1, np.nan, 3])
+
+
 def test_an_alarm_is_not_raised_again_within_the_cooldown():
     score = np.zeros(400)
     score[[10, 11, 10 + COOLDOWN - 1, 10 + COOLDOWN, 300]] = 0.9
@@ -187,7 +197,8 @@ def test_neighbouring_samples_are_one_anomaly():
 def test_samples_far_apart_in_time_are_two():
     values = 100 + NOISE[:400]
     values[[300, 301, 303]] = 130
-    report = detect_anomalies(frame(values, timedelta(days=1)), NOW)
+    report = detect_anomalies(frame(values, timedelta(days=2)), NOW)
+    # Samples in a row belong together, however far apart they are.
     assert sorted(a.samples for a in report.anomalies) == [1, 2]
 
 
