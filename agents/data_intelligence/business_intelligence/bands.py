@@ -22,8 +22,8 @@ LEAST_SPREAD = 0.05
 """Eight equal Mondays do not make a difference of one penny a sensation."""
 
 UNUSUAL = 3.0
-"""Shewhart's three sigma limits: on two years of a real shop, about one day in a hundred per
-metric."""
+"""Shewhart's three sigma limits: on two years of a real shop, one to four days in a hundred,
+depending on the metric."""
 
 
 def bands_of(series: pd.Series[float], *, share: bool) -> pd.DataFrame:
