@@ -30,7 +30,8 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.delenv("PREFECT_HOME", raising=False)  # set where flows were imported
     return Settings(state_dir=tmp_path / "state")
 
 
