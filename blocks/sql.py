@@ -191,7 +191,6 @@ def _begin_reading(connection: sa.Connection, deadline: float) -> None:
     left = max(0.1, deadline - time.monotonic())
     match connection.dialect.name:
         case "sqlite":
-            connection.exec_driver_sql("PRAGMA query_only = ON")
             connection.exec_driver_sql("BEGIN")
         case "postgresql":
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")

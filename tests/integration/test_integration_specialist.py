@@ -125,7 +125,8 @@ async def test_a_snapshot_without_frames_never_stands_in_for_a_better_one(
 ) -> None:
     await fetch_data(Business(shop.store()), ledger, NOW)
     wrong = {name: {**frame, "table": "gods"} for name, frame in FRAMES.items()}
-    nothing = await fetch_data(Business(shop.store(frames=wrong)), ledger, NOW)
+    later = NOW + timedelta(hours=1)
+    nothing = await fetch_data(Business(shop.store(frames=wrong)), ledger, later)
     assert nothing.frames == {}
     assert "Did you mean 'goods'?" in str(nothing.problems[0])
     kept = await ledger.latest_snapshot()

@@ -208,14 +208,16 @@ async def test_a_file_is_only_ever_read(tmp_path: Path) -> None:
 async def test_wrong_types_cost_their_rows_only(tmp_path: Path) -> None:
     url = sqlite_url(
         tmp_path,
-        TABLES + "INSERT INTO goods VALUES (19, 'Rod', 'ask us', NULL), (20, '', 1, NULL);"
+        TABLES + "INSERT INTO goods VALUES (19, 'Rod', 'ask us', NULL), (20, '', 1, NULL),"
+        " (NULL, 'Nameless', 1, NULL);"
         "INSERT INTO receipts VALUES (7, '01.02.2024', 'paid'), (8, 'yesterday', 'paid'),"
         " (9, 1719650000, 'paid'), (10, '2031-01-01', 'paid'), (11, NULL, 'paid');"
         "INSERT INTO receipt_lines VALUES (7, 17, 1, 1), (8, 17, 1, 1), (9, 17, 1, 1),"
         " (10, 17, 1, 1), (11, 17, 1, 1), (12, 17, 1, 1)",  # receipt 12 does not exist
     )
     snapshot = await store(url).read_snapshot(NOW)
-    assert snapshot.frames["products"]["sku"].tolist() == ["17", "18"]
+    assert snapshot.frames["products"]["sku"].tolist() == ["17", "18"]  # and not 17.0
+    assert "sku: empty or unreadable (1 row" in reasons(snapshot, "products")
     assert "unit_price: empty or unreadable (1 row, for instance 'ask us')" in reasons(
         snapshot, "products"
     )

@@ -51,9 +51,9 @@ COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
         "sku": SKU,
         "on_hand": (
             "on hand", "qty on hand", "quantity on hand", "stock on hand", "stock", "stock level",
-            "level",            "stock quantity", "in stock", "available", "quantity available", "qty", "quantity",
-            "balance", "bestand", "lagerbestand", "menge", "verfuegbar", "quantite", "existencias",
-            "cantidad",
+            "level", "stock quantity", "in stock", "available", "quantity available", "qty",
+            "quantity", "balance", "bestand", "lagerbestand", "menge", "verfuegbar", "quantite",
+            "existencias", "cantidad",
         ),
         "updated_at": (
             "updated at", "last updated", "modified at", "last modified", "changed at",

@@ -135,3 +135,17 @@ def test_what_was_bought_is_told_from_what_was_sold_by_the_tables_names() -> Non
     assert mappings["open_orders"].table == "purchase_order_lines"
     assert mappings["open_orders"].where == {"status": ["ordered"]}
     assert mappings["open_orders"].columns["expected_at"] == "due_date"
+
+
+def test_what_was_paid_comes_before_the_list_price_of_the_product() -> None:
+    listed = table("items", id=[1, 2], sku=["A", "B"], title=["x", "y"], unit_price=[9, 9])
+    sold = table(
+        "sale_lines",
+        Link("item_id", "items", "id"),
+        order_no=[7, 8],
+        item_id=[1, 2],
+        sold_at=["2024-01-01", "2024-01-02"],
+        qty=[1, 2],
+        price=[8, 8],
+    )
+    assert propose(tables(listed, sold))["sale_lines"].columns["unit_price"] == "price"
