@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import chain
 
 from agents.sre_reliability.automation import HISTORY, Reason, reason_not_to_act
 from blocks.findings import Finding, Remedy
@@ -17,8 +16,8 @@ from flows.reports import RemediationLine
 async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[RemediationLine]:
     """Try the remedy of each finding that has one.
 
-    Different resources are mended side by side; two findings about one resource one after the
-    other, so that the second sees what the first remedy achieved.
+    Different remedies run side by side. Findings that ask for the same remedy share one run of
+    it, taken on behalf of the worst of them.
 
     Args:
         team: The run that remediates.
@@ -27,17 +26,16 @@ async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[Rem
     Returns:
         One line per finding with a remedy, in the order of the findings.
     """
-    by_resource: dict[str, list[tuple[Finding, Remedy]]] = {}
-    for finding in findings:
-        if finding.remedy is not None:
-            by_resource.setdefault(finding.resource, []).append((finding, finding.remedy))
-
-    async def in_turn(pairs: list[tuple[Finding, Remedy]]) -> list[RemediationLine]:
-        return [await _mend(team, finding, remedy) for finding, remedy in pairs]
-
-    lines = chain.from_iterable(await asyncio.gather(*map(in_turn, by_resource.values())))
-    order = [finding.fingerprint for finding in findings]
-    return sorted(lines, key=lambda line: order.index(line.finding))
+    wanted = [(finding, finding.remedy) for finding in findings if finding.remedy is not None]
+    first: dict[str, tuple[Finding, Remedy]] = {}
+    for finding, remedy in wanted:
+        first.setdefault(remedy.model_dump_json(), (finding, remedy))
+    lines = await asyncio.gather(*(_mend(team, *pair) for pair in first.values()))
+    done = dict(zip(first, lines, strict=True))
+    return [
+        done[remedy.model_dump_json()].model_copy(update={"finding": finding.fingerprint})
+        for finding, remedy in wanted
+    ]
 
 
 async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> RemediationLine:

@@ -11,7 +11,7 @@ from agents.data_intelligence.data_validation.report import Answer, answer, by_s
 from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import TradingHistory, local_day
 from blocks.errors import DataError
-from blocks.findings import Finding
+from blocks.findings import Finding, Remedy
 from blocks.frames import Snapshot
 from blocks.messages import Severity
 
@@ -113,6 +113,7 @@ def _old_snapshot(snapshot: Snapshot, now: datetime) -> list[Finding]:
             + snapshot.stale_because.rstrip("."),
             evidence={"age_hours": age.total_seconds() / 3600},
             advice="Bring the store's database back.",
+            remedy=Remedy(agent="sre-reliability", action="refetch_snapshot"),
         )
     ]
 
