@@ -44,7 +44,7 @@ def up(
 
     Then keep serving until Ctrl-C. With --once the exit code is 0 when all workflows completed.
     """
-    from deployments.stack import up as run_stack
+    from deployments.up import up as run_stack
 
     raise typer.Exit(_run(run_stack(out, once=once)))
 

@@ -18,8 +18,8 @@ SERVER = "prefect-server"
 
 def prefect_url(settings: Settings) -> str:
     """The address of the embedded Prefect server as this machine reaches it."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://{host}:{settings.prefect_port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.prefect_port}"
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import signal
 import time
-from collections.abc import Awaitable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
+from urllib.parse import urlsplit
 
 from blocks.errors import (
     ConfigurationError,
@@ -23,14 +19,13 @@ from blocks.errors import (
     StackError,
 )
 from blocks.prefect_env import RunningStack
-from blocks.settings import Settings, get_settings
+from blocks.settings import Settings
 from deployments.preflight import (
     back_up_prefect_database,
     check_port,
-    check_prefect_database,
-    state_folder,
 )
 from deployments.processes import ProcessSpec, Supervisor
+from deployments.progress import Progress
 from deployments.registration import (
     PREFECT_FILE,
     Registration,
@@ -41,42 +36,6 @@ from deployments.registration import (
 )
 from deployments.restart import serve_restarts
 from deployments.specs import prefect_url, server_spec, stack_environment, worker_spec
-
-INTERRUPTED = 130  # the shell's exit code for Ctrl-C
-
-
-class Progress:
-    """Says what is being done and how long it took, one line per finished step."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self._going_on: list[str] = []
-        self._status = console.status("")
-
-    @contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """One step; steps may overlap."""
-        started = time.monotonic()
-        self._going_on.append(what)
-        self._show()
-        try:
-            yield
-            took = time.monotonic() - started
-            self.console.print(f"[green]✓[/] {escape(what)} [dim]{took:.1f} s[/]", highlight=False)
-        finally:
-            self._going_on.remove(what)
-            self._show()
-
-    def say(self, sentence: str) -> None:
-        """One line that is no step."""
-        self.console.print(f"[yellow]•[/] {escape(sentence)}", highlight=False)
-
-    def _show(self) -> None:
-        if self._going_on:
-            self._status.update(escape(" · ".join(self._going_on)) + " …")
-            self._status.start()
-        else:
-            self._status.stop()
 
 
 class Stack:
@@ -220,10 +179,9 @@ class Stack:
         sample = await asyncio.to_thread(prepare, self.settings.state_dir, self.settings)
         specs = [ProcessSpec(s.name, s.argv, s.env, s.ready_url) for s in sample.processes]
         for spec in specs:
-            assert spec.ready_url is not None
             check_port(
                 self.settings.host,
-                int(spec.ready_url.split(":")[2].split("/")[0]),
+                urlsplit(spec.ready_url or "").port or 0,
                 f"{spec.name} of the sample business",
                 "ORCHESTRATOR_SAMPLE_PORT",
             )
@@ -251,75 +209,6 @@ class Stack:
             control_token=self._token,
             processes=self.supervisor.names,
         ).announce(self.settings.state_dir)
-
-
-async def up(console: Console, *, once: bool = False) -> int:
-    """Start the stack, do the main job, and serve until Ctrl-C or SIGTERM.
-
-    Args:
-        console: Where progress and reports go.
-        once: End after the reports.
-
-    Returns:
-        Exit code: 0 when all workflows completed (or, serving, when asked to stop), 1 when one
-        did not, 130 when interrupted before that.
-
-    Raises:
-        OrchestratorError: The stack cannot start; says what to do.
-    """
-    from deployments.first_reports import show_reports, show_where
-
-    settings = get_settings()
-    progress = Progress(console)
-    begun = time.monotonic()
-    with state_folder(settings):
-        check_port(settings.host, settings.prefect_port, "Prefect", "ORCHESTRATOR_PREFECT_PORT")
-        stack = Stack(settings, progress, migrates=check_prefect_database(settings))
-        serving = False
-        with _stop_signals(progress):
-            try:
-                registration = await stack.start()
-                ready_in = timedelta(seconds=round(time.monotonic() - begun))
-                console.print(f"Ready in {ready_in.seconds} s.\n")
-                completed = await show_reports(progress, settings)
-                if once:
-                    return 0 if completed else 1
-                show_where(console, settings, registration)
-                serving = True
-                await stack.serve()
-            except asyncio.CancelledError:
-                return 0 if serving else INTERRUPTED
-            finally:
-                await stack.stop()
-    return 0
-
-
-@contextmanager
-def _stop_signals(progress: Progress) -> Iterator[None]:
-    """The first signal cancels the current task; the second one ends this process at once.
-
-    The watchdog then ends the others.
-    """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    asked = False
-
-    def stop(number: signal.Signals) -> None:
-        nonlocal asked
-        if asked:
-            os._exit(INTERRUPTED)
-        asked = True
-        progress.say(f"Asked to stop ({number.name}); once more ends it the hard way.")
-        task.cancel()
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in signals:
-        loop.add_signal_handler(number, stop, number)
-    try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 async def _together(*work: Coroutine[Any, Any, Any] | Awaitable[Any]) -> list[Any]:
