@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +28,10 @@ for _name in [n for n in os.environ if n.startswith(("ORCHESTRATOR_", "PREFECT_"
         del os.environ[_name]
 os.environ["ORCHESTRATOR_STATE_DIR"] = tempfile.mkdtemp(prefix="orchestrator-tests-")
 atexit.register(shutil.rmtree, os.environ["ORCHESTRATOR_STATE_DIR"], ignore_errors=True)
+
+# No test asserts a time, so no example has a deadline.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 POSTGRES = os.environ.get(
     "ORCHESTRATOR_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test"
