@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import signal
 import sys
@@ -221,7 +222,8 @@ class Supervisor:
 
     def _last_words(self, name: str) -> str:
         lines = self.log_of(name).read_text(errors="replace").strip().splitlines()
-        return f": {lines[-1].strip()[:300]}" if lines else "."
+        errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+        return f": {(errors or lines)[-1].strip()[:300]}" if lines else "."
 
 
 async def _answers(client: httpx.AsyncClient, url: str | None) -> bool:

@@ -138,6 +138,8 @@ def _show(finished: Finished, console: Console, settings: Settings) -> None:
 def _show_where(console: Console, settings: Settings, registration: Registration) -> None:
     """Where to look, and what to try."""
     table = Table.grid(padding=(0, 2))
+    stack = RunningStack.find(settings.state_dir)
+    assert stack is not None
     for what, where in (
         ("Prefect UI", prefect_url(settings)),
         ("Reports", f"{prefect_url(settings)}/artifacts"),
@@ -148,8 +150,8 @@ def _show_where(console: Console, settings: Settings, registration: Registration
         ("", "./orchestrator connect postgresql://user@host/shop"),
     ):
         table.add_row(f"[bold]{what}[/]", escape(where))
-    stack = RunningStack.find(settings.state_dir)
-    assert stack is not None
+    if "checkout" in stack.processes:  # the sample business, which may be broken at will
+        table.add_row("", "./orchestrator drill checkout-down")
     console.print()
     console.print(table)
     console.print(f"\n{len(stack.processes)} processes are running. Ctrl-C stops them all.")
