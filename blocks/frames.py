@@ -16,6 +16,10 @@ import pandera.pandas as pa
 
 from blocks.errors import ContractViolation
 
+# Pandera loads its backend (up to seconds on a busy machine) at the first check, which would come
+# amid calls to suppliers whose latency is measured.
+pa.DataFrameSchema.register_default_backends(pd.DataFrame)
+
 _DAY = "datetime64[us]"
 _INSTANT = "datetime64[us, UTC]"
 
