@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from prefect import __version__ as prefect_version
 from prefect.context import refresh_global_settings_context
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 
 from blocks.prefect_env import common_environment
 from blocks.settings import get_settings
@@ -53,6 +55,10 @@ def prefect_server(
             patch.setenv(name, value)
         refresh_global_settings_context()
         yield url
+        # What waits to be sent is sent while somebody listens: else this process retries for
+        # half a minute when it ends.
+        APILogWorker.drain_all(timeout=10)
+        EventsWorker.drain_all(timeout=10)
     refresh_global_settings_context()
 
 
