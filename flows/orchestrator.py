@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -15,6 +16,7 @@ from agents.registry import Registry, registry
 from agents.tasks import Reply, Toolbox
 from agents.tasks import ask as ask_agent
 from blocks.business import Business, current_business
+from blocks.errors import OrchestratorError
 from blocks.findings import Finding
 from blocks.frames import Snapshot
 from blocks.ledger import Ledger
@@ -26,6 +28,16 @@ from flows.artifacts import publish
 from flows.reports import RemediationLine, Report, Section
 
 DATA, SRE, INTEGRATION = "data-intelligence", "sre-reliability", "integration-specialist"
+
+
+def _no_expected_traceback(record: logging.LogRecord) -> bool:
+    # What we raise on purpose says what is wrong; where in the code it was noticed helps nobody.
+    if record.exc_info and isinstance(record.exc_info[1], OrchestratorError):
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("prefect.flow_runs").addFilter(_no_expected_traceback)
 
 
 @cache
