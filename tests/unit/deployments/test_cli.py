@@ -20,10 +20,12 @@ Ended = subprocess.CompletedProcess[str]
 
 
 def orchestrator(*arguments: str, cwd: Path = PROJECT_ROOT, **environment: str) -> Ended:
+    # A Prefect server that other tests of the session started is not this shell's.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return subprocess.run(
         [sys.executable, "-P", "-m", "deployments.cli", *arguments],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "200", **environment},
+        env={**own, "PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "200", **environment},
         capture_output=True,
         text=True,
         check=False,
