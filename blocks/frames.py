@@ -258,7 +258,8 @@ def conform(
 
 
 def _example(cell: Any) -> str:
-    return "" if pd.isna(cell) else str(cell)[:60]
+    empty = pd.api.types.is_scalar(cell) and pd.isna(cell)  # of a list, isna asks each item
+    return "" if empty else str(cell)[:60]
 
 
 def _read_as(column: pd.Series[Any], contract: pa.Column) -> pd.Series[Any]:
@@ -270,7 +271,11 @@ def _read_as(column: pd.Series[Any], contract: pa.Column) -> pd.Series[Any]:
         read = read.dt.as_unit("us")
         return read if "UTC" in kind else read.dt.tz_localize(None)
     if kind == "float64":
-        return pd.to_numeric(column, errors="coerce").astype(float)
+        try:
+            return pd.to_numeric(column, errors="coerce").astype(float)
+        except OverflowError:  # JSON knows integers that no double holds
+            huge = column.map(lambda cell: isinstance(cell, int) and cell.bit_length() > 1000)
+            return _read_as(column.mask(huge, float("inf")), contract)
     text = column.where(column.isna(), column.astype(str).str.strip())
     return text.astype("str")
 

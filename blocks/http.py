@@ -207,10 +207,10 @@ def _place(url: str, source: str) -> str:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         parsed = httpx.URL("")
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not parsed.host or (parsed.port or 0) > 65535:
         raise ConfigurationError(
             f"The address of {source} is not an http or https URL.",
-            hint="Write it as https://host[:port]/path.",
+            hint="Write it as https://host[:port]/path, the port at most 65535.",
         )
     if parsed.userinfo:
         raise ConfigurationError(
@@ -223,7 +223,7 @@ def _place(url: str, source: str) -> str:
 def _skew(date: str | None, now: datetime) -> float | None:
     try:
         theirs = parsedate_to_datetime(date or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if theirs.tzinfo is None:
         theirs = theirs.replace(tzinfo=UTC)

@@ -108,6 +108,10 @@ class SupplierConnection(Block):
             raise ValueError(
                 f"{', '.join(map(repr, unknown))}: offers have only {', '.join(OFFERS.columns)}"
             )
+        if self.format == "xml":
+            for path in (self.records_path, *self.columns.values()):
+                if not _is_element_path(path.partition("@")[0].rstrip("/")):
+                    raise ValueError(f"{path!r} is no element path such as catalogue/item")
         return self
 
     async def fetch_offers(self, now: datetime) -> SupplierAnswer:
@@ -183,7 +187,7 @@ class SupplierConnection(Block):
                     return _from_csv(answer.text(), theirs)
                 case "xml":
                     return _from_xml(answer.body, self.records_path, theirs)
-        except (ValueError, RecursionError, ElementTree.ParseError, expat.ExpatError) as error:
+        except _UNREADABLE as error:
             what = (
                 str(error)[:120] if isinstance(error, _NotACatalogueError) else "cannot be parsed"
             )
@@ -201,6 +205,16 @@ class SupplierConnection(Block):
 
 class _NotACatalogueError(ValueError):
     """Well-formed, but not what was promised; the text says in what way."""
+
+
+_UNREADABLE = (
+    ValueError,
+    RecursionError,
+    LookupError,  # an encoding that nobody knows
+    csv.Error,
+    ElementTree.ParseError,
+    expat.ExpatError,
+)
 
 
 def _from_json(body: bytes, records_path: str, theirs: dict[str, str]) -> pd.DataFrame:
@@ -251,6 +265,14 @@ def _find(element: ElementTree.Element, path: str) -> str | None:
     if found is None:
         return None
     return found.get(attribute) if is_attribute else found.text
+
+
+def _is_element_path(path: str) -> bool:
+    try:
+        ElementTree.Element("root").findall(path)
+    except (SyntaxError, TypeError, KeyError):  # of an unclosed predicate: TypeError
+        return False
+    return True
 
 
 def _refuse_doctype(body: bytes) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,6 +30,7 @@ from blocks.messages import Name
 
 _LABELS = r"\{(?:[^\"}]|\"(?:\\.|[^\"\\])*\")*\}"
 _SAMPLE = re.compile(rf"([a-zA-Z_:][\w:]*(?:{_LABELS})?)\s+(\S+)(?:\s+-?\d+)?")
+_LAST_WORDS = 4096  # bytes of a restart command's output that are looked at
 _SICK = frozenset({"fail", "failed", "failing", "error", "down", "unhealthy", "critical"})
 
 
@@ -189,7 +191,7 @@ class MonitoredService(Block):
         # A file, not a pipe: a restarted daemon that inherits a pipe would hold it open for ever.
         with tempfile.TemporaryFile() as output:
             code = await self._run(self.restart, output.fileno())
-            output.seek(0)
+            output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_WORDS))
             said = output.read().decode("utf-8", errors="replace").strip()
         last = said.splitlines()[-1][:300] if said else ""
         if code != 0:
@@ -225,7 +227,8 @@ class MonitoredService(Block):
             ) from None
         finally:
             if process.returncode is None:  # too late or cancelled: nothing of it stays behind
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # ended just now
+                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
 
     @property
@@ -282,7 +285,7 @@ def _parse_range(answer: Answer, metric: str, source: str) -> pd.DataFrame:
                 "value": pd.Series([float(value) for _, value in pairs], dtype=float),
             }
         )
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         require_success(answer, source)
         raise SourceGarbled(
             f"{source} answered {answer.content_type or 'something untyped'} instead of a "

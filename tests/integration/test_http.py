@@ -73,6 +73,13 @@ async def test_nobody_there_says_so_in_the_systems_words() -> None:
         await fetch(url, source="it", timeout=5)
 
 
+async def test_a_date_beyond_all_time_tells_no_clock() -> None:
+    date = "Thu, 01 Jan 10000000000000000000 00:00:00 GMT"
+    async with serve(Reply("ok", headers={"Date": date})) as server:
+        answer = await fetch(server.url, source="it", timeout=5)
+    assert answer.clock_skew_s is None
+
+
 async def test_redirects_are_not_followed() -> None:
     async with serve(Reply(status=307, headers={"Location": "http://127.0.0.1/"})) as server:
         answer = await fetch(server.url, source="it", timeout=5)
@@ -100,7 +107,17 @@ async def test_statuses_become_errors(status: int, error: type[OrchestratorError
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://host/x", "host/path", "http://", "", "http://[::1", "\0"]
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://host/x",
+        "host/path",
+        "http://",
+        "",
+        "http://[::1",
+        "\0",
+        "http://host:99999",
+    ],
 )
 async def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="not an http or https URL"):

@@ -186,6 +186,30 @@ async def test_html_is_no_csv_and_no_xml_catalogue(kind: str) -> None:
             await supplier(server, kind).fetch_offers(NOW)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("csv", 'Part;Cost;Days;Minimum\n"A"1;1;1;1\n'),
+        ("csv", f"Part;Cost;Days;Minimum\n{'A' * 200_000};1;1;1\n"),
+        ("xml", '<?xml version="1.0" encoding="klingon"?><catalogue/>'),
+    ],
+    ids=["a quote inside a field", "an endless field", "an unknown encoding"],
+)
+async def test_what_its_format_does_not_allow_cannot_be_parsed(kind: str, body: str) -> None:
+    async with serve(Reply(body)) as server:
+        with pytest.raises(SourceGarbled, match=f"{kind.upper()} catalogue: cannot be parsed"):
+            await supplier(server, kind).fetch_offers(NOW)
+
+
+async def test_numbers_beyond_reason_and_nested_values_cost_their_row_only() -> None:
+    good = {"code": "A1", "price": {"net": 1}, "days": 3, "moq": 10}
+    rows = [good, good | {"price": {"net": 10**400}}, good | {"price": {"net": [1, 2]}}]
+    async with serve(Reply(json.dumps({"data": {"items": rows}}))) as server:
+        answer = await supplier(server).fetch_offers(NOW)
+    assert (answer.rows, len(answer.frame)) == (3, 1)
+    assert {p.reason for p in answer.problems} == {"out of range", "empty or unreadable"}
+
+
 async def test_bad_rows_are_set_aside_and_the_rest_is_used() -> None:
     rows = "A1;1.20;3;10\nB2;on request;3;10\nC3;-5;3;10\n;1;1;1\n"
     async with serve(Reply("Part;Cost;Days;Minimum\n" + rows)) as server:
@@ -234,3 +258,6 @@ def test_a_connection_that_cannot_work_is_refused_at_once() -> None:
         SupplierConnection(name="acme", base_url="http://x", auth="bearer")
     with pytest.raises(ValidationError, match="'price': offers have only supplier, sku"):
         SupplierConnection(name="acme", base_url="http://x", columns={"price": "p"})
+    for path in ("/catalogue/item", "item["):
+        with pytest.raises(ValidationError, match="is no element path"):
+            SupplierConnection(name="acme", base_url="http://x", format="xml", records_path=path)

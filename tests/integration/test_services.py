@@ -128,6 +128,7 @@ def answer(result: list[Any]) -> Reply:
     [
         (Reply("<html>", content_type="text/html"), SourceGarbled, "text/html instead of a Prom"),
         (Reply('{"status": "success"}'), SourceGarbled, "instead of a Prometheus range"),
+        (answer([{"values": [[10**400, "1"]]}]), SourceGarbled, "instead of a Prometheus range"),
         (Reply("<html>", status=502), SourceUnavailable, "HTTP 502"),
         (
             Reply('{"status": "error", "error": "parse error: unexpected"}', status=400),

@@ -37,7 +37,9 @@ def test_of_two_products_with_one_code_the_first_is_kept():
     assert problems[0].rows == 1
 
 
-@pytest.mark.parametrize("absurd", [float("inf"), -float("inf"), 1e300, float("nan")])
+@pytest.mark.parametrize(
+    "absurd", [float("inf"), -float("inf"), 1e300, 10**400, [1, 2], float("nan")]
+)
 def test_absurd_numbers_are_set_aside(absurd):
     raw = pd.DataFrame(
         {
@@ -93,6 +95,7 @@ def test_an_empty_frame_keeps_its_types():
 
 
 CELL = st.none() | st.text() | st.integers() | st.floats() | st.booleans() | st.datetimes()
+CELL |= st.just(10**400) | st.lists(st.integers()) | st.dictionaries(st.text(), st.integers())
 
 
 @given(st.sampled_from(sorted(CONTRACTS)), st.data())
