@@ -20,7 +20,9 @@ class Settings(BaseSettings):
     Paths may be relative to the project root. Ports are on ``host``.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="ORCHESTRATOR_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
     state_dir: Path = Field(
         default=Path(".orchestrator"), description="Everything the embedded stack writes."
@@ -54,7 +56,10 @@ class Settings(BaseSettings):
     @field_validator("state_dir", "business_file")
     @classmethod
     def _from_root(cls, value: Path | None) -> Path | None:
-        return value and (PROJECT_ROOT / value.expanduser())
+        try:
+            return value and (PROJECT_ROOT / value.expanduser())
+        except RuntimeError:
+            raise ValueError(f"{str(value)!r} names the home of an unknown user") from None
 
     @property
     def effective_ledger_url(self) -> str:

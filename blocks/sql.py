@@ -76,7 +76,13 @@ def parse_url(url: str, base: Path | None = None) -> URL:
         raise ConfigurationError(
             "The store's url names no file.", hint="Write it as sqlite:///folder/file.db."
         )
-    path = (base or Path.cwd()) / Path(parsed.database).expanduser()
+    try:
+        path = (base or Path.cwd()) / Path(parsed.database).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(
+            f"The store's url names the home of an unknown user: {parsed.database}.",
+            hint="Write the whole path: sqlite:////folder/file.db.",
+        ) from None
     return sa.URL.create("sqlite", database=str(path))
 
 
@@ -112,13 +118,13 @@ def reading(url: URL, seconds: float) -> Iterator[sa.Connection]:
 
 def explain(error: Exception, url: URL, seconds: float, expired: bool = False) -> OrchestratorError:
     """A driver's error in our terms, without the statement, its parameters, or the password."""
-    text = str(getattr(error, "orig", None) or error)
+    reason = " ".join(str(getattr(error, "orig", None) or error).split())
+    lower = reason.lower()  # judged as it was said: the password may be the word "password"
     if url.password:
-        text = text.replace(str(url.password), "***")
-    reason = " ".join(text.split())[:200]
-    lower = reason.lower()
+        reason = reason.replace(str(url.password), "***")
+    reason = reason[:200]
     where = describe(url)
-    if "locked" in lower:
+    if url.drivername == "sqlite" and "locked" in lower:
         return SourceUnavailable(
             f"The store's database is locked by another program ({where}).",
             hint="Let the other program finish its transaction.",

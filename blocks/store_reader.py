@@ -22,7 +22,7 @@ from blocks.trading_days import DAY, Period, by_day, repeated, within
 if TYPE_CHECKING:
     from blocks.stores import FrameMapping, StoreDatabase
 
-Select: TypeAlias = sa.Select[*tuple[Any, ...]]
+Select: TypeAlias = sa.Select[Any]
 Columns: TypeAlias = dict[str, sa.ColumnElement[Any]]
 
 MAY_BE_EMPTY = frozenset({"open_orders"})
@@ -123,15 +123,16 @@ class FrameReader:
         """
         select, columns = statement(self._schema, name, mapping, period)
         counting = sa.select(sa.func.count()).select_from(select.subquery())
-        capped = self._rows(counting)[0][0] > max_rows
+        beyond = self._rows(counting)[0][0] - max_rows
+        capped = beyond > 0
         # Sorting is only paid for when it is needed.
-        raw = self._frame(_newest(select, columns, max_rows) if capped else select, columns)
+        raw = self._frame(self._newest(select, columns, max_rows) if capped else select, columns)
         if raw.empty and name not in MAY_BE_EMPTY:
             raise EmptySource(f"{mapping.table} has no rows{' in the period' if period else ''}.")
         frame, problems = self._conform(raw, name)
         if capped:
             reason = f"more than {max_rows} rows; older ones were left out"
-            problems.append(Problem(name, "", reason, max_rows))
+            problems.append(Problem(name, "", reason, beyond))
         if period:
             if capped:  # the first day is cut somewhere in the middle
                 first = frame[period.column].min().normalize()
@@ -149,7 +150,7 @@ class FrameReader:
         """The newest rows of a frame, as a sample; never raises for what is in the database."""
         try:
             select, columns = statement(self._schema, name, mapping)
-            raw = self._frame(_newest(select, columns, rows), columns)
+            raw = self._frame(self._newest(select, columns, rows), columns)
             frame, problems = self._conform(raw, name)
         except DataError as error:
             return FrameSample(name, error=str(error))
@@ -159,6 +160,15 @@ class FrameReader:
         elif frame.empty and not raw.empty:
             fault = f"None of {len(raw)} rows of {mapping.table} is usable."
         return FrameSample(name, len(raw), frame, problems, fault)
+
+    def _newest(self, select: Select, columns: Columns, rows: int) -> Select:
+        dated = next((c for c in columns.values() if _is_dated(c)), None)
+        if dated is not None:
+            order = _as_stored(dated).desc()
+            # PostgreSQL alone would begin with the rows that have no date.
+            last = self._schema.dialect == "postgresql"
+            select = select.order_by(order.nulls_last() if last else order)
+        return select.limit(rows)
 
     def _frame(self, select: Select, columns: Columns) -> pd.DataFrame:
         # object: a column of whole numbers with a gap must not turn SKU 17 into 17.0
@@ -231,13 +241,6 @@ def _since(
     # SQLite keeps dates as text, or as anything: only ISO text can be compared here.
     iso = stored.op("GLOB")("[0-9][0-9][0-9][0-9]-*")
     return sa.or_(stored >= earliest.date().isoformat(), sa.not_(iso), stored.is_(None))
-
-
-def _newest(select: Select, columns: Columns, rows: int) -> Select:
-    dated = next((c for c in columns.values() if _is_dated(c)), None)
-    if dated is not None:
-        select = select.order_by(_as_stored(dated).desc())
-    return select.limit(rows)
 
 
 def _as_stored(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

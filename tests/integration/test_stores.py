@@ -278,6 +278,19 @@ async def test_too_many_rows_keep_the_newest_whole_days(tmp_path: Path) -> None:
     assert snapshot.frames["orders"]["date"].tolist() == [pd.Timestamp("2024-06-29")]
 
 
+async def test_the_newest_rows_are_never_those_without_a_date(postgres_url: str) -> None:
+    drafts = "INSERT INTO receipts VALUES (8, NULL, 'draft'), (9, NULL, 'draft');"
+    drafts += "INSERT INTO receipt_lines VALUES (8, 17, 1, 1), (9, 17, 1, 1), (8, 18, 1, 1)"
+    connection = store(fill(postgres_url, TABLES + drafts), max_rows=4)
+    snapshot = await connection.read_snapshot(NOW)
+    # Lines 4, 3, 3 and one of the 28th, whose day is cut and left out; 10 lines are in reach.
+    assert snapshot.frames["orders"]["date"].tolist() == [pd.Timestamp("2024-06-29")]
+    (cut,) = [p for p in snapshot.problems if p.frame == "sale_lines"]
+    assert (cut.reason, cut.rows) == ("more than 4 rows; older ones were left out", 5)
+    sample = next(s for s in (await connection.check(2)).samples if s.name == "sale_lines")
+    assert (sample.error, len(sample.frame)) == ("", 2)
+
+
 async def test_the_history_ends_where_it_is_told_to(tmp_path: Path) -> None:
     snapshot = await store(sqlite_url(tmp_path), history_days=1).read_snapshot(NOW)
     assert snapshot.frames["orders"]["date"].tolist() == [pd.Timestamp("2024-06-29")]
@@ -394,6 +407,32 @@ async def test_wrong_credentials_are_refused_without_being_shown(mariadb_url: st
 
 
 @pytest.mark.services
+@pytest.mark.parametrize(
+    ("url", "said", "error"),
+    [
+        (
+            "postgresql://reader:password@db/shop",
+            'FATAL: password authentication failed for user "reader"',
+            SourceRefused,
+        ),
+        (
+            "mysql://reader:x1@db/shop",
+            "(4151, 'Access denied, this account is locked')",
+            SourceRefused,
+        ),
+        ("postgresql://blocked@db/shop", 'database "locked" does not exist', SourceRefused),
+        ("sqlite:////tmp/shop.db", "database is locked", SourceUnavailable),
+        (f"postgresql://reader:{CANARY}@db/shop", f"{'x' * 195}{CANARY}", SourceUnavailable),
+    ],
+)
+def test_a_drivers_words_are_judged_before_they_are_cleaned(
+    url: str, said: str, error: type[OrchestratorError]
+) -> None:
+    told = sql.explain(Exception(said), sql.parse_url(url), 5)
+    assert type(told) is error
+    assert "canary" not in str(told)
+
+
 async def test_an_unknown_database_is_refused(postgres_url: str, mariadb_url: str) -> None:
     for url in (postgres_url, mariadb_url):
         gone = sa.make_url(url).set(database="no_such_shop").render_as_string(hide_password=False)
@@ -404,6 +443,7 @@ async def test_an_unknown_database_is_refused(postgres_url: str, mariadb_url: st
 @pytest.mark.parametrize(
     ("url", "says"),
     [
+        ("sqlite:///~nobody-here/x.db", "home of an unknown user: ~nobody-here/x.db"),
         (f"postgres//shop:{CANARY}@host/shop", "not a database URL"),
         (f"postgresql://shop:{CANARY}@host:port/shop", "not a database URL"),
         (f"mongodb://shop:{CANARY}@host/shop", "'mongodb' are not supported"),

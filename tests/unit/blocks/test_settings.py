@@ -1,0 +1,47 @@
+"""Settings from the environment, as a shell gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blocks.errors import ConfigurationError
+from blocks.settings import PROJECT_ROOT, get_settings
+
+
+@pytest.fixture(autouse=True)
+def read_anew() -> Iterator[None]:
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STATE_DIR", "BUSINESS_FILE", "PREFECT_PORT", "PREFECT_DATABASE_URL"):
+        monkeypatch.setenv(f"ORCHESTRATOR_{name}", "")
+    settings = get_settings()
+    assert settings.state_dir == PROJECT_ROOT / ".orchestrator"
+    assert (settings.business_file, settings.prefect_port) == (None, 4200)
+    assert settings.prefect_database_url is None
+
+
+def test_paths_start_at_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", "elsewhere")
+    monkeypatch.setenv("ORCHESTRATOR_BUSINESS_FILE", "/etc/shop.toml")
+    settings = get_settings()
+    assert settings.state_dir == PROJECT_ROOT / "elsewhere"
+    assert settings.business_file == Path("/etc/shop.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TIMEZONE", "Nowhere"), ("STATE_DIR", "~nobody-here/x"), ("PREFECT_PORT", "99999")],
+)
+def test_a_bad_value_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"ORCHESTRATOR_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"ORCHESTRATOR_{name}=.*{value}"):
+        get_settings()
