@@ -176,6 +176,7 @@ class Snapshot:
         stale_because: Why an older snapshot stands in for a fresh one; "" when it is fresh.
         currency: ISO code of the store's money.
         timezone: IANA name of the store's time zone.
+        store: Name of the store; "" when the frames are not a store's.
     """
 
     taken_at: datetime
@@ -184,6 +185,7 @@ class Snapshot:
     stale_because: str = ""
     currency: str = "GBP"
     timezone: str = "UTC"
+    store: str = ""
 
     def need(self, *names: str) -> tuple[pd.DataFrame, ...]:
         """The named frames.

@@ -34,7 +34,7 @@ def read_store(store: StoreDatabase, now: datetime) -> Snapshot:
     zone = ZoneInfo(store.timezone)
     today = pd.Timestamp(now.astimezone(zone)).tz_localize(None).normalize()
     period = Period("sold_at", today - timedelta(days=store.history_days), today)
-    snapshot = Snapshot(now, {}, currency=store.currency, timezone=store.timezone)
+    snapshot = Snapshot(now, {}, currency=store.currency, timezone=store.timezone, store=store.name)
     url = sql.parse_url(store.url.get_secret_value())
     with sql.reading(url, store.statement_timeout) as connection:
         reader = FrameReader(connection, zone)

@@ -22,8 +22,8 @@ async def fetch_data(
 ) -> Snapshot:
     """Fetch the store's frames, or a supplier's offers.
 
-    When the store cannot be read, the newest snapshot in the ledger stands in for it, marked with
-    ``stale_because``.
+    When the store cannot be read, its newest snapshot in the ledger stands in for it, marked
+    with ``stale_because``.
 
     Args:
         business: Whose data.
@@ -49,7 +49,7 @@ async def fetch_data(
     try:
         return await take_snapshot(business.store, ledger, now)
     except SourceError as error:
-        earlier = await ledger.latest_snapshot()
+        earlier = await ledger.latest_snapshot(business.store.name)
         if earlier is None:
             raise
         return replace(earlier, stale_because=error.what)

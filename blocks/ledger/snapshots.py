@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
 
 KEPT = 3
-"""How many snapshots the ledger keeps."""
+"""How many snapshots of a store the ledger keeps."""
 
 _EMPTY = r"\N"
 _NEWEST_FIRST = (SNAPSHOTS.c.taken_at.desc(), SNAPSHOTS.c.id)
@@ -57,6 +57,7 @@ def pack(snapshot: Snapshot) -> Packed:
         "taken_at": snapshot.taken_at,
         "currency": snapshot.currency,
         "timezone": snapshot.timezone,
+        "store": snapshot.store,
         "stale_because": snapshot.stale_because,
         "problems": to_json([vars(problem) for problem in snapshot.problems]),
     }
@@ -81,22 +82,25 @@ def unpack(packed: Packed) -> Snapshot:
         stale_because=row["stale_because"],
         currency=row["currency"],
         timezone=row["timezone"],
+        store=row["store"],
     )
 
 
 def insert(connection: Connection, packed: Packed) -> None:
-    """Adds a snapshot, unless it is there already, and drops all but the newest ``KEPT``."""
+    """Adds a snapshot, unless it is there already; of its store the newest ``KEPT`` stay."""
     if connection.scalar(select(SNAPSHOTS.c.id).where(SNAPSHOTS.c.id == packed.id)) is None:
         connection.execute(SNAPSHOTS.insert(), packed.snapshot)
         if packed.frames:
             connection.execute(SNAPSHOT_FRAMES.insert(), packed.frames)
-    kept = select(SNAPSHOTS.c.id).order_by(*_NEWEST_FIRST).limit(KEPT)
-    connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.id.not_in(kept)))
+    of_store = SNAPSHOTS.c.store == packed.snapshot["store"]
+    kept = select(SNAPSHOTS.c.id).where(of_store).order_by(*_NEWEST_FIRST).limit(KEPT)
+    connection.execute(delete(SNAPSHOTS).where(of_store, SNAPSHOTS.c.id.not_in(kept)))
 
 
-def newest(connection: Connection) -> Packed | None:
-    """The newest snapshot by the time it was taken."""
-    row = connection.execute(select(SNAPSHOTS).order_by(*_NEWEST_FIRST)).mappings().first()
+def newest(connection: Connection, store: str) -> Packed | None:
+    """The newest snapshot of a store by the time it was taken."""
+    query = select(SNAPSHOTS).where(SNAPSHOTS.c.store == store).order_by(*_NEWEST_FIRST)
+    row = connection.execute(query).mappings().first()
     if row is None:
         return None
     frames = select(SNAPSHOT_FRAMES).where(SNAPSHOT_FRAMES.c.snapshot_id == row["id"])

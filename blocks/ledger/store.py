@@ -177,7 +177,7 @@ class Ledger:
         await self._write(write)
 
     async def save_snapshot(self, snapshot: Snapshot) -> str:
-        """Keeps a snapshot, and of the earlier ones the newest two.
+        """Keeps a snapshot, and of its store's earlier ones the newest two.
 
         Returns:
             Its id.
@@ -191,15 +191,15 @@ class Ledger:
         await self._write(partial(snapshots.insert, packed=packed))
         return packed.id
 
-    async def latest_snapshot(self) -> Snapshot | None:
-        """The newest snapshot by ``taken_at``, its frames with the dtypes of their contracts.
+    async def latest_snapshot(self, store: str) -> Snapshot | None:
+        """A store's newest snapshot by ``taken_at``, with the dtypes of its frames' contracts.
 
         Raises:
             ContractViolation: It was written for other contracts than today's.
         """
         from blocks.ledger import snapshots
 
-        packed = await self._read(snapshots.newest)
+        packed = await self._read(partial(snapshots.newest, store=store))
         return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
 
     # Reads.

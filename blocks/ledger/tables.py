@@ -170,6 +170,7 @@ SNAPSHOTS = Table(
     _required("currency"),
     _required("timezone"),
     _required("stale_because"),
+    _required("store", server_default=""),
     _json("problems", nullable=False),
 )
 """One row per kept snapshot of the store."""

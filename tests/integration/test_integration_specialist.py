@@ -57,7 +57,7 @@ class Shop:
 
     def store(self, **changes: Any) -> StoreDatabase:
         url = SecretStr(f"sqlite:///{self.file}")
-        return StoreDatabase(name="shop", url=url, **{"frames": FRAMES, **changes})
+        return StoreDatabase(**{"name": "shop", "url": url, "frames": FRAMES, **changes})
 
     async def supplier(self, name: str, reply: Reply, **changes: Any) -> SupplierConnection:
         server = await self.servers.enter_async_context(serve(reply))
@@ -120,6 +120,13 @@ async def test_without_an_earlier_snapshot_the_error_stands(shop: Shop, ledger: 
         await fetch_data(Business(None), ledger, NOW)
 
 
+async def test_another_stores_snapshot_never_stands_in(shop: Shop, ledger: Ledger) -> None:
+    await fetch_data(Business(shop.store(name="sample-shop")), ledger, NOW)
+    shop.file.unlink()
+    with pytest.raises(SourceUnavailable, match="gone"):
+        await fetch_data(Business(shop.store(name="my-store")), ledger, NOW)
+
+
 async def test_a_snapshot_without_frames_never_stands_in_for_a_better_one(
     shop: Shop, ledger: Ledger
 ) -> None:
@@ -129,7 +136,7 @@ async def test_a_snapshot_without_frames_never_stands_in_for_a_better_one(
     nothing = await fetch_data(Business(shop.store(frames=wrong)), ledger, later)
     assert nothing.frames == {}
     assert "Did you mean 'goods'?" in str(nothing.problems[0])
-    kept = await ledger.latest_snapshot()
+    kept = await ledger.latest_snapshot("shop")
     assert kept
     assert sorted(kept.frames) == ["products", "stock"]
 
@@ -140,7 +147,7 @@ async def test_a_suppliers_offers_are_a_source_too(shop: Shop, ledger: Ledger) -
     offers = await fetch_data(business, ledger, NOW, source="acme")
     assert offers.frames["offers"]["sku"].tolist() == ["a"]
     assert offers.currency == "EUR"
-    assert await ledger.latest_snapshot() is None  # offers never stand in for the store
+    assert await ledger.latest_snapshot("shop") is None  # offers never stand in for the store
     with pytest.raises(InvalidMessage, match=r"no source 'acne'\. Did you mean 'acme'\?"):
         await fetch_data(business, ledger, NOW, source="acne")
 

@@ -267,8 +267,8 @@ async def test_a_remediation_is_settled_once_it_was_intended(ledger: Ledger) -> 
     assert await ledger.remediations(run_id="r2") == [later]
 
 
-def snapshot(hour: int = 0, **frames: pd.DataFrame) -> Snapshot:
-    return Snapshot(taken_at=NOON + timedelta(hours=hour), frames=frames)
+def snapshot(hour: int = 0, store: str = "", **frames: pd.DataFrame) -> Snapshot:
+    return Snapshot(taken_at=NOON + timedelta(hours=hour), frames=frames, store=store)
 
 
 async def test_a_snapshot_comes_back_with_its_frames_exactly(ledger: Ledger) -> None:
@@ -290,7 +290,7 @@ async def test_a_snapshot_comes_back_with_its_frames_exactly(ledger: Ledger) -> 
     taken.stale_because, taken.currency, taken.timezone = "supplier down", "EUR", "Asia/Tokyo"
     await ledger.save_snapshot(taken)
 
-    read = await ledger.latest_snapshot()
+    read = await ledger.latest_snapshot("")
     assert read
     assert len(products) == 5
     pd.testing.assert_frame_equal(read.frames["products"], products, check_exact=True)
@@ -299,14 +299,19 @@ async def test_a_snapshot_comes_back_with_its_frames_exactly(ledger: Ledger) -> 
     assert read == taken
 
 
-async def test_the_newest_three_snapshots_are_kept(ledger: Ledger, ledger_url: str) -> None:
-    assert await ledger.latest_snapshot() is None
+async def test_the_newest_three_snapshots_of_a_store_are_kept(
+    ledger: Ledger, ledger_url: str
+) -> None:
+    assert await ledger.latest_snapshot("") is None
     for hour in (3, 1, 5, 2, 4):
         await ledger.save_snapshot(snapshot(hour))
-    latest = await ledger.latest_snapshot()
+    latest = await ledger.latest_snapshot("")
     assert latest
     assert latest.taken_at == NOON + timedelta(hours=5)
     assert count(ledger_url, "snapshots") == 3
+    await ledger.save_snapshot(snapshot(6, store="other"))
+    assert await ledger.latest_snapshot("") == latest
+    assert count(ledger_url, "snapshots") == 4
 
 
 async def test_a_frame_without_contract_is_refused_whole(ledger: Ledger) -> None:
@@ -314,7 +319,7 @@ async def test_a_frame_without_contract_is_refused_whole(ledger: Ledger) -> None
         await ledger.save_snapshot(snapshot(gold=pd.DataFrame({"a": [1]})))
     with pytest.raises(ContractViolation, match="karat"):
         await ledger.save_snapshot(snapshot(stock=pd.DataFrame({"karat": [1]})))
-    assert await ledger.latest_snapshot() is None
+    assert await ledger.latest_snapshot("") is None
 
 
 async def test_closing_writes_what_is_queued_and_ends_it(ledger_url: str) -> None:

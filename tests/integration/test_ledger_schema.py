@@ -20,6 +20,8 @@ from blocks.messages import AgentMessage
 
 ROOT = Path(__file__).resolve().parents[2]
 Release = Callable[[str], None]
+NEWEST = schema.revisions()[-1]
+NEXT = f"{int(NEWEST) + 1:04}"
 
 
 def execute(url: str, *statements: str) -> None:
@@ -40,15 +42,15 @@ def tables(url: str) -> set[str]:
 
 
 @pytest.fixture
-def release_0002(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
-    """Makes a later release of the migrations, whose second step runs the given statements."""
+def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    """Makes a later release of the migrations, whose last step runs the given statements."""
 
     def release(body: str) -> None:
         later = tmp_path / "migrations"
         shutil.copytree(schema._MIGRATIONS, later, ignore=shutil.ignore_patterns("__pycache__"))
-        (later / "versions" / "0002_later.py").write_text(
+        (later / "versions" / f"{NEXT}_later.py").write_text(
             "import sqlalchemy as sa\nfrom alembic import op\n"
-            "revision = '0002'\ndown_revision = '0001'\n"
+            f"revision = '{NEXT}'\ndown_revision = '{NEWEST}'\n"
             f"def upgrade():\n    {body}\n"
         )
         monkeypatch.setattr(schema, "_MIGRATIONS", later)
@@ -109,30 +111,30 @@ def test_opening_an_up_to_date_ledger_imports_neither_alembic_nor_pandas(tmp_pat
 
 
 async def test_an_older_ledger_is_migrated_with_its_entries(
-    ledger_url: str, release_0002: Release
+    ledger_url: str, next_release: Release
 ) -> None:
     with Ledger.open(ledger_url) as ledger:
         ledger.record(AgentMessage(to="data-intelligence", action="kept"))
-    release_0002("op.add_column('runs', sa.Column('note', sa.Text))")
-    with pytest.raises(LedgerSchemaError, match="'0001'; '0002' is needed"):
+    next_release("op.add_column('runs', sa.Column('note', sa.Text))")
+    with pytest.raises(LedgerSchemaError, match=f"'{NEWEST}'; '{NEXT}' is needed"):
         Ledger.open(ledger_url, migrate=False)
     with Ledger.open(ledger_url) as ledger:
-        assert await ledger.schema_version() == "0002"
+        assert await ledger.schema_version() == NEXT
         assert [call.action for call in await ledger.calls()] == ["kept"]
 
 
 async def test_a_migration_that_fails_changes_nothing(
-    ledger_url: str, release_0002: Release
+    ledger_url: str, next_release: Release
 ) -> None:
     Ledger.open(ledger_url).close()
-    release_0002("op.create_table('half', sa.Column('a', sa.Text)); op.drop_table('nonsense')")
-    with pytest.raises(LedgerSchemaError, match=r"'0002': .*nonsense.* unchanged"):
+    next_release("op.create_table('half', sa.Column('a', sa.Text)); op.drop_table('nonsense')")
+    with pytest.raises(LedgerSchemaError, match=rf"'{NEXT}': .*nonsense.* unchanged"):
         Ledger.open(ledger_url)
     assert "half" not in tables(ledger_url)
-    schema._MIGRATIONS.joinpath("versions/0002_later.py").unlink()
+    schema._MIGRATIONS.joinpath(f"versions/{NEXT}_later.py").unlink()
     schema.revisions.cache_clear()
     with Ledger.open(ledger_url) as ledger:
-        assert await ledger.schema_version() == "0001"
+        assert await ledger.schema_version() == NEWEST
 
 
 @pytest.mark.parametrize(

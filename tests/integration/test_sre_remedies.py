@@ -234,7 +234,7 @@ async def test_a_missing_snapshot_is_fetched_and_found_in_the_ledger(shop, ledge
         "problems": "",
     }
     assert result.after["rows"] == {"stock": 1}
-    kept = await ledger.latest_snapshot()
+    kept = await ledger.latest_snapshot("shop")
     assert kept is not None
     assert kept.taken_at == now
 
@@ -258,7 +258,7 @@ async def test_a_store_that_stays_away_has_failed_and_the_old_snapshot_stays(
     assert result.status is RemediationStatus.FAILED
     assert not result.acted
     assert "shop.db" in result.detail
-    kept = await ledger.latest_snapshot()
+    kept = await ledger.latest_snapshot("shop")
     assert kept is not None
     assert kept.taken_at == now - timedelta(hours=1)
 
