@@ -49,13 +49,14 @@ $(BIN)/python:
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "This Python has no venv module" \
 		"(Debian and Ubuntu: install python3-venv)." >&2; exit 1; }
 
-# pip's own settings decide where packages come from; the lock decides which ones.
+# pip's own settings decide where packages come from; the lock decides which ones. It is a
+# constraint too, or older pips take the newest version of what is asked for with an extra.
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	@echo "Installing the locked requirements (about a minute the first time) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< -c $<
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "Installing the tools for tests and checks …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< -c $<
 	@touch $@
