@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from agents.sre_reliability.automation import HISTORY, Reason, reason_not_to_act
 from blocks.findings import Finding, Remedy
@@ -39,17 +40,17 @@ async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[Rem
 
 
 async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> RemediationLine:
+    # The key before the history: who acts between the two has taken the key by then.
+    earlier = await team.ledger.remediations(resource=finding.resource)
     now = utc_now()
-    history = await team.ledger.remediations(since=now - HISTORY)
-    if reason := reason_not_to_act(finding, history, now):
+    if reason := await _reason_not_to_act(team, finding, now):
         return _line(finding, remedy, None, f"{reason}: {reason.explanation}")
 
-    earlier = await team.ledger.remediations(resource=finding.resource)
-    latest = max(earlier, key=lambda past: past.started_at).id if earlier else "none"
     intent = RemediationRecord(
         run_id=team.run.id,
-        # Two runs that decide at the same moment know the same latest remediation: one wins.
-        need_key=f"{finding.fingerprint} after {latest}",
+        # Runs that decide at the same moment know the same latest remediation of the resource,
+        # whatever they found wrong with it: one wins.
+        need_key=f"{finding.resource} after {earlier[0].id if earlier else 'none'}",
         finding=finding.fingerprint,
         resource=finding.resource,
         action=f"{remedy.agent}.{remedy.action}",
@@ -57,7 +58,7 @@ async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> Remedia
         before=finding.evidence,
     )
     if not await team.ledger.intend(intent):
-        reason = Reason.DUPLICATE_IN_PROGRESS
+        reason = await _reason_not_to_act(team, finding, utc_now()) or Reason.RESOURCE_BUSY
         return _line(finding, remedy, None, f"{reason}: {reason.explanation}")
 
     reply = await team.ask(
@@ -75,6 +76,10 @@ async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> Remedia
     )
     await team.ledger.settle(done)
     return _line(finding, remedy, done.status, done.detail)
+
+
+async def _reason_not_to_act(team: Orchestrator, finding: Finding, now: datetime) -> Reason | None:
+    return reason_not_to_act(finding, await team.ledger.remediations(since=now - HISTORY), now)
 
 
 def _line(

@@ -60,7 +60,7 @@ class RemediationRecord(_Record):
 
     id: str = Field(default_factory=new_id)
     run_id: str
-    need_key: str = Field(description="Unique: one remediation per finding and run.")
+    need_key: str = Field(description="Unique: of those who decide at once, one acts.")
     finding: str = Field(description="Fingerprint of the finding.")
     resource: str
     action: str = Field(description="agent.action")
