@@ -36,11 +36,14 @@ async def run_here(workflow: str, assignments: list[str]) -> Report:
     use_embedded_prefect()
     from prefect.flows import load_flow_from_entrypoint
 
+    from flows.orchestrator import NothingAchieved
+
     flow: Flow[..., Any] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
     run: Any = flow(**_validated(flow, given), return_state=True)
     state = await run
-    # A run that achieved nothing still has its report; any other failure is an exception.
     result: Report | Exception = await state.aresult(raise_on_failure=False)
+    if isinstance(result, NothingAchieved):
+        return result.report  # as worth reading as any other
     if isinstance(result, BaseException):
         raise result
     return result

@@ -51,6 +51,7 @@ async def daily_health_check(
     Raises:
         NoBusinessConfigured: There is nothing to look after yet.
         LedgerError: What was done could not be recorded.
+        NothingAchieved: Every call failed; the report is kept all the same.
     """
     async with workflow_run("daily-health-check") as team:
         integrations, health, data = await asyncio.gather(

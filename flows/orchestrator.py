@@ -215,11 +215,19 @@ def what_is_missing(failures: Sequence[str], replies: Iterable[Reply]) -> list[s
     return list(dict.fromkeys(lacking))
 
 
+class NothingAchieved(OrchestratorError):
+    """Every call of a workflow failed; ``report`` says why each did."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"Every call failed. {'; '.join(report.missing)}")
+        self.report = report
+
+
 def conclude(report: Report) -> Report:
     """The final state of a workflow: Completed, Completed as "Partial", or Failed.
 
     Returned from a flow, it makes the run's page tell how much was achieved; who awaits the flow
-    gets the report, or an exception that says why when nothing was achieved.
+    gets the report, or NothingAchieved.
     """
     state: Any  # a flow that returns a state returns, to its caller, the state's data
     match report.outcome:
@@ -228,5 +236,6 @@ def conclude(report: Report) -> Report:
         case Outcome.PARTIAL:
             state = Completed(name="Partial", message=report.headline, data=report)
         case Outcome.FAILED:
-            state = Failed(message=f"Every call failed. {'; '.join(report.missing)}", data=report)
+            error = NothingAchieved(report)
+            state = Failed(message=str(error), data=error)
     return cast(Report, state)

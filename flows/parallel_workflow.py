@@ -44,6 +44,7 @@ async def parallel_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> Rep
     Raises:
         NoBusinessConfigured: There is nothing to look after yet.
         LedgerError: What was done could not be recorded.
+        NothingAchieved: Every call failed; the report is kept all the same.
     """
     async with workflow_run("parallel-workflow") as team:
         integrations, health, (fetched, analyzed) = await asyncio.gather(

@@ -39,6 +39,7 @@ async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> R
     Raises:
         NoBusinessConfigured: There is nothing to look after yet.
         LedgerError: What was done could not be recorded.
+        NothingAchieved: Every call failed; the report is kept all the same.
     """
     async with workflow_run("sequential-workflow") as team:
         currency = team.business.currency
