@@ -98,6 +98,9 @@ class Reply:
         return f"{self.message.recipient}.{self.message.action}"
 
 
+_INTERRUPTED = ErrorInfo(code="interrupted", what="The call was cancelled.")
+
+
 class _Call:
     """One call on its way.
 
@@ -111,7 +114,7 @@ class _Call:
         self.spec, self.message, self.toolbox, self.params = spec, message, toolbox, params
         self.attempts = 0
         self.result: Any = None
-        self.error: ErrorInfo | None = None
+        self.error: ErrorInfo | None = _INTERRUPTED  # until an attempt ends
 
     def __str__(self) -> str:
         words = [str(v) for v in self.params.values() if isinstance(v, str) and len(v) <= 40]
@@ -160,20 +163,21 @@ async def ask(
     toolbox.ledger.record(message)
     call = _Call(spec, message, toolbox, params)
     began = perf_counter()
-    await _run(spec, call)
-    reply = Reply(message, call.result, call.error)
-    toolbox.ledger.record(
-        AgentReply(
-            message_id=message.id,
-            sender=agent,
-            outcome=Outcome.SUCCEEDED if reply.ok else Outcome.FAILED,
-            payload={} if call.result is None else {"result": describe(call.result)},
-            error=call.error,
-            attempts=max(call.attempts, 1),
-            duration_ms=(perf_counter() - began) * 1000,
+    try:
+        await _run(spec, call)
+    finally:  # a call that is cancelled has its reply too
+        toolbox.ledger.record(
+            AgentReply(
+                message_id=message.id,
+                sender=agent,
+                outcome=Outcome.FAILED if call.error else Outcome.SUCCEEDED,
+                payload={} if call.result is None else {"result": describe(call.result)},
+                error=call.error,
+                attempts=max(call.attempts, 1),
+                duration_ms=(perf_counter() - began) * 1000,
+            )
         )
-    )
-    return reply
+    return Reply(message, call.result, call.error)
 
 
 async def _run(spec: ActionSpec, call: _Call) -> None:
@@ -213,7 +217,7 @@ async def _attempt(call: _Call) -> Any:
         deadline=now + timedelta(seconds=policy.timeout),
     )
     ledger.record(attempt)
-    call.error = ErrorInfo(code="interrupted", what="The attempt was cancelled.")
+    call.error = _INTERRUPTED
     try:
         if policy.effect:
             await ledger.flush()  # what acts on the world must be known before it acts

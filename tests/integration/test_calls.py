@@ -184,6 +184,21 @@ async def test_a_call_in_progress_counts_as_workload_and_a_finished_one_does_not
     assert after["bench"].workload == 0
 
 
+async def test_a_cancelled_call_is_answered_on_record(bench):
+    @flow
+    async def cancelling():
+        stuck = asyncio.create_task(ask(bench.toolbox, "bench", "stuck"))
+        await asyncio.sleep(0.1)
+        stuck.cancel()
+        await asyncio.gather(stuck, return_exceptions=True)
+        await bench.toolbox.ledger.flush()
+        return await bench.toolbox.ledger.calls(), await bench.toolbox.ledger.activity(utc_now())
+
+    (record,), activity = await cancelling()
+    assert (record.outcome, record.error.code) == (Outcome.FAILED, "interrupted")
+    assert (activity["bench"].workload, activity["bench"].failed) == (0, 1)
+
+
 async def test_an_unknown_action_names_its_nearest_match(bench):
     with pytest.raises(UnknownAction, match=r"Did you mean .*bench\.answer"):
         await ask(bench.toolbox, "bench", "anser")
