@@ -94,7 +94,12 @@ class MonitoredService(Block):
     latency_budget_ms: float = Field(
         default=1000.0, gt=0, description="Slower answers than this are reported."
     )
-    timeout: float = Field(default=5.0, gt=0, description="Seconds that one request may take.")
+    timeout: float = Field(
+        default=5.0,
+        gt=0,
+        le=9,  # a look that fails is repeated, and a health check gives a service 20 s
+        description="Seconds that one request may take, at most 9.",
+    )
 
     async def probe(self, now: datetime) -> ServiceProbe:
         """Look at the health endpoint; a service that does not answer is a result, not an error.

@@ -81,7 +81,10 @@ class StoreDatabase(Block):
     )
     history_days: int = Field(default=800, ge=1, description="How far back sales are read.")
     statement_timeout: float = Field(
-        default=30.0, gt=0, description="Seconds that reading all frames may take together."
+        default=30.0,
+        gt=0,
+        le=100,  # a fetch takes at most 120
+        description="Seconds that reading all frames may take together, at most 100.",
     )
     max_rows: int = Field(
         default=2_000_000, ge=1, description="Most rows read per frame, the newest first."

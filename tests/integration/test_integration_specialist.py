@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from agents.integration_specialist import api_management
 from agents.integration_specialist.api_management import (
     ConnectionCheck,
     IntegrationReport,
@@ -238,6 +239,18 @@ async def test_each_failure_is_named_and_none_hurts_the_others(shop: Shop) -> No
         "supplier-slow",
         "supplier-misconfigured",
     }
+
+
+async def test_a_connection_with_more_patience_than_we_have_hurts_no_other(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_management, "_QUICK", 0.5)
+    patient = await shop.supplier("patient", HANG, timeout=1000)
+    good = await shop.supplier("good", Reply(OFFERS))
+    report = await check_integrations(Business(None, suppliers=(patient, good)), NOW)
+    assert [check.ok for check in report.checks] == [False, True]
+    assert by_name(report)["patient"].detail == "supplier 'patient' was not done within 0.5 s."
+    assert [finding.kind for finding in report.findings] == ["supplier-unreachable"]
 
 
 async def test_a_store_that_is_gone_can_be_fetched_again(shop: Shop) -> None:

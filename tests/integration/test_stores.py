@@ -464,6 +464,7 @@ async def test_a_url_that_cannot_be_used_says_so(url: str, says: str) -> None:
         ({"timezone": "Mars/Olympus"}, "'Mars/Olympus' is not an IANA time zone"),
         ({"currency": "euro"}, "currency"),
         ({"name": "My Shop"}, "name"),
+        ({"statement_timeout": 300}, "less than or equal to 100"),
         ({"frames": {"produkte": FRAMES["products"]}}, "'produkte' is no frame"),
         (only("stock", columns={"sku": "a", "menge": "b"}), "stock has no column 'menge'"),
         (only("stock", colums={}), "colums"),

@@ -26,7 +26,11 @@ __all__ = [
 ]
 
 
-@action(timeout=60, retries=1)
+_QUICK, _DEEP = 50.0, 80.0
+"""Seconds that one connection may take, so that it cannot use up the time of the whole check."""
+
+
+@action(timeout=_QUICK + 10, retries=1)
 async def check_integrations(business: Business, now: datetime) -> IntegrationReport:
     """See quickly whether every connection is reached and knows us.
 
@@ -37,7 +41,7 @@ async def check_integrations(business: Business, now: datetime) -> IntegrationRe
     return await _check_all(business, now, deep=False)
 
 
-@action(timeout=90, retries=1)
+@action(timeout=_DEEP + 10, retries=1)
 async def validate_all_integrations(business: Business, now: datetime) -> IntegrationReport:
     """Ask every connection for its data, and hold the answer against what it promises.
 
@@ -52,11 +56,14 @@ async def validate_all_integrations(business: Business, now: datetime) -> Integr
 
 async def _check_all(business: Business, now: datetime, *, deep: bool) -> IntegrationReport:
     pending: list[Awaitable[Checked]] = []
-    if business.store:
-        pending.append(guarded("store", business.store.name, check_store, business.store, deep))
+    limit = _DEEP if deep else _QUICK
+    if store := business.store:
+        pending.append(guarded("store", store.name, limit, check_store, store, deep))
     look = validate_supplier if deep else check_supplier
-    pending += [guarded("supplier", s.name, look, s, now) for s in business.suppliers]
-    pending += [guarded("service", s.name, check_service, s, now, deep) for s in business.services]
+    pending += [guarded("supplier", s.name, limit, look, s, now) for s in business.suppliers]
+    pending += [
+        guarded("service", s.name, limit, check_service, s, now, deep) for s in business.services
+    ]
     results = await asyncio.gather(*pending)
     return IntegrationReport(
         checked_at=now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,13 @@ from agents.integration_specialist.api_management.findings import (
     unusable_offers,
 )
 from agents.integration_specialist.api_management.report import ConnectionCheck, Kind
-from blocks.errors import OrchestratorError, SourceError, SourceGarbled, SourceRefused
+from blocks.errors import (
+    OrchestratorError,
+    SourceError,
+    SourceGarbled,
+    SourceRefused,
+    SourceTimeout,
+)
 from blocks.findings import Finding
 from blocks.partners import SupplierConnection
 from blocks.services import MonitoredService
@@ -29,12 +36,16 @@ Checked = tuple[ConnectionCheck, list[Finding]]
 async def guarded(
     kind: Kind,
     name: str,
+    deadline: float,
     check: Callable[..., Awaitable[Checked]],
     *args: Any,
 ) -> Checked:
-    """The check's result; a failure becomes part of it, whatever the error says it is."""
+    """The check's result; a failure becomes part of it, whatever the error says it is.
+
+    ``deadline`` (seconds) bounds connections whose own time limits are longer than ours.
+    """
     try:
-        result, findings = await check(*args)
+        result, findings = await _in_time(check(*args), deadline, f"{kind} {name!r}")
     except OrchestratorError as error:
         reached = isinstance(error, SourceRefused | SourceGarbled)
         result = ConnectionCheck(
@@ -49,6 +60,16 @@ async def guarded(
     if kind == "service":
         return result, []
     return result, findings + clock(result)
+
+
+async def _in_time(checking: Awaitable[Checked], deadline: float, who: str) -> Checked:
+    try:
+        async with asyncio.timeout(deadline):
+            return await checking
+    except TimeoutError:
+        raise SourceTimeout(
+            f"{who} was not done within {deadline:g} s.", hint="Lower its own time limit."
+        ) from None
 
 
 async def check_store(store: StoreDatabase, deep: bool) -> Checked:
