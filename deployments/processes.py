@@ -86,6 +86,10 @@ class Supervisor:
         """The log file of a process."""
         return self._log_dir / f"{name}.log"
 
+    def age(self, name: str) -> float:
+        """Seconds since a process was started, or started again."""
+        return time.monotonic() - self._children[name].started_at
+
     async def start(
         self,
         spec: ProcessSpec,

@@ -143,21 +143,26 @@ class Stack:
         return names
 
     async def _start_worker(self, pool: str) -> None:
+        from httpx import HTTPError
         from prefect import get_client
+        from prefect.exceptions import ObjectNotFound
 
         spec = worker_spec(self.settings, pool)
-        started = time.time()
 
         async def polls() -> bool:
-            for worker in await client.read_workers_for_work_pool(pool):
-                seen = worker.last_heartbeat_time
-                if worker.name == spec.name and seen and seen.timestamp() > started:
-                    return True
-            return False
+            # Also asked long after this function, whenever the worker was started again: hence a
+            # client of its own each time, and the server may just be starting again, too.
+            try:
+                async with get_client() as client:
+                    workers = await client.read_workers_for_work_pool(pool)
+            except (HTTPError, ObjectNotFound):
+                return False
+            started = time.time() - self.supervisor.age(spec.name)
+            beats = [w.last_heartbeat_time for w in workers if w.name == spec.name]
+            return any(beat is not None and beat.timestamp() > started for beat in beats)
 
         with self.progress.step(f"Worker for {pool}"):
-            async with get_client() as client:
-                await self.supervisor.start(spec, keep_alive=True, ready=polls)
+            await self.supervisor.start(spec, keep_alive=True, ready=polls)
 
     async def _register(self) -> Registration:
         with self.progress.step("Registered pools, queues, deployments and configured blocks"):

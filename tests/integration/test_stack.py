@@ -125,6 +125,16 @@ def test_kill_9_while_working_leaves_no_process(place: Place) -> None:
         mark = stack_id(place)
         # Server, worker, sample and the run of a workflow, in a session of its own.
         wait_until(lambda: any("prefect.engine" in p.cmdline() for p in marked(mark)), "a run")
+        # The worker comes back, as often as it dies or somebody asks for it.
+        for died in (1, 2):
+            (worker,) = (p for p in marked(mark) if "worker" in p.cmdline())
+            worker.kill()
+            wait_until(
+                lambda died=died: place.output.count("worker-operations is back") == died,
+                "the worker's return",
+                timeout=60,
+            )
+        asyncio.run(restart("worker-operations", place.state_dir))
         process.kill()
     wait_until(lambda: marked(mark) == [], "all processes ended", timeout=30)
 
