@@ -11,13 +11,17 @@ import json
 import os
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from blocks.errors import OrchestratorError, RequestError
+from deployments.markup import escape
+
+if TYPE_CHECKING:
+    from deployments.drill import Scorecard
+    from deployments.registration import Registration
 
 app = typer.Typer(
     name="orchestrator",
@@ -56,11 +60,13 @@ def register(as_json: AsJson = False) -> None:
     The server is PREFECT_API_URL, else the stack that runs on our state folder.
     """
     from blocks.prefect_env import use_embedded_prefect
-
-    use_embedded_prefect()
     from deployments.registration import register as register_all
 
-    done = _run(register_all(), as_json)
+    async def work() -> Registration:
+        use_embedded_prefect()
+        return await register_all()
+
+    done = _run(work(), as_json)
     if as_json:
         _print_json(done.model_dump(mode="json"))
         return
@@ -134,7 +140,7 @@ def connect(
     """
     from deployments.connecting import print_proposal, propose
 
-    proposal = _run(asyncio.to_thread(propose, url, write), as_json)
+    proposal = _run(propose(url, write), as_json)
     if as_json:
         _print_json(proposal.model_dump(mode="json"))
     else:
@@ -152,14 +158,17 @@ def drill(
     Faults: down, slow, errors, garbage. Exit code 1 when the drill was not passed.
     """
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    from blocks.prefect_env import use_embedded_prefect
     from blocks.settings import get_settings
 
-    use_embedded_prefect()
-    from deployments.drill import print_scorecard, run_drill
+    async def work() -> Scorecard:
+        from deployments.drill import run_drill  # finds the running stack
 
-    work = run_drill(name, get_settings().state_dir, say=lambda text: err.print(f"[dim]{text}[/]"))
-    card = _run(work, as_json)
+        folder = get_settings().state_dir
+        return await run_drill(name, folder, say=lambda text: err.print(f"[dim]{escape(text)}[/]"))
+
+    card = _run(work(), as_json)
+    from deployments.drill import print_scorecard
+
     _print_json(card.model_dump(mode="json")) if as_json else print_scorecard(card, out)
     raise typer.Exit(0 if card.passed else 1)
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from blocks.errors import RequestError
+from deployments.markup import escape
 
 if TYPE_CHECKING:
     from agents.integration_specialist.format_transformation import ConnectProposal, FrameProposal
 
 
-def propose(url: str, write: Path | None) -> ConnectProposal:
+async def propose(url: str, write: Path | None) -> ConnectProposal:
     """Look at a database, writing nothing to it; save the proposal as a business file.
 
     Args:
@@ -30,17 +29,27 @@ def propose(url: str, write: Path | None) -> ConnectProposal:
     """
     from agents.integration_specialist.format_transformation import propose_mapping
 
-    if write is not None and write.exists():
-        raise RequestError(
-            f"{write} exists and is not overwritten.", hint="Name another file, or remove it."
-        )
-    proposal = asyncio.run(propose_mapping(SecretStr(url)))
     if write is not None:
-        try:
-            write.write_text(proposal.toml, encoding="utf-8")
-        except OSError as error:
-            raise RequestError(f"{write} cannot be written: {error.strerror}.") from None
+        _refuse_existing(write)
+    proposal = await propose_mapping(SecretStr(url))
+    if write is not None:
+        _save(proposal.toml, write)
     return proposal
+
+
+def _refuse_existing(file: Path) -> None:
+    if file.exists():
+        raise RequestError(
+            f"{file} exists and is not overwritten.", hint="Name another file, or remove it."
+        )
+
+
+def _save(text: str, file: Path) -> None:
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except OSError as error:
+        raise RequestError(f"{file} cannot be written: {error.strerror}.") from None
 
 
 def print_proposal(proposal: ConnectProposal, write: Path | None, console: Console) -> None:

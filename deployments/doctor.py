@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 import httpx
 from pydantic import BaseModel
 from rich.console import Console
-from rich.markup import escape
 
 from blocks.errors import ConfigurationError, NoBusinessConfigured, OrchestratorError, StackError
 from blocks.prefect_env import RunningStack, use_embedded_prefect
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
+from deployments.markup import escape
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

@@ -19,7 +19,6 @@ import httpx
 import psutil
 from pydantic import BaseModel
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from blocks.errors import RequestError, StackError
@@ -27,6 +26,7 @@ from blocks.ledger.records import RemediationStatus
 from blocks.messages import utc_now
 from blocks.prefect_env import RunningStack
 from blocks.settings import get_settings
+from deployments.markup import escape
 from deployments.restart import restart
 from deployments.sample import DrillTarget, drill_targets
 from flows.orchestrator import shared_ledger

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from blocks.ledger import Ledger
 from blocks.ledger.records import AgentActivity, ReportRecord, RunRecord
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
+from deployments.markup import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,7 +179,10 @@ def print_agents(found: list[AgentStatus], console: Console) -> None:
 
 def has_ledger(settings: Settings) -> bool:
     """False when the ledger is a SQLite file that nobody made yet: looking must not make it."""
-    url = make_url(settings.effective_ledger_url)
+    try:
+        url = make_url(settings.effective_ledger_url)
+    except (ArgumentError, ValueError):
+        return True  # what is wrong with it is said when it is opened
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 

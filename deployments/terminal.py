@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape as escape_markup
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table as RichTable
 
 from blocks.messages import Outcome, Severity
-from flows.artifacts import display, done_about, printable
+from deployments.markup import escape
+from flows.artifacts import display, done_about
 from flows.reports import Chart, Report, Section, Table, local, money
 
 COLOURS = {
@@ -20,11 +20,6 @@ COLOURS = {
 }
 FRAMES = {Outcome.SUCCEEDED: "green", Outcome.PARTIAL: "yellow", Outcome.FAILED: "red"}
 BLOCKS = "▁▂▃▄▅▆▇█"
-
-
-def escape(text: str) -> str:
-    """Text that is neither markup nor a control sequence."""
-    return escape_markup(printable(text))
 
 
 def print_report(report: Report, console: Console) -> None:

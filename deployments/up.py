@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
+from deployments.markup import escape
 from deployments.preflight import check_port, check_prefect_database, state_folder
 from deployments.progress import Progress
 from deployments.specs import prefect_url

@@ -8,6 +8,7 @@ from prefect.artifacts import acreate_markdown_artifact
 
 from blocks.findings import Finding
 from blocks.messages import Outcome, Severity
+from blocks.text import printable
 from flows.charts import as_data_uri
 from flows.reports import Cell, Report, Section, Table, local, money
 
@@ -134,8 +135,3 @@ def display(value: Cell) -> str:
             return f"{value:,}"
         case str():
             return printable(value)
-
-
-def printable(text: str) -> str:
-    """Text without control characters: a name from a database must not steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)

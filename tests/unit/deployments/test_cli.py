@@ -42,6 +42,33 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     assert imported.isdisjoint({"prefect", "pandas", "sqlalchemy", "httpx", "pydantic"})
 
 
+@pytest.mark.parametrize("command", [["register"], ["drill", "checkout-down"], ["status"], ["env"]])
+def test_a_bad_setting_is_one_line_whatever_was_asked(command: list[str]) -> None:
+    ended = orchestrator(*command, ORCHESTRATOR_TIMEZONE="Nowhere")
+    assert ended.returncode == 1
+    assert "ORCHESTRATOR_TIMEZONE='Nowhere'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "agents"])
+def test_a_ledger_url_that_is_none_is_one_line_and_not_shown(command: str) -> None:
+    ended = orchestrator(command, ORCHESTRATOR_LEDGER_URL="postgres//me:canary@host")
+    assert ended.returncode == 1
+    assert "The ledger's URL cannot be read." in ended.stderr
+    assert "canary" not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_a_database_holds_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
+        database.execute("CREATE TABLE products (sku TEXT, name TEXT, price REAL)")
+        database.execute("INSERT INTO products VALUES ('a', 'Cup \x1b[2J[red]', 1.5)")
+        database.commit()
+    ended = orchestrator("connect", f"sqlite:///{tmp_path / 'shop.db'}")
+    assert "Cup  [2J[red]" in ended.stdout
+    assert "\x1b" not in ended.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "what", "hint"),
     [
