@@ -129,11 +129,11 @@ def test_kill_9_while_working_leaves_no_process(place: Place) -> None:
         for died in (1, 2):
             (worker,) = (p for p in marked(mark) if "worker" in p.cmdline())
             worker.kill()
-            wait_until(
-                lambda died=died: place.output.count("worker-operations is back") == died,
-                "the worker's return",
-                timeout=60,
-            )
+
+            def is_back(times: int = died) -> bool:
+                return place.output.count("worker-operations is back") == times
+
+            wait_until(is_back, "the worker's return", timeout=60)
         asyncio.run(restart("worker-operations", place.state_dir))
         process.kill()
     wait_until(lambda: marked(mark) == [], "all processes ended", timeout=30)
