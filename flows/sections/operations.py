@@ -86,7 +86,7 @@ def proposals(plan: OptimizationPlan, top: int) -> Section:
     rows: list[list[Cell]] = [
         [
             proposal.title,
-            f"{proposal.expected_benefit:,.4g} {proposal.unit}",
+            money(proposal.expected_benefit, proposal.unit),
             f"{proposal.confidence}: {proposal.confidence_reason}",
             proposal.effort,
             proposal.how,

@@ -27,7 +27,11 @@ def replenish(stock: StockRisk, currency: str) -> list[Proposal]:
     """Order, or chase the overdue order of, the items that lose most without it."""
     items = [*stock.out_of_stock, *stock.at_risk]
     worst = sorted(items, key=lambda item: -item.lost_revenue_per_day)[:ITEMS]
-    return [_replenish(item, currency) for item in worst if item.lost_revenue_per_day > 0]
+    return [
+        _replenish(item, currency)
+        for item in worst
+        if item.lost_revenue_per_day > 0 and (item.overdue > 0 or _to_order(item) > 0)
+    ]
 
 
 def sell_off(stock: StockRisk, currency: str) -> list[Proposal]:
@@ -67,16 +71,21 @@ def sell_off(stock: StockRisk, currency: str) -> list[Proposal]:
     ]
 
 
-def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
+def _to_order(item: ItemAtRisk) -> int:
+    """Units beyond what is on hand and arriving; not above zero when those suffice."""
     wanted = item.demand_per_day * (item.lead_time_days + COVER_DAYS)
-    units = max(1, math.ceil(wanted - item.on_hand - item.arriving))
+    return math.ceil(wanted - item.on_hand - item.arriving)
+
+
+def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
+    units = max(0, _to_order(item))
     # Goods that were ordered and did not come: a call costs less than a second order.
     chase = item.overdue > 0
     out = item.on_hand <= 0
     return Proposal(
         title=f"Chase the overdue {item.overdue:.0f} units of {item.name}"
         if chase
-        else f"Order {units} units of {item.name} now",
+        else f"Order {units:,} units of {item.name} now",
         kind="chase-order" if chase else "order-item",
         resource=f"sku:{item.sku}",
         expected_benefit=item.lost_revenue_per_day,

@@ -74,6 +74,15 @@ def test_items_that_lose_nothing_lead_to_no_order_and_only_the_ten_worst_are_nam
     assert [p.resource for p in found] == [f"sku:{i}" for i in range(12, 2, -1)]
 
 
+def test_what_arrives_in_time_and_suffices_is_not_ordered_again():
+    enough = item(on_hand=0, arriving=5 * (8 + 28), probability=1.0)
+    assert stock.replenish(StockRisk(out_of_stock=[enough]), "GBP") == []
+    late = enough.model_copy(update={"overdue": 24})
+    assert [p.kind for p in stock.replenish(StockRisk(out_of_stock=[late]), "GBP")] == [
+        "chase-order"
+    ]
+
+
 def test_surplus_costs_a_fifth_of_its_value_a_year():
     dead = SurplusItem(sku="1", name="Old", on_hand=9, value=730)
     (proposal,) = stock.sell_off(StockRisk(dead=[dead], dead_value=730), "EUR")
