@@ -65,6 +65,8 @@ def print_proposal(proposal: ConnectProposal, write: Path | None, console: Conso
         console.print(proposal.toml, markup=False, highlight=False, soft_wrap=True)
         return
     console.print(f"\nSaved as {write}. Read it over, then:", highlight=False, soft_wrap=True)
+    if "${STORE_URL}" in proposal.toml:  # the URL has a password, which is not written down
+        console.print("  export STORE_URL=…   (the URL that you gave)", highlight=False)
     console.print(
         f"  export ORCHESTRATOR_BUSINESS_FILE={write.absolute()}\n"
         "  ./orchestrator run daily-health-check",
