@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from json import JSONDecodeError
 from pathlib import Path
 from typing import TypeVar
 
@@ -147,7 +148,7 @@ async def save_business(business: Business, *, origin: str) -> list[str]:
                 replaced = document.data.get("origin") in (origin, SAMPLE)
                 if replaced and f"{slug}/{document.name}" not in saved:
                     await client.delete_block_document(document.id)
-    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+    except (httpx.HTTPError, JSONDecodeError) as error:
         raise _unreachable(error) from None
     return saved
 
@@ -156,7 +157,7 @@ async def _documents() -> list[BlockDocument]:
     try:
         async with get_client() as client:
             return await _read_documents(client)
-    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+    except (httpx.HTTPError, JSONDecodeError) as error:
         raise _unreachable(error) from None
 
 

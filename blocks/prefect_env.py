@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -101,6 +102,9 @@ def use_embedded_prefect() -> None:
     missing = {name: value for name, value in wanted.items() if name not in os.environ}
     if not missing:
         return
+    with suppress(OSError):  # Prefect itself says what it cannot write, and goes on
+        if "PREFECT_HOME" in missing:
+            Path(missing["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
     os.environ.update(missing)
     context = sys.modules.get("prefect.context")
     if context is not None and hasattr(context, "refresh_global_settings_context"):

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -225,7 +226,7 @@ async def _ask_prefect(question: Callable[[PrefectClient], Awaitable[T]]) -> T:
     try:
         async with get_client() as client:
             return await question(client)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, JSONDecodeError) as error:
         raise StackError(
             f"{url} does not answer as it should ({type(error).__name__}).",
             hint="Start it, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +87,10 @@ async def register(*, file: Path = PREFECT_FILE) -> Registration:
                 blocks=saved,
                 deployments=names,
             )
-    except httpx.TransportError as error:
+    except (httpx.TransportError, JSONDecodeError) as error:
         raise SourceUnavailable(
             f"The Prefect server at {os.environ.get('PREFECT_API_URL', '(ephemeral)')} does not "
-            f"answer ({type(error).__name__}).",
+            f"answer as it should ({type(error).__name__}).",
             hint="Start it with ./orchestrator up, or correct PREFECT_API_URL.",
         ) from None
     except httpx.HTTPStatusError as error:

@@ -6,9 +6,10 @@ import json
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import yaml
 
-from blocks.errors import RequestError
+from blocks.errors import OrchestratorError, RequestError, SourceUnavailable, StackError
 from blocks.messages import Outcome
 from blocks.prefect_env import use_embedded_prefect
 
@@ -40,12 +41,23 @@ async def run_here(workflow: str, assignments: list[str]) -> Report:
 
     flow: Flow[..., Any] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
     run: Any = flow(**_validated(flow, given), return_state=True)
-    state = await run
+    try:
+        state = await run
+    except (RuntimeError, ValueError, httpx.HTTPError) as error:  # Prefect's own: ours is a state
+        raise SourceUnavailable(
+            f"Prefect cannot be used ({type(error).__name__}: {error}).",
+            hint="Start the stack with ./orchestrator up, or check PREFECT_API_URL.",
+        ) from None
     result: Report | Exception = await state.aresult(raise_on_failure=False)
     if isinstance(result, NothingAchieved):
         return result.report  # as worth reading as any other
-    if isinstance(result, BaseException):
+    if isinstance(result, OrchestratorError):
         raise result
+    if isinstance(result, BaseException):
+        raise StackError(
+            f"{workflow} ended unexpectedly ({type(result).__name__}: {result}).",
+            hint="Its log is on the run's page in the Prefect UI.",
+        ) from result
     return result
 
 

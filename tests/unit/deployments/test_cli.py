@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -15,6 +16,7 @@ import pytest
 from blocks.errors import RequestError
 from blocks.settings import PROJECT_ROOT
 from deployments.running import run_here
+from tests.loopback import Reply, serve
 
 Ended = subprocess.CompletedProcess[str]
 
@@ -57,6 +59,22 @@ def test_a_ledger_url_that_is_none_is_one_line_and_not_shown(command: str) -> No
     assert "The ledger's URL cannot be read." in ended.stderr
     assert "canary" not in ended.stderr + ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", [["run", "daily-health-check"], ["register"], ["doctor"]])
+@pytest.mark.parametrize("there", [False, True], ids=["nobody", "something else"])
+async def test_a_server_that_is_no_prefect_is_said(
+    command: list[str], there: bool, tmp_path: Path
+) -> None:
+    async with serve(Reply("<html>", content_type="text/html")) as server:
+        url = f"{server.url}/api" if there else "http://127.0.0.1:9/api"
+        ended = await asyncio.to_thread(
+            orchestrator, *command, PREFECT_API_URL=url, ORCHESTRATOR_STATE_DIR=str(tmp_path)
+        )
+    assert ended.returncode == 1
+    assert "PREFECT_API_URL" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Warning" not in ended.stderr
 
 
 def test_what_a_database_holds_does_not_steer_the_terminal(tmp_path: Path) -> None:
