@@ -1,7 +1,7 @@
 """Prefect's server as the embedded stack runs it: ``python -m deployments.prefect_server``.
 
 It is Prefect's own application behind two small wrappers, of which one saves time and the other
-keeps the pages of other sites out.
+keeps the pages of other sites out; on SQLite its writers queue.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import argparse
 import ipaddress
 import random
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -96,6 +99,23 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def queue_writers() -> None:
+    """On SQLite, have transactions that may write wait for each other.
+
+    Prefect begins most of them DEFERRED: they read first, and when another one has written by the
+    time they write, SQLite refuses at once (BUSY_SNAPSHOT), however patient it was told to be.
+    Then six runs that start together make a quarter of them fail, and now and then all stand still
+    for a minute. Begun IMMEDIATE, they queue.
+    """
+    from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
+
+    def begin(self: AioSqliteConfiguration, conn: Connection) -> None:
+        if SQLITE_BEGIN_MODE.get() is not None:  # else the session only reads
+            conn.exec_driver_sql("BEGIN IMMEDIATE")
+
+    AioSqliteConfiguration.begin_sqlite_stmt = begin  # type: ignore[method-assign]
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description="Prefect's server for the embedded stack.")
@@ -106,6 +126,7 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    queue_writers()
     uvicorn.run(
         OwnPagesOnly(RetrySoon(create_app(final=True)), options.host, options.port),
         host=options.host,
