@@ -37,7 +37,7 @@ def as_markdown(report: Report) -> str:
     """The whole report: headline, findings with what was done, sections, what is missing."""
     seconds = report.duration.total_seconds()
     parts = [
-        f"# {report.title}",
+        f"# {_escape(report.title)}",
         f"{OUTCOMES[report.outcome]} **{_escape(report.headline)}**",
         f"{local(report.finished_at, report.timezone)} · took {seconds:.1f} s · "
         f"run `{report.run_id}`",
@@ -77,13 +77,13 @@ def done_about(report: Report, finding: Finding) -> str:
 
 
 def _section(section: Section) -> list[str]:
-    parts = [f"## {section.title}"]
-    parts += [section.text] if section.text else []
+    parts = [f"## {_escape(section.title)}"]
+    parts += [_escape(section.text)] if section.text else []
     for table in section.tables:
-        parts += [f"**{table.title}**"] if table.title else []
+        parts += [f"**{_escape(table.title)}**"] if table.title else []
         parts += [_table(table)]
-        parts += [f"_{table.note}_"] if table.note else []
-    parts += [f"![{chart.title}]({as_data_uri(chart)})" for chart in section.charts]
+        parts += [f"_{_escape(table.note)}_"] if table.note else []
+    parts += [f"![{_escape(chart.title)}]({as_data_uri(chart)})" for chart in section.charts]
     return parts
 
 
@@ -117,7 +117,7 @@ def _cell(text: str, width: int) -> str:
 
 def _escape(text: str) -> str:
     """Text that is only text: names come from databases and partners."""
-    for symbol in "\\`*_[]<>|":
+    for symbol in "\\`*_[]<>|&~":
         text = text.replace(symbol, f"\\{symbol}")
     return " ".join(printable(text).split())
 

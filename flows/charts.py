@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from blocks.text import printable
 from flows.reports import Chart
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ def as_svg(chart: Chart) -> str:
         "xtick.color": INK,
         "ytick.color": INK,
     }
-    with mpl.rc_context(style):
+    with mpl.rc_context(style), warnings.catch_warnings():
+        # Text stays text: the browser has the letters that our font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure = Figure(figsize=(7.2, 2.6), layout="constrained", facecolor="white")
         axes = figure.add_subplot()
         _draw_bars(axes, chart) if chart.kind == "bar" else _draw_lines(axes, chart)
@@ -71,7 +75,7 @@ def _draw_bars(axes: Axes, chart: Chart) -> None:
     for k, (name, values) in enumerate(chart.series.items()):
         offsets = [i + (k - (len(chart.series) - 1) / 2) * width for i in range(len(chart.x))]
         axes.barh(offsets, _gaps(values), height=width * 0.92, color=COLOURS[k], label=name)
-    axes.set_yticks(range(len(chart.x)), chart.x)
+    axes.set_yticks(range(len(chart.x)), [printable(label) for label in chart.x])
     axes.invert_yaxis()
 
 
@@ -103,4 +107,4 @@ def _short(label: str) -> str:
     try:
         return f"{date.fromisoformat(label[:10]):%d %b}"
     except ValueError:
-        return label
+        return printable(label)

@@ -7,6 +7,7 @@ import pytest
 from blocks.findings import Finding
 from blocks.ledger.records import RemediationStatus
 from blocks.messages import Outcome, Severity
+from blocks.text import printable
 from flows.artifacts import PAGE, as_markdown
 from flows.charts import as_data_uri
 from flows.reports import Chart, RemediationLine, Report, Section, Table, local, money
@@ -78,6 +79,21 @@ def test_names_from_outside_stay_inside_their_cell(evil):
     assert "<" not in row.replace("\\<", "").replace("<br>", "")
     assert "[" not in row.replace("\\[", "")
     assert "\x1b" not in text
+
+
+def test_prose_is_only_text_too():
+    section = Section(title="Mugs & *co*", text="See [x](javascript:1)\x1b[2J and a_b")
+    text = as_markdown(report(sections=[section]))
+    assert "## Mugs \\& \\*co\\*" in text
+    assert "See \\[x\\](javascript:1) \\[2J and a\\_b" in text
+
+
+@pytest.mark.parametrize("name", ["bell\x07 \x1b[2J", "茶碗 ☕", "lone \ud800", "<b>&\"'", "$x^2$"])
+def test_a_chart_takes_any_name(name):
+    chart = Chart(title="Loss", kind="bar", x=[name, "b"], series={"loss": [1.0, 2.0]})
+    uri = as_data_uri(chart)
+    root = ET.fromstring(base64.b64decode(uri.partition("base64,")[2]))
+    assert printable(name) in "".join(root.itertext())
 
 
 def test_a_table_is_folded_to_the_width_of_the_page():
