@@ -154,7 +154,8 @@ def _listener(target: DrillTarget) -> psutil.Process:
     port = urlsplit(target.url).port
     for connection in psutil.net_connections("tcp"):
         listens = connection.status == psutil.CONN_LISTEN
-        if listens and port in tuple(connection.laddr):
+        # Without a pid it is another user's; and psutil.Process(None) would be ourselves.
+        if listens and connection.pid and port in tuple(connection.laddr):
             return psutil.Process(connection.pid)
     raise StackError(f"Nothing listens on port {port}: {target.name} is down already.")
 

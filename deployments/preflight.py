@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from blocks.errors import ConfigurationError, StackError
 from blocks.prefect_env import RunningStack
@@ -101,7 +102,7 @@ def check_prefect_database(settings: Settings) -> bool:
     aside = f"Move it aside (mv {file} {file}.old) and run ./orchestrator up again: Prefect's "
     aside += "history starts anew, the ledger is a different file and keeps everything."
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
             tables = {
                 name for (name,) in database.execute("SELECT name FROM sqlite_master").fetchall()
             }

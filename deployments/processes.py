@@ -28,6 +28,7 @@ from deployments.watchdog import MARK
 
 _BACKOFF = (1, 2, 5, 15, 60)  # seconds before the n-th restart in a row
 _GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+_TAIL = 64 * 1024  # bytes of a log that are looked through for a reason
 _STEADY = 60.0  # seconds after which a process counts as steady, and its backoff starts over
 
 Ready = Callable[[], Awaitable[bool]]
@@ -75,6 +76,7 @@ class Supervisor:
         self._say = say
         self._children: dict[str, _Child] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._said_before: dict[str, int] = {}  # bytes of its log that earlier starts wrote
         self._watchdog: asyncio.subprocess.Process | None = None
 
     @property
@@ -156,6 +158,7 @@ class Supervisor:
 
     async def _spawn(self, spec: ProcessSpec) -> asyncio.subprocess.Process:
         with self.log_of(spec.name).open("ab") as log:
+            self._said_before[spec.name] = log.tell()
             try:
                 return await asyncio.create_subprocess_exec(
                     *spec.argv,
@@ -225,7 +228,9 @@ class Supervisor:
             ended.cancel()
 
     def _last_words(self, name: str) -> str:
-        lines = self.log_of(name).read_text(errors="replace").strip().splitlines()
+        with self.log_of(name).open("rb") as log:
+            log.seek(max(self._said_before[name], log.seek(0, os.SEEK_END) - _TAIL))
+            lines = log.read().decode(errors="replace").strip().splitlines()
         errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
         return f": {(errors or lines)[-1].strip()[:300]}" if lines else "."
 

@@ -18,8 +18,13 @@ SERVER = "prefect-server"
 
 def prefect_url(settings: Settings) -> str:
     """The address of the embedded Prefect server as this machine reaches it."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.prefect_port}"
+    return local_url(settings.host, settings.prefect_port)
+
+
+def local_url(host: str, port: int) -> str:
+    """The address of a server that listens on ``host`` as this machine reaches it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def stack_environment(settings: Settings) -> dict[str, str]:

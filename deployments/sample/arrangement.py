@@ -23,6 +23,7 @@ from deployments.sample.serving import CREDENTIAL, DRILL_TOKEN
 from deployments.sample.store import CURRENCY, TIMEZONE
 from deployments.sample.supplier_api import PATHS, USERNAME
 from deployments.sample.suppliers import SUPPLIERS, Supplier
+from deployments.specs import local_url
 
 NAMES = [supplier.name for supplier in SUPPLIERS] + list(SERVICES)
 """All processes, in the order of their ports."""
@@ -87,7 +88,7 @@ class Access:
 
     def base_url(self, name: str) -> str:
         """The address of the named process."""
-        return f"http://{self.host}:{self.port + NAMES.index(name)}"
+        return local_url(self.host, self.port + NAMES.index(name))
 
 
 def folder_of(state_dir: Path) -> Path:

@@ -90,7 +90,7 @@ purchase_orders = sa.Table(
     sa.Column("unit_cost", _money, nullable=False),
     sa.Column("ordered_at", sa.DateTime, nullable=False),
     sa.Column("expected_at", sa.DateTime, nullable=False),
-    sa.Column("received_at", sa.DateTime, comment="UTC; empty while it is open"),
+    sa.Column("received_at", sa.DateTime, comment="Empty while it is open"),
 )
 
 Rows = dict[sa.Table, list[dict[str, object]]]

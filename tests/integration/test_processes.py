@@ -121,6 +121,17 @@ async def test_a_process_that_ends_while_starting_is_an_error_with_its_last_word
     assert "shop.log" in told.value.hint
 
 
+async def test_last_words_are_those_of_this_start(supervisor: Supervisor) -> None:
+    supervisor.log_of("shop").write_text("ValueError: of last week\n")
+    dying = ProcessSpec("shop", (sys.executable, "-c", "raise SystemExit('no stock')"))
+
+    async def never() -> bool:
+        return False
+
+    with pytest.raises(StackError, match="while starting: no stock"):
+        await supervisor.start(dying, keep_alive=True, ready=never)
+
+
 async def test_a_process_that_never_answers_is_an_error(supervisor: Supervisor) -> None:
     mute = ProcessSpec("shop", ("sleep", "60"), ready_url=f"http://127.0.0.1:{free_port()}/")
     with pytest.raises(StackError, match="shop did not answer within 0 s"):

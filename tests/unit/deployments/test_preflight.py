@@ -132,7 +132,9 @@ def test_an_older_database_is_copied_before_it_is_migrated(settings: Settings) -
         assert database.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
-def test_a_half_made_database_is_refused(settings: Settings) -> None:
+@pytest.mark.parametrize("folder", ["state", "state #1 (100%20)"])
+def test_a_half_made_database_is_refused(settings: Settings, folder: str) -> None:
+    settings = Settings(state_dir=settings.state_dir.with_name(folder))
     make_database(settings, "CREATE TABLE flow (id TEXT)")
     with pytest.raises(StackError, match="half-made") as told:
         check_prefect_database(settings)
