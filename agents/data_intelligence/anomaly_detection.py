@@ -131,7 +131,7 @@ def detect_anomalies(
         threshold=threshold,
         series=summaries,
         anomalies=sorted(anomalies, key=lambda a: a.end, reverse=True),
-        findings=worst_first(_findings(anomalies, now)),
+        findings=worst_first(_findings(anomalies)),
     )
 
 
@@ -193,7 +193,7 @@ def _summary(name: str, samples: pd.DataFrame, scores: Scores, anomalies: int) -
     )
 
 
-def _findings(anomalies: list[Anomaly], now: datetime) -> list[Finding]:
+def _findings(anomalies: list[Anomaly]) -> list[Finding]:
     """One finding per metric: its newest anomaly, if that is recent."""
     newest = {a.series: a for a in sorted(anomalies, key=lambda a: a.end) if a.recent}
     return [

@@ -60,8 +60,7 @@ class HostHealth(_Part):
     """The machine that we run on. Sizes are in GB (10⁹ bytes), shares in percent.
 
     ``load_per_cpu`` is the 5-minute load average over the number of CPUs; None where the system
-    has none. The disk is the one that the
-    ledger (in a quick check: the state folder) lies on.
+    has none. The disk is the one that the ledger (in a quick check: the state folder) lies on.
     """
 
     cpus: int
