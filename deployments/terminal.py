@@ -91,6 +91,9 @@ def _chart(chart: Chart, width: int) -> RichTable:
         box=None,
         show_header=False,
     )
+    if not chart.x:
+        out.add_row("no data")
+        return out
     if chart.kind == "bar":
         values = next(iter(chart.series.values()), [])
         most = max((abs(v) for v in values if v is not None), default=0) or 1
@@ -102,8 +105,7 @@ def _chart(chart: Chart, width: int) -> RichTable:
         known = [v for v in values if v is not None]
         span = f"{display(min(known))} … {display(max(known))}" if known else "no data"
         out.add_row(escape(name), f"[blue]{_sparkline(values, width)}[/]", span)
-    if chart.x:
-        out.add_row("", f"[dim]{escape(chart.x[0])} … {escape(chart.x[-1])}[/]", "")
+    out.add_row("", f"[dim]{escape(chart.x[0])} … {escape(chart.x[-1])}[/]", "")
     return out
 
 
