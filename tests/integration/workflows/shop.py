@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,13 @@ class Shop:
         folder: Where its database and its business file are.
         answers: What each supplier and service answers, by name.
         description: The business file's content; ``configure`` writes it.
+        open: What is closed together with the shop.
     """
 
     folder: Path
     answers: dict[str, Reply] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
+    open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
     def database(self) -> Path:
@@ -86,7 +88,7 @@ async def open_shop(folder: Path) -> AsyncIterator[Shop]:
         "checkout": WELL,
         "search": WELL,
     }
-    async with serve(shop.answer) as server:
+    async with serve(shop.answer) as server, shop.open:
         shop.description = {
             "store": {
                 "name": "shop",
@@ -106,7 +108,12 @@ async def open_shop(folder: Path) -> AsyncIterator[Shop]:
 
 
 def _supplier(server: Loopback, name: str) -> dict[str, Any]:
-    return {"name": name, "base_url": f"{server.url}/{name}", "timeout": 1.0}
+    return {
+        "name": name,
+        "base_url": f"{server.url}/{name}",
+        "timeout": 30.0,
+        "latency_budget_ms": 30_000.0,
+    }
 
 
 def _service(server: Loopback, name: str, share: float) -> dict[str, Any]:
@@ -114,8 +121,9 @@ def _service(server: Loopback, name: str, share: float) -> dict[str, Any]:
         "name": name,
         "health_url": f"{server.url}/{name}/health",
         "revenue_share": share,
-        "timeout": 1.0,
-        "latency_budget_ms": 1000.0,
+        # Flows, server and tests share one busy loop.
+        "timeout": 9.0,
+        "latency_budget_ms": 30_000.0,
     }
 
 

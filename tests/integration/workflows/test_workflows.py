@@ -7,7 +7,7 @@ import inspect
 from dataclasses import replace
 
 import pytest
-from prefect import flow, get_client
+from prefect import flow, get_client, task
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.schedules import CronSchedule
@@ -92,13 +92,13 @@ async def test_a_healthy_business_is_reported_on_and_everything_is_on_record(
     assert artifact.data.count("](data:image/svg+xml;base64,") == charts > 0
 
     shown = await task_runs_of(flow_run_id, len(calls))
-    assert sorted(task.name.partition("(")[0] for task in shown) == sorted(CALLS[workflow.name])
-    assert {task.name for task in shown if "acme" in task.name} == {
+    assert sorted(each.name.partition("(")[0] for each in shown) == sorted(CALLS[workflow.name])
+    assert {each.name for each in shown if "acme" in each.name} == {
         "integration-specialist.fetch_data(acme)"
     }
-    for task in shown:
-        agent, action = task.name.partition("(")[0].split(".")
-        assert {agent, registry().action(agent, action).capability} <= set(task.tags)
+    for each in shown:
+        agent, action = each.name.partition("(")[0].split(".")
+        assert {agent, registry().action(agent, action).capability} <= set(each.tags)
 
 
 async def test_a_table_is_as_long_as_was_asked_for(shop):
@@ -106,6 +106,16 @@ async def test_a_table_is_as_long_as_was_asked_for(shop):
     tables = [table for section in report.sections for table in section.tables]
     (best_sellers,) = (table for table in tables if "Share" in table.columns)
     assert len(best_sellers.rows) == 2
+
+
+@flow
+async def busy():
+    await asyncio.gather(*(task(asyncio.sleep)(0) for _ in range(8)))
+
+
+async def test_runs_that_start_together_do_not_trip_over_each_other(prefect_server):
+    states = await asyncio.gather(*(busy(return_state=True) for _ in range(8)))
+    assert all(state.is_completed() for state in states)
 
 
 @flow
