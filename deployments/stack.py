@@ -79,11 +79,14 @@ class Stack:
         )
         await self._announce()
         pools = await self._prepare_pools()
-        registration, *_ = await _together(
+        registration, sample, *_ = await _together(
             self._register(),
             self._start_sample_if_needed(),
             *(self._start_worker(pool) for pool in pools),
         )
+        if sample is not None:
+            # Not beside the registration: both make the block types that a new server lacks.
+            await self._save_sample(sample)
         await self._announce()
         assert isinstance(registration, Registration)
         return registration
@@ -168,17 +171,19 @@ class Stack:
         with self.progress.step("Registered pools, queues, deployments and configured blocks"):
             return await register(file=self._file)
 
-    async def _start_sample_if_needed(self) -> None:
-        from blocks.business import SAMPLE, Business, save_business
-
+    async def _start_sample_if_needed(self) -> Path | None:
         if await _is_configured(self.settings):
-            return
+            return None
         self._has_sample = True
         with self.progress.step("Sample business"):
-            file = await self._start_sample()
-            await save_business(Business.from_toml(file), origin=SAMPLE)
+            return await self._start_sample()
 
-    async def _start_sample(self) -> Any:
+    async def _save_sample(self, file: Path) -> None:
+        from blocks.business import SAMPLE, Business, save_business
+
+        await save_business(Business.from_toml(file), origin=SAMPLE)
+
+    async def _start_sample(self) -> Path:
         from deployments.sample import prepare
 
         sample = await asyncio.to_thread(prepare, self.settings.state_dir, self.settings)
