@@ -178,9 +178,11 @@ def _new_run(workflow: str) -> RunRecord:
     trigger = "ad hoc"
     if flow_run.deployment_id:
         trigger = "schedule" if flow_run.auto_scheduled else "deployment"
+    # One id for both, so that a run found in Prefect is found in the ledger. One that Prefect
+    # retries is a new run here: what the first came to stays on record.
+    retry = f"-{flow_run.run_count}" if flow_run.run_count > 1 else ""
     return RunRecord(
-        # One id for both, so that a run found in Prefect is found in the ledger.
-        id=flow_run.id.hex,
+        id=flow_run.id.hex + retry,
         workflow=workflow,
         trigger=trigger,
         flow_run_id=str(flow_run.id),
