@@ -89,6 +89,8 @@ async def fetch(
         SourceGarbled: The answer is too large, compressed, or not HTTP.
     """
     place = _place(url, source)
+    if not all(_can_be_sent(value) for value in (headers or {}).values()):
+        raise _unsendable(source, place)
     started = time.perf_counter()
     try:
         async with (
@@ -120,10 +122,7 @@ async def fetch(
     except httpx.TransportError as error:
         _raise_transport(error, source, place)
     except (ValueError, httpx.InvalidURL):  # the text of these may quote a header's value
-        raise ConfigurationError(
-            f"The request to {source} cannot be built ({place}).",
-            hint="The credential, user name or address holds a character that HTTP cannot carry.",
-        ) from None
+        raise _unsendable(source, place) from None
     return Answer(
         status=response.status_code,
         content_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
@@ -178,15 +177,24 @@ async def _read(response: httpx.Response, source: str) -> bytes:
 
 def _raise_transport(error: httpx.TransportError, source: str, place: str) -> NoReturn:
     if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-        raise ConfigurationError(
-            f"The request to {source} cannot be built ({place}).",
-            hint="The credential, user name or address holds a character that HTTP cannot carry.",
-        ) from None
+        raise _unsendable(source, place) from None
     reason = _system_reason(error)
     raise SourceUnavailable(
         f"{source} cannot be reached ({place}{': ' + reason if reason else ''}).",
         hint="Is it running, and is the address right?",
     ) from None
+
+
+def _can_be_sent(value: str) -> bool:
+    # Asked before anything is sent: the HTTP library's debug log would quote the value.
+    return value.isascii() and value.isprintable() and value == value.strip()
+
+
+def _unsendable(source: str, place: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The request to {source} cannot be built ({place}).",
+        hint="The credential, user name or address holds a character that HTTP cannot carry.",
+    )
 
 
 def _system_reason(error: BaseException | None) -> str:

@@ -172,8 +172,9 @@ class SupplierConnection(Block):
             case "bearer":
                 return {"Authorization": f"Bearer {secret}"}
             case "basic":
-                pair = base64.b64encode(f"{self.username}:{secret}".encode()).decode("ascii")
-                return {"Authorization": f"Basic {pair}"}
+                # As the environment gave it: bytes that are no UTF-8 come as lone surrogates.
+                pair = f"{self.username}:{secret}".encode(errors="surrogateescape")
+                return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
         return {}
 
     def _read(self, answer: Answer) -> pd.DataFrame:

@@ -127,12 +127,16 @@ async def test_what_is_no_web_address_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     "secret", [f"{CANARY}\r\nX: y", f"{CANARY}\n", f"{CANARY}é", f"{CANARY}\0"]
 )
-async def test_a_secret_that_cannot_be_sent_is_not_shown(secret: str) -> None:
+async def test_a_secret_that_cannot_be_sent_is_not_shown(
+    secret: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     async with serve(Reply()) as server:
         with pytest.raises(ConfigurationError) as caught:
             await fetch(server.url, source="it", timeout=5, headers={"X-API-Key": secret})
     assert CANARY not in str(caught.value)
     assert "character that HTTP cannot carry" in str(caught.value)
+    assert CANARY not in caplog.text
 
 
 async def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
