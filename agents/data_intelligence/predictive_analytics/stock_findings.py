@@ -13,6 +13,9 @@ from blocks.messages import Severity
 NOTABLE_SHARE = 0.01
 """A loss of this share of the daily demand's value makes one item an error by itself."""
 
+COVER_DAYS = 28
+"""An order placed today should last for its lead time and so many days after it."""
+
 
 class ItemAtRisk(Part):
     """An SKU that is out of stock, or likely to be before an order placed today could arrive.
@@ -22,12 +25,15 @@ class ItemAtRisk(Part):
         name: Its product's name; the SKU when there is no product.
         on_hand: Units on hand.
         arriving: Units on order that are due within the lead time.
-        overdue: Units on order whose date has passed or is unknown; not counted on.
+        due_later: Units on order that are due after the lead time, up to 28 days after it.
+        next_due: Day on which the first of ``due_later`` are due; None when there are none.
+        overdue: Units on order whose day is before today or unknown; not counted on.
         lead_time_days: Days from an order placed today to its arrival.
         demand: Expected demand over the lead time, in units.
         demand_per_day: Expected units per calendar day.
         probability: Chance that demand over the lead time exceeds what there is.
-        lost_units: Expected demand over the lead time that cannot be served.
+        lost_units: Expected demand over the lead time that cannot be served: before a delivery,
+            or after all of them. A lower bound (see ``assess_stock_risk``).
         lost_revenue_per_day: Its revenue per day of the lead time.
     """
 
@@ -35,6 +41,8 @@ class ItemAtRisk(Part):
     name: str
     on_hand: float
     arriving: float
+    due_later: float
+    next_due: date | None
     overdue: float
     lead_time_days: int
     demand: float
@@ -86,7 +94,8 @@ def shortage_findings(
                     title=f"{count(len(others), 'more item')} {title}",
                     evidence={"items": len(others), "skus": [i.sku for i in others[:20]]},
                     impact_per_day=loss,
-                    advice="Order the items of the list, greatest loss first.",
+                    advice="Take the items of the list, greatest loss first: expedite what is on "
+                    "order, order what is not.",
                 )
             )
     return findings
@@ -101,7 +110,7 @@ def _shortage_finding(kind: str, item: ItemAtRisk, demand_value: float) -> Findi
             f"{item.name} will probably run out: {item.on_hand + item.arriving:.0f} units for an "
             f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives"
         )
-    advice = f"Order now: it takes {item.lead_time_days} days."
+    advice = _advice(item)
     if item.overdue:
         advice = f"Ask after the {item.overdue:.0f} units that are overdue. {advice}"
     certain = kind == "out-of-stock" or item.probability >= 0.9
@@ -110,10 +119,21 @@ def _shortage_finding(kind: str, item: ItemAtRisk, demand_value: float) -> Findi
         resource=f"sku:{item.sku}",
         severity=_severity(item.lost_revenue_per_day, demand_value, certain=certain),
         title=title,
-        evidence=item.model_dump(exclude={"sku", "name"}),
+        evidence=item.model_dump(mode="json", exclude={"sku", "name"}),
         impact_per_day=item.lost_revenue_per_day,
         advice=advice,
     )
+
+
+def _advice(item: ItemAtRisk) -> str:
+    """What is on order already is not ordered again."""
+    wanted = item.demand_per_day * (item.lead_time_days + COVER_DAYS)
+    in_time = item.on_hand + item.arriving
+    if in_time >= wanted:
+        return f"Order no more: the {item.arriving:,.0f} units due in time suffice."
+    if in_time + item.due_later >= wanted:
+        return f"Expedite the {item.due_later:,.0f} units due on {item.next_due} or later."
+    return f"Order now: it takes {item.lead_time_days} days."
 
 
 def _severity(loss: float, demand_value: float, *, certain: bool) -> Severity:

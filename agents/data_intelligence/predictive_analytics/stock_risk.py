@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from agents.capability import action
+from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
 from agents.data_intelligence.predictive_analytics.stock_findings import (
+    COVER_DAYS,
     ItemAtRisk,
     SurplusItem,
     shortage_findings,
@@ -72,7 +74,15 @@ def assess_stock_risk(
     """Find items that run out before an order placed today could arrive, and surplus stock.
 
     An SKU's lead time is the shortest in the optional ``offers`` frame. Open orders count when
-    they are due within it.
+    they are due within it. They are due on a day of the store's time zone: what is due today is
+    not overdue yet.
+
+    Expected lost units are the greatest expected shortage just before a delivery and at the end
+    of the lead time L: ``max over t of E[D(t) - S(t)]+``, where t is L and each day of the lead
+    time on which goods are due, D(t) the demand of the t days from today on, and S(t) what is on
+    hand plus what is due before day t (for t = L, all that is due within the lead time). For one
+    course of demand the maximum is exact, as what is lost once is not wanted again; the maximum
+    of the expectations is a lower bound of the expected loss.
 
     Args:
         snapshot: Needs ``stock``, ``sales`` and ``orders``; uses ``products``, ``open_orders``
@@ -93,7 +103,8 @@ def assess_stock_risk(
     past = completed(sales, model.today)
     table["price"], table["value"] = _prices(snapshot, past, table)
     table["lead_time"] = _lead_times(snapshot, table.index, lead_time_days)
-    table["arriving"], table["overdue"] = _on_order(snapshot, now, table)
+    deliveries = _deliveries(snapshot, model.today, table)
+    table = table.join(_on_order(deliveries, model.today, table))
     last_sold = past[past["units"] > 0].groupby("sku")["date"].max()
     table["last_sold"] = last_sold.reindex(table.index)
     table = table.assign(demand=0.0, probability=0.0, lost_units=0.0)
@@ -105,6 +116,8 @@ def assess_stock_risk(
         table.loc[group.index, "demand"] = spread.mean
         table.loc[group.index, "probability"] = spread.exceeds(available)
         table.loc[group.index, "lost_units"] = spread.shortage(available)
+    waiting = _shortage_before_deliveries(model, deliveries, table)
+    table["lost_units"] = np.fmax(table["lost_units"], waiting.reindex(table.index))
     table["lost_per_day"] = table["lost_units"] / table["lead_time"] * table["price"]
     return _judge(table, model.today, top, snapshot.currency)
 
@@ -141,22 +154,57 @@ def _lead_times(snapshot: Snapshot, skus: pd.Index, default: int) -> pd.Series:
     return days.apply(np.ceil).clip(1, 365).astype(int)
 
 
-def _on_order(
-    snapshot: Snapshot, now: datetime, table: pd.DataFrame
-) -> tuple[pd.Series, pd.Series]:
-    """Units on order that are due within each SKU's lead time, and units overdue or undated."""
-    nothing = pd.Series(0.0, index=table.index)
+def _deliveries(snapshot: Snapshot, today: date, table: pd.DataFrame) -> pd.DataFrame:
+    """Open order lines: ``sku``, ``units``, ``days`` from today until due (NaN: no date), ``lead``.
+
+    Whole days of the store: a delivery promised for today may come until midnight.
+    """
     if "open_orders" not in snapshot.frames:
-        return nothing, nothing
+        return pd.DataFrame({"sku": [], "units": [], "days": [], "lead": []}, dtype=float)
     lines = snapshot.frames["open_orders"]
     lines = lines[lines["sku"].isin(table.index)]
-    deadline = pd.Timestamp(now) + pd.to_timedelta(lines["sku"].map(table["lead_time"]), unit="D")
-    late = lines["expected_at"].isna() | (lines["expected_at"] < pd.Timestamp(now))
-    due = ~late & (lines["expected_at"] <= deadline)
-    return (
-        lines[due].groupby("sku")["units"].sum().reindex(table.index).fillna(0.0),
-        lines[late].groupby("sku")["units"].sum().reindex(table.index).fillna(0.0),
+    day = lines["expected_at"].dt.tz_convert(snapshot.timezone).dt.tz_localize(None).dt.normalize()
+    return pd.DataFrame(
+        {
+            "sku": lines["sku"],
+            "units": lines["units"],
+            "days": (day - pd.Timestamp(today)).dt.days,
+            "lead": lines["sku"].map(table["lead_time"]),
+        }
     )
+
+
+def _on_order(deliveries: pd.DataFrame, today: date, table: pd.DataFrame) -> pd.DataFrame:
+    """Per SKU the units due within the lead time, due after it (and from when), and overdue."""
+    days, lead = deliveries["days"], deliveries["lead"]
+    later = deliveries[(days > lead) & (days <= lead + COVER_DAYS)]
+    units = {
+        "arriving": deliveries[(days >= 0) & (days <= lead)],
+        "due_later": later,
+        "overdue": deliveries[days.isna() | (days < 0)],
+    }
+    on_order = pd.DataFrame(
+        {name: part.groupby("sku")["units"].sum() for name, part in units.items()}
+    ).reindex(table.index)
+    first = pd.to_timedelta(later.groupby("sku")["days"].min().reindex(table.index), unit="D")
+    return on_order.fillna(0.0).assign(next_due=pd.Timestamp(today) + first)
+
+
+def _shortage_before_deliveries(
+    model: DemandModel, deliveries: pd.DataFrame, table: pd.DataFrame
+) -> pd.Series:
+    """Greatest expected shortage just before a delivery of the lead time, per SKU that has one."""
+    row = {sku: i for i, sku in enumerate(model.skus)}
+    days, lead = deliveries["days"], deliveries["lead"]
+    due = deliveries[(days >= 0) & (days <= lead)]
+    due = due.groupby(["sku", "days"])["units"].sum().reset_index()  # sorted by both
+    came = due.groupby("sku")["units"].cumsum() - due["units"]
+    due = due.assign(available=due["sku"].map(table["on_hand"]) + came, shortage=0.0)
+    for day in sorted(due.loc[due["days"] > 0, "days"].unique()):
+        group = due[due["days"] == day]
+        spread = model.spread(int(day)).rows([row[sku] for sku in group["sku"]])
+        due.loc[group.index, "shortage"] = spread.shortage(group["available"].to_numpy())
+    return due.groupby("sku")["shortage"].max()
 
 
 def _judge(table: pd.DataFrame, today: date, top: int, currency: str) -> StockRisk:
@@ -197,6 +245,8 @@ def _at_risk(row: Any) -> ItemAtRisk:
         name=row.name,
         on_hand=row.on_hand,
         arriving=row.arriving,
+        due_later=row.due_later,
+        next_due=None if pd.isna(row.next_due) else row.next_due.date(),
         overdue=row.overdue,
         lead_time_days=row.lead_time,
         demand=row.demand,

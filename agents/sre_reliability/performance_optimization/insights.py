@@ -26,6 +26,8 @@ class ItemAtRisk(_Read):
     name: str
     on_hand: float
     arriving: float = 0.0
+    due_later: float = 0.0
+    next_due: date | None = None
     overdue: float = 0.0
     lead_time_days: float = Field(gt=0)
     demand_per_day: float

@@ -24,13 +24,13 @@ ITEMS = 10
 
 
 def replenish(stock: StockRisk, currency: str) -> list[Proposal]:
-    """Order, or chase the overdue order of, the items that lose most without it."""
+    """Order the items that lose most without it, or chase or expedite what is on order."""
     items = [*stock.out_of_stock, *stock.at_risk]
     worst = sorted(items, key=lambda item: -item.lost_revenue_per_day)[:ITEMS]
     return [
         _replenish(item, currency)
         for item in worst
-        if item.lost_revenue_per_day > 0 and (item.overdue > 0 or _to_order(item) > 0)
+        if item.lost_revenue_per_day > 0 and (item.overdue > 0 or _missing(item) > 0)
     ]
 
 
@@ -71,22 +71,36 @@ def sell_off(stock: StockRisk, currency: str) -> list[Proposal]:
     ]
 
 
-def _to_order(item: ItemAtRisk) -> int:
-    """Units beyond what is on hand and arriving; not above zero when those suffice."""
+def _missing(item: ItemAtRisk) -> float:
+    """Units beyond what is on hand and arrives in time; not above zero when those suffice."""
     wanted = item.demand_per_day * (item.lead_time_days + COVER_DAYS)
-    return math.ceil(wanted - item.on_hand - item.arriving)
+    return wanted - item.on_hand - item.arriving
 
 
 def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
-    units = max(0, _to_order(item))
+    # What comes within the time that an order would cover is not ordered a second time.
+    units = max(0, math.ceil(_missing(item) - item.due_later))
     # Goods that were ordered and did not come: a call costs less than a second order.
-    chase = item.overdue > 0
+    if item.overdue > 0:
+        kind = "chase-order"
+        title = f"Chase the overdue {item.overdue:,.0f} units of {item.name}"
+        how = "Ask its supplier for a date, and order elsewhere if there is none."
+    elif units == 0:
+        kind = "expedite-order"
+        title = f"Expedite the {item.due_later:,.0f} units of {item.name} that are on order"
+        due = f", due on {item.next_due} or later," if item.next_due else ""
+        how = f"Ask its supplier to send what is on order{due} sooner; it suffices once it is here."
+    else:
+        kind = "order-item"
+        title = f"Order {units:,} units of {item.name} now"
+        how = (
+            f"Order what covers the lead time and {COVER_DAYS} days after it, expedited if the "
+            "supplier can; round up to its smallest order."
+        )
     out = item.on_hand <= 0
     return Proposal(
-        title=f"Chase the overdue {item.overdue:.0f} units of {item.name}"
-        if chase
-        else f"Order {units:,} units of {item.name} now",
-        kind="chase-order" if chase else "order-item",
+        title=title,
+        kind=kind,
         resource=f"sku:{item.sku}",
         expected_benefit=item.lost_revenue_per_day,
         unit=f"{currency}/day",
@@ -97,6 +111,8 @@ def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
         evidence={
             "on_hand": item.on_hand,
             "arriving": item.arriving,
+            "due_later": item.due_later,
+            "next_due": item.next_due and item.next_due.isoformat(),
             "overdue": item.overdue,
             "demand_per_day": item.demand_per_day,
             "lead_time_days": item.lead_time_days,
@@ -104,10 +120,7 @@ def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
             "order_units": units,
         },
         effort="minutes",
-        how="Ask its supplier for a date, and order elsewhere if there is none."
-        if chase
-        else f"Order what covers the lead time and {COVER_DAYS} days after it, expedited if the "
-        "supplier can; round up to its smallest order.",
+        how=how,
     )
 
 

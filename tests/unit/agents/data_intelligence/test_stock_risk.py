@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from agents.data_intelligence.predictive_analytics import assess_stock_risk
 from blocks.errors import ContractViolation
+from blocks.frames import Snapshot
 from blocks.messages import Severity
 from tests.unit.agents.data_intelligence.shops import (
     NOW,
@@ -62,6 +63,82 @@ def test_what_arrives_in_time_counts_and_what_is_overdue_does_not():
     advice = {f.resource: f.advice for f in risk.findings}
     assert "30 units that are overdue" in advice["sku:c"]
     assert "overdue" not in advice["sku:b"]
+
+
+def test_what_is_due_after_the_lead_time_is_expedited_instead_of_ordered_again():
+    # 35 days want 105 units; the lead time of 7 ends on March 9th, the 28 days after it on April 6.
+    lines = [
+        order("a", 60, 8),
+        order("a", 40, 35),
+        order("b", 103, 8),
+        order("b", 1, 35),
+        order("b", 500, 36),
+        order("c", 105, 7),
+        order("d", 104, 7),
+    ]
+    snapshot = snapshot_of(STEADY, stock=stock(a=5, b=0, c=0, d=0), open_orders=lines)
+    risk = assess_stock_risk(snapshot, NOW)
+    found = {item.sku: item for item in [*risk.out_of_stock, *risk.at_risk]}
+    assert {sku: item.arriving for sku, item in found.items()} == {
+        "a": 0,
+        "b": 0,
+        "c": 105,
+        "d": 104,
+    }
+    assert {sku: item.due_later for sku, item in found.items()} == {
+        "a": 100,
+        "b": 104,
+        "c": 0,
+        "d": 0,
+    }
+    assert found["a"].next_due == TODAY + timedelta(days=8)
+    assert found["c"].next_due is None
+    assert {f.resource: f.advice for f in risk.findings} == {
+        "sku:a": "Expedite the 100 units due on 2026-03-10 or later.",
+        "sku:b": "Order now: it takes 7 days.",
+        "sku:c": "Order no more: the 105 units due in time suffice.",
+        "sku:d": "Order now: it takes 7 days.",
+    }
+    evidence = next(f.evidence for f in risk.findings if f.resource == "sku:a")
+    assert (evidence["due_later"], evidence["next_due"]) == (100, "2026-03-10")
+
+
+def test_what_is_due_today_in_the_stores_time_zone_is_not_overdue():
+    now = datetime(2026, 3, 3, 20, tzinfo=UTC)  # 22:00 in Helsinki
+    due = {
+        "a": datetime(2026, 3, 2, 22, tzinfo=UTC),  # midnight: the first instant of today
+        "b": datetime(2026, 3, 2, 21, 59, tzinfo=UTC),  # yesterday
+        "c": datetime(2026, 3, 10, 21, 59, tzinfo=UTC),  # the last minute of the lead time
+        "d": datetime(2026, 3, 10, 22, tzinfo=UTC),  # the day after it
+    }
+    lines = [order(sku, 9, 0) | {"expected_at": at} for sku, at in due.items()]
+    utc = snapshot_of(STEADY, stock=stock(a=0, b=0, c=0, d=0), open_orders=lines)
+    risk = assess_stock_risk(Snapshot(utc.taken_at, utc.frames, timezone="Europe/Helsinki"), now)
+    found = {i.sku: (i.arriving, i.due_later, i.overdue) for i in risk.out_of_stock}
+    assert found == {"a": (9, 0, 0), "b": (0, 0, 9), "c": (9, 0, 0), "d": (0, 9, 0)}
+
+
+def test_the_loss_counts_the_days_until_goods_arrive():
+    # 3 a day for 7 days, at 2.00.
+    lines = [
+        order("a", 100, 2),  # nothing for 2 days: 6
+        order("b", 5, 2),  # 6 before it, but 21 - 5 = 16 by the end, the 6 among them
+        order("c", 4, 1),  # 3 before it,
+        order("c", 100, 5),  # 15 - 4 = 11 before this one, the 3 among them; none after it
+        order("d", 3, 0),  # there today: 21 - 3 = 18
+    ]
+    snapshot = snapshot_of(STEADY, stock=stock(a=0, b=0, c=0, d=0), open_orders=lines)
+    found = {item.sku: item for item in assess_stock_risk(snapshot, NOW).out_of_stock}
+    lost = {sku: item.lost_units for sku, item in found.items()}
+    assert lost == pytest.approx({"a": 6, "b": 16, "c": 11, "d": 18})
+    assert found["a"].lost_revenue_per_day == pytest.approx(6 / 7 * 2)
+
+
+def test_no_open_order_is_the_same_as_none_known():
+    none = snapshot_of(STEADY, stock=stock(a=0), open_orders=[order("a", 9, 1)])
+    none.frames["open_orders"] = none.frames["open_orders"].iloc[:0]
+    unknown = snapshot_of(STEADY, stock=stock(a=0))
+    assert assess_stock_risk(none, NOW) == assess_stock_risk(unknown, NOW)
 
 
 def test_the_fastest_offer_is_the_lead_time():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from agents.data_intelligence import business_intelligence, pattern_recognition
-from agents.data_intelligence.predictive_analytics import stock_risk
+from agents.data_intelligence.predictive_analytics import stock_findings, stock_risk
 from agents.integration_specialist import api_management
 from agents.sre_reliability.performance_optimization import (
     Insights,
@@ -81,6 +81,25 @@ def test_what_arrives_in_time_and_suffices_is_not_ordered_again():
     assert [p.kind for p in stock.replenish(StockRisk(out_of_stock=[late]), "GBP")] == [
         "chase-order"
     ]
+
+
+def test_what_is_due_within_the_cover_is_expedited_or_subtracted_from_the_order():
+    # 36 days want 180; 35 on hand and 20 arriving leave 125.
+    due = item(arriving=20, due_later=125, next_due=date(2026, 3, 12))
+    (proposal,) = stock.replenish(StockRisk(at_risk=[due]), "GBP")
+    assert proposal.kind == "expedite-order"
+    assert proposal.title == "Expedite the 125 units of Glass ball that are on order"
+    assert "2026-03-12" in proposal.how
+    assert (proposal.evidence["order_units"], proposal.evidence["next_due"]) == (0, "2026-03-12")
+    short = due.model_copy(update={"due_later": 100})
+    (proposal,) = stock.replenish(StockRisk(at_risk=[short]), "GBP")
+    assert (proposal.kind, proposal.evidence["order_units"]) == ("order-item", 25)
+    needless = due.model_copy(update={"arriving": 145})
+    assert stock.replenish(StockRisk(at_risk=[needless]), "GBP") == []
+
+
+def test_findings_and_proposals_agree_on_how_long_an_order_lasts():
+    assert stock.COVER_DAYS == stock_findings.COVER_DAYS
 
 
 def test_surplus_costs_a_fifth_of_its_value_a_year():
