@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
 T = TypeVar("T")
-_LITTLE_SPACE = 500 * 1024**2
 
 
 class Check(BaseModel):
@@ -119,6 +117,8 @@ async def _timezone(settings: Settings) -> str:
 
 
 async def _state_folder(settings: Settings) -> str:
+    from deployments.preflight import check_space
+
     folder = settings.state_dir
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
@@ -126,12 +126,7 @@ async def _state_folder(settings: Settings) -> str:
             f"{folder} cannot be written.",
             hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write.",
         )
-    free = shutil.disk_usage(existing).free
-    if free < _LITTLE_SPACE:
-        raise ConfigurationError(
-            f"Only {free / 1024**2:.0f} MB are free for {folder}.", hint="Make room on that disk."
-        )
-    return f"{folder}, {free / 1024**3:.0f} GB free"
+    return f"{folder}, {check_space(existing) / 1024**3:.0f} GB free"
 
 
 async def _ports(settings: Settings) -> str:

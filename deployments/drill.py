@@ -21,9 +21,11 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from blocks.errors import RequestError, StackError
+from agents.sre_reliability.automation import HISTORY, reason_not_to_act
+from blocks.errors import PolicyError, RequestError, StackError
+from blocks.findings import Finding, Remedy
 from blocks.ledger.records import RemediationStatus
-from blocks.messages import utc_now
+from blocks.messages import Severity, utc_now
 from blocks.prefect_env import RunningStack
 from blocks.settings import get_settings
 from deployments.markup import escape
@@ -70,6 +72,7 @@ async def run_drill(name: str, state_dir: Path, *, say: Callable[[str], None]) -
     Raises:
         RequestError: There is no such drill.
         StackError: No stack with a sample business runs on the folder.
+        PolicyError: The agents would not mend the target now, for instance because they just did.
     """
     if RunningStack.find(state_dir) is None:
         raise StackError(
@@ -77,6 +80,7 @@ async def run_drill(name: str, state_dir: Path, *, say: Callable[[str], None]) -
             hint="Start it with ./orchestrator up.",
         )
     target, fault = _choose(name, drill_targets(state_dir))
+    await _expect_a_remedy(target)
     card = Scorecard(drill=name)
     say(f"Before: a health check of {target.name}.")
     if trouble := _about(target, await _check()):
@@ -101,6 +105,29 @@ async def run_drill(name: str, state_dir: Path, *, say: Callable[[str], None]) -
         card.remedy = card.remedy or "none is ours to apply; well again once its trouble ended"
     card.passed = None not in (card.detected_s, card.fixed_s) and not _about(target, report)
     return card
+
+
+async def _expect_a_remedy(target: DrillTarget) -> None:
+    if target.kind != "service":
+        return
+    now = utc_now()
+    ledger = shared_ledger(get_settings().effective_ledger_url)
+    trouble = Finding(
+        kind="service-down",
+        resource=f"service:{target.name}",
+        severity=Severity.ERROR,
+        title=f"{target.name} is drilled",
+        remedy=Remedy(
+            agent="sre-reliability", action="restart_service", params={"service": target.name}
+        ),
+    )
+    history = await ledger.remediations(since=now - HISTORY)
+    if reason := reason_not_to_act(trouble, history, now):
+        raise PolicyError(
+            reason,
+            f"{target.name} would not be mended now ({reason}): {reason.explanation}",
+            hint="Drill another service, or wait.",
+        )
 
 
 def _choose(name: str, targets: dict[str, DrillTarget]) -> tuple[DrillTarget, str]:

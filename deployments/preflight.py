@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -17,13 +18,16 @@ from blocks.errors import ConfigurationError, StackError
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings
 
+LITTLE_SPACE = 200 * 1024**2
+"""Bytes: Prefect's database and logs of a first day fit, and not much else."""
+
 
 @contextmanager
 def state_folder(settings: Settings) -> Iterator[Path]:
     """The state folder, held by this process alone while the context is open.
 
     Raises:
-        ConfigurationError: It cannot be made or written.
+        ConfigurationError: It cannot be made or written, or its disk is almost full.
         StackError: Another ``up`` holds it.
     """
     folder = settings.state_dir
@@ -37,6 +41,7 @@ def state_folder(settings: Settings) -> Iterator[Path]:
             hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write.",
         ) from None
     with lock:
+        check_space(folder)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -48,6 +53,22 @@ def state_folder(settings: Settings) -> Iterator[Path]:
                 "another folder.",
             ) from None
         yield folder
+
+
+def check_space(folder: Path) -> int:
+    """The bytes that are free for a folder.
+
+    Raises:
+        ConfigurationError: They are so few that databases would soon fail to write.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < LITTLE_SPACE:
+        raise ConfigurationError(
+            f"Only {free / 1024**2:.0f} MB are free for {folder}; "
+            f"{LITTLE_SPACE / 1024**2:.0f} MB are needed.",
+            hint="Make room on that disk, or set ORCHESTRATOR_STATE_DIR to a folder elsewhere.",
+        )
+    return free
 
 
 def check_port(host: str, port: int, what: str, setting: str) -> None:

@@ -78,11 +78,19 @@ class Orchestrator:
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded when every call did, failed when none did, partial otherwise."""
-        good = sum(reply.ok for reply in self.replies)
-        if good == len(self.replies):
-            return Outcome.SUCCEEDED
-        return Outcome.PARTIAL if good else Outcome.FAILED
+        """Succeeded when every call did and brought all of its data, failed when no call did."""
+        if self.replies and not any(reply.ok for reply in self.replies):
+            return Outcome.FAILED
+        whole = all(reply.ok and not self._lacks_data(reply.result) for reply in self.replies)
+        return Outcome.SUCCEEDED if whole else Outcome.PARTIAL
+
+    def _lacks_data(self, result: Any) -> bool:
+        """Whether a snapshot is not of now, or lacks a frame that the store is meant to have."""
+        if not isinstance(result, Snapshot) or not self.business.store:
+            return False
+        meant = self.business.store.frames
+        lost = any(not problem.rows and problem.frame in meant for problem in result.problems)
+        return lost or bool(result.stale_because)
 
     @property
     def failures(self) -> list[str]:

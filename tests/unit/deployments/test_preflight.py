@@ -50,6 +50,14 @@ def test_the_folder_is_made(settings: Settings) -> None:
         assert (folder / "logs").is_dir()
 
 
+def test_a_disk_that_is_almost_full_is_said_before_anything_starts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deployments.preflight.LITTLE_SPACE", 10**18)
+    with pytest.raises(ConfigurationError, match="MB are free for"), state_folder(settings):
+        pass
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
