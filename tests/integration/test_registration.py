@@ -167,7 +167,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
         check=False,
     )
     assert SourceUnavailable.__name__ in ended.stderr
-    assert "http://127.0.0.1:9/api does not answer (ConnectError)" in ended.stderr
+    assert "http://127.0.0.1:9/api does not answer as it should (ConnectError)" in ended.stderr
 
 
 def test_the_list_is_the_one_that_prefect_reads() -> None:
