@@ -13,7 +13,7 @@ import pytest
 import tomli_w
 from rich.console import Console
 
-from blocks.errors import RequestError, StackError
+from blocks.errors import PolicyError, RequestError, StackError
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
 from deployments.drill import Scorecard, print_scorecard, run_drill
@@ -79,6 +79,9 @@ async def test_a_killed_service_is_seen_restarted_and_verified(stack):
     with pytest.raises(RequestError, match=r"no drill 'chekout-down'") as told:
         await run_drill("chekout-down", stack, say=heard.append)
     assert "checkout-down" in told.value.hint
+
+    with pytest.raises(PolicyError, match="recently-remediated"):  # and nothing is broken
+        await run_drill("checkout-errors", stack, say=lambda _: None)
 
 
 async def test_a_supplier_that_talks_nonsense_is_seen_and_well_once_that_has_ended(stack):
