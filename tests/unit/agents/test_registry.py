@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from types import ModuleType
 
 import pytest
 
 from agents.capability import TOOLS, action, policy_of, tools_of
-from agents.registry import ActionSpec, AgentSpec, Registry, registry
+from agents.registry import ActionSpec, AgentSpec, Registry, _actions_in, registry
 from blocks.errors import UnknownAction
 
 
@@ -35,11 +37,12 @@ def test_every_action_explains_itself_and_can_be_called_by_message(spec):
     assert tools_of(spec.function) <= TOOLS
 
 
-def test_a_helper_that_a_module_imports_is_not_its_action():
-    names = [spec.name for spec in registry().actions("data-intelligence")]
-    assert len(names) == len(set(names)), "each action belongs to one capability"
-    owners = {spec.name: spec.capability for spec in registry().actions("data-intelligence")}
-    assert owners["assess_stock_risk"] == "predictive_analytics"  # the analysis imports it
+def test_an_action_belongs_to_the_module_that_defines_it_not_to_those_that_import_it():
+    here = sys.modules[__name__]
+    assert [spec.function for spec in _actions_in(here, "bench")] == [act]
+    elsewhere = ModuleType("elsewhere")
+    elsewhere.act = act
+    assert _actions_in(elsewhere, "bench") == []
 
 
 def test_actions_are_listed_by_agent_capability_and_name():

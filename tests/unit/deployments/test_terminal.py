@@ -160,10 +160,11 @@ def test_a_line_chart_is_a_sparkline_with_its_span_and_its_gaps():
     assert "a … c" in text
 
 
-def test_more_points_than_room_are_averaged():
+@pytest.mark.parametrize("width", [60, 100])
+def test_more_points_than_room_are_averaged(width):
     values = [0.0] * 500 + [10.0] * 500
-    text = text_of(section(Chart(title="R", x=[str(i) for i in range(1000)], series={"s": values})))
-    (line,) = (line for line in text.splitlines() if "█" in line)
+    chart = Chart(title="R", x=[str(i) for i in range(1000)], series={"s": values})
+    (line,) = (line for line in text_of(section(chart), width).splitlines() if "█" in line)
     assert 0 < line.count("▁") <= 64
     assert abs(line.count("▁") - line.count("█")) <= 2
 
