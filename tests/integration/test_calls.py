@@ -25,9 +25,18 @@ class Bench:
     def __init__(self):
         self.tries = 0
         self.known_before_acting = None
+        self.begun, self.released = asyncio.Event(), asyncio.Event()
 
     def registry(self):
-        functions = [self.answer, self.flaky, self.refused, self.stuck, self.bug, self.act]
+        functions = [
+            self.answer,
+            self.flaky,
+            self.refused,
+            self.stuck,
+            self.patient,
+            self.bug,
+            self.act,
+        ]
         actions = [ActionSpec("bench", "tests", f.__name__, f, policy_of(f)) for f in functions]
         return Registry({"bench": AgentSpec("bench", "Bench", "Tests.")}, actions)
 
@@ -54,6 +63,12 @@ class Bench:
     async def stuck(self):
         """Never answer."""
         await asyncio.Event().wait()
+
+    @action()
+    async def patient(self):
+        """Work until released."""
+        self.begun.set()
+        await self.released.wait()
 
     @action()
     async def bug(self):
@@ -169,30 +184,35 @@ async def test_an_effect_is_on_record_before_it_happens(bench):
 
 
 async def test_a_call_in_progress_counts_as_workload_and_a_finished_one_does_not(bench):
-    @flow
-    async def two_at_once():
-        stuck = asyncio.create_task(ask(bench.toolbox, "bench", "stuck"))
-        await asyncio.sleep(0.1)
-        await bench.toolbox.ledger.flush()
-        during = await bench.toolbox.ledger.activity(utc_now())
-        await stuck
-        await bench.toolbox.ledger.flush()
-        return during, await bench.toolbox.ledger.activity(utc_now(), window=timedelta(hours=1))
+    ledger = bench.toolbox.ledger
 
-    during, after = await two_at_once()
+    @flow
+    async def one_at_work():
+        working = asyncio.create_task(ask(bench.toolbox, "bench", "patient"))
+        await bench.begun.wait()
+        await ledger.flush()
+        during = await ledger.activity(utc_now())
+        bench.released.set()
+        await working
+        await ledger.flush()
+        return during, await ledger.activity(utc_now(), window=timedelta(hours=1))
+
+    during, after = await one_at_work()
     assert during["bench"].workload == 1
     assert after["bench"].workload == 0
 
 
 async def test_a_cancelled_call_is_answered_on_record(bench):
+    ledger = bench.toolbox.ledger
+
     @flow
     async def cancelling():
-        stuck = asyncio.create_task(ask(bench.toolbox, "bench", "stuck"))
-        await asyncio.sleep(0.1)
-        stuck.cancel()
-        await asyncio.gather(stuck, return_exceptions=True)
-        await bench.toolbox.ledger.flush()
-        return await bench.toolbox.ledger.calls(), await bench.toolbox.ledger.activity(utc_now())
+        working = asyncio.create_task(ask(bench.toolbox, "bench", "patient"))
+        await bench.begun.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await ledger.flush()
+        return await ledger.calls(), await ledger.activity(utc_now())
 
     (record,), activity = await cancelling()
     assert (record.outcome, record.error.code) == (Outcome.FAILED, "interrupted")
