@@ -18,7 +18,7 @@ from blocks.errors import ConfigurationError, StackError
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings
 
-LITTLE_SPACE = 200 * 1024**2
+LITTLE_SPACE = 500 * 1024**2
 """Bytes: Prefect's database and logs of a first day fit, and not much else."""
 
 
