@@ -15,6 +15,7 @@
     ├── LedgerError
     │   ├── LedgerUnavailable   the ledger's database is locked or gone        (retryable)
     │   └── LedgerSchemaError   half-migrated, or written by a newer version
+    ├── NoAgentAvailable        nobody can do it, or everybody is busy         (retryable if busy)
     ├── PolicyError             allowed by nobody, or not now; carries the rule's name
     ├── ConfigurationError      a setting, block or file is missing or wrong
     │   └── NoBusinessConfigured
@@ -115,6 +116,20 @@ class LedgerUnavailable(LedgerError):
 
 class LedgerSchemaError(LedgerError):
     """The ledger is half-migrated, or was written by a newer version."""
+
+
+class NoAgentAvailable(OrchestratorError):
+    """Nobody can do a task, or everybody who can is busy.
+
+    Args:
+        task: What was to be done.
+        hint: The near misses.
+        busy: Whether it is only a matter of time.
+    """
+
+    def __init__(self, task: str, *, hint: str = "", busy: bool = False) -> None:
+        super().__init__(f"No agent available for task type: {task}", hint=hint)
+        self.retryable = busy
 
 
 class PolicyError(OrchestratorError):

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from blocks.priorities import urgency
+from blocks.severity import Priority, Severity
+
+__all__ = [
+    "ORCHESTRATOR",
+    "AgentMessage",
+    "AgentReply",
+    "ErrorInfo",
+    "MessageType",
+    "Name",
+    "Outcome",
+    "Priority",
+    "Severity",
+    "SystemEvent",
+    "TaskType",
+    "new_id",
+    "utc_now",
+]
 
 ORCHESTRATOR = "system-orchestrator"
 """The orchestrator's own name, as sender of messages."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=80)]
 """A dashed identifier: agents, workflows, resources."""
+
+TaskType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+"""A type of task in the decision matrix, for instance ``inventory_sync``."""
 
 
 def new_id() -> str:
@@ -24,34 +55,6 @@ def new_id() -> str:
 def utc_now() -> datetime:
     """The current instant, timezone-aware. Judgement never calls this: it is handed ``now``."""
     return datetime.now(UTC)
-
-
-class Priority(IntEnum):
-    """How urgent a message is; higher goes first."""
-
-    LOW = 1
-    NORMAL = 2
-    HIGH = 3
-    CRITICAL = 4
-
-
-class Severity(StrEnum):
-    """How bad something is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-    CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """0 for ``info`` up to 3 for ``critical``."""
-        return list(Severity).index(self)
-
-    @property
-    def priority(self) -> Priority:
-        """The priority of work that this severity calls for."""
-        return Priority(self.rank + 1)
 
 
 class MessageType(StrEnum):
@@ -78,7 +81,8 @@ class AgentMessage(_Record):
     """One message from one agent (or the orchestrator) to another.
 
     ``payload`` is JSON-able and small: frames and clients travel beside the message, and the
-    payload only describes them (shape, digest).
+    payload only describes them (shape, digest). ``priority`` is computed from type and payload
+    where the sender gives none.
     """
 
     id: str = Field(default_factory=new_id)
@@ -90,6 +94,39 @@ class AgentMessage(_Record):
     payload: dict[str, Any] = Field(default_factory=dict)
     priority: Priority = Priority.NORMAL
     run_id: str | None = None
+    task_id: str | None = None
+
+    @model_validator(mode="after")
+    def _computed_priority(self) -> AgentMessage:
+        if "priority" not in self.model_fields_set:
+            # The one place where a frozen message changes: before anybody has seen it.
+            self.__dict__["priority"] = priority_of(self.type, self.payload, self.timestamp)
+        return self
+
+
+def priority_of(kind: MessageType, payload: dict[str, Any], now: datetime) -> Priority:
+    """The priority of a message whose sender names none.
+
+    The payload's ``severity``, ``impact_per_hour`` (money) and ``deadline`` (ISO 8601) count as
+    ``blocks.priorities`` says; those that cannot be read count as absent. Without a severity an
+    alert counts as an error, anything else as a warning.
+    """
+    usual = Severity.ERROR if kind is MessageType.ALERT else Severity.WARNING
+    try:
+        severity = Severity(payload.get("severity", usual))
+    except ValueError:
+        severity = usual
+    impact = payload.get("impact_per_hour")
+    try:
+        deadline = datetime.fromisoformat(str(payload.get("deadline")))
+    except ValueError:
+        deadline = None
+    return urgency(
+        severity,
+        now,
+        impact_per_hour=impact if isinstance(impact, int | float) else None,
+        deadline=deadline if deadline and deadline.tzinfo else None,
+    ).priority
 
 
 class ErrorInfo(_Record):
@@ -117,13 +154,33 @@ class AgentReply(_Record):
 class SystemEvent(_Record):
     """Something that happened outside and may call for work.
 
-    ``fingerprint`` says which thing it is about; two events with equal ``(source, id)`` are one.
+    Two events with equal ``(source, id)`` are one. Events with equal ``fingerprint`` are about
+    the same thing; with equal ``content_hash`` too they say the same of it.
+
+    Attributes:
+        subject: What it is about, ``type:name`` (``service:checkout``); empty when unknown.
     """
 
-    id: str = Field(default_factory=new_id)
-    source: str = Field(min_length=1)
-    type: str = Field(min_length=1)
+    id: str = Field(default_factory=new_id, min_length=1, max_length=200)
+    source: str = Field(min_length=1, max_length=500)
+    type: str = Field(min_length=1, max_length=200)
     time: AwareDatetime = Field(default_factory=utc_now)
     severity: Severity = Severity.INFO
-    subject: str = ""
+    subject: str = Field(default="", max_length=500)
     data: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Which thing the event is about, whoever tells it and whatever it says."""
+        return _digest(self.type, self.subject or self.source)
+
+    @property
+    def content_hash(self) -> str:
+        """What the event says; the instant is no part of it."""
+        said = json.dumps(self.data, sort_keys=True, default=str)
+        return _digest(self.type, self.subject or self.source, self.severity.value, said)
+
+
+def _digest(*parts: str) -> str:
+    text = json.dumps(parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

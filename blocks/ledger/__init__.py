@@ -4,20 +4,27 @@ from blocks.ledger.records import (
     AgentActivity,
     AttemptRecord,
     CallRecord,
+    ReceiptKind,
+    ReceiptRecord,
     RemediationRecord,
     RemediationStatus,
     ReportRecord,
     RunRecord,
 )
 from blocks.ledger.store import Ledger
+from blocks.ledger.tasks import TaskRecord, TaskStatus
 
 __all__ = [
     "AgentActivity",
     "AttemptRecord",
     "CallRecord",
     "Ledger",
+    "ReceiptKind",
+    "ReceiptRecord",
     "RemediationRecord",
     "RemediationStatus",
     "ReportRecord",
     "RunRecord",
+    "TaskRecord",
+    "TaskStatus",
 ]

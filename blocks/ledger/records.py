@@ -37,6 +37,7 @@ class AttemptRecord(_Record):
     message_id: str
     attempt: int
     agent: str
+    instance: str = ""
     started_at: AwareDatetime
     deadline: AwareDatetime
     finished_at: AwareDatetime | None = None
@@ -108,3 +109,35 @@ class AgentActivity(_Record):
     failed: int = 0
     mean_ms: float | None = None
     last_reply_at: AwareDatetime | None = None
+
+
+class ReceiptKind(StrEnum):
+    """What was decided."""
+
+    ROUTE = "route"
+    SELECT = "select"
+    RECOVER = "recover"
+    ESCALATE = "escalate"
+    APPROVE = "approve"
+    ARBITRATE = "arbitrate"
+    CORRELATE = "correlate"
+    RESPOND = "respond"
+    REMEDIATE = "remediate"
+
+
+class ReceiptRecord(_Record):
+    """What was decided, from what, and why the alternatives lost.
+
+    Attributes:
+        subject: Id of the task, message, situation or approval that it is about.
+        body: JSON-able: ``inputs`` (what was known), ``decision``, ``why`` (in words), and where
+            there was a choice ``candidates`` with their scores and why the others lost.
+    """
+
+    id: str = Field(default_factory=new_id)
+    at: AwareDatetime
+    kind: ReceiptKind
+    subject: str
+    run_id: str | None = None
+    policy_version: str = ""
+    body: dict[str, Any]

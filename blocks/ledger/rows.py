@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Executable, RowMapping, Table
+from sqlalchemy import Executable, RowMapping, Table, bindparam, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from blocks.ledger import tables
+from blocks.ledger.coordination_tables import LEASES
 from blocks.ledger.records import (
     AttemptRecord,
     CallRecord,
@@ -21,7 +22,7 @@ from blocks.ledger.records import (
     RunRecord,
 )
 from blocks.ledger.values import finite, to_json
-from blocks.ledger.writer import Entry
+from blocks.ledger.writer import Entry, WriteRows
 from blocks.messages import AgentMessage, AgentReply
 
 Recordable = AgentMessage | AgentReply | AttemptRecord | RunRecord
@@ -44,6 +45,7 @@ def _message_row(message: AgentMessage) -> dict[str, Any]:
     return {
         "id": message.id,
         "run_id": message.run_id,
+        "task_id": message.task_id,
         "sender": message.sender,
         "recipient": message.recipient,
         "type": message.type,
@@ -101,18 +103,23 @@ def _optional_json(value: object) -> str | None:
     return None if value is None else to_json(value)
 
 
-def upserts(dialect: str) -> Mapping[str, Executable]:
+def writes(dialect: str) -> Mapping[str, WriteRows]:
     """How an entry is written, per table, so that repeating it or changing the order is harmless.
 
     Messages and replies do not change: the first stands. Runs and attempts start open and then
     finish, and a finished row stays as it is, however late its start comes in.
     """
     return {
-        "runs": _unless_finished(dialect, tables.RUNS),
-        "messages": insert(dialect, tables.MESSAGES).on_conflict_do_nothing(),
-        "attempts": _unless_finished(dialect, tables.ATTEMPTS),
-        "replies": insert(dialect, tables.REPLIES).on_conflict_do_nothing(),
+        "runs": _executing(_unless_finished(dialect, tables.RUNS)),
+        "messages": _executing(insert(dialect, tables.MESSAGES).on_conflict_do_nothing()),
+        "attempts": _executing(_unless_finished(dialect, tables.ATTEMPTS)),
+        "replies": _executing(insert(dialect, tables.REPLIES).on_conflict_do_nothing()),
+        "released leases": _executing(delete(LEASES).where(LEASES.c.id == bindparam("lease_id"))),
     }
+
+
+def _executing(statement: Executable) -> WriteRows:
+    return lambda connection, rows: connection.execute(statement, rows)
 
 
 def insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import Connection, RowMapping, Select, select, update
+from sqlalchemy import Connection, select, update
 
 from blocks.errors import LedgerError
 from blocks.ledger import queries, rows, schema
+from blocks.ledger.access import Access
 from blocks.ledger.database import Database, connect
+from blocks.ledger.leases import Leases
+from blocks.ledger.policies import Policies
 from blocks.ledger.records import (
     AgentActivity,
     CallRecord,
@@ -23,12 +25,11 @@ from blocks.ledger.records import (
     RunRecord,
 )
 from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
+from blocks.ledger.tasks import Tasks
 from blocks.ledger.writer import GroupWriter
 
 if TYPE_CHECKING:  # pandas is imported where snapshots are used
     from blocks.frames import Snapshot
-
-T = TypeVar("T")
 
 
 class Ledger:
@@ -39,13 +40,22 @@ class Ledger:
     serves all threads and event loops of the process that opened it, and several processes may
     share one database. Reads see what is committed.
 
+    Attributes:
+        tasks: What was routed, and how it stands.
+        leases: Slots of agent instances that are in use.
+        policies: The policies that decisions were made under.
+
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
 
     def __init__(self, database: Database, patience: float) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
-        self._writer = GroupWriter(database, rows.upserts(self._dialect), patience)
+        self._writer = GroupWriter(database, rows.writes(self._dialect), patience)
+        access = self._access = Access(database, self._writer)
+        self.tasks = Tasks(access)
+        self.leases = Leases(access)
+        self.policies = Policies(access)
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True, patience: float = 10.0) -> Ledger:
@@ -129,7 +139,7 @@ class Ledger:
     async def save_report(self, report: ReportRecord) -> None:
         """Keeps a run's report, in place of an earlier one of the same run."""
         statement = rows.replacing(self._dialect, REPORTS).values(rows.report_row(report))
-        await self._write(lambda connection: connection.execute(statement))
+        await self._access.write(lambda connection: connection.execute(statement))
 
     async def intend(self, remediation: RemediationRecord) -> bool:
         """Writes down a remediation before it acts.
@@ -155,7 +165,7 @@ class Ledger:
                 return True
             return inserted and connection.scalar(mine) == remediation.id
 
-        return await self._write(write)
+        return await self._access.write(write)
 
     async def settle(self, remediation: RemediationRecord) -> None:
         """Writes down how an intended remediation ended.
@@ -174,7 +184,7 @@ class Ledger:
                     hint="Await intend() before acting.",
                 )
 
-        await self._write(write)
+        await self._access.write(write)
 
     async def save_snapshot(self, snapshot: Snapshot) -> str:
         """Keeps a snapshot, and of its store's earlier ones the newest two.
@@ -188,7 +198,7 @@ class Ledger:
         from blocks.ledger import snapshots
 
         packed = await asyncio.to_thread(snapshots.pack, snapshot)
-        await self._write(partial(snapshots.insert, packed=packed))
+        await self._access.write(partial(snapshots.insert, packed=packed))
         return packed.id
 
     async def latest_snapshot(self, store: str) -> Snapshot | None:
@@ -199,38 +209,40 @@ class Ledger:
         """
         from blocks.ledger import snapshots
 
-        packed = await self._read(partial(snapshots.newest, store=store))
+        packed = await self._access.read(partial(snapshots.newest, store=store))
         return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
 
     # Reads.
 
     async def run(self, run_id: str) -> RunRecord | None:
         """One run."""
-        found = await self._rows(select(RUNS).where(RUNS.c.id == run_id))
+        found = await self._access.rows(select(RUNS).where(RUNS.c.id == run_id))
         return RunRecord(**found[0]) if found else None
 
     async def runs(self, *, workflow: str | None = None, limit: int = 20) -> list[RunRecord]:
         """Runs, newest first."""
-        found = await self._rows(queries.newest(RUNS.c.started_at, limit, workflow=workflow))
+        found = await self._access.rows(queries.newest(RUNS.c.started_at, limit, workflow=workflow))
         return [RunRecord(**row) for row in found]
 
     async def calls(
         self, *, run_id: str | None = None, agent: str | None = None, limit: int = 100
     ) -> list[CallRecord]:
         """Messages with their replies, newest first; ``agent`` is the one that was asked."""
-        found = await self._rows(queries.calls(run_id, agent, limit))
+        found = await self._access.rows(queries.calls(run_id, agent, limit))
         return [rows.call_record(row) for row in found]
 
     async def report(self, run_id: str) -> ReportRecord | None:
         """The report of one run."""
-        found = await self._rows(select(REPORTS).where(REPORTS.c.run_id == run_id))
+        found = await self._access.rows(select(REPORTS).where(REPORTS.c.run_id == run_id))
         return ReportRecord(**found[0]) if found else None
 
     async def latest_reports(
         self, *, workflow: str | None = None, limit: int = 1
     ) -> list[ReportRecord]:
         """Reports, newest first."""
-        found = await self._rows(queries.newest(REPORTS.c.created_at, limit, workflow=workflow))
+        found = await self._access.rows(
+            queries.newest(REPORTS.c.created_at, limit, workflow=workflow)
+        )
         return [ReportRecord(**row) for row in found]
 
     async def remediations(
@@ -244,7 +256,7 @@ class Ledger:
         query = queries.newest(REMEDIATIONS.c.started_at, None, resource=resource, run_id=run_id)
         if since is not None:
             query = query.where(REMEDIATIONS.c.started_at >= since)
-        return [RemediationRecord(**row) for row in await self._rows(query)]
+        return [RemediationRecord(**row) for row in await self._access.rows(query)]
 
     async def activity(
         self, now: datetime, *, window: timedelta = timedelta(hours=24)
@@ -256,23 +268,10 @@ class Ledger:
         """
         known: dict[str, dict[str, Any]] = {}
         for query in (queries.open_attempts(now), queries.replied(now - window)):
-            for row in await self._rows(query):
+            for row in await self._access.rows(query):
                 known.setdefault(row["agent"], {}).update(row)
         return {agent: AgentActivity(**facts) for agent, facts in sorted(known.items())}
 
     async def schema_version(self) -> str:
         """The revision of the ledger's tables."""
-        return await self._read(lambda connection: schema.current(connection) or "none")
-
-    async def _write(self, write: Callable[[Connection], T]) -> T:
-        return await asyncio.wrap_future(self._writer.submit(write))
-
-    async def _read(self, read: Callable[[Connection], T]) -> T:
-        def in_thread() -> T:
-            with self._database.reading() as connection:
-                return read(connection)
-
-        return await asyncio.to_thread(in_thread)
-
-    async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
-        return await self._read(lambda connection: connection.execute(query).mappings().all())
+        return await self._access.read(lambda connection: schema.current(connection) or "none")

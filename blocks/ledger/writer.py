@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from blocks.errors import LedgerError, LedgerUnavailable
@@ -26,6 +26,9 @@ LINGER = 0.1
 _PAUSE = 5.0  # seconds between tries while the database is gone and nobody waits
 
 T = TypeVar("T")
+
+WriteRows = Callable[[Connection, list[dict[str, Any]]], object]
+"""Writes rows of one table; repeating it with the same rows changes nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +52,15 @@ class GroupWriter:
 
     Args:
         database: Where to.
-        upserts: Idempotent insert per table of the entries.
+        writes: How the rows of each table are written.
         patience: Seconds that a write is tried again while the database is locked or gone.
     """
 
     def __init__(
-        self, database: Database, upserts: Mapping[str, Executable], patience: float
+        self, database: Database, writes: Mapping[str, WriteRows], patience: float
     ) -> None:
         self._database = database
-        self._upserts = upserts
+        self._writes = writes
         self._patience = patience
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -204,7 +207,7 @@ class GroupWriter:
             try:
                 with self._database.writing.begin() as connection:
                     for table, batch in rows.items():
-                        connection.execute(self._upserts[table], batch)
+                        self._writes[table](connection, batch)
                     jobs = [item for item in group if isinstance(item, Job)]
                     return [(job, job.write(connection)) for job in jobs]
             except Exception as error:

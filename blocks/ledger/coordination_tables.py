@@ -1,0 +1,198 @@
+"""The ledger's tables of coordination: tasks, leases, claims, approvals, events, receipts.
+
+As in ``blocks.ledger.tables``, no foreign keys: rows arrive from several processes in any order.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Table
+
+from blocks.ledger.tables import METADATA, CleanText, Instant, _json, _required
+
+TASKS = Table(
+    "tasks",
+    METADATA,
+    _required("id", primary_key=True),
+    Column("need_key", CleanText, unique=True),
+    _required("task_type", index=True),
+    _json("params", nullable=False),
+    _required("resource"),
+    _required("priority", BigInteger),
+    _required("requested_by"),
+    _required("requested_at", Instant, index=True),
+    Column("deadline", Instant),
+    _required("status"),
+    Column("run_id", CleanText, index=True),
+    Column("alive_until", Instant),
+    _required("policy_version"),
+    Column("played_by", CleanText),
+    Column("finished_at", Instant),
+    _json("result"),
+    _json("error"),
+)
+"""One row per routed task."""
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    _required("id", primary_key=True),
+    _required("instance", index=True),
+    _required("agent"),
+    _required("taken_at", Instant),
+    _required("expires_at", Instant),
+)
+"""One row per slot of an agent instance that is in use; a released one is deleted."""
+
+CLAIMS = Table(
+    "claims",
+    METADATA,
+    _required("resource", primary_key=True),
+    _required("token", BigInteger),
+    Column("holder", CleanText),
+    _required("workflow"),
+    _required("priority", BigInteger),
+    _required("taken_at", Instant),
+    _required("expires_at", Instant),
+    _required("acting", Boolean),
+    Column("wanted_by", CleanText),
+    Column("wanted_priority", BigInteger),
+    Column("wanted_until", Instant),
+)
+"""One row per resource that was ever claimed: the fencing token only grows, so rows stay."""
+
+DEAD_LETTERS = Table(
+    "dead_letters",
+    METADATA,
+    _required("id", primary_key=True),
+    _required("received_at", Instant, index=True),
+    _required("origin"),
+    _required("dialect"),
+    _required("raw"),
+    _required("reason"),
+    _required("status"),
+    Column("message_id", CleanText),
+    Column("settled_at", Instant),
+)
+"""One row per message that could not be delivered as it came."""
+
+APPROVALS = Table(
+    "approvals",
+    METADATA,
+    _required("id", primary_key=True),
+    _required("need_key", unique=True),
+    Column("run_id", CleanText, index=True),
+    Column("task_id", CleanText, index=True),
+    _required("title"),
+    _required("detail"),
+    _required("resource"),
+    _required("priority", BigInteger),
+    _json("proposal", nullable=False),
+    _required("safe_choice"),
+    _required("asked_at", Instant, index=True),
+    _required("expires_at", Instant),
+    _required("status"),
+    Column("answered_at", Instant),
+    Column("answered_by", CleanText),
+    Column("via", CleanText),
+    _required("note"),
+    Column("applying_by", CleanText),
+    Column("applying_until", Instant),
+    Column("applied_at", Instant),
+    Column("outcome", CleanText),
+)
+"""One row per question to a person: asked, answered or expired, and then applied once."""
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    _required("source", primary_key=True),
+    _required("id", primary_key=True),
+    _required("type"),
+    _required("time", Instant),
+    _required("severity"),
+    _required("rank", BigInteger),
+    _required("subject"),
+    _json("data", nullable=False),
+    _required("fingerprint"),
+    _required("content_hash"),
+    _required("received_at", Instant, index=True),
+    _required("status"),
+    Column("taken_by", CleanText),
+    Column("taken_until", Instant),
+    _required("tries", BigInteger),
+    Column("situation_id", CleanText, index=True),
+    Column("settled_at", Instant),
+)
+"""The inbox: one row per event, whatever became of it."""
+
+# The inbox is asked for what waits, and that is little however long the ledger grows.
+Index(
+    "ix_events_open",
+    EVENTS.c.rank,
+    EVENTS.c.received_at,
+    sqlite_where=EVENTS.c.settled_at.is_(None),
+    postgresql_where=EVENTS.c.settled_at.is_(None),
+)
+
+SITUATIONS = Table(
+    "situations",
+    METADATA,
+    _required("id", primary_key=True),
+    _required("need_key", unique=True),
+    _required("resource", index=True),
+    _required("severity"),
+    _required("title"),
+    _required("opened_at", Instant, index=True),
+    _required("updated_at", Instant),
+    _required("status"),
+    _required("events", BigInteger),
+    Column("run_id", CleanText),
+    Column("settled_at", Instant),
+    _json("response"),
+)
+"""One row per situation: events that belong together, and the one response to them."""
+
+RECEIPTS = Table(
+    "receipts",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    _required("id", unique=True),
+    _required("at", Instant, index=True),
+    _required("kind"),
+    _required("subject", index=True),
+    Column("run_id", CleanText, index=True),
+    _required("policy_version"),
+    _required("body"),
+    _required("previous"),
+    _required("hash"),
+    Column("mac", CleanText),
+)
+"""One row per decision, chained by ``hash``; the last of each commit is signed (``mac``).
+
+``body`` is JSON as text: it is hashed, so it must come back to the letter.
+"""
+
+POLICIES = Table(
+    "policies",
+    METADATA,
+    _required("version", primary_key=True),
+    _required("first_used_at", Instant),
+    _json("body", nullable=False),
+)
+"""One row per version of the policy that a decision was made under."""
+
+OUTCOMES = Table(
+    "outcomes",
+    METADATA,
+    _required("receipt_id", primary_key=True),
+    _required("kind"),
+    _required("subject"),
+    Column("task_type", CleanText),
+    Column("instance", CleanText, index=True),
+    _required("decided_at", Instant, index=True),
+    _required("settled_at", Instant),
+    _required("verdict"),
+    Column("cost_ms", Double),
+    _json("detail", nullable=False),
+)
+"""One row per automatic decision that was compared with what then happened."""

@@ -1,0 +1,80 @@
+"""Slots of agent instances: who works on how much, across processes and after crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+from sqlalchemy import Connection, func, select
+
+from blocks.ledger.access import Access
+from blocks.ledger.coordination_tables import LEASES
+from blocks.ledger.locks import lock
+from blocks.ledger.writer import Entry
+
+
+class Lease(BaseModel):
+    """One slot of one instance, held until it is released or expires.
+
+    A crash never leaves an agent busy for ever: after ``expires_at`` the slot is free.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    instance: str
+    agent: str
+    taken_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class Leases:
+    """The leases in the ledger."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def take(
+        self, now: datetime, choose: Callable[[Mapping[str, int]], Lease | None]
+    ) -> bool:
+        """Choose an instance by how busy each is, and take a slot of it, in one transaction.
+
+        Of callers that choose at the same time each sees the slots of those before it.
+
+        Args:
+            now: Slots that have expired by then are free.
+            choose: Given the slots in use by instance (absent: none), the lease to take; None
+                when none is to be taken. It may be called more than once.
+
+        Returns:
+            Whether a lease was taken.
+        """
+
+        def write(connection: Connection) -> bool:
+            lock(connection, "leases")
+            chosen = choose(_workload(connection, now))
+            if chosen is not None:
+                row = chosen.model_dump()
+                if connection.scalar(select(LEASES.c.id).where(LEASES.c.id == chosen.id)) is None:
+                    connection.execute(LEASES.insert(), row)
+            return chosen is not None
+
+        return await self._access.write(write)
+
+    def release(self, lease_id: str) -> None:
+        """Give a slot back with the next commit; never waits."""
+        self._access.queue(Entry("released leases", {"lease_id": lease_id}))
+
+    async def workload(self, now: datetime) -> dict[str, int]:
+        """Slots in use by instance; instances without any are absent."""
+        return await self._access.read(lambda connection: _workload(connection, now))
+
+
+def _workload(connection: Connection, now: datetime) -> dict[str, int]:
+    query = (
+        select(LEASES.c.instance, func.count())
+        .where(LEASES.c.expires_at > now)
+        .group_by(LEASES.c.instance)
+    )
+    return {row.instance: row[1] for row in connection.execute(query)}

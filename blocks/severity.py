@@ -1,0 +1,33 @@
+"""The two scales that everything is ordered by: how bad, and how urgent."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Priority(IntEnum):
+    """How urgent work is; higher goes first."""
+
+    LOW = 1
+    NORMAL = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+class Severity(StrEnum):
+    """How bad something is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for ``info`` up to 3 for ``critical``."""
+        return list(Severity).index(self)
+
+    @property
+    def priority(self) -> Priority:
+        """The priority of work that this severity calls for."""
+        return Priority(self.rank + 1)
