@@ -7,14 +7,20 @@ from datetime import datetime
 
 from agents.capability import action
 from agents.integration_specialist.api_management.connections import check
+from agents.integration_specialist.api_management.diagnosis import (
+    ConnectionDiagnosis,
+    diagnose_connection,
+)
 from agents.integration_specialist.api_management.report import ConnectionCheck, IntegrationReport
 from blocks.business import Business
 from blocks.connections import connections_of
 
 __all__ = [
     "ConnectionCheck",
+    "ConnectionDiagnosis",
     "IntegrationReport",
     "check_integrations",
+    "diagnose_connection",
     "validate_all_integrations",
 ]
 

@@ -23,6 +23,7 @@ from agents.sre_reliability.system_monitoring.assessment import (
     HostHealth,
     ServiceHealth,
 )
+from agents.sre_reliability.system_monitoring.endpoint import EndpointProbe, probe_endpoint
 from agents.sre_reliability.system_monitoring.watching import WatchVerdict, watch_run
 from blocks.business import Business
 from blocks.errors import OrchestratorError, SourceError
@@ -35,6 +36,7 @@ from blocks.settings import get_settings
 
 __all__ = [
     "DatabaseHealth",
+    "EndpointProbe",
     "HealthAssessment",
     "HostHealth",
     "ServiceHealth",
@@ -42,6 +44,7 @@ __all__ = [
     "assess_health",
     "collect_metrics",
     "comprehensive_health_check",
+    "probe_endpoint",
     "watch_run",
 ]
 
