@@ -13,7 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from agents.registry import Registry, registry
-from agents.tasks import Reply, Toolbox
+from agents.calls import Reply, Toolbox
 from agents.tasks import ask as ask_agent
 from blocks.business import Business, current_business
 from blocks.errors import OrchestratorError

@@ -9,7 +9,7 @@ from prefect import flow
 from pydantic import Field
 
 from agents.data_intelligence.business_intelligence import CompleteAnalysis
-from agents.tasks import Reply
+from agents.calls import Reply
 from blocks.findings import Finding
 from flows import sections
 from flows.fetching import Fetched, fetch_everything

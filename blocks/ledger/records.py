@@ -45,6 +45,17 @@ class AttemptRecord(_Record):
     error: ErrorInfo | None = None
 
 
+class PastAttempt(_Record):
+    """One finished attempt, as it matters for choosing an instance."""
+
+    instance: str
+    action: str
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    outcome: Outcome
+    called_off: bool = False
+
+
 class RemediationStatus(StrEnum):
     """Where a remediation stands."""
 

@@ -20,6 +20,7 @@ from blocks.ledger.policies import Policies
 from blocks.ledger.records import (
     AgentActivity,
     CallRecord,
+    PastAttempt,
     RemediationRecord,
     ReportRecord,
     RunRecord,
@@ -230,6 +231,16 @@ class Ledger:
         """Messages with their replies, newest first; ``agent`` is the one that was asked."""
         found = await self._access.rows(queries.calls(run_id, agent, limit))
         return [rows.call_record(row) for row in found]
+
+    async def call(self, message_id: str) -> CallRecord | None:
+        """One message with its reply."""
+        found = await self._access.rows(queries.calls(None, None, 1, message_id))
+        return rows.call_record(found[0]) if found else None
+
+    async def past_attempts(self, since: datetime, limit: int) -> list[PastAttempt]:
+        """Attempts that started at ``since`` or later and are over, newest first."""
+        found = await self._access.rows(queries.past_attempts(since, limit))
+        return [rows.past_attempt(row) for row in found]
 
     async def report(self, run_id: str) -> ReportRecord | None:
         """The report of one run."""

@@ -11,7 +11,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from agents.capability import action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry
-from agents.tasks import RETRY_DELAYS, Toolbox, ask
+from agents.calls import Envelope, Toolbox
+from agents.tasks import RETRY_DELAYS, ask
 from blocks.errors import InvalidMessage, SourceRefused, SourceUnavailable, UnknownAction
 from blocks.ledger import Ledger
 from blocks.messages import Outcome, utc_now

@@ -10,7 +10,7 @@ import pytest
 from prefect import flow
 
 from agents.sre_reliability.automation import restart
-from agents.tasks import Toolbox
+from agents.calls import Toolbox
 from blocks.business import Business
 from blocks.findings import Finding, Remedy
 from blocks.ledger import Ledger, RemediationStatus, RunRecord
