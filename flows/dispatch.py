@@ -142,7 +142,9 @@ async def _choose(
         selection = select(candidates, team.policy.selection, seed=message_id)
         instance = named[selection.chosen.instance] if selection.chosen else None
         chosen = _Choice(selection, candidates, instance, message_id)
-        return instance and Lease(
+        if instance is None:
+            return None
+        return Lease(
             id=message_id,
             instance=instance.name,
             agent=spec.agent,

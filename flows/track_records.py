@@ -14,6 +14,7 @@ from blocks.messages import Outcome
 WINDOW = timedelta(hours=24)
 HALF_LIFE = timedelta(hours=2)
 """An attempt of so long ago counts half: what failed this morning is given another chance."""
+MILLISECOND = timedelta(milliseconds=1)
 ATTEMPTS = 400
 """The newest attempts that are looked at."""
 FRESH = 5.0
@@ -60,7 +61,9 @@ def track_records(
         total = sums.setdefault(attempt.instance, [0.0, 0.0, 0.0, 0.0])
         total[attempt.outcome is Outcome.FAILED] += weight
         if attempt.action == action and attempt.outcome is not Outcome.FAILED:
-            total[2] += weight * (attempt.finished_at - attempt.started_at) / timedelta(seconds=0.001)
+            total[2] += (
+                weight * (attempt.finished_at - attempt.started_at) / timedelta(seconds=0.001)
+            )
             total[3] += weight
     return {
         instance: TrackRecord(good, bad, spent / timed if timed else None, timed)
