@@ -9,7 +9,7 @@ import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-from agents.calls import Toolbox
+from agents.calls import Envelope, Toolbox
 from agents.capability import action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry
 from agents.tasks import RETRY_DELAYS, ask
