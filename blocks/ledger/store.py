@@ -16,6 +16,7 @@ from blocks.errors import LedgerError
 from blocks.ledger import queries, rows, schema
 from blocks.ledger.access import Access
 from blocks.ledger.database import Database, connect
+from blocks.ledger.inbox import Inbox
 from blocks.ledger.leases import Leases
 from blocks.ledger.policies import Policies
 from blocks.ledger.records import (
@@ -46,6 +47,7 @@ class Ledger:
         tasks: What was routed, and how it stands.
         leases: Slots of agent instances that are in use.
         policies: The policies that decisions were made under.
+        inbox: Events, and the situations that they make up.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -58,6 +60,7 @@ class Ledger:
         self.tasks = Tasks(access)
         self.leases = Leases(access)
         self.policies = Policies(access)
+        self.inbox = Inbox(access)
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True, patience: float = 10.0) -> Ledger:
