@@ -220,10 +220,14 @@ class Ledger:
         found = await self._access.rows(select(RUNS).where(RUNS.c.id == run_id))
         return RunRecord(**found[0]) if found else None
 
-    async def runs(self, *, workflow: str | None = None, limit: int = 20) -> list[RunRecord]:
-        """Runs, newest first."""
-        found = await self._access.rows(queries.newest(RUNS.c.started_at, limit, workflow=workflow))
-        return [RunRecord(**row) for row in found]
+    async def runs(
+        self, *, workflow: str | None = None, since: datetime | None = None, limit: int = 20
+    ) -> list[RunRecord]:
+        """Runs that started at ``since`` or later, newest first."""
+        query = queries.newest(RUNS.c.started_at, limit, workflow=workflow)
+        if since is not None:
+            query = query.where(RUNS.c.started_at >= since)
+        return [RunRecord(**row) for row in await self._access.rows(query)]
 
     async def calls(
         self, *, run_id: str | None = None, agent: str | None = None, limit: int = 100

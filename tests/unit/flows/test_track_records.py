@@ -18,8 +18,12 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def attempt(instance="a", ago=timedelta(0), ms=100, failed=False, action="go", called_off=False):
     end = NOW - ago
     return PastAttempt(
+        message_id="m",
+        attempt=1,
+        agent="agent",
         instance=instance,
         action=action,
+        sent_at=end,
         started_at=end - timedelta(milliseconds=ms),
         finished_at=end,
         outcome=Outcome.FAILED if failed else Outcome.SUCCEEDED,
