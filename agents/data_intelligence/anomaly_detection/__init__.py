@@ -1,0 +1,21 @@
+"""What is not as it usually is: metrics, the agents' own calls, the business's figures."""
+
+from agents.data_intelligence.anomaly_detection.latency import (
+    LatencyHistory,
+    analyze_latency_history,
+)
+from agents.data_intelligence.anomaly_detection.series import (
+    Anomaly,
+    AnomalyReport,
+    SeriesSummary,
+    detect_anomalies,
+)
+
+__all__ = [
+    "Anomaly",
+    "AnomalyReport",
+    "LatencyHistory",
+    "SeriesSummary",
+    "analyze_latency_history",
+    "detect_anomalies",
+]
