@@ -1,5 +1,9 @@
 """What is not as it usually is: metrics, the agents' own calls, the business's figures."""
 
+from agents.data_intelligence.anomaly_detection.examination import (
+    AnomalyExamination,
+    examine_anomaly,
+)
 from agents.data_intelligence.anomaly_detection.latency import (
     LatencyHistory,
     analyze_latency_history,
@@ -13,9 +17,11 @@ from agents.data_intelligence.anomaly_detection.series import (
 
 __all__ = [
     "Anomaly",
+    "AnomalyExamination",
     "AnomalyReport",
     "LatencyHistory",
     "SeriesSummary",
     "analyze_latency_history",
     "detect_anomalies",
+    "examine_anomaly",
 ]
