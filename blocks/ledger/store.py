@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, update
 from blocks.errors import LedgerError
 from blocks.ledger import queries, rows, schema
 from blocks.ledger.access import Access
+from blocks.ledger.approvals import Approvals
 from blocks.ledger.database import Database, connect
 from blocks.ledger.leases import Leases
 from blocks.ledger.policies import Policies
@@ -46,6 +47,7 @@ class Ledger:
         tasks: What was routed, and how it stands.
         leases: Slots of agent instances that are in use.
         policies: The policies that decisions were made under.
+        approvals: Questions to a person, and their answers.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -58,6 +60,7 @@ class Ledger:
         self.tasks = Tasks(access)
         self.leases = Leases(access)
         self.policies = Policies(access)
+        self.approvals = Approvals(access)
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True, patience: float = 10.0) -> Ledger:
