@@ -83,12 +83,7 @@ class Stack:
             asyncio.to_thread(self._check_ledger),
         )
         await self._announce()
-        pools = await self._prepare_pools()
-        registration, sample, *_ = await together(
-            self._register(),
-            self._start_sample_if_needed(),
-            self._start_worker(pools),
-        )
+        registration, sample = await together(self._serve_pools(), self._start_sample_if_needed())
         if sample is not None:
             # Not beside the registration: both make the block types that a new server lacks.
             await self._save_sample(sample)
@@ -134,6 +129,12 @@ class Stack:
         from blocks.ledger import Ledger
 
         Ledger.open(self.settings.effective_ledger_url).close()
+
+    async def _serve_pools(self) -> Registration:
+        pools = await self._prepare_pools()
+        registration, _ = await together(self._register(), self._start_worker(pools))
+        assert isinstance(registration, Registration)
+        return registration
 
     async def _prepare_pools(self) -> list[str]:
         """Workers need their pool, without the runs of an earlier stack."""
