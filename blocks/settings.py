@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     prefect_database_url: SecretStr | None = Field(
         default=None, description="Prefect's own database; SQLite in state_dir if empty."
     )
-    worker_limit: int = Field(default=4, ge=1, description="Runs that one worker runs at once.")
+    worker_limit: int = Field(
+        default=4, ge=1, description="Runs at once in a work pool without a limit of its own."
+    )
 
     @field_validator("timezone")
     @classmethod
