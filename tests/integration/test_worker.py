@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.objects import FlowRun, StateType
 
 from blocks.settings import PROJECT_ROOT
-from deployments.registration import PREFECT_FILE, WorkPool, read_work_pools, register, save_pool
+from deployments.registration import PREFECT_FILE, WorkPool, register, save_pool
 from deployments.watchdog import MARK, marked
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -33,6 +33,9 @@ DEPLOYMENTS = """
 - name: flood
   entrypoint: tests.integration.tiny:endless
   work_pool: {name: operations}
+- name: long
+  entrypoint: tests.integration.tiny:endless
+  work_pool: {name: critical, work_queue_name: high}
 - name: urgent
   entrypoint: tests.integration.tiny:tiny
   work_pool: {name: critical, work_queue_name: critical}
@@ -74,7 +77,7 @@ async def deployed(client: PrefectClient, tmp_path: Path) -> AsyncIterator[None]
     file.write_text(yaml.safe_dump({**content, "deployments": yaml.safe_load(DEPLOYMENTS)}))
     await register(file=file)
     yield
-    ours = DeploymentFilter(name=DeploymentFilterName(any_=["flood", "urgent"]))
+    ours = DeploymentFilter(name=DeploymentFilterName(any_=["flood", "long", "urgent"]))
     for deployment in await client.read_deployments(deployment_filter=ours):
         await client.delete_deployment(deployment.id)
 
@@ -108,13 +111,19 @@ async def test_a_flood_in_one_pool_holds_up_no_other(
     client: PrefectClient, deployed: None, tmp_path: Path
 ) -> None:
     flood = [await start(client, "endless/flood") for _ in range(3)]
+    long = await start(client, "endless/long")
     with working(tmp_path / "log", ORCHESTRATOR_WORKER_LIMIT="1") as process:
         first = await run_that(client, flood[0], is_running)
+        await run_that(client, long, is_running)
+        # The limit of prefect.yaml for this pool, 2, leaves a slot; the setting would not.
         urgent = await run_that(client, await start(client, "tiny/urgent"), is_completed)
         assert urgent.work_pool_name == "critical"
         assert urgent.labels["prefect.worker.name"] == "worker-critical"
-        states = [(await client.read_flow_run(run_id)).state_type for run_id in flood]
-        assert states == [StateType.RUNNING, StateType.SCHEDULED, StateType.SCHEDULED]
+        others = [await client.read_flow_run(run_id) for run_id in (long, *flood)]
+        assert [run.state_type for run in others] == [
+            *(StateType.RUNNING, StateType.RUNNING),
+            *(StateType.SCHEDULED, StateType.SCHEDULED),
+        ]
 
         # Asked to stop, it ends what it runs.
         process.send_signal(signal.SIGTERM)
@@ -177,8 +186,3 @@ def test_without_any_server_none_is_started(tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 1
     (line,) = (tmp_path / "log").read_text().splitlines()
     assert line == "No Prefect server runs, and a worker needs one. ./orchestrator up"
-
-
-def test_every_pool_of_ours_has_a_worker_of_its_own_limit() -> None:
-    limits = {pool.name: pool.worker_limit for pool in read_work_pools().work_pools}
-    assert limits == {"operations": None, "critical": 2, "approvals": 20, "agents": 4}
