@@ -19,6 +19,7 @@ from blocks.ledger.approvals import Approvals
 from blocks.ledger.database import Database, connect
 from blocks.ledger.leases import Leases
 from blocks.ledger.policies import Policies
+from blocks.ledger.receipts import Receipts
 from blocks.ledger.records import (
     AgentActivity,
     CallRecord,
@@ -27,9 +28,11 @@ from blocks.ledger.records import (
     ReportRecord,
     RunRecord,
 )
+from blocks.ledger.seal import Seal
 from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
 from blocks.ledger.tasks import Tasks
 from blocks.ledger.writer import GroupWriter
+from blocks.settings import get_settings
 
 if TYPE_CHECKING:  # pandas is imported where snapshots are used
     from blocks.frames import Snapshot
@@ -38,8 +41,8 @@ if TYPE_CHECKING:  # pandas is imported where snapshots are used
 class Ledger:
     """The record of every run, call, remediation, report and snapshot.
 
-    Messages, replies, attempts and runs are queued by ``record`` and committed together; after
-    ``flush`` they are durable. Everything else is durable when its method returns. One object
+    Messages, replies, attempts, runs and receipts are queued by ``record`` and committed together;
+    after ``flush`` they are durable. Everything else is durable when its method returns. One object
     serves all threads and event loops of the process that opened it, and several processes may
     share one database. Reads see what is committed.
 
@@ -48,28 +51,33 @@ class Ledger:
         leases: Slots of agent instances that are in use.
         policies: The policies that decisions were made under.
         approvals: Questions to a person, and their answers.
+        receipts: What was decided and why, chained and signed.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
 
-    def __init__(self, database: Database, patience: float) -> None:
+    def __init__(self, database: Database, patience: float, seal: Seal) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
-        self._writer = GroupWriter(database, rows.writes(self._dialect), patience)
+        self._writer = GroupWriter(database, rows.writes(self._dialect, seal), patience)
         access = self._access = Access(database, self._writer)
         self.tasks = Tasks(access)
         self.leases = Leases(access)
         self.policies = Policies(access)
         self.approvals = Approvals(access)
+        self.receipts = Receipts(access, seal)
 
     @classmethod
-    def open(cls, url: str, *, migrate: bool = True, patience: float = 10.0) -> Ledger:
+    def open(
+        cls, url: str, *, migrate: bool = True, patience: float = 10.0, seal: Seal | None = None
+    ) -> Ledger:
         """Opens the ledger, after bringing its schema up to date.
 
         Args:
             url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
             migrate: Whether to create and migrate the schema; else it must be up to date.
             patience: Seconds for which anything is tried while the database is locked or gone.
+            seal: What receipts are signed and anchored with; that of the settings when None.
 
         Raises:
             ConfigurationError: The URL names nothing that a ledger can live in.
@@ -82,7 +90,7 @@ class Ledger:
         except BaseException:
             database.engine.dispose()
             raise
-        return cls(database, patience)
+        return cls(database, patience, seal or Seal.of(database.where, get_settings()))
 
     def close(self) -> None:
         """Writes what is queued and lets go of the database.
