@@ -49,7 +49,9 @@ class Settings(BaseSettings):
         min_length=32,
         description="Signs receipts, for machines that share a ledger; else a file in state_dir.",
     )
-    worker_limit: int = Field(default=4, ge=1, description="Runs that one worker runs at once.")
+    worker_limit: int = Field(
+        default=4, ge=1, description="Runs at once in a work pool without a limit of its own."
+    )
 
     @field_validator("timezone")
     @classmethod

@@ -18,6 +18,7 @@ from blocks.ledger.receipts import appending, receipt_row
 from blocks.ledger.records import (
     AttemptRecord,
     CallRecord,
+    PastAttempt,
     ReceiptRecord,
     RemediationRecord,
     ReportRecord,
@@ -26,7 +27,7 @@ from blocks.ledger.records import (
 from blocks.ledger.seal import Seal
 from blocks.ledger.values import finite, to_json
 from blocks.ledger.writer import Entry, WriteRows
-from blocks.messages import AgentMessage, AgentReply
+from blocks.messages import CALLED_OFF, AgentMessage, AgentReply
 
 Recordable = AgentMessage | AgentReply | AttemptRecord | RunRecord | ReceiptRecord
 
@@ -102,6 +103,13 @@ def call_record(row: RowMapping) -> CallRecord:
         attempts=row["reply_attempts"] if answered else row["tries"],
         duration_ms=row["reply_duration_ms"],
     )
+
+
+def past_attempt(row: RowMapping) -> PastAttempt:
+    """A row of a finished attempt with its action."""
+    fields = dict(row)
+    error = fields.pop("error") or {}
+    return PastAttempt(**fields, called_off=error.get("code") == CALLED_OFF)
 
 
 def _optional_json(value: object) -> str | None:
