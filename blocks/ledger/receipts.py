@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from blocks.errors import LedgerError
 from blocks.ledger.access import Access
@@ -23,6 +23,16 @@ from blocks.ledger.writer import WriteRows
 
 _IDS_PER_QUERY = 500
 _TOO_FAR = 2**62  # a number beyond, or (on SQLite) a text, was planted: the chain goes on before it
+
+# Built once: every commit with a receipt runs them.
+_LAST = (
+    select(RECEIPTS.c.seq, RECEIPTS.c.hash, RECEIPTS.c.mac)
+    .where(RECEIPTS.c.seq < _TOO_FAR)
+    .order_by(RECEIPTS.c.seq.desc())
+    .limit(1)
+)
+_KNOWN = select(RECEIPTS.c.id).where(RECEIPTS.c.id.in_(bindparam("ids", expanding=True)))
+_INSERT = RECEIPTS.insert()
 
 
 class Receipts:
@@ -103,7 +113,7 @@ def appending(seal: Seal) -> WriteRows:
         if links := _chained(_unknown(connection, rows), head):
             last = links[-1]
             last["mac"] = seal.sign(links[0]["seq"], last["seq"], last["hash"])
-            connection.execute(RECEIPTS.insert(), links)
+            connection.execute(_INSERT, links)
             head = Head(seq=last["seq"], hash=last["hash"], mac=last["mac"])
         # An anchor that this chain does not reach is evidence: it stays for verify to find.
         return partial(seal.move_anchor, head) if head and anchor_fits else None
@@ -120,7 +130,7 @@ def _unknown(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dic
     known: set[str] = set()
     for start in range(0, len(ids), _IDS_PER_QUERY):
         some = ids[start : start + _IDS_PER_QUERY]
-        known.update(connection.scalars(select(RECEIPTS.c.id).where(RECEIPTS.c.id.in_(some))))
+        known.update(connection.scalars(_KNOWN, {"ids": some}))
     return [row for id_, row in wanted.items() if id_ not in known]
 
 
@@ -136,13 +146,7 @@ def _chained(rows: Sequence[dict[str, Any]], head: Head | None) -> list[dict[str
 
 
 def _head(connection: Connection) -> Head | None:
-    query = (
-        select(RECEIPTS.c.seq, RECEIPTS.c.hash, RECEIPTS.c.mac)
-        .where(RECEIPTS.c.seq < _TOO_FAR)
-        .order_by(RECEIPTS.c.seq.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
+    row = connection.execute(_LAST).first()
     return Head(seq=row.seq, hash=row.hash, mac=row.mac) if row else None
 
 

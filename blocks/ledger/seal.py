@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import hmac
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,13 +20,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from blocks.private_files import lasting_secret, write_private
+from blocks.private_files import lasting_secret
 from blocks.settings import Settings
 
 GENESIS = "0" * 64
 """What the first receipt is chained to."""
 
 _SHORTEST_KEY = 32
+_ANCHOR_BYTES = 256  # enough for every head: a shorter one leaves nothing of a longer one behind
 
 
 def chained_hash(receipt: Mapping[str, Any], previous: str) -> str:
@@ -159,20 +161,32 @@ class Seal:
 
     def anchor(self) -> Head | None:
         """The head as it was last seen on this machine; None when there is no such file."""
-        with suppress(OSError, ValidationError):
-            return Head.model_validate_json(self.anchor_path.read_bytes())
+        with suppress(OSError), self.anchor_path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            return _parse(file.read())
         return None
 
     def move_anchor(self, head: Head) -> None:
         """Keep a committed head, unless the anchor is there already or further on.
 
-        Not synced: after a power cut it may lag behind, as it does after a crash.
+        Overwritten in place by one small write under a lock, because replacing a file makes some
+        file systems write to the disk at once. After a power cut the anchor may lag behind, as it
+        does after a crash.
         """
-        path = self.anchor_path
         with suppress(OSError):  # it lags behind then, and verify says so
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with path.with_suffix(".lock").open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                known = self.anchor()
+            self.anchor_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT
+            with os.fdopen(os.open(self.anchor_path, flags, 0o600), "r+b", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                known = _parse(file.read())
                 if known is None or known.seq < head.seq:
-                    write_private(path, json.dumps(head.model_dump()))
+                    line = json.dumps(head.model_dump()).ljust(_ANCHOR_BYTES - 1) + "\n"
+                    file.seek(0)
+                    file.truncate(file.write(line.encode()))
+
+
+def _parse(anchor: bytes) -> Head | None:
+    try:
+        return Head.model_validate_json(anchor)
+    except ValidationError:  # what a power cut left; it counts as none
+        return None
