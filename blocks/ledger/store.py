@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -201,15 +202,22 @@ class Ledger:
         await self._access.write(partial(snapshots.insert, packed=packed))
         return packed.id
 
-    async def latest_snapshot(self, store: str) -> Snapshot | None:
+    async def latest_snapshot(
+        self, store: str, *, only: Collection[str] | None = None
+    ) -> Snapshot | None:
         """A store's newest snapshot by ``taken_at``, with the dtypes of its frames' contracts.
+
+        Args:
+            store: Name of the store.
+            only: The frames to load; all when None. Two years of sales take long to read, and
+                who asks for a stock count need not wait for them.
 
         Raises:
             ContractViolation: It was written for other contracts than today's.
         """
         from blocks.ledger import snapshots
 
-        packed = await self._access.read(partial(snapshots.newest, store=store))
+        packed = await self._access.read(partial(snapshots.newest, store=store, only=only))
         return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
 
     # Reads.
@@ -225,11 +233,25 @@ class Ledger:
         return [RunRecord(**row) for row in found]
 
     async def calls(
-        self, *, run_id: str | None = None, agent: str | None = None, limit: int = 100
+        self,
+        *,
+        run_id: str | None = None,
+        agent: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
     ) -> list[CallRecord]:
-        """Messages with their replies, newest first; ``agent`` is the one that was asked."""
-        found = await self._access.rows(queries.calls(run_id, agent, limit))
-        return [rows.call_record(row) for row in found]
+        """Messages sent at ``since`` or later with their replies, newest first.
+
+        ``agent`` is the one that was asked.
+        """
+        query = queries.calls(limit, since, run_id=run_id, recipient=agent, action=action)
+        return [rows.call_record(row) for row in await self._access.rows(query)]
+
+    async def call(self, message_id: str) -> CallRecord | None:
+        """One message with its reply; None while the message is not known."""
+        found = await self._access.rows(queries.calls(1, id=message_id))
+        return rows.call_record(found[0]) if found else None
 
     async def report(self, run_id: str) -> ReportRecord | None:
         """The report of one run."""

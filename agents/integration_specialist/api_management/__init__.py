@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from datetime import datetime
 
 from agents.capability import action
-from agents.integration_specialist.api_management.connections import (
-    Checked,
-    check_service,
-    check_store,
-    check_supplier,
-    guarded,
-    validate_supplier,
-)
+from agents.integration_specialist.api_management.connections import check
 from agents.integration_specialist.api_management.report import ConnectionCheck, IntegrationReport
 from blocks.business import Business
+from blocks.connections import connections_of
 
 __all__ = [
     "ConnectionCheck",
@@ -55,16 +48,10 @@ async def validate_all_integrations(business: Business, now: datetime) -> Integr
 
 
 async def _check_all(business: Business, now: datetime, *, deep: bool) -> IntegrationReport:
-    pending: list[Awaitable[Checked]] = []
     limit = _DEEP if deep else _QUICK
-    if store := business.store:
-        pending.append(guarded("store", store.name, limit, check_store, store, deep))
-    look = validate_supplier if deep else check_supplier
-    pending += [guarded("supplier", s.name, limit, look, s, now) for s in business.suppliers]
-    pending += [
-        guarded("service", s.name, limit, check_service, s, now, deep) for s in business.services
-    ]
-    results = await asyncio.gather(*pending)
+    results = await asyncio.gather(
+        *(check(each, now, limit, deep=deep) for each in connections_of(business))
+    )
     return IntegrationReport(
         checked_at=now,
         checks=[check for check, _ in results],

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel
 
+from blocks.connections import Kind
 from blocks.findings import Finding
-
-Kind = Literal["store", "supplier", "service"]
 
 
 class ConnectionCheck(BaseModel):

@@ -23,6 +23,7 @@ from agents.sre_reliability.system_monitoring.assessment import (
     HostHealth,
     ServiceHealth,
 )
+from agents.sre_reliability.system_monitoring.watching import WatchVerdict, watch_run
 from blocks.business import Business
 from blocks.errors import OrchestratorError, SourceError
 from blocks.findings import Finding
@@ -37,9 +38,11 @@ __all__ = [
     "HealthAssessment",
     "HostHealth",
     "ServiceHealth",
+    "WatchVerdict",
     "assess_health",
     "collect_metrics",
     "comprehensive_health_check",
+    "watch_run",
 ]
 
 HISTORY_HOURS = 7 * 24
