@@ -40,6 +40,24 @@ def calls(limit: int, since: datetime | None = None, **equal: str | None) -> Sel
     return matching(query, MESSAGES, **equal)
 
 
+def past_attempts(since: datetime, limit: int) -> Select[Any]:
+    """Finished attempts that started at ``since`` or later with their action, newest first."""
+    return (
+        select(
+            func.coalesce(func.nullif(ATTEMPTS.c.instance, ""), ATTEMPTS.c.agent).label("instance"),
+            MESSAGES.c.action,
+            ATTEMPTS.c.started_at,
+            ATTEMPTS.c.finished_at,
+            ATTEMPTS.c.outcome,
+            ATTEMPTS.c.error,
+        )
+        .join(MESSAGES, MESSAGES.c.id == ATTEMPTS.c.message_id)
+        .where(ATTEMPTS.c.started_at >= since, ATTEMPTS.c.finished_at.is_not(None))
+        .order_by(ATTEMPTS.c.started_at.desc())
+        .limit(limit)
+    )
+
+
 def open_attempts(now: datetime) -> Select[Any]:
     """``agent`` and ``workload``: attempts that are open and may still be alive."""
     return (

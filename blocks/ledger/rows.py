@@ -17,13 +17,14 @@ from blocks.ledger.coordination_tables import LEASES
 from blocks.ledger.records import (
     AttemptRecord,
     CallRecord,
+    PastAttempt,
     RemediationRecord,
     ReportRecord,
     RunRecord,
 )
 from blocks.ledger.values import finite, to_json
 from blocks.ledger.writer import Entry, WriteRows
-from blocks.messages import AgentMessage, AgentReply
+from blocks.messages import CALLED_OFF, AgentMessage, AgentReply
 
 Recordable = AgentMessage | AgentReply | AttemptRecord | RunRecord
 
@@ -97,6 +98,13 @@ def call_record(row: RowMapping) -> CallRecord:
         attempts=row["reply_attempts"] if answered else row["tries"],
         duration_ms=row["reply_duration_ms"],
     )
+
+
+def past_attempt(row: RowMapping) -> PastAttempt:
+    """A row of a finished attempt with its action."""
+    fields = dict(row)
+    error = fields.pop("error") or {}
+    return PastAttempt(**fields, called_off=error.get("code") == CALLED_OFF)
 
 
 def _optional_json(value: object) -> str | None:

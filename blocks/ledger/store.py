@@ -21,6 +21,7 @@ from blocks.ledger.policies import Policies
 from blocks.ledger.records import (
     AgentActivity,
     CallRecord,
+    PastAttempt,
     RemediationRecord,
     ReportRecord,
     RunRecord,
@@ -252,6 +253,11 @@ class Ledger:
         """One message with its reply; None while the message is not known."""
         found = await self._access.rows(queries.calls(1, id=message_id))
         return rows.call_record(found[0]) if found else None
+
+    async def past_attempts(self, since: datetime, limit: int) -> list[PastAttempt]:
+        """Attempts that started at ``since`` or later and are over, newest first."""
+        found = await self._access.rows(queries.past_attempts(since, limit))
+        return [rows.past_attempt(row) for row in found]
 
     async def report(self, run_id: str) -> ReportRecord | None:
         """The report of one run."""
