@@ -15,7 +15,6 @@ from blocks.business import Business
 from blocks.connections import Connection, find_connection
 from blocks.findings import Finding
 from blocks.messages import Severity
-from blocks.stores import StoreDatabase
 
 Condition = Literal["unreachable", "refused", "misconfigured", "failing", "garbled", "slow", "well"]
 
@@ -25,9 +24,6 @@ LOOKS = 3
 GAP = 0.5  # seconds between looks
 LIMIT = 25.0
 """Seconds that one look may take."""
-
-STORE_BUDGET_MS = 1000.0
-"""A store has no budget of its own; a trivial query, connecting included, takes no longer."""
 
 _SAID: dict[Condition, str] = {
     "unreachable": "does not answer",
@@ -122,12 +118,7 @@ def classify(connection: Connection, look: Checked) -> Condition:
         return "failing"
     if seen.shape_ok is False:
         return "garbled"
-    budget = (
-        STORE_BUDGET_MS
-        if isinstance(connection.block, StoreDatabase)
-        else connection.block.latency_budget_ms
-    )
-    return "slow" if (seen.latency_ms or 0.0) > budget else "well"
+    return "slow" if (seen.latency_ms or 0.0) > connection.budget_ms else "well"
 
 
 def judge(connection: Connection, looks: list[Checked], now: datetime) -> ConnectionDiagnosis:

@@ -24,6 +24,10 @@ from agents.sre_reliability.system_monitoring.assessment import (
     ServiceHealth,
 )
 from agents.sre_reliability.system_monitoring.endpoint import EndpointProbe, probe_endpoint
+from agents.sre_reliability.system_monitoring.screening import (
+    AnomalyScreening,
+    screen_anomaly,
+)
 from agents.sre_reliability.system_monitoring.watching import WatchVerdict, watch_run
 from blocks.business import Business
 from blocks.errors import OrchestratorError, SourceError
@@ -35,6 +39,7 @@ from blocks.services import MonitoredService
 from blocks.settings import get_settings
 
 __all__ = [
+    "AnomalyScreening",
     "DatabaseHealth",
     "EndpointProbe",
     "HealthAssessment",
@@ -45,6 +50,7 @@ __all__ = [
     "collect_metrics",
     "comprehensive_health_check",
     "probe_endpoint",
+    "screen_anomaly",
     "watch_run",
 ]
 

@@ -106,7 +106,9 @@ class Bench:
     async def watch(self, task_type: str, message_id: str) -> dict[str, Any]:
         """Watch the primary."""
         self._do("watch")
-        while not self.stopping or "work" not in self.done:
+        if not self.stopping:
+            await asyncio.Event().wait()
+        while "work" not in self.done:  # noqa: ASYNC110 - a file knows no event
             await asyncio.sleep(0.01)
         return {"stop": True, "reason": "the disk is full"}
 
