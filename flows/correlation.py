@@ -8,89 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
 
 from blocks.event_rules import EventRules
 from blocks.messages import Severity, SystemEvent
-from blocks.priorities import PriorityRules, Urgency, urgency
-
-
-@dataclass(frozen=True)
-class Known:
-    """A situation that exists already, as far as new events are compared with it.
-
-    Attributes:
-        since: When its response began; what happened before it, the response covers.
-        mended: Whether the response is known to have mended it; trouble after that is new.
-    """
-
-    id: str
-    resource: str
-    severity: Severity
-    opened_at: datetime
-    since: datetime
-    mended: bool = False
-
-
-@dataclass(frozen=True)
-class Correlated:
-    """Events that make up one situation.
-
-    Attributes:
-        resource: What it is named after: the lowest troubled resource.
-        events: Sorted by time, source and id.
-        urgency: How soon it must be seen to.
-        why: Why these events were joined, one sentence per reason.
-        candidates: Other causes that were considered, and why they lost.
-        known: The situation that they join; None: they open one.
-    """
-
-    resource: str
-    events: tuple[SystemEvent, ...]
-    urgency: Urgency
-    why: tuple[str, ...]
-    candidates: tuple[dict[str, Any], ...] = ()
-    known: str | None = None
-
-    @cached_property
-    def severity(self) -> Severity:
-        """The worst of the events'."""
-        return _worst(self.events)
-
-    @cached_property
-    def lead(self) -> SystemEvent:
-        """The event that tells most: the worst about the cause, of equal ones the latest."""
-        about = [e for e in self.events if resource_of(e) == self.resource]
-        return max(about, key=lambda e: (e.severity.rank, *_order(e)))
-
-    @cached_property
-    def statements(self) -> int:
-        """How many different things were said; repetitions count once."""
-        return len({event.content_hash for event in self.events})
-
-    @cached_property
-    def affected(self) -> tuple[str, ...]:
-        """The other resources, by name."""
-        return tuple(sorted({resource_of(e) for e in self.events} - {self.resource}))
-
-    @property
-    def need_key(self) -> str:
-        """The same for whoever puts together the same events."""
-        first = self.events[0]
-        return f"event {first.source} {first.id}"
-
-    @property
-    def title(self) -> str:
-        """One sentence a manager understands."""
-        title = f"{in_words(self.resource)}: {_spoken(self.lead.type)}"
-        if len(self.events) > 1:
-            title += f", told by {len(self.events)} events"
-        if self.affected:
-            names = [in_words(resource) for resource in self.affected]
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            title += f"; it explains trouble with {', '.join(names[:3])}{more}"
-        return title
+from blocks.priorities import PriorityRules, urgency
+from flows.correlated import Correlated, Known, in_order, resource_of, worst
 
 
 @dataclass
@@ -111,7 +34,7 @@ class _Cluster:
 
     @property
     def severity(self) -> Severity:
-        return _worst(self.events)
+        return worst(self.events)
 
     @property
     def troubled(self) -> bool:
@@ -142,7 +65,7 @@ def correlate(
 
     They join a known situation of that resource, or of one below it, within the window, when it
     is at least as severe, and the events happened before its response began or that response
-    mended nothing.
+    heard every agent and mended nothing.
 
     Args:
         events: In any order; events of equal source and id are one.
@@ -164,49 +87,25 @@ def correlate(
     found = []
     for cause, members in grouped.items():
         joined = [clusters[i] for i in members]
-        together = tuple(sorted((e for c in joined for e in c.events), key=_order))
+        together = tuple(sorted((e for c in joined for e in c.events), key=in_order))
         standing = _standing(clusters[cause], together, known, below, window)
         found.append(
             Correlated(
                 resource=clusters[cause].resource,
                 events=together,
-                urgency=urgency(_worst(together), now, since=together[0].time, rules=priorities),
+                urgency=urgency(worst(together), now, since=together[0].time, rules=priorities),
                 why=tuple(_reasons(clusters[cause], joined, window, standing)),
                 candidates=tuple(_others(clusters, cause, members)),
                 known=standing.id if standing else None,
             )
         )
-    return sorted(found, key=lambda s: (-s.urgency.score, *_order(s.events[0])))
-
-
-def resource_of(event: SystemEvent) -> str:
-    """What an event is about; its source where it names no subject."""
-    return event.subject or event.source
-
-
-def in_words(resource: str) -> str:
-    """``service:checkout`` as ``service checkout``."""
-    kind, colon, name = resource.partition(":")
-    return f"{kind} {name}" if colon and name and not name.startswith("//") else resource
-
-
-def _spoken(kind: str) -> str:
-    """The last two parts of an event's type: ``com.acme.disk.full`` as ``disk full``."""
-    return " ".join(kind.split(".")[-2:]).replace("_", " ").replace("-", " ")
-
-
-def _order(event: SystemEvent) -> tuple[datetime, str, str]:
-    return event.time, event.source, event.id
-
-
-def _worst(events: Iterable[SystemEvent]) -> Severity:
-    return max((event.severity for event in events), key=lambda severity: severity.rank)
+    return sorted(found, key=lambda s: (-s.urgency.score, *in_order(s.events[0])))
 
 
 def _clusters(events: Iterable[SystemEvent], window: timedelta) -> list[_Cluster]:
     unique = {(event.source, event.id): event for event in events}
     clusters: list[_Cluster] = []
-    for event in sorted(unique.values(), key=lambda e: (resource_of(e), *_order(e))):
+    for event in sorted(unique.values(), key=lambda e: (resource_of(e), *in_order(e))):
         last = clusters[-1] if clusters else None
         if last and last.resource == resource_of(event) and event.time - last.last <= window:
             last.events.append(event)
@@ -217,10 +116,11 @@ def _clusters(events: Iterable[SystemEvent], window: timedelta) -> list[_Cluster
 
 def _depths(topology: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
     """Every resource with all that it depends on, directly or not."""
-    return {resource: set(_dependencies(resource, topology)) for resource in topology}
+    return {resource: set(dependencies(resource, topology)) for resource in topology}
 
 
-def _dependencies(resource: str, topology: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def dependencies(resource: str, topology: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """All that a resource depends on, directly or not."""
     seen, ahead = {resource}, list(topology.get(resource, ()))
     while ahead:
         if (each := ahead.pop()) not in seen:
@@ -272,16 +172,16 @@ def _standing(
     window: timedelta,
 ) -> Known | None:
     """The known situation that covers these events, the latest of several."""
-    first, last, worst = events[0].time, max(e.time for e in events), _worst(events)
+    first, last, gravest = events[0].time, events[-1].time, worst(events)
     covering = [
         situation
         for situation in known
         if situation.resource == cause.resource
         or (cause.troubled and situation.resource in below.get(cause.resource, ()))
-        if situation.severity.rank >= worst.rank
+        if situation.severity.rank >= gravest.rank
         and first - window <= situation.opened_at
         and situation.opened_at <= first + window
-        and (last <= situation.since or not situation.mended)
+        and (last <= situation.since or not situation.over)
     ]
     return max(covering, key=lambda s: (s.opened_at, s.id), default=None)
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from blocks.ledger import situations
 from blocks.ledger.access import Access
@@ -229,10 +241,30 @@ class Inbox:
             },
         )
 
-    async def recent_situations(self, since: datetime) -> list[SituationRecord]:
-        """Situations that are not settled, or were touched at ``since`` or later, newest first."""
+    async def arrivals(self, since: datetime) -> dict[datetime, dict[Severity, int]]:
+        """How many events came in each minute from ``since`` on, by severity; empty minutes not."""
+        if self._access.dialect == "sqlite":
+            minute: ColumnElement[Any] = func.substr(cast(EVENTS.c.received_at, Text), 1, 16)
+        else:
+            minute = func.to_char(func.timezone("UTC", EVENTS.c.received_at), "YYYY-MM-DD HH24:MI")
+        minute = minute.label("minute")
+        query = (
+            select(minute, EVENTS.c.rank, func.count().label("events"))
+            .where(EVENTS.c.received_at >= since)
+            .group_by(literal_column("minute"), EVENTS.c.rank)
+            .order_by(literal_column("minute"))
+        )
+        found: dict[datetime, dict[Severity, int]] = {}
+        for row in await self._access.rows(query):
+            at = datetime.fromisoformat(row["minute"]).replace(tzinfo=UTC)
+            found.setdefault(at, {})[list(Severity)[row["rank"]]] = row["events"]
+        return found
+
+    async def about(self, resources: Collection[str], since: datetime) -> list[SituationRecord]:
+        """Situations of these resources that are open, or were opened at ``since`` or later."""
         query = newest(SITUATIONS.c.opened_at, None).where(
-            or_(SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.opened_at >= since)
+            SITUATIONS.c.resource.in_(sorted(resources)),
+            or_(SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.opened_at >= since),
         )
         return [SituationRecord(**row) for row in await self._access.rows(query)]
 
