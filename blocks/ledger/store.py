@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection, select, update
 
 from blocks.errors import LedgerError
-from blocks.ledger import queries, rows, schema
+from blocks.ledger import leases, queries, rows, schema
 from blocks.ledger.access import Access
 from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
@@ -63,8 +64,10 @@ class Ledger:
         self._dialect = database.engine.dialect.name
         self._writer = GroupWriter(database, rows.writes(self._dialect, seal), patience)
         access = self._access = Access(database, self._writer)
+        # After a power cut nobody holds a lease: they need not wait for the disk as all else does.
+        self._notes = GroupWriter(database, leases.writes(), patience, notes=True)
         self.tasks = Tasks(access)
-        self.leases = Leases(access)
+        self.leases = Leases(Access(database, self._notes))
         self.claims = Claims(access)
         self.policies = Policies(access)
         self.approvals = Approvals(access)
@@ -101,10 +104,10 @@ class Ledger:
         Raises:
             LedgerUnavailable: Some entries could not be written.
         """
-        try:
-            self._writer.close()
-        finally:
-            self._database.engine.dispose()
+        with ExitStack() as last:
+            last.callback(self._database.engine.dispose)
+            last.callback(self._writer.close)
+            self._notes.close()
 
     def __enter__(self) -> Self:
         return self
