@@ -134,7 +134,7 @@ async def _give_up(team: Orchestrator, record: ApprovalRecord, said: str) -> str
 
 async def _retry_task(team: Orchestrator, record: ApprovalRecord) -> str:
     """Have the task carried out again, from its beginning."""
-    from flows.recovery import carry_out  # type: ignore[import-not-found]  # it asks the questions
+    from flows.recovery import carry_out  # it asks the questions
 
     task_id = str(record.proposal.get("task_id"))
     if await _asked_again(team, record):  # by the run that was applying this, before it died
