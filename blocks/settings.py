@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     prefect_database_url: SecretStr | None = Field(
         default=None, description="Prefect's own database; SQLite in state_dir if empty."
     )
+    notify: str = Field(
+        default="",
+        description="Prefect notification blocks that are told when a person is needed, "
+        "for instance slack-webhook/ops,custom-webhook/pager.",
+    )
     worker_limit: int = Field(default=4, ge=1, description="Runs that one worker runs at once.")
 
     @field_validator("timezone")
