@@ -33,11 +33,16 @@ class Answer(RunInput):
     """The fields of the form."""
 
     approve: bool = Field(
-        title="Yes, do it",
-        description="On: do what is proposed. Off: do not. The question is settled with Submit.",
+        title="Your answer: yes?",
+        description=(
+            "**On** means yes, **off** means no. Your answer counts when you press Submit; "
+            "Close leaves the question open."
+        ),
     )
-    your_name: str = Field(default="", title="Your name", description="For the record.")
-    note: str = Field(default="", title="Note", description="For the record: why you decided so.")
+    your_name: str = Field(
+        default="", title="Your name", description="Who decided, for the record."
+    )
+    note: str = Field(default="", title="Note", description="Why, for the record.")
 
 
 @flow(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,9 @@ def ledger(ui: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     get_settings.cache_clear()
 
 
-async def test_a_click_in_the_prefect_ui_answers_and_the_work_goes_on(
-    ui: str, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def carried_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of the approvals whose proposal was carried out."""
     done: list[str] = []
 
     async def carry_out(team: Orchestrator, record: ApprovalRecord) -> str:
@@ -95,40 +96,79 @@ async def test_a_click_in_the_prefect_ui_answers_and_the_work_goes_on(
         return "The stock was synchronised."
 
     monkeypatch.setitem(APPLIERS, "test", carry_out)
-    asked = await ledger.approvals.ask(
+    return done
+
+
+async def test_a_click_in_the_prefect_ui_answers_and_the_work_goes_on(
+    ui: str, ledger: Ledger, carried_out: list[str], tmp_path: Path
+) -> None:
+    async with open_browser(tmp_path) as page:
+        asked = await ask(ledger, "inventory_sync failed: try it again?")
+        async with shown(asked) as form:
+            await open_form(page, ui, asked)
+            await page.get_by_role("switch").click()
+            name, note = await page.get_by_role("dialog").get_by_role("textbox").all()
+            await name.fill("Ada")
+            await note.fill("They are up again.")
+            if picture := os.environ.get("ORCHESTRATOR_TEST_SCREENSHOT"):
+                await page.screenshot(path=picture)
+            await page.get_by_role("button", name="Submit").click()
+            state = await form
+        await page.get_by_text("Completed").first.wait_for()
+        settled = await ledger.approvals.get(asked.id)
+        assert settled.status is ApprovalStatus.APPROVED
+        assert (settled.answered_by, settled.via) == ("Ada", "prefect-ui")
+        assert settled.note == "They are up again."
+        assert settled.applied_at is not None
+        assert "The stock was synchronised." in str(settled.outcome)
+        assert carried_out == [asked.id]
+        assert state.is_completed()
+
+        # Nobody says yes by sending a form as it came.
+        asked = await ask(ledger, "data_anomaly failed: try it again?")
+        async with shown(asked) as form:
+            await open_form(page, ui, asked)
+            await page.get_by_role("button", name="Submit").click()
+            await form
+        assert (await ledger.approvals.get(asked.id)).status is ApprovalStatus.REJECTED
+        assert asked.id not in carried_out
+
+
+async def ask(ledger: Ledger, title: str) -> ApprovalRecord:
+    detail = (
+        "The task inventory_sync (store:main) could not be done. What was tried:\n\n"
+        "- primary, integration-specialist: supplier-north did not answer within 10 s\n"
+        "- secondary, data-intelligence: there is no stock level to estimate from\n\n"
+        "**Yes** has it done again from the beginning. **No** closes it as failed."
+    )
+    now = utc_now()
+    return await ledger.approvals.ask(
         ApprovalRecord(
-            need_key="once",
-            title="inventory_sync failed: try it again?",
-            detail=(
-                "The task inventory_sync could not be done. What was tried:\n\n"
-                "- primary, integration-specialist: *supplier-north* did not answer within 10 s\n"
-                "- secondary, data-intelligence: there is no stock level to estimate from\n\n"
-                "**Yes** has it done again from the beginning. **No** closes it as failed."
-            ),
+            need_key=title,
+            title=title,
+            detail=detail,
             resource="store:main",
             proposal={"kind": "test"},
-            asked_at=utc_now(),
-            expires_at=utc_now() + timedelta(hours=24),
+            asked_at=now,
+            expires_at=now + timedelta(hours=24),
         )
     )
+
+
+@asynccontextmanager
+async def shown(asked: ApprovalRecord) -> AsyncIterator[asyncio.Task[Any]]:
+    """The question's form, in this process; the task ends with the run's state."""
     running: Any = approval_form(asked.id, return_state=True)
     form = asyncio.create_task(running)
     try:
-        await _answer(ui, asked, tmp_path)
-        state = await asyncio.wait_for(form, 60)
+        yield form
     finally:
         form.cancel()
         await asyncio.gather(form, return_exceptions=True)
-    settled = await ledger.approvals.get(asked.id)
-    assert settled.status is ApprovalStatus.APPROVED
-    assert (settled.answered_by, settled.via, settled.note) == ("Ada", "prefect-ui", "They are up.")
-    assert settled.applied_at is not None
-    assert "The stock was synchronised." in str(settled.outcome)
-    assert done == [asked.id]
-    assert state.is_completed()
 
 
-async def _answer(ui: str, asked: ApprovalRecord, folder: Path) -> None:
+@asynccontextmanager
+async def open_browser(folder: Path) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             str(folder / "chromium"),
@@ -136,20 +176,16 @@ async def _answer(ui: str, asked: ApprovalRecord, folder: Path) -> None:
             args=ARGUMENTS,
             viewport={"width": 1280, "height": 1000},
         )
-        page = context.pages[0]
         try:
-            await _click_through(page, ui, asked)
+            yield context.pages[0]
         finally:
-            await page.screenshot(
-                path=os.environ.get("ORCHESTRATOR_TEST_SCREENSHOT", folder / "last.png")
-            )
             await context.close()
 
 
-async def _click_through(page: Page, ui: str, asked: ApprovalRecord) -> None:
+async def open_form(page: Page, ui: str, asked: ApprovalRecord) -> None:
+    """From the list of runs to the form, as a person gets there."""
     await page.goto(f"{ui}/runs")
-    await page.get_by_text(asked.title).first.click(timeout=60_000)
+    await page.get_by_text(asked.title).first.click()
     await page.get_by_role("button", name="Resume").click()
-    await page.wait_for_timeout(3000)
-    print(await page.inner_text("body"))
-    print(await page.get_by_role("dialog").inner_html())
+    await page.get_by_role("heading", name=asked.title).wait_for()
+    await page.get_by_role("switch").wait_for()
