@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from blocks.claim_rules import ClaimRules
 from blocks.event_rules import EventRules
 from blocks.messages import Name, TaskType
 from blocks.priorities import PriorityRules
@@ -80,8 +81,8 @@ class Instance(_Rules):
     """One instance of an agent.
 
     Attributes:
-        work_pool: None: it works in the run that calls it. Else the run of the deployment
-            ``agent-call`` that does its work goes to this pool.
+        deployment: None: it works in the run that calls it. Else the deployment of the flow
+            ``agent-call`` whose runs do its work, for instance ``agent-call/agent-call``.
         expertise: Action or capability to how well it suits it, 0 to 1; 1 where none is named.
     """
 
@@ -90,7 +91,9 @@ class Instance(_Rules):
     capacity: PositiveInt | None = Field(
         default=None, description="Calls it takes at once; the agent's own number when empty."
     )
-    work_pool: str | None = Field(default=None, description="Pool of a remote instance.")
+    deployment: str | None = Field(
+        default=None, description="For a remote instance: a deployment of the flow agent-call."
+    )
     expertise: dict[str, float] = Field(default_factory=dict)
 
 
@@ -117,6 +120,7 @@ class Policy(_Rules):
     priorities: PriorityRules = Field(default_factory=PriorityRules)
     recovery: RecoveryRules = Field(default_factory=RecoveryRules)
     events: EventRules = Field(default_factory=EventRules)
+    claims: ClaimRules = Field(default_factory=ClaimRules)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

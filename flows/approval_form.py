@@ -33,7 +33,7 @@ class Answer(RunInput):
     """The fields of the form."""
 
     approve: bool = Field(
-        title="Your answer: yes?",
+        title="Yes, do it",
         description=(
             "**On** means yes, **off** means no. Your answer counts when you press Submit; "
             "Close leaves the question open."
