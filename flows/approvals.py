@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +16,7 @@ from blocks.channels import notify
 from blocks.errors import OrchestratorError
 from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
-from blocks.ledger.records import ReceiptKind, ReceiptRecord
+from blocks.ledger.records import ReceiptKind
 from flows.apply_approval import CLAIM, apply_approval
 from flows.approval_texts import notification
 from flows.orchestrator import Orchestrator
@@ -29,8 +28,8 @@ DEADLINE = 15.0
 async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord:
     """Put a question to a person: in the ledger, as a notification, and as a form in Prefect.
 
-    Only the ledger must work; what else failed is in the log, and the question can be answered
-    with ``./orchestrator approvals`` all the same.
+    Only the ledger must work; what else failed is in the log and the receipt, and the question
+    can be answered with ``./orchestrator approve`` all the same.
 
     Args:
         team: The run that asks.
@@ -52,27 +51,18 @@ async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord
         faults.append(f"There is no form for it: {fault}.")
     for fault in faults:
         get_logger("approvals").warning("Approval %s: %s", asked.id, fault)
-    return asked
-
-
-def escalation_receipt(asked: ApprovalRecord, faults: Sequence[str]) -> ReceiptRecord:
-    """What is left of an escalation for those who look into it later."""
-    return ReceiptRecord(
-        at=asked.asked_at,
-        kind=ReceiptKind.ESCALATE,
-        subject=asked.task_id or asked.id,
-        run_id=asked.run_id,
-        body={
-            "inputs": {"proposal": asked.proposal, "resource": asked.resource},
-            "decision": {
-                "approval": asked.id,
-                "expires_at": asked.expires_at.isoformat(),
-                "safe_choice": asked.safe_choice,
-            },
-            "why": f"A person decides: {asked.title}",
-            "faults": list(faults),
+    team.receipt(
+        ReceiptKind.ESCALATE,
+        asked.task_id or asked.id,
+        inputs={"proposal": asked.proposal, "resource": asked.resource, "faults": faults},
+        decision={
+            "approval": asked.id,
+            "expires_at": asked.expires_at.isoformat(),
+            "safe_choice": asked.safe_choice,
         },
+        why=f"A person is asked: {asked.title}",
     )
+    return asked
 
 
 async def settle_due(ledger: Ledger, now: datetime) -> list[str]:
