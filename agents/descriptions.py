@@ -32,6 +32,15 @@ def describe(value: Any) -> Any:
     return _outline(full)
 
 
+def can_travel(params: Mapping[str, Any]) -> bool:
+    """Whether parameters are plain JSON, and so can be handed to a run elsewhere."""
+    try:
+        json.dumps(params, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _plain(value: Any) -> Any:
     match value:
         case None | bool() | int():

@@ -26,12 +26,15 @@ class AgentSpec:
         title: Name for people.
         specialization: One sentence: what to ask it for.
         capacity: Calls it takes at once.
+        event_action: Its action that takes events and alerts (parameter ``event``); "" when it
+            takes none.
     """
 
     id: str
     title: str
     specialization: str
     capacity: int = 8
+    event_action: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from time import perf_counter
@@ -24,23 +23,12 @@ from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Failed
 
+from agents.calls import PLAIN, Envelope, Reply, Toolbox, address, answer
 from agents.capability import tools_of
-from agents.descriptions import describe
-from agents.registry import ActionSpec, Registry, registry
-from blocks.business import Business
-from blocks.errors import InvalidMessage, OrchestratorError, SourceTimeout
-from blocks.ledger import Ledger
+from agents.registry import ActionSpec
+from blocks.errors import OrchestratorError, SourceTimeout
 from blocks.ledger.records import AttemptRecord
-from blocks.messages import (
-    ORCHESTRATOR,
-    AgentMessage,
-    AgentReply,
-    ErrorInfo,
-    Outcome,
-    Priority,
-    utc_now,
-)
-from blocks.prefect_api import PrefectApi
+from blocks.messages import CALLED_OFF, AgentMessage, ErrorInfo, Outcome, utc_now
 
 RETRY_DELAYS = [0.5, 1.0, 2.0, 4.0, 8.0]
 """Seconds before each retry; Prefect spreads them (jitter factor 1) so that callers don't herd."""
@@ -56,49 +44,7 @@ def _no_empty_traceback(record: logging.LogRecord) -> bool:
 logging.getLogger("prefect.task_runs").addFilter(_no_empty_traceback)
 
 
-@dataclass(frozen=True)
-class Toolbox:
-    """What a run's actions are handed beside their message, and where they are looked up."""
-
-    ledger: Ledger
-    business: Business | None = None
-    prefect: PrefectApi | None = None
-    registry: Registry = field(default_factory=registry)
-
-    def tools(self, names: frozenset[str], now: datetime) -> dict[str, Any]:
-        """The named tools.
-
-        Raises:
-            InvalidMessage: A tool is asked for that this run does not have.
-        """
-        held = {"now": now, "ledger": self.ledger}
-        held |= {"business": self.business} if self.business is not None else {}
-        held |= {"prefect": self.prefect} if self.prefect is not None else {}
-        if lacking := names - held.keys():
-            raise InvalidMessage(f"This run has no {', '.join(sorted(lacking))} to hand out.")
-        return {name: held[name] for name in names}
-
-
-@dataclass(frozen=True)
-class Reply:
-    """The answer to a call: the action's own result, or the error that ended it."""
-
-    message: AgentMessage
-    result: Any = None
-    error: ErrorInfo | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the action gave a result."""
-        return self.error is None
-
-    @property
-    def called(self) -> str:
-        """``agent.action``."""
-        return f"{self.message.recipient}.{self.message.action}"
-
-
-_INTERRUPTED = ErrorInfo(code="interrupted", what="The call was cancelled.")
+_INTERRUPTED = ErrorInfo(code=CALLED_OFF, what="The call was cancelled.")
 
 
 class _Call:
@@ -109,9 +55,15 @@ class _Call:
     """
 
     def __init__(
-        self, spec: ActionSpec, message: AgentMessage, toolbox: Toolbox, params: dict[str, Any]
+        self,
+        spec: ActionSpec,
+        message: AgentMessage,
+        toolbox: Toolbox,
+        params: dict[str, Any],
+        instance: str,
     ) -> None:
         self.spec, self.message, self.toolbox, self.params = spec, message, toolbox, params
+        self.instance = instance
         self.attempts = 0
         self.result: Any = None
         self.error: ErrorInfo | None = _INTERRUPTED  # until an attempt ends
@@ -125,11 +77,8 @@ async def ask(
     toolbox: Toolbox,
     agent: str,
     action: str,
+    envelope: Envelope = PLAIN,
     /,
-    *,
-    run_id: str | None = None,
-    sender: str = ORCHESTRATOR,
-    priority: Priority = Priority.NORMAL,
     **params: Any,
 ) -> Reply:
     """Have an agent do something, inside a flow run.
@@ -138,9 +87,7 @@ async def ask(
         toolbox: What the action may use.
         agent: Dashed id of the agent.
         action: Name of the action.
-        run_id: The workflow run it belongs to.
-        sender: Who asks.
-        priority: How urgent it is.
+        envelope: What the message says beside its payload.
         **params: The action's own parameters; their description travels in the message.
 
     Returns:
@@ -151,33 +98,15 @@ async def ask(
         InvalidMessage: The parameters do not fit the action's signature.
     """
     spec = toolbox.registry.action(agent, action)
-    _check_signature(spec, params)
-    message = AgentMessage(
-        sender=sender,
-        recipient=agent,
-        action=action,
-        priority=priority,
-        payload={name: describe(value) for name, value in params.items()},
-        run_id=run_id,
-    )
+    message = address(spec, envelope, params)
     toolbox.ledger.record(message)
-    call = _Call(spec, message, toolbox, params)
+    call = _Call(spec, message, toolbox, params, envelope.instance or agent)
     began = perf_counter()
     try:
         await _run(spec, call)
     finally:  # a call that is cancelled has its reply too
-        toolbox.ledger.record(
-            AgentReply(
-                message_id=message.id,
-                sender=agent,
-                outcome=Outcome.FAILED if call.error else Outcome.SUCCEEDED,
-                payload={} if call.result is None else {"result": describe(call.result)},
-                error=call.error,
-                attempts=max(call.attempts, 1),
-                duration_ms=(perf_counter() - began) * 1000,
-            )
-        )
-    return Reply(message, call.result, call.error)
+        answer(toolbox, message, call.result, call.error, max(call.attempts, 1), began)
+    return Reply(message, call.result, call.error, call.instance)
 
 
 async def _run(spec: ActionSpec, call: _Call) -> None:
@@ -213,6 +142,7 @@ async def _attempt(call: _Call) -> Any:
         message_id=call.message.id,
         attempt=call.attempts,
         agent=call.spec.agent,
+        instance=call.instance,
         started_at=now,
         deadline=now + timedelta(seconds=policy.timeout),
     )
@@ -224,9 +154,7 @@ async def _attempt(call: _Call) -> Any:
         call.result = await _perform(call, now)
         call.error = None
     except OrchestratorError as error:
-        call.error = ErrorInfo(
-            code=error.code, what=error.what, hint=error.hint, retryable=error.retryable
-        )
+        call.error = ErrorInfo.of(error)
         # A returned state keeps the traceback of an expected failure out of the run's log.
         return Failed(message=str(error), data=error)
     except Exception as error:
@@ -273,13 +201,3 @@ def _may_help(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> boo
     """Whether another attempt may help: the error itself says so."""
     error = state.data
     return isinstance(error, OrchestratorError) and error.retryable
-
-
-def _check_signature(spec: ActionSpec, params: dict[str, Any]) -> None:
-    tools = dict.fromkeys(tools_of(spec.function) - params.keys())
-    try:
-        inspect.signature(spec.function).bind(**params, **tools)
-    except TypeError as error:
-        raise InvalidMessage(
-            f"{spec.full_name}: {error}.", hint="See ./orchestrator agents for its parameters."
-        ) from None

@@ -18,10 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from blocks.errors import OrchestratorError
 from blocks.priorities import urgency
 from blocks.severity import Priority, Severity
 
 __all__ = [
+    "CALLED_OFF",
     "ORCHESTRATOR",
     "AgentMessage",
     "AgentReply",
@@ -137,6 +139,10 @@ def _money(value: object) -> float | None:
         return None
 
 
+CALLED_OFF = "interrupted"
+"""Code of the error of a call that was cancelled: it says nothing of who was called."""
+
+
 class ErrorInfo(_Record):
     """An error as it is stored and shown: no traceback, no secret."""
 
@@ -144,6 +150,11 @@ class ErrorInfo(_Record):
     what: str
     hint: str = ""
     retryable: bool = False
+
+    @classmethod
+    def of(cls, error: OrchestratorError) -> ErrorInfo:
+        """A deliberate error as it is stored."""
+        return cls(code=error.code, what=error.what, hint=error.hint, retryable=error.retryable)
 
 
 class AgentReply(_Record):

@@ -81,8 +81,8 @@ class Instance(_Rules):
     """One instance of an agent.
 
     Attributes:
-        work_pool: None: it works in the run that calls it. Else the run of the deployment
-            ``agent-call`` that does its work goes to this pool.
+        deployment: None: it works in the run that calls it. Else the deployment of the flow
+            ``agent-call`` whose runs do its work, for instance ``agent-call/agent-call``.
         expertise: Action or capability to how well it suits it, 0 to 1; 1 where none is named.
     """
 
@@ -91,7 +91,9 @@ class Instance(_Rules):
     capacity: PositiveInt | None = Field(
         default=None, description="Calls it takes at once; the agent's own number when empty."
     )
-    work_pool: str | None = Field(default=None, description="Pool of a remote instance.")
+    deployment: str | None = Field(
+        default=None, description="For a remote instance: a deployment of the flow agent-call."
+    )
     expertise: dict[str, float] = Field(default_factory=dict)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
-from agents.tasks import Reply
+from agents.calls import Reply
 from blocks.findings import Finding
 from blocks.ledger.records import RemediationStatus
 from flows import sections

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from agents.tasks import Reply
+from agents.calls import Reply
 from blocks.frames import Snapshot
 from flows.orchestrator import INTEGRATION, Orchestrator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, cast
@@ -12,22 +12,24 @@ from typing import Any, cast
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
+from agents.calls import Envelope, Reply, Toolbox
 from agents.registry import Registry, registry
-from agents.tasks import Reply, Toolbox
-from agents.tasks import ask as ask_agent
 from blocks.business import Business, current_business
 from blocks.errors import OrchestratorError
 from blocks.findings import Finding
 from blocks.frames import Snapshot
 from blocks.ledger import Ledger
-from blocks.ledger.records import ReportRecord, RunRecord
-from blocks.messages import Outcome, Priority, new_id, utc_now
+from blocks.ledger.records import ReceiptKind, ReceiptRecord, ReportRecord, RunRecord
+from blocks.messages import ORCHESTRATOR, MessageType, Outcome, Priority, new_id, utc_now
+from blocks.policy import DATA, INTEGRATION, SRE, Policy
 from blocks.prefect_api import PrefectApi
 from blocks.settings import get_settings
 from flows.artifacts import publish
+from flows.dispatch import dispatch
+from flows.policy import InForce, policy_in_force
 from flows.reports import RemediationLine, Report, Section
 
-DATA, SRE, INTEGRATION = "data-intelligence", "sre-reliability", "integration-specialist"
+__all__ = ["DATA", "INTEGRATION", "SRE", "Orchestrator", "conclude", "workflow_run"]
 
 
 def _no_expected_traceback(record: logging.LogRecord) -> bool:
@@ -49,11 +51,13 @@ def shared_ledger(url: str) -> Ledger:
 
 
 class Orchestrator:
-    """Sends a run's messages and keeps its replies."""
+    """Sends a run's messages, keeps its replies, and leaves a receipt of each decision."""
 
-    def __init__(self, run: RunRecord, toolbox: Toolbox) -> None:
+    def __init__(self, run: RunRecord, toolbox: Toolbox, in_force: InForce) -> None:
         self.run, self.toolbox = run, toolbox
+        self._in_force = in_force
         self.replies: list[Reply] = []
+        self.notes: list[str] = [in_force.fault] if in_force.fault else []
 
     @property
     def ledger(self) -> Ledger:
@@ -66,15 +70,63 @@ class Orchestrator:
         assert self.toolbox.business is not None, "opened without a business"
         return self.toolbox.business
 
+    @property
+    def policy(self) -> Policy:
+        """The policy that this run decides under, from its beginning to its end."""
+        return self._in_force.policy
+
     async def ask(
-        self, agent: str, action: str, /, *, priority: Priority = Priority.NORMAL, **params: Any
+        self,
+        agent: str,
+        action: str,
+        /,
+        *,
+        priority: Priority | None = None,
+        sender: str = ORCHESTRATOR,
+        kind: MessageType = MessageType.REQUEST,
+        message_id: str | None = None,
+        **params: Any,
     ) -> Reply:
-        """Have an agent do something; see ``agents.tasks.ask``."""
-        reply = await ask_agent(
-            self.toolbox, agent, action, run_id=self.run.id, priority=priority, **params
-        )
+        """Have an agent do something; see ``flows.dispatch``."""
+        envelope = Envelope(message_id=message_id, sender=sender, type=kind, priority=priority)
+        return await self.send(agent, action, params, envelope)
+
+    async def send(
+        self,
+        agent: str,
+        action: str,
+        params: dict[str, Any],
+        envelope: Envelope,
+        *,
+        avoid: Collection[str] = (),
+    ) -> Reply:
+        """Have an agent do something, with everything that a message can say beside it."""
+        reply = await dispatch(self, agent, action, params, envelope, avoid=avoid)
         self.replies.append(reply)
         return reply
+
+    def receipt(
+        self,
+        kind: ReceiptKind,
+        subject: str,
+        *,
+        inputs: dict[str, Any],
+        decision: dict[str, Any],
+        why: str,
+        candidates: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Leave a receipt of a decision; durable with whatever the ledger commits next."""
+        body = {"inputs": inputs, "decision": decision, "why": why, "candidates": list(candidates)}
+        self.ledger.record(
+            ReceiptRecord(
+                at=utc_now(),
+                kind=kind,
+                subject=subject,
+                run_id=self.run.id,
+                policy_version=self.policy.version,
+                body=body,
+            )
+        )
 
     @property
     def outcome(self) -> Outcome:
@@ -121,6 +173,7 @@ class Orchestrator:
             replies: Whose results say what they lack.
             remediations: What was done about the findings.
         """
+        business = self.toolbox.business
         report = Report(
             workflow=self.run.workflow,
             title=title,
@@ -129,12 +182,12 @@ class Orchestrator:
             finished_at=utc_now(),
             outcome=self.outcome,
             headline=headline,
-            currency=self.business.currency,
-            timezone=self.business.timezone,
+            currency=business.currency if business else "",
+            timezone=business.timezone if business else "UTC",
             sections=list(sections),
             findings=list(findings),
             remediations=list(remediations),
-            missing=what_is_missing(self.failures, replies),
+            missing=what_is_missing([*self.notes, *self.failures], replies),
         )
         await self.ledger.save_report(
             ReportRecord(
@@ -168,7 +221,7 @@ async def workflow_run(
     run = _new_run(workflow)
     ledger.record(run)
     toolbox = Toolbox(ledger, business, PrefectApi(), agents or registry())
-    orchestrator = Orchestrator(run, toolbox)
+    orchestrator = Orchestrator(run, toolbox, await policy_in_force(ledger, toolbox.registry))
     outcome = Outcome.FAILED
     try:
         yield orchestrator

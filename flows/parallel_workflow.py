@@ -8,8 +8,8 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from agents.calls import Reply
 from agents.data_intelligence.business_intelligence import CompleteAnalysis
-from agents.tasks import Reply
 from blocks.findings import Finding
 from flows import sections
 from flows.fetching import Fetched, fetch_everything

@@ -7,7 +7,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from agents.tasks import Reply
+from agents.calls import Reply
 from flows import sections
 from flows.fetching import fetch_everything
 from flows.orchestrator import (

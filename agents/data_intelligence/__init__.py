@@ -8,4 +8,5 @@ AGENT = AgentSpec(
     specialization=(
         "Finds what the numbers say: patterns, forecasts, anomalies, and whether to trust them."
     ),
+    event_action="process_event",
 )

@@ -26,6 +26,10 @@ LEARNING_WEEKS = 26
 """How far back the weekday probabilities look: half a year forgets an old opening day, and
 outlasts a season of bank holidays."""
 
+TYPICAL_WEEKS = 8
+"""Typical revenue is that of so many weeks: long enough for a median, short enough for the season.
+"""
+
 CLOSURE_DAYS = 3
 """This many expected trading days missing in a row are a closure, not chance."""
 
@@ -175,6 +179,17 @@ class TradingHistory:
     def last(self) -> date:
         """The last completed trading day."""
         return self.calendar.last
+
+    @property
+    def typical_revenue_per_trading_day(self) -> float:
+        """Median revenue of the trading days of the last eight weeks, in money."""
+        first = self.last - timedelta(days=7 * TYPICAL_WEEKS - 1)
+        return float(since(self.orders, first)["revenue"].median())
+
+    @property
+    def typical_revenue_per_day(self) -> float:
+        """The same per calendar day: times the share of days on which the shop trades."""
+        return self.typical_revenue_per_trading_day * self.calendar.days_per_week / 7
 
 
 def _days(first: date, last: date) -> list[date]:

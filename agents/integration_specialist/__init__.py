@@ -8,4 +8,5 @@ AGENT = AgentSpec(
     specialization=(
         "Connects to databases, suppliers and partners: fetches, checks, converts and synchronises."
     ),
+    event_action="handle_event",
 )

@@ -9,4 +9,5 @@ AGENT = AgentSpec(
         "Keeps services and the platform healthy: watches, remedies and verifies, "
         "and says what is worth improving."
     ),
+    event_action="respond_to_event",
 )

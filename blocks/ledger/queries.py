@@ -19,8 +19,11 @@ def newest(by: Column[Any], limit: int | None, **equal: str | None) -> Select[An
     return matching(query, by.table, **equal)
 
 
-def calls(run_id: str | None, agent: str | None, limit: int) -> Select[Any]:
-    """Messages with their reply (``reply_*``) and the number of ``tries``, newest first."""
+def calls(limit: int, since: datetime | None = None, **equal: str | None) -> Select[Any]:
+    """Messages with their reply (``reply_*``) and the number of ``tries``, newest first.
+
+    ``since`` leaves out those sent before; ``equal`` as in ``matching``.
+    """
     tries = select(func.count()).where(ATTEMPTS.c.message_id == MESSAGES.c.id)
     query = (
         select(
@@ -32,7 +35,31 @@ def calls(run_id: str | None, agent: str | None, limit: int) -> Select[Any]:
         .order_by(MESSAGES.c.sent_at.desc(), MESSAGES.c.id)
         .limit(max(0, limit))
     )
-    return matching(query, MESSAGES, run_id=run_id, recipient=agent)
+    if since is not None:
+        query = query.where(MESSAGES.c.sent_at >= since)
+    return matching(query, MESSAGES, **equal)
+
+
+def past_attempts(since: datetime, limit: int) -> Select[Any]:
+    """Finished attempts that started at ``since`` or later with their action, newest first."""
+    return (
+        select(
+            ATTEMPTS.c.message_id,
+            ATTEMPTS.c.attempt,
+            ATTEMPTS.c.agent,
+            func.coalesce(func.nullif(ATTEMPTS.c.instance, ""), ATTEMPTS.c.agent).label("instance"),
+            MESSAGES.c.action,
+            MESSAGES.c.sent_at,
+            ATTEMPTS.c.started_at,
+            ATTEMPTS.c.finished_at,
+            ATTEMPTS.c.outcome,
+            ATTEMPTS.c.error,
+        )
+        .join(MESSAGES, MESSAGES.c.id == ATTEMPTS.c.message_id)
+        .where(ATTEMPTS.c.started_at >= since, ATTEMPTS.c.finished_at.is_not(None))
+        .order_by(ATTEMPTS.c.started_at.desc())
+        .limit(limit)
+    )
 
 
 def open_attempts(now: datetime) -> Select[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from blocks.messages import ErrorInfo, Outcome, new_id
+from blocks.messages import AgentMessage, ErrorInfo, Outcome, Priority, new_id
 
 
 class _Record(BaseModel):
@@ -43,6 +43,21 @@ class AttemptRecord(_Record):
     finished_at: AwareDatetime | None = None
     outcome: Outcome | None = None
     error: ErrorInfo | None = None
+
+
+class PastAttempt(_Record):
+    """One finished attempt with the call that it belongs to."""
+
+    message_id: str
+    attempt: int
+    agent: str
+    instance: str
+    action: str
+    sent_at: AwareDatetime
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    outcome: Outcome
+    called_off: bool = False
 
 
 class RemediationStatus(StrEnum):
@@ -98,6 +113,20 @@ class CallRecord(_Record):
     error: ErrorInfo | None
     attempts: int
     duration_ms: float | None
+
+    @property
+    def message(self) -> AgentMessage:
+        """The message as it was sent."""
+        return AgentMessage(
+            id=self.message_id,
+            timestamp=self.sent_at,
+            sender=self.sender,
+            recipient=self.agent,
+            action=self.action,
+            payload=self.payload,
+            priority=Priority(self.priority),
+            run_id=self.run_id,
+        )
 
 
 class AgentActivity(_Record):

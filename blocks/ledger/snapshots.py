@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from collections.abc import Collection
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -97,13 +98,17 @@ def insert(connection: Connection, packed: Packed) -> None:
     connection.execute(delete(SNAPSHOTS).where(of_store, SNAPSHOTS.c.id.not_in(kept)))
 
 
-def newest(connection: Connection, store: str) -> Packed | None:
-    """The newest snapshot of a store by the time it was taken."""
+def newest(
+    connection: Connection, store: str, only: Collection[str] | None = None
+) -> Packed | None:
+    """The newest snapshot of a store by the time it was taken, with all or ``only`` some frames."""
     query = select(SNAPSHOTS).where(SNAPSHOTS.c.store == store).order_by(*_NEWEST_FIRST)
     row = connection.execute(query).mappings().first()
     if row is None:
         return None
     frames = select(SNAPSHOT_FRAMES).where(SNAPSHOT_FRAMES.c.snapshot_id == row["id"])
+    if only is not None:
+        frames = frames.where(SNAPSHOT_FRAMES.c.name.in_(only))
     return Packed(dict(row), [dict(f) for f in connection.execute(frames).mappings()])
 
 

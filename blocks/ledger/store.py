@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,20 +15,25 @@ from sqlalchemy import Connection, select, update
 from blocks.errors import LedgerError
 from blocks.ledger import queries, rows, schema
 from blocks.ledger.access import Access
+from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
 from blocks.ledger.leases import Leases
 from blocks.ledger.policies import Policies
+from blocks.ledger.receipts import Receipts
 from blocks.ledger.records import (
     AgentActivity,
     CallRecord,
+    PastAttempt,
     RemediationRecord,
     ReportRecord,
     RunRecord,
 )
+from blocks.ledger.seal import Seal
 from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
 from blocks.ledger.tasks import Tasks
 from blocks.ledger.writer import GroupWriter
+from blocks.settings import get_settings
 
 if TYPE_CHECKING:  # pandas is imported where snapshots are used
     from blocks.frames import Snapshot
@@ -36,8 +42,8 @@ if TYPE_CHECKING:  # pandas is imported where snapshots are used
 class Ledger:
     """The record of every run, call, remediation, report and snapshot.
 
-    Messages, replies, attempts and runs are queued by ``record`` and committed together; after
-    ``flush`` they are durable. Everything else is durable when its method returns. One object
+    Messages, replies, attempts, runs and receipts are queued by ``record`` and committed together;
+    after ``flush`` they are durable. Everything else is durable when its method returns. One object
     serves all threads and event loops of the process that opened it, and several processes may
     share one database. Reads see what is committed.
 
@@ -46,28 +52,35 @@ class Ledger:
         leases: Slots of agent instances that are in use.
         claims: Who may act on a resource.
         policies: The policies that decisions were made under.
+        approvals: Questions to a person, and their answers.
+        receipts: What was decided and why, chained and signed.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
 
-    def __init__(self, database: Database, patience: float) -> None:
+    def __init__(self, database: Database, patience: float, seal: Seal) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
-        self._writer = GroupWriter(database, rows.writes(self._dialect), patience)
+        self._writer = GroupWriter(database, rows.writes(self._dialect, seal), patience)
         access = self._access = Access(database, self._writer)
         self.tasks = Tasks(access)
         self.leases = Leases(access)
         self.claims = Claims(access)
         self.policies = Policies(access)
+        self.approvals = Approvals(access)
+        self.receipts = Receipts(access, seal)
 
     @classmethod
-    def open(cls, url: str, *, migrate: bool = True, patience: float = 10.0) -> Ledger:
+    def open(
+        cls, url: str, *, migrate: bool = True, patience: float = 10.0, seal: Seal | None = None
+    ) -> Ledger:
         """Opens the ledger, after bringing its schema up to date.
 
         Args:
             url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
             migrate: Whether to create and migrate the schema; else it must be up to date.
             patience: Seconds for which anything is tried while the database is locked or gone.
+            seal: What receipts are signed and anchored with; that of the settings when None.
 
         Raises:
             ConfigurationError: The URL names nothing that a ledger can live in.
@@ -80,7 +93,7 @@ class Ledger:
         except BaseException:
             database.engine.dispose()
             raise
-        return cls(database, patience)
+        return cls(database, patience, seal or Seal.of(database.where, get_settings()))
 
     def close(self) -> None:
         """Writes what is queued and lets go of the database.
@@ -212,15 +225,22 @@ class Ledger:
         await self._access.write(partial(snapshots.insert, packed=packed))
         return packed.id
 
-    async def latest_snapshot(self, store: str) -> Snapshot | None:
+    async def latest_snapshot(
+        self, store: str, *, only: Collection[str] | None = None
+    ) -> Snapshot | None:
         """A store's newest snapshot by ``taken_at``, with the dtypes of its frames' contracts.
+
+        Args:
+            store: Name of the store.
+            only: The frames to load; all when None. Two years of sales take long to read, and
+                who asks for a stock count need not wait for them.
 
         Raises:
             ContractViolation: It was written for other contracts than today's.
         """
         from blocks.ledger import snapshots
 
-        packed = await self._access.read(partial(snapshots.newest, store=store))
+        packed = await self._access.read(partial(snapshots.newest, store=store, only=only))
         return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
 
     # Reads.
@@ -230,17 +250,40 @@ class Ledger:
         found = await self._access.rows(select(RUNS).where(RUNS.c.id == run_id))
         return RunRecord(**found[0]) if found else None
 
-    async def runs(self, *, workflow: str | None = None, limit: int = 20) -> list[RunRecord]:
-        """Runs, newest first."""
-        found = await self._access.rows(queries.newest(RUNS.c.started_at, limit, workflow=workflow))
-        return [RunRecord(**row) for row in found]
+    async def runs(
+        self, *, workflow: str | None = None, since: datetime | None = None, limit: int = 20
+    ) -> list[RunRecord]:
+        """Runs that started at ``since`` or later, newest first."""
+        query = queries.newest(RUNS.c.started_at, limit, workflow=workflow)
+        if since is not None:
+            query = query.where(RUNS.c.started_at >= since)
+        return [RunRecord(**row) for row in await self._access.rows(query)]
 
     async def calls(
-        self, *, run_id: str | None = None, agent: str | None = None, limit: int = 100
+        self,
+        *,
+        run_id: str | None = None,
+        agent: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
     ) -> list[CallRecord]:
-        """Messages with their replies, newest first; ``agent`` is the one that was asked."""
-        found = await self._access.rows(queries.calls(run_id, agent, limit))
-        return [rows.call_record(row) for row in found]
+        """Messages sent at ``since`` or later with their replies, newest first.
+
+        ``agent`` is the one that was asked.
+        """
+        query = queries.calls(limit, since, run_id=run_id, recipient=agent, action=action)
+        return [rows.call_record(row) for row in await self._access.rows(query)]
+
+    async def call(self, message_id: str) -> CallRecord | None:
+        """One message with its reply; None while the message is not known."""
+        found = await self._access.rows(queries.calls(1, id=message_id))
+        return rows.call_record(found[0]) if found else None
+
+    async def past_attempts(self, since: datetime, limit: int) -> list[PastAttempt]:
+        """Attempts that started at ``since`` or later and are over, newest first."""
+        found = await self._access.rows(queries.past_attempts(since, limit))
+        return [rows.past_attempt(row) for row in found]
 
     async def report(self, run_id: str) -> ReportRecord | None:
         """The report of one run."""

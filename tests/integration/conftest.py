@@ -6,8 +6,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,11 @@ from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
+from blocks.ledger import Ledger
 from blocks.prefect_env import common_environment
 from blocks.settings import get_settings
 from tests.integration.loopback import run_prefect_server
+from tests.integration.matrix_shop import MatrixShop
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +62,16 @@ def prefect_server(
         APILogWorker.drain_all(timeout=10)
         EventsWorker.drain_all(timeout=10)
     refresh_global_settings_context()
+
+
+@pytest.fixture
+async def matrix_shop(tmp_path: Path) -> AsyncIterator[MatrixShop]:
+    """A small business and a ledger of its own, without a Prefect server."""
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        async with AsyncExitStack() as servers:
+            shop = MatrixShop(tmp_path, ledger, servers)
+            shop.fill()
+            yield shop
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

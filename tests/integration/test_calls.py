@@ -9,9 +9,10 @@ import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
+from agents.calls import Envelope, Toolbox
 from agents.capability import action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry
-from agents.tasks import RETRY_DELAYS, Toolbox, ask
+from agents.tasks import RETRY_DELAYS, ask
 from blocks.errors import InvalidMessage, SourceRefused, SourceUnavailable, UnknownAction
 from blocks.ledger import Ledger
 from blocks.messages import Outcome, utc_now
@@ -108,7 +109,7 @@ async def call(bench, name, **params):
 
     @flow
     async def calling():
-        return await ask(bench.toolbox, "bench", name, run_id="r1", **params)
+        return await ask(bench.toolbox, "bench", name, Envelope(run_id="r1"), **params)
 
     state = await calling(return_state=True)
     reply = await state.aresult()

@@ -96,6 +96,11 @@ async def test_a_call_reads_back_as_it_was_recorded(ledger: Ledger) -> None:
     assert await ledger.calls(agent="nobody") == []
     assert len(await ledger.calls(limit=1)) == 1
     assert await ledger.calls(limit=-1) == []
+    assert await ledger.calls(since=NOON + timedelta(seconds=1)) == [newest]
+    assert await ledger.calls(action="analyze", since=NOON) == [newest, call]
+    assert await ledger.calls(action="forecast") == []
+    assert await ledger.call(asked.id) == call
+    assert await ledger.call("never-sent") is None
 
 
 async def test_an_entry_recorded_twice_is_one(ledger: Ledger) -> None:
@@ -295,8 +300,11 @@ async def test_a_snapshot_comes_back_with_its_frames_exactly(ledger: Ledger) -> 
     assert len(products) == 5
     pd.testing.assert_frame_equal(read.frames["products"], products, check_exact=True)
     pd.testing.assert_frame_equal(read.frames["sales"], sales, check_exact=True)
-    read.frames = taken.frames = {}
-    assert read == taken
+    only = await ledger.latest_snapshot("", only=("sales", "stock"))
+    assert only
+    assert list(only.frames) == ["sales"]
+    read.frames = taken.frames = only.frames = {}
+    assert read == taken == only
 
 
 async def test_the_newest_three_snapshots_of_a_store_are_kept(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prefect import flow
 
+from agents.calls import Toolbox
 from agents.sre_reliability.automation import restart
-from agents.tasks import Toolbox
 from blocks.business import Business
 from blocks.findings import Finding, Remedy
 from blocks.ledger import Ledger, RemediationStatus, RunRecord

@@ -150,15 +150,14 @@ def analyze_daily_metrics(snapshot: Snapshot, now: datetime) -> DailyMetrics:
     ]
     cover = _stock_cover(snapshot, history)
     first = _chart_start(day)
-    typical = float(figures["revenue"][figures.index >= first].median())
     return DailyMetrics(
         day=history.last,
         weekday=WEEKDAYS[history.last.weekday()],
         metrics=metrics + ([cover] if cover else []),
         revenue_series=_chart(bands["revenue"], first),
         orders_series=_chart(bands["orders"], first),
-        typical_revenue_per_trading_day=typical,
-        typical_revenue_per_day=typical * history.calendar.days_per_week / 7,
+        typical_revenue_per_trading_day=history.typical_revenue_per_trading_day,
+        typical_revenue_per_day=history.typical_revenue_per_day,
         missing=[
             f"{what}: the snapshot has no {' and no '.join(lacking)} frame"
             for what, needed in (("return rate", ("sales",)), ("stock cover", ("sales", "stock")))

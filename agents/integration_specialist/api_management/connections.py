@@ -14,7 +14,8 @@ from agents.integration_specialist.api_management.findings import (
     unreadable_frames,
     unusable_offers,
 )
-from agents.integration_specialist.api_management.report import ConnectionCheck, Kind
+from agents.integration_specialist.api_management.report import ConnectionCheck
+from blocks.connections import Connection, Kind
 from blocks.errors import (
     OrchestratorError,
     SourceError,
@@ -31,6 +32,19 @@ SAMPLE_ROWS = 1000
 """How many of the newest rows of each frame are held against its contract."""
 
 Checked = tuple[ConnectionCheck, list[Finding]]
+
+
+async def check(connection: Connection, now: datetime, deadline: float, *, deep: bool) -> Checked:
+    """Look once at any connection; see ``guarded``."""
+    kind, name = connection.kind, connection.name
+    match connection.block:
+        case StoreDatabase() as store:
+            return await guarded(kind, name, deadline, check_store, store, deep)
+        case SupplierConnection() as supplier:
+            look = validate_supplier if deep else check_supplier
+            return await guarded(kind, name, deadline, look, supplier, now)
+        case MonitoredService() as service:
+            return await guarded(kind, name, deadline, check_service, service, now, deep)
 
 
 async def guarded(
@@ -141,6 +155,7 @@ async def check_service(service: MonitoredService, now: datetime, deep: bool) ->
         reached=reached,
         authenticated=None if probe.status is None else probe.status not in (401, 403),
         shape_ok=None if samples is None else bool(samples),
+        healthy=probe.healthy if reached else None,
         latency_ms=probe.latency_ms,
         clock_skew_s=probe.clock_skew_s,
         rows=None if samples is None else len(samples),

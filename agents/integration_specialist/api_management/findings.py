@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agents.integration_specialist.api_management.report import ConnectionCheck, Kind
+from agents.integration_specialist.api_management.report import ConnectionCheck
+from blocks.connections import Kind
 from blocks.errors import (
     ConfigurationError,
     OrchestratorError,

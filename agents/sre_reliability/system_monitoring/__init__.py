@@ -23,6 +23,12 @@ from agents.sre_reliability.system_monitoring.assessment import (
     HostHealth,
     ServiceHealth,
 )
+from agents.sre_reliability.system_monitoring.endpoint import EndpointProbe, probe_endpoint
+from agents.sre_reliability.system_monitoring.screening import (
+    AnomalyScreening,
+    screen_anomaly,
+)
+from agents.sre_reliability.system_monitoring.watching import WatchVerdict, watch_run
 from blocks.business import Business
 from blocks.errors import OrchestratorError, SourceError
 from blocks.findings import Finding
@@ -33,13 +39,19 @@ from blocks.services import MonitoredService
 from blocks.settings import get_settings
 
 __all__ = [
+    "AnomalyScreening",
     "DatabaseHealth",
+    "EndpointProbe",
     "HealthAssessment",
     "HostHealth",
     "ServiceHealth",
+    "WatchVerdict",
     "assess_health",
     "collect_metrics",
     "comprehensive_health_check",
+    "probe_endpoint",
+    "screen_anomaly",
+    "watch_run",
 ]
 
 HISTORY_HOURS = 7 * 24

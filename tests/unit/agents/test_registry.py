@@ -21,6 +21,7 @@ def test_every_agent_folder_is_found_with_its_capabilities():
     ]
     assert registry().capabilities("sre-reliability") == [
         "automation",
+        "incident_response",
         "performance_optimization",
         "system_monitoring",
     ]
@@ -96,3 +97,11 @@ def test_a_custom_team_is_looked_up_the_same_way():
     assert team.action("bench", "act").full_name == "bench.act"
     assert team.actions("nobody") == []
     assert team.capabilities("bench") == ["tests"]
+
+
+def test_every_agent_takes_events_with_an_action_of_its_own():
+    for agent, spec in registry().agents.items():
+        function = registry().action(agent, spec.event_action).function
+        parameters = inspect.signature(function).parameters
+        assert "event" in parameters
+        assert {p for p in parameters if p not in TOOLS} == {"event"}

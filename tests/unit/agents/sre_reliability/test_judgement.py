@@ -8,6 +8,7 @@ import pytest
 
 from agents.sre_reliability.system_monitoring import assessment, host, platform
 from agents.sre_reliability.system_monitoring.assessment import DatabaseHealth, HostHealth
+from agents.sre_reliability.system_monitoring.watching import exhausted
 from blocks.findings import Finding
 from blocks.messages import Severity
 from blocks.prefect_api import PoolInfo, PrefectHealth, QueueDepth, RunInfo, WorkerInfo
@@ -87,6 +88,19 @@ WELL = HostHealth(
 def test_a_host_is_judged_by_what_it_has_left(change, expected):
     found = host.judge_host(WELL.model_copy(update=change))
     assert {f.kind: f.severity for f in found} == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"load_per_cpu": 9.0}, ""),  # slow, but nothing is used up
+        ({"memory_available_gb": 0.7}, ""),
+        ({"memory_available_gb": 0.3}, "Only 0.3 GB of memory are available"),
+        ({"disk_free_gb": 0.4}, "Only 0.40 GB are free where the ledger lies"),
+    ],
+)
+def test_a_call_must_stop_only_when_memory_or_disk_is_used_up(change, told):
+    assert exhausted(WELL.model_copy(update=change)) == told
 
 
 def test_one_wrong_clock_among_others_is_not_ours():

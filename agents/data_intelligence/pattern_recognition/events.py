@@ -1,0 +1,253 @@
+"""What an event means for the business: what depends on it, how much is at risk, how often."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from agents.capability import action
+from agents.data_intelligence.result import count
+from agents.data_intelligence.trading_calendar import (
+    TradingHistory,
+    completed,
+    local_day,
+    since,
+)
+from blocks.business import Business
+from blocks.errors import DataError
+from blocks.frames import Snapshot
+from blocks.ledger import Ledger
+from blocks.messages import Severity, SystemEvent
+from blocks.responses import EventResponse, read_event, subject_of
+
+RECURRENCE = timedelta(hours=24)
+"""How far back equal events are counted."""
+
+_MOST_EVENTS = 500
+
+SALES_DAYS = 28
+"""Days over which an SKU's usual sales are measured."""
+
+VITAL_SHARE = 0.25
+"""From this share of revenue on, trouble with a service is critical."""
+
+MEANINGFUL = ("service", "sku", "supplier", "store")
+
+
+@action(timeout=20, retries=1)
+async def process_event(
+    event: dict[str, Any], business: Business, ledger: Ledger, now: datetime
+) -> EventResponse:
+    """Say what an event means for the business: money at risk, and how often it came.
+
+    Nothing is asked but the ledger. A subject ``service:``, ``sku:``, ``supplier:`` or ``store:``
+    concerns the business; anything else does not.
+
+    Args:
+        event: A SystemEvent as JSON.
+        business: Whose event.
+        ledger: Holds earlier events, and the store's snapshots.
+        now: The instant to judge at.
+
+    Raises:
+        InvalidMessage: ``event`` is no event.
+        ContractViolation: The kept snapshot was written for other contracts than today's.
+        LedgerUnavailable: The ledger cannot be read.
+    """
+    happened = read_event(event)
+    kind, name = subject_of(happened)
+    if kind not in MEANINGFUL or not name:
+        return EventResponse.not_concerned(
+            happened, f"{happened.subject or 'It'} is nothing that the business's figures speak of."
+        )
+    meaning = await _Meaning(happened, business, ledger, now).of(kind, name)
+    if not meaning.relevant:
+        return meaning
+    earlier = await _earlier(happened, ledger, now)
+    often = f" {count(earlier, 'such event')} came within the 24 hours before." if earlier else ""
+    return meaning.model_copy(
+        update={
+            "assessment": f"{meaning.assessment}{often}",
+            "evidence": meaning.evidence | {"earlier_within_24_h": earlier},
+        }
+    )
+
+
+class _Meaning:
+    """One event's meaning, by what it is about."""
+
+    def __init__(
+        self, event: SystemEvent, business: Business, ledger: Ledger, now: datetime
+    ) -> None:
+        self._event, self._business, self._ledger, self._now = event, business, ledger, now
+
+    async def of(self, kind: str, name: str) -> EventResponse:
+        match kind:
+            case "service":
+                return await self._service(name)
+            case "sku":
+                return await self._sku(name)
+            case "supplier":
+                return await self._supplier(name)
+        return await self._store(name)
+
+    async def _service(self, name: str) -> EventResponse:
+        service = next((s for s in self._business.services if s.name == name), None)
+        if service is None:
+            return self._not_concerned(f"The business has no service {name!r}.")
+        severity = self._event.severity
+        if severity is Severity.ERROR and service.revenue_share >= VITAL_SHARE:
+            severity = Severity.CRITICAL
+        per_hour = _revenue_per_hour(await self._snapshot("orders"), self._now)
+        at_risk = None if per_hour is None else per_hour * service.revenue_share
+        depends = f"{service.revenue_share:.0%} of revenue depends on {name}"
+        money = "" if at_risk is None else f", about {self._money(at_risk)} per hour"
+        return EventResponse(
+            relevant=True,
+            assessment=f"{depends}{money}.",
+            severity=severity,
+            resource=f"service:{name}",
+            impact_per_hour=at_risk if self._is_trouble else None,
+            evidence={"revenue_share": service.revenue_share, "revenue_per_hour": per_hour},
+        )
+
+    async def _sku(self, sku: str) -> EventResponse:
+        snapshot = await self._snapshot("stock", "sales", "products")
+        if snapshot is None:
+            return self._not_concerned(f"No snapshot of the store is kept that would know {sku!r}.")
+        facts = sku_facts(snapshot, sku, self._now)
+        if facts is None:
+            return self._not_concerned(f"The store has no SKU {sku!r}.")
+        on_hand, per_day = facts["on_hand"], facts["units_per_day"]
+        name, severity = snapshot.names().get(sku, sku), self._event.severity
+        out = on_hand is not None and on_hand <= 0 < per_day
+        if out and severity is Severity.INFO:
+            severity = Severity.WARNING
+        stock = "how many are on hand is not known" if on_hand is None else f"{on_hand:,.0f} left"
+        cover = ""
+        if on_hand and per_day > 0:
+            cover = f", enough for {count(round(on_hand / per_day), 'day')}"
+        at_risk = facts["revenue_per_day"] / 24
+        return EventResponse(
+            relevant=True,
+            assessment=f"{name} sells {per_day:.1f} a day: {stock}{cover}.",
+            severity=severity,
+            resource=f"sku:{sku}",
+            advice="Order it, or expedite what is on order." if out else "",
+            impact_per_hour=at_risk if out or self._is_trouble else None,
+            evidence=facts | {"snapshot_taken_at": snapshot.taken_at.isoformat()},
+        )
+
+    async def _supplier(self, name: str) -> EventResponse:
+        if all(supplier.name != name for supplier in self._business.suppliers):
+            return self._not_concerned(f"The business has no supplier {name!r}.")
+        snapshot = await self._snapshot("open_orders")
+        orders = snapshot.frames.get("open_orders") if snapshot else None
+        if orders is None:
+            told, waiting = f"What is on order from {name} is not known", {}
+        else:
+            lines = orders[orders["supplier"] == name]
+            waiting = {"open_lines": len(lines), "open_units": float(lines["units"].sum())}
+            told = (
+                f"{count(len(lines), 'order line')} of {waiting['open_units']:,.0f} units "
+                f"from {name} have not arrived"
+                if len(lines)
+                else f"Nothing is on order from {name}"
+            )
+        return EventResponse(
+            relevant=True,
+            assessment=f"{told}.",
+            severity=self._event.severity,
+            resource=f"supplier:{name}",
+            evidence=waiting,
+        )
+
+    async def _store(self, name: str) -> EventResponse:
+        if self._business.store is None or self._business.store.name != name:
+            return self._not_concerned(f"The business has no store {name!r}.")
+        snapshot = await self._snapshot()
+        told = "There is no earlier snapshot: without the store nothing can be said of the business"
+        age = None
+        if snapshot:
+            age = (self._now - snapshot.taken_at).total_seconds() / 3600
+            told = f"Without the store, figures rest on its snapshot of {age:.1f} hours ago"
+        return EventResponse(
+            relevant=True,
+            assessment=f"{told}.",
+            severity=self._event.severity,
+            resource=f"store:{name}",
+            evidence={"snapshot_age_hours": age},
+        )
+
+    @property
+    def _is_trouble(self) -> bool:
+        return self._event.severity.rank >= Severity.WARNING.rank
+
+    def _not_concerned(self, why: str) -> EventResponse:
+        return EventResponse.not_concerned(self._event, why)
+
+    def _money(self, amount: float) -> str:
+        return f"{amount:,.{0 if amount >= 100 else 2}f} {self._business.currency}"
+
+    async def _snapshot(self, *frames: str) -> Snapshot | None:
+        """The newest kept snapshot of the store, with no more frames than are asked for."""
+        store = self._business.store
+        return await self._ledger.latest_snapshot(store.name, only=frames) if store else None
+
+
+def sku_facts(snapshot: Snapshot, sku: str, now: datetime) -> dict[str, Any] | None:
+    """One SKU's stock, and its net sales per calendar day over the last four weeks.
+
+    Returns:
+        ``on_hand`` (None when unknown), ``units_per_day``, ``revenue_per_day``; None when the
+        snapshot does not know the SKU.
+    """
+    rows = {
+        name: frame[frame["sku"] == sku]
+        for name, frame in snapshot.frames.items()
+        if "sku" in frame.columns
+    }
+    if all(frame.empty for frame in rows.values()):
+        return None
+    stock, sales = rows.get("stock"), rows.get("sales", pd.DataFrame())
+    units = revenue = 0.0
+    if not sales.empty:
+        today = local_day(now, snapshot.timezone)
+        recent = since(completed(sales, today), today - timedelta(days=SALES_DAYS))
+        units = float((recent["units"] - recent["returned"]).sum()) / SALES_DAYS
+        revenue = float(recent["revenue"].sum()) / SALES_DAYS
+    known = stock is not None and not stock.empty
+    return {
+        "on_hand": float(stock["on_hand"].iloc[0]) if stock is not None and known else None,
+        "units_per_day": units,
+        "revenue_per_day": revenue,
+    }
+
+
+def _revenue_per_hour(snapshot: Snapshot | None, now: datetime) -> float | None:
+    """What the shop usually takes per hour of the calendar; None when nobody knows."""
+    if snapshot is None:
+        return None
+    try:
+        return TradingHistory.of(snapshot, now).typical_revenue_per_day / 24
+    except DataError:  # no order yet: then nothing is known, which is no failure of the event
+        return None
+
+
+async def _earlier(event: SystemEvent, ledger: Ledger, now: datetime) -> int:
+    """How many other events of this type and subject came within RECURRENCE before now."""
+    calls = await ledger.calls(
+        agent="data-intelligence",
+        action="process_event",
+        since=now - RECURRENCE,
+        limit=_MOST_EVENTS,
+    )
+    events = [call.payload.get("event", {}) for call in calls]
+    same = {
+        each.get("id")
+        for each in events
+        if (each.get("type"), each.get("subject", "")) == (event.type, event.subject)
+    }
+    return len(same - {event.id, None})

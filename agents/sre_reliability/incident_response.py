@@ -1,0 +1,116 @@
+"""First response to an event: how the thing is now, and which safe remedy may be tried."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from agents.capability import action
+from agents.sre_reliability.system_monitoring import host
+from agents.sre_reliability.system_monitoring.services import check_service
+from blocks.business import Business
+from blocks.ledger import Ledger
+from blocks.ledger.records import RunRecord
+from blocks.messages import Outcome, Severity, SystemEvent
+from blocks.responses import EventResponse, read_event, subject_of
+from blocks.settings import get_settings
+
+PLATFORM = frozenset({"host", "pool", "queue", "worker", "flow", "ledger", "prefect"})
+"""Kinds of subject that are about what we ourselves run on."""
+
+
+@action(timeout=30, retries=1)
+async def respond_to_event(
+    event: dict[str, Any], business: Business, ledger: Ledger, now: datetime
+) -> EventResponse:
+    """Look at the service, run or platform an event is about, and propose what may be tried.
+
+    A service is probed; a restart is proposed when it is ill and can be restarted. Anything that
+    is neither a service, a run nor part of the platform does not concern reliability.
+
+    Args:
+        event: A SystemEvent as JSON.
+        business: Whose services are probed.
+        ledger: Knows the runs.
+        now: The instant of the look.
+
+    Raises:
+        InvalidMessage: ``event`` is no event.
+        ConfigurationError: An address of the service is unusable.
+        LedgerUnavailable: The ledger cannot be read.
+    """
+    happened = read_event(event)
+    kind, name = subject_of(happened)
+    if kind == "service":
+        return await _about_service(happened, name, business, now)
+    if kind == "run":
+        return _about_run(happened, name, await ledger.run(name))
+    if kind in PLATFORM or (not kind and happened.type.startswith("prefect.")):
+        return await _about_platform(happened, ledger)
+    return EventResponse.not_concerned(
+        happened, f"{happened.subject or 'It'} is no service, no run and no part of the platform."
+    )
+
+
+async def _about_service(
+    event: SystemEvent, name: str, business: Business, now: datetime
+) -> EventResponse:
+    service = next((s for s in business.services if s.name == name), None)
+    if service is None:
+        return EventResponse.not_concerned(event, f"No service {name!r} is configured.")
+    health, findings = await check_service(service, now)
+    evidence = health.model_dump(mode="json", exclude={"name", "metrics"})
+    if not findings:
+        return EventResponse(
+            relevant=True,
+            assessment=f"{name} answers well now, in {health.latency_ms or 0:.0f} ms.",
+            severity=Severity.INFO,
+            resource=event.subject,
+            advice="Nothing to do unless it comes again.",
+            evidence=evidence,
+        )
+    (finding,) = findings
+    return EventResponse(
+        relevant=True,
+        assessment=f"{finding.title}.",
+        severity=finding.severity,
+        resource=finding.resource,
+        proposals=[finding.remedy] if finding.remedy else [],
+        advice=finding.advice,
+        evidence=evidence,
+    )
+
+
+def _about_run(event: SystemEvent, name: str, run: RunRecord | None) -> EventResponse:
+    if run is None:
+        return EventResponse.not_concerned(event, f"The ledger knows no run {name!r}.")
+    ended = f"ended as {run.outcome}" if run.outcome else "has not ended"
+    failed = run.outcome is Outcome.FAILED
+    return EventResponse(
+        relevant=True,
+        assessment=f"The run of {run.workflow} from {run.started_at:%Y-%m-%d %H:%M} UTC {ended}.",
+        severity=max(event.severity, Severity.WARNING, key=lambda s: s.rank)
+        if failed
+        else event.severity,
+        resource=event.subject,
+        advice="Read its report, then its log in Prefect." if failed else "",
+        evidence=run.model_dump(mode="json"),
+    )
+
+
+async def _about_platform(event: SystemEvent, ledger: Ledger) -> EventResponse:
+    folder = ledger.path.parent if ledger.path else get_settings().state_dir
+    seen = await asyncio.to_thread(host.read_host, folder)
+    findings = host.judge_host(seen)
+    told = "; ".join(finding.title for finding in findings)
+    return EventResponse(
+        relevant=True,
+        assessment=f"{told}." if told else "The machine has CPU, memory and disk to spare.",
+        severity=max(
+            (event.severity, *(finding.severity for finding in findings)), key=lambda s: s.rank
+        ),
+        resource=event.subject or "host:local",
+        advice=" ".join(finding.advice for finding in findings),
+        evidence=seen.model_dump(mode="json"),
+    )

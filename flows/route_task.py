@@ -1,0 +1,198 @@
+"""One task of any type that the decision matrix knows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from prefect import flow
+from pydantic import Field
+
+from agents.calls import check_signature
+from blocks.errors import RequestError
+from blocks.ledger.records import ReceiptKind
+from blocks.ledger.tasks import TaskRecord, TaskStatus
+from blocks.messages import utc_now
+from blocks.policy import Plan, Role
+from blocks.priorities import urgency
+from blocks.severity import Severity
+from flows.orchestrator import Orchestrator, conclude, findings_of, workflow_run
+from flows.recovery import carry_out
+from flows.reports import Report, Section, Table
+from flows.routing import params_for, plan_for
+from flows.triage import rank
+
+_HEADLINES = {
+    TaskStatus.DONE: "{task} is done.",
+    TaskStatus.DEGRADED: "{task} is done in a degraded way.",
+    TaskStatus.STOPPED: "{task} was stopped.",
+    TaskStatus.FAILED: "{task} failed.",
+    TaskStatus.AWAITING_APPROVAL: "{task} failed, and a person is asked what to do.",
+}
+
+
+@flow(
+    name="route-task",
+    description=(
+        "Has the agents that the decision matrix names do a task: the primary does it, the others "
+        "prepare, watch, check or explain it; when the primary fails, another takes over, and in "
+        "the end a person is asked."
+    ),
+    timeout_seconds=3600,
+)
+async def route_task(
+    task_type: str = "",
+    params: dict[str, Any] | None = None,
+    severity: Severity | None = None,
+    impact_per_hour: Annotated[float | None, Field(ge=0, le=1e12)] = None,
+    resource: Annotated[str, Field(max_length=500)] = "",
+    deadline_minutes: Annotated[float | None, Field(gt=0, le=525_600)] = None,
+    need_key: Annotated[str | None, Field(min_length=1, max_length=200)] = None,
+    task_id: str | None = None,
+) -> Report:
+    """Route a task, and see it through.
+
+    Args:
+        task_type: What is to be done, for instance inventory_sync; ./orchestrator policy lists all.
+        params: What the task is about, for instance {"connection": "acme"} for api_failure.
+        severity: How bad it is; the task type's own when empty.
+        impact_per_hour: Money at risk per hour; raises the priority.
+        resource: The thing concerned as type:name, for instance supplier:acme.
+        deadline_minutes: After so long the result is of no use; raises the priority as it nears.
+        need_key: Of all tasks with one need key, a single one is carried out.
+        task_id: Go on with a task that was accepted before; everything else is then ignored.
+
+    Raises:
+        NoAgentAvailable: No agent is there for the task type; names the near misses.
+        InvalidMessage: The primary takes no such parameters.
+        PolicyError: ``task-taken``: another run carries this task out.
+        NoBusinessConfigured: There is nothing to look after yet.
+        LedgerError: What was done could not be recorded.
+    """
+    async with workflow_run("route-task") as team:
+        if task_id is None:
+            deadline = deadline_minutes and utc_now() + timedelta(minutes=deadline_minutes)
+            task = await accept(
+                team,
+                task_type,
+                params or {},
+                severity=severity,
+                impact_per_hour=impact_per_hour,
+                resource=resource,
+                deadline=deadline or None,
+                need_key=need_key,
+            )
+            task_id = task.id
+        task = await carry_out(team, task_id)
+        report = await team.report(
+            f"Task {task.task_type}",
+            _headline(task),
+            sections=[_section(task)],
+            findings=rank(findings_of(team.replies)),
+            replies=team.replies,
+        )
+    return conclude(report)
+
+
+async def accept(
+    team: Orchestrator,
+    task_type: str,
+    params: dict[str, Any],
+    *,
+    severity: Severity | None = None,
+    impact_per_hour: float | None = None,
+    resource: str = "",
+    deadline: datetime | None = None,
+    need_key: str | None = None,
+) -> TaskRecord:
+    """Route a task and keep it in the ledger, before anything is done about it.
+
+    Returns:
+        The task; an earlier one when its need key is known.
+
+    Raises:
+        NoAgentAvailable, InvalidMessage, LedgerError: As for the flow.
+    """
+    if not task_type:
+        raise RequestError("No task type is given.", hint="For instance task_type=inventory_sync.")
+    plan = plan_for(team.policy, task_type)
+    _check_params(team, plan, params)
+    now = utc_now()
+    urgent = urgency(
+        severity or plan.severity,
+        now,
+        impact_per_hour=impact_per_hour,
+        deadline=deadline,
+        rules=team.policy.priorities,
+    )
+    task = TaskRecord(
+        need_key=need_key,
+        task_type=task_type,
+        params=params,
+        resource=resource,
+        priority=urgent.priority,
+        requested_by=team.run.id,
+        requested_at=now,
+        deadline=deadline,
+        policy_version=team.policy.version,
+    )
+    kept = await team.ledger.tasks.accept(task)
+    if kept.id == task.id:
+        _record_route(team, task, plan, severity or plan.severity, impact_per_hour, urgent.reasons)
+    return kept
+
+
+def _check_params(team: Orchestrator, plan: Plan, params: dict[str, Any]) -> None:
+    play = plan.roles[Role.PRIMARY]
+    spec = team.toolbox.registry.action(play.agent, play.action)
+    check_signature(spec, params_for(spec, Role.PRIMARY, params))
+
+
+def _record_route(
+    team: Orchestrator,
+    task: TaskRecord,
+    plan: Plan,
+    severity: Severity,
+    impact_per_hour: float | None,
+    reasons: tuple[str, ...],
+) -> None:
+    roles = {role.value: f"{play.agent}.{play.action}" for role, play in plan.roles.items()}
+    team.receipt(
+        ReceiptKind.ROUTE,
+        task.id,
+        inputs={
+            "task_type": task.task_type,
+            "params": task.params,
+            "resource": task.resource,
+            "severity": severity.value,
+            "impact_per_hour": impact_per_hour,
+            "deadline": task.deadline and task.deadline.isoformat(),
+            "at": task.requested_at.isoformat(),
+        },
+        decision={"roles": roles, "priority": task.priority.name.lower()},
+        why=f"The matrix gives {task.task_type} to {roles['primary']}; "
+        f"its priority is {task.priority.name.lower()} ({', '.join(reasons) or 'nothing urgent'}).",
+    )
+
+
+def _headline(task: TaskRecord) -> str:
+    said = _HEADLINES[task.status].format(task=task.task_type)
+    result = (task.result or {}).get("result")
+    summary = result.get("summary", "") if isinstance(result, dict) else ""
+    cause = f" Cause: {task.error.what}" if task.error else ""
+    return f"{said} {summary}{cause}".strip()
+
+
+def _section(task: TaskRecord) -> Section:
+    told = task.result or {}
+    doubts = " ".join(told.get("doubts", ()))
+    return Section(
+        title="How it was done",
+        text=f"Task {task.id}. {doubts}".strip(),
+        tables=[
+            Table(
+                columns=["Role", "Who", "What came of it"],
+                rows=[[step["role"], step["who"], step["came"]] for step in told.get("steps", ())],
+            )
+        ],
+    )

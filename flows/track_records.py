@@ -1,0 +1,95 @@
+"""What is known of each agent instance: how its recent attempts went, old ones counting less."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import attrgetter
+
+from blocks.ledger import Ledger
+from blocks.ledger.records import PastAttempt
+from blocks.messages import Outcome
+
+WINDOW = timedelta(hours=24)
+HALF_LIFE = timedelta(hours=2)
+"""An attempt of so long ago counts half: what failed this morning is given another chance."""
+HALF_COUNT = 35
+"""So does one that so many followed at the same instance: under load, a death shows at once
+(``benchmarks.balance``)."""
+MILLISECOND = timedelta(milliseconds=1)
+ATTEMPTS = 400
+"""The newest attempts that are looked at."""
+FRESH = 5.0
+"""Seconds for which a process takes what it read to be current."""
+
+
+@dataclass(frozen=True)
+class TrackRecord:
+    """How an instance's attempts went, each weighted by its age.
+
+    Attributes:
+        successes, failures: Attempts of all its actions.
+        mean_ms: Mean duration of its attempts at one action; None when there are none.
+        timed: How many the mean is of.
+    """
+
+    successes: float = 0.0
+    failures: float = 0.0
+    mean_ms: float | None = None
+    timed: float = 0.0
+
+
+NEW = TrackRecord()
+"""An instance of which nothing is known."""
+
+
+def track_records(
+    attempts: Iterable[PastAttempt], action: str, now: datetime
+) -> dict[str, TrackRecord]:
+    """The record of each instance, as it matters for one action.
+
+    What was called off says nothing of who was called, and counts as neither.
+
+    Args:
+        attempts: Finished attempts, in any order.
+        action: The durations of this action are compared.
+        now: The instant from which ages are counted.
+    """
+    sums: dict[str, list[float]] = {}
+    followers: Counter[str] = Counter()
+    for attempt in sorted(attempts, key=attrgetter("finished_at"), reverse=True):
+        if attempt.called_off:
+            continue
+        age = max(0.0, (now - attempt.finished_at) / HALF_LIFE)
+        weight = 0.5 ** (age + followers[attempt.instance] / HALF_COUNT)
+        followers[attempt.instance] += 1
+        total = sums.setdefault(attempt.instance, [0.0, 0.0, 0.0, 0.0])
+        total[attempt.outcome is Outcome.FAILED] += weight
+        if attempt.action == action and attempt.outcome is not Outcome.FAILED:
+            total[2] += (
+                weight * (attempt.finished_at - attempt.started_at) / timedelta(seconds=0.001)
+            )
+            total[3] += weight
+    return {
+        instance: TrackRecord(good, bad, spent / timed if timed else None, timed)
+        for instance, (good, bad, spent, timed) in sums.items()
+    }
+
+
+_read: dict[str, tuple[float, list[PastAttempt]]] = {}
+
+
+async def known_records(ledger: Ledger, action: str, now: datetime) -> Mapping[str, TrackRecord]:
+    """The track records in the ledger, read anew every few seconds.
+
+    Raises:
+        LedgerUnavailable: The ledger cannot be read.
+    """
+    read_at, attempts = _read.get(ledger.where, (0.0, []))
+    if not read_at or time.monotonic() - read_at > FRESH:
+        attempts = await ledger.past_attempts(now - WINDOW, ATTEMPTS)
+        _read[ledger.where] = (time.monotonic(), attempts)
+    return track_records(attempts, action, now)
