@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.claim_rules import ClaimRules
-from blocks.ledger import Claim, ReceiptKind
+from blocks.ledger import Claim
 from blocks.messages import Priority
-from flows.arbitration import CRISIS_RANK, Decision, Request, decide, rank, receipt
+from flows.arbitration import CRISIS_RANK, Decision, Request, account_of, decide, rank
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULES = ClaimRules()
@@ -124,24 +124,20 @@ def test_the_rules_name_the_crises() -> None:
     assert rank("flood", LOW, rules) > rank("crisis-management", CRITICAL, rules) == CRITICAL
 
 
-def test_a_receipt_says_what_was_known_what_was_decided_and_why() -> None:
+def test_the_account_says_what_was_known_what_was_decided_and_why() -> None:
     asked = request(priority=HIGH)
-    kept = receipt(decide(held(acting=True), asked, NOON, RULES), asked, "run", NOON)
-    assert (kept.kind, kept.subject, kept.run_id) == (ReceiptKind.ARBITRATE, CHECKOUT, "run")
-    assert kept.body["inputs"]["claim"]["holder"] == "other"
-    assert kept.body["inputs"]["request"]["priority"] == 3
-    assert kept.body["decision"]["verdict"] == "ask-to-yield"
-    assert kept.body["decision"]["claim"]["wanted_by"] == "me"
-    assert kept.body["why"].startswith("holder-acting: Its holder has a lower priority")
-    assert kept.body["candidates"] == [
-        {"name": "me", "won": False},
-        {"name": "other", "won": True},
-    ]
+    account = account_of(decide(held(acting=True), asked, NOON, RULES), asked)
+    assert account["inputs"]["claim"]["holder"] == "other"
+    assert account["inputs"]["request"]["priority"] == 3
+    assert account["decision"]["verdict"] == "ask-to-yield"
+    assert account["decision"]["claim"]["wanted_by"] == "me"
+    assert account["why"].startswith("holder-acting: Its holder has a lower priority")
+    assert account["candidates"] == [{"name": "me", "won": False}, {"name": "other", "won": True}]
 
 
-def test_a_receipt_of_a_free_resource_has_one_candidate() -> None:
-    kept = receipt(decide(NEVER, request(), NOON, RULES), request(), "run", NOON)
-    assert kept.body["candidates"] == [{"name": "me", "won": True}]
+def test_of_a_free_resource_there_is_one_candidate() -> None:
+    account = account_of(decide(NEVER, request(), NOON, RULES), request())
+    assert account["candidates"] == [{"name": "me", "won": True}]
 
 
 # Laws, over any history of requests, stretches of acting, releases and crashes.
