@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     worker_limit: int = Field(
         default=4, ge=1, description="Runs at once in a work pool without a limit of its own."
     )
+    notify: str = Field(
+        default="",
+        description="Prefect notification blocks that are told when a person is needed, "
+        "for instance slack-webhook/ops,custom-webhook/pager.",
+    )
 
     @field_validator("timezone")
     @classmethod

@@ -194,17 +194,13 @@ async def _queues(client: PrefectClient, pool: str) -> dict[str, WorkQueue]:
 
 async def _save_variables(client: PrefectClient, settings: Settings) -> None:
     """What ``prefect.yaml`` refers to, so that plain ``prefect deploy --all`` finds it too."""
-    from prefect.client.schemas.actions import VariableCreate, VariableUpdate
+    from blocks.prefect_api.calls import save_variable
 
     for name, value in {
         "orchestrator_home": str(PROJECT_ROOT),
         "orchestrator_timezone": settings.timezone,
     }.items():
-        existing = await client.read_variable_by_name(name)
-        if existing is None:
-            await client.create_variable(VariableCreate(name=name, value=value))
-        elif existing.value != value:
-            await client.update_variable(VariableUpdate(name=name, value=value))
+        await save_variable(client, name, value)
 
 
 async def _save_blocks(settings: Settings) -> list[str]:

@@ -16,6 +16,7 @@ from blocks.errors import LedgerError
 from blocks.ledger import queries, rows, schema
 from blocks.ledger.access import Access
 from blocks.ledger.approvals import Approvals
+from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
 from blocks.ledger.leases import Leases
 from blocks.ledger.policies import Policies
@@ -50,6 +51,7 @@ class Ledger:
     Attributes:
         tasks: What was routed, and how it stands.
         leases: Slots of agent instances that are in use.
+        claims: Who may act on a resource.
         policies: The policies that decisions were made under.
         approvals: Questions to a person, and their answers.
         receipts: What was decided and why, chained and signed.
@@ -65,6 +67,7 @@ class Ledger:
         access = self._access = Access(database, self._writer)
         self.tasks = Tasks(access)
         self.leases = Leases(access)
+        self.claims = Claims(access)
         self.policies = Policies(access)
         self.approvals = Approvals(access)
         self.receipts = Receipts(access, seal)
@@ -157,11 +160,17 @@ class Ledger:
         statement = rows.replacing(self._dialect, REPORTS).values(rows.report_row(report))
         await self._access.write(lambda connection: connection.execute(statement))
 
-    async def intend(self, remediation: RemediationRecord) -> bool:
+    async def intend(
+        self, remediation: RemediationRecord, *, fence: tuple[str, int] | None = None
+    ) -> bool:
         """Writes down a remediation before it acts.
 
+        Args:
+            remediation: What is about to be done.
+            fence: Resource and token of the claim that it is done under, held at ``started_at``.
+
         Returns:
-            False when its ``need_key`` is taken: somebody else acts, or did.
+            False when its ``need_key`` is taken (somebody else acts, or did), or its claim lost.
         """
         statement = (
             rows.insert(self._dialect, REMEDIATIONS)
@@ -176,6 +185,8 @@ class Ledger:
             # When the connection breaks in the middle of a commit, nobody knows whether it took
             # place: the second try then finds the key taken, by us.
             nonlocal inserted
+            if fence and not holds(connection, *fence, now=remediation.started_at):
+                return False
             if connection.scalar(statement):
                 inserted = True
                 return True

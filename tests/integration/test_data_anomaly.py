@@ -70,6 +70,9 @@ async def test_what_the_store_cannot_confirm_is_not_valid(matrix_shop: MatrixSho
     assert (
         await verify_against_source(business, NOW, {"day": "2026-03-01", "metrics": figures})
     ).valid  # less than a thousandth away
+    assert (
+        await verify_against_source(business, NOW, {"day": "2026-02-01", "metrics": figures})
+    ).valid
     future = await verify_against_source(business, NOW, {"day": "2026-03-09", "metrics": figures})
     assert not future.valid
     assert "no sales on 2026-03-09" in future.reason

@@ -6,16 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
-from prefect.variables import Variable
 
 from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.ledger import TaskRecord, TaskStatus
 from blocks.messages import utc_now
 from blocks.settings import PROJECT_ROOT
-from flows.policy import VARIABLE, forget_policy, write_changes
-from tests.integration.workflows.bench import MATRIX, Bench
+from tests.integration.workflows.bench import Bench
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -72,22 +71,13 @@ def run(bench: Bench, task_id: str, failing: str, point: str = "", dies: str = "
     ).returncode
 
 
-@pytest.fixture
-async def bench(prefect_server, ledger, tmp_path):
-    bench = Bench(tmp_path)
-    await write_changes({"task_types": MATRIX}, bench.registry)
-    yield bench
-    await Variable.aunset(VARIABLE)
-    forget_policy()
-
-
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_task_survives_the_death_of_its_run(bench, ledger, point):
     task = await ledger.tasks.accept(TaskRecord(task_type="covered", requested_at=utc_now()))
     assert run(bench, task.id, POINTS[point], point) == -signal.SIGKILL
     assert not (await ledger.tasks.get(task.id)).status.is_final
 
-    assert task.id in {t.id for t in await ledger.tasks.abandoned(utc_now())}
+    assert task.id in {t.id for t in await ledger.tasks.abandoned(utc_now() + timedelta(seconds=1))}
     assert run(bench, task.id, POINTS[point]) == 0
     settled = await ledger.tasks.get(task.id)
     assert bench.done == POINTS[point].split() + ["estimate"] * (POINTS[point] == "work")
