@@ -232,6 +232,26 @@ def verify(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def replay(
+    policy: Annotated[
+        Path, typer.Option("--policy", metavar="FILE", help="Changes of the policy, TOML or JSON.")
+    ],
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="7d, 12h, 30m, or an ISO 8601 date.")
+    ] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """Decide again what was decided, under another policy, and show what would have been different.
+
+    Reads the ledger and touches nothing.
+    """
+    from deployments.replaying import print_replay, run_replay
+
+    told = _run(run_replay(policy, since), as_json)
+    _print_json(told.model_dump(mode="json")) if as_json else print_replay(told, out)
+
+
+@app.command()
 def env() -> None:
     """Print the variables for plain prefect commands: eval "$(./orchestrator env)"."""
     import shlex
