@@ -7,15 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
+from agents.registry import registry
 from blocks.errors import RequestError
 from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord, RunRecord
 from blocks.ledger.approvals import ApprovalRecord
 from blocks.ledger.coordination_tables import OUTCOMES, SITUATIONS
+from blocks.ledger.tables import METADATA
 from blocks.ledger.tasks import TaskRecord
 from blocks.ledger.traces import TraceKind
 from blocks.messages import AgentMessage, AgentReply, ErrorInfo
+from blocks.policy import Policy
+from deployments.replaying import replay_ledger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -146,3 +150,26 @@ async def test_what_cannot_be_found_is_said(
         await ledger.traces.find(wanted)
     assert what in told.value.what
     assert hint in told.value.hint
+
+
+async def test_asking_touches_nothing(ledger: Ledger, ledger_url: str) -> None:
+    """Neither what explains, nor what verifies, nor what replays."""
+    await a_task(ledger)
+
+    def content() -> dict[str, list[str]]:
+        engine = create_engine(ledger_url)
+        with engine.connect() as connection:
+            rows = {
+                name: sorted(map(repr, connection.execute(select(table)).all()))
+                for name, table in METADATA.tables.items()
+            }
+        engine.dispose()
+        return rows
+
+    before = content()
+    assert len(before["receipts"]) == 4
+    await ledger.traces.find("task-0001")
+    assert (await ledger.receipts.verify()).sound
+    told = await replay_ledger(ledger, Policy(), registry(), NOON)
+    assert told.skipped == {"its receipt does not hold what it rested on": 2}
+    assert content() == before
