@@ -237,6 +237,63 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def explain(
+    of: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Of a receipt, task, message, run, situation or approval; six characters do.",
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what was decided about something: from what, by which policy, why, and what came of it.
+
+    Exit code 2 when the id names nothing, or more than one thing.
+    """
+    from deployments.explaining import print_explanation, read_explanation
+
+    told = _run(read_explanation(of), as_json)
+    _print_json(told.model_dump(mode="json")) if as_json else print_explanation(told, out)
+
+
+@app.command()
+def verify(as_json: AsJson = False) -> None:
+    """Check that no record of a decision was changed, removed, added or cut off.
+
+    Exit code 1 when one was.
+    """
+    from deployments.explaining import print_verification, run_verification
+
+    found = _run(run_verification(None if as_json else err), as_json)
+    if as_json:
+        _print_json({"sound": found.sound, **found.model_dump(mode="json")})
+    else:
+        print_verification(found, out)
+    raise typer.Exit(0 if found.sound else 1)
+
+
+@app.command()
+def replay(
+    policy: Annotated[
+        Path, typer.Option("--policy", metavar="FILE", help="Changes of the policy, TOML or JSON.")
+    ],
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="7d, 12h, 30m, or an ISO 8601 date.")
+    ] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """Decide again what was decided, under another policy, and show what would have been different.
+
+    Reads the ledger and touches nothing.
+    """
+    from deployments.replaying import print_replay, run_replay
+
+    told = _run(run_replay(policy, since), as_json)
+    _print_json(told.model_dump(mode="json")) if as_json else print_replay(told, out)
+
+
+@app.command()
 def env() -> None:
     """Print the variables for plain prefect commands: eval "$(./orchestrator env)"."""
     import shlex

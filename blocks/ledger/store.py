@@ -33,6 +33,7 @@ from blocks.ledger.records import (
 from blocks.ledger.seal import Seal
 from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
 from blocks.ledger.tasks import Tasks
+from blocks.ledger.traces import Traces
 from blocks.ledger.writer import GroupWriter
 from blocks.settings import get_settings
 
@@ -55,6 +56,7 @@ class Ledger:
         policies: The policies that decisions were made under.
         approvals: Questions to a person, and their answers.
         receipts: What was decided and why, chained and signed.
+        traces: All that is known about one id.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -72,6 +74,7 @@ class Ledger:
         self.policies = Policies(access)
         self.approvals = Approvals(access)
         self.receipts = Receipts(access, seal)
+        self.traces = Traces(access)
 
     @classmethod
     def open(
