@@ -19,6 +19,7 @@ from blocks.ledger.access import Access
 from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
+from blocks.ledger.inbox import Inbox
 from blocks.ledger.leases import Leases
 from blocks.ledger.policies import Policies
 from blocks.ledger.receipts import Receipts
@@ -57,6 +58,7 @@ class Ledger:
         approvals: Questions to a person, and their answers.
         receipts: What was decided and why, chained and signed.
         traces: All that is known about one id.
+        inbox: Events, and the situations that they make up.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -75,6 +77,7 @@ class Ledger:
         self.approvals = Approvals(access)
         self.receipts = Receipts(access, seal)
         self.traces = Traces(access)
+        self.inbox = Inbox(access)
 
     @classmethod
     def open(
