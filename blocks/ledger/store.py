@@ -16,7 +16,9 @@ from blocks.errors import LedgerError
 from blocks.ledger import queries, rows, schema
 from blocks.ledger.access import Access
 from blocks.ledger.database import Database, connect
+from blocks.ledger.dead_letters import DeadLetters
 from blocks.ledger.leases import Leases
+from blocks.ledger.mailbox import Mailbox
 from blocks.ledger.policies import Policies
 from blocks.ledger.records import (
     AgentActivity,
@@ -46,6 +48,8 @@ class Ledger:
         tasks: What was routed, and how it stands.
         leases: Slots of agent instances that are in use.
         policies: The policies that decisions were made under.
+        mailbox: Messages from outside, each taken in once.
+        dead_letters: What could not be delivered as it came.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -58,6 +62,8 @@ class Ledger:
         self.tasks = Tasks(access)
         self.leases = Leases(access)
         self.policies = Policies(access)
+        self.mailbox = Mailbox(access)
+        self.dead_letters = DeadLetters(access)
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True, patience: float = 10.0) -> Ledger:
