@@ -55,6 +55,7 @@ class Envelope:
 
     Attributes:
         message_id: Its id, where it has to be known beforehand; else a new one.
+        sent_at: When it was sent, where that was before now.
         run_id: The workflow run that it belongs to.
         task_id: The task that it belongs to.
         sender: Who asks.
@@ -64,6 +65,7 @@ class Envelope:
     """
 
     message_id: str | None = None
+    sent_at: datetime | None = None
     run_id: str | None = None
     task_id: str | None = None
     sender: str = ORCHESTRATOR
@@ -103,7 +105,11 @@ def address(spec: ActionSpec, envelope: Envelope, params: dict[str, Any]) -> Age
         InvalidMessage: The parameters do not fit the action's signature.
     """
     check_signature(spec, params)
-    chosen = {"id": envelope.message_id, "priority": envelope.priority}
+    chosen = {
+        "id": envelope.message_id,
+        "timestamp": envelope.sent_at,
+        "priority": envelope.priority,
+    }
     return AgentMessage(
         sender=envelope.sender,
         recipient=spec.agent,

@@ -13,6 +13,9 @@ from blocks.services import MonitoredService
 from blocks.stores import StoreDatabase
 
 Kind = Literal["store", "supplier", "service"]
+STORE_BUDGET_MS = 1000.0
+"""A store has no budget of its own; a trivial query, connecting included, takes no longer."""
+
 Block: TypeAlias = StoreDatabase | SupplierConnection | MonitoredService
 
 
@@ -28,6 +31,13 @@ class Connection:
     def resource(self) -> str:
         """``kind:name``, as findings and events name it."""
         return f"{self.kind}:{self.name}"
+
+    @property
+    def budget_ms(self) -> float:
+        """What an answer may take, in ms."""
+        if isinstance(self.block, StoreDatabase):
+            return STORE_BUDGET_MS
+        return self.block.latency_budget_ms
 
 
 def connections_of(business: Business) -> list[Connection]:

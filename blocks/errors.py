@@ -17,6 +17,8 @@
     │   └── LedgerSchemaError   half-migrated, or written by a newer version
     ├── NoAgentAvailable        nobody can do it, or everybody is busy         (retryable if busy)
     ├── PolicyError             allowed by nobody, or not now; carries the rule's name
+    │   └── ResourceBusy        another workflow has the claim of a resource
+    │       └── Yielded         it was ours, and a higher priority took it
     ├── ConfigurationError      a setting, block or file is missing or wrong
     │   └── NoBusinessConfigured
     ├── StackError              a process of the embedded stack cannot start, or is not there
@@ -144,6 +146,28 @@ class PolicyError(OrchestratorError):
     def __init__(self, reason: str, what: str, *, hint: str = "") -> None:
         super().__init__(what, hint=hint)
         self.reason = reason
+
+
+class ResourceBusy(PolicyError):
+    """Another workflow has the claim of a resource, or is next in line.
+
+    Args:
+        reason: The rule's name, for instance ``resource-busy``.
+        what: What was wanted, and who has it.
+        holder: Who has it, and for what; None when nobody has it any more.
+        hint: When it comes free.
+    """
+
+    def __init__(self, reason: str, what: str, *, holder: str | None, hint: str = "") -> None:
+        super().__init__(reason, what, hint=hint)
+        self.holder = holder
+
+
+class Yielded(ResourceBusy):
+    """A claim was given up at a safe point, and did not come back in time."""
+
+    def __init__(self, what: str, *, holder: str | None, hint: str = "") -> None:
+        super().__init__("yielded", what, holder=holder, hint=hint)
 
 
 class ConfigurationError(OrchestratorError):

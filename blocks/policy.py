@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from blocks.claim_rules import ClaimRules
 from blocks.event_rules import EventRules
 from blocks.messages import Name, TaskType
 from blocks.priorities import PriorityRules
@@ -119,6 +120,7 @@ class Policy(_Rules):
     priorities: PriorityRules = Field(default_factory=PriorityRules)
     recovery: RecoveryRules = Field(default_factory=RecoveryRules)
     events: EventRules = Field(default_factory=EventRules)
+    claims: ClaimRules = Field(default_factory=ClaimRules)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -7,10 +7,8 @@ Prefect's ephemeral server, on the same database as the stack, so that both show
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import secrets
 import socket
 import sys
 from contextlib import suppress
@@ -18,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blocks.errors import ConfigurationError
+from blocks.private_files import lasting_secret, write_private
 from blocks.settings import Settings, get_settings
 
 # Nothing that we start calls outside the machine, and results are never pickles.
@@ -151,32 +150,11 @@ def server_secrets(settings: Settings) -> dict[str, str]:
 
 
 def _encryption_key(state_dir: Path) -> str:
-    path = state_dir / "prefect-encryption.key"
     try:
         state_dir.joinpath("prefect").mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            draft = write_private(
-                path.with_name(f"{path.name}.{secrets.token_hex(4)}"),
-                base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            )
-            try:
-                os.link(draft, path)  # fails when another process was first; then theirs counts
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return path.read_text().strip()
+        return lasting_secret(state_dir / "prefect-encryption.key")
     except OSError as error:
         raise ConfigurationError(
             f"The state folder {state_dir} cannot be written: {error.strerror}.",
             hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write.",
         ) from None
-
-
-def write_private(path: Path, text: str) -> Path:
-    """Write a file that only this user may read, replacing it in one step."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    draft.replace(path)
-    return path

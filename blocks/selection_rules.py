@@ -14,25 +14,25 @@ class SelectionRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     expertise: float = Field(
-        default=2.0,
+        default=4.0,
         ge=0,
         le=10,
         description="Weight of how well suited the agent is to this kind of task.",
     )
     success: float = Field(
-        default=2.0,
+        default=4.0,
         ge=0,
         le=10,
         description="Weight of the chance that the instance succeeds, judged by recent attempts.",
     )
     latency: float = Field(
-        default=1.0,
+        default=2.0,
         ge=0,
         le=10,
         description="Weight of how fast the instance is beside the others.",
     )
     workload: float = Field(
-        default=1.0,
+        default=3.0,
         ge=0,
         le=10,
         description="Weight of how much of the instance's capacity is free.",

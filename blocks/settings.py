@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blocks.errors import ConfigurationError
@@ -42,7 +44,19 @@ class Settings(BaseSettings):
     prefect_database_url: SecretStr | None = Field(
         default=None, description="Prefect's own database; SQLite in state_dir if empty."
     )
-    worker_limit: int = Field(default=4, ge=1, description="Runs that one worker runs at once.")
+    receipt_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Signs receipts, for machines that share a ledger; else a file in state_dir.",
+    )
+    worker_limit: int = Field(
+        default=4, ge=1, description="Runs at once in a work pool without a limit of its own."
+    )
+    notify: str = Field(
+        default="",
+        description="Prefect notification blocks that are told when a person is needed, "
+        "for instance slack-webhook/ops,custom-webhook/pager.",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -78,7 +92,13 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         faults = "; ".join(
-            f"ORCHESTRATOR_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}"
+            f"ORCHESTRATOR_{str(e['loc'][0]).upper()}={_shown(e)}: {e['msg']}"
             for e in error.errors()
         )
         raise ConfigurationError(f"Bad settings: {faults}.") from None
+
+
+def _shown(fault: ErrorDetails) -> str:
+    """The value at fault, unless it is a secret."""
+    kind = Settings.model_fields[str(fault["loc"][0])].annotation
+    return "***" if SecretStr in get_args(kind) else repr(fault["input"])

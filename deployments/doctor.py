@@ -173,12 +173,11 @@ async def _workers(settings: Settings) -> str:
     from deployments.registration import read_work_pools
 
     pools = [pool.name for pool in read_work_pools().work_pools]
-    start = "; ".join(f"prefect worker start --pool {pool}" for pool in pools)
     online = await _ask_prefect(lambda client: _online(client, pools))
     if missing := [pool for pool in pools if pool not in online]:
         raise StackError(
             f"No worker polls {', '.join(missing)}, so nothing runs there by schedule or UI.",
-            hint=f"./orchestrator up, or: {start}",
+            hint=f"./orchestrator up, or: python -m deployments.worker {' '.join(missing)}",
         )
     return f"online for {', '.join(pools)}"
 

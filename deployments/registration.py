@@ -23,18 +23,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.objects import WorkQueue
 
 PREFECT_FILE = PROJECT_ROOT / "prefect.yaml"
 
 
 class WorkPool(BaseModel):
-    """One work pool of ``prefect.yaml``: queue name to priority, 1 goes first."""
+    """One work pool of ``prefect.yaml``.
+
+    Attributes:
+        name: Its name.
+        type: What its runs are; ours are processes.
+        description: For the UI.
+        worker_limit: Runs that its worker runs at once; None for ``settings.worker_limit``.
+        queues: Queue name to priority, 1 goes first.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
     type: str = "process"
     description: str = ""
+    worker_limit: PositiveInt | None = None
     queues: dict[str, PositiveInt] = Field(default_factory=dict)
 
 
@@ -166,28 +176,31 @@ async def save_pool(client: PrefectClient, pool: WorkPool) -> None:
             f"The work pool {pool.name!r} exists with type {existing.type!r}, not {pool.type!r}.",
             hint=f"Delete it (prefect work-pool delete {pool.name}) or rename it in prefect.yaml.",
         )
+    queues = await _queues(client, pool.name)
     # Ascending, because giving a queue a priority pushes the queues at or behind it back by one.
     for name, priority in sorted(pool.queues.items(), key=lambda queue: queue[1]):
-        queues = {q.name: q for q in await client.read_work_queues(work_pool_name=pool.name)}
         if name not in queues:
             await client.create_work_queue(name, work_pool_name=pool.name, priority=priority)
         elif queues[name].priority != priority:
             await client.update_work_queue(queues[name].id, priority=priority)
+        else:
+            continue
+        queues = await _queues(client, pool.name)
+
+
+async def _queues(client: PrefectClient, pool: str) -> dict[str, WorkQueue]:
+    return {queue.name: queue for queue in await client.read_work_queues(work_pool_name=pool)}
 
 
 async def _save_variables(client: PrefectClient, settings: Settings) -> None:
     """What ``prefect.yaml`` refers to, so that plain ``prefect deploy --all`` finds it too."""
-    from prefect.client.schemas.actions import VariableCreate, VariableUpdate
+    from blocks.prefect_api.calls import save_variable
 
     for name, value in {
         "orchestrator_home": str(PROJECT_ROOT),
         "orchestrator_timezone": settings.timezone,
     }.items():
-        existing = await client.read_variable_by_name(name)
-        if existing is None:
-            await client.create_variable(VariableCreate(name=name, value=value))
-        elif existing.value != value:
-            await client.update_variable(VariableUpdate(name=name, value=value))
+        await save_variable(client, name, value)
 
 
 async def _save_blocks(settings: Settings) -> list[str]:

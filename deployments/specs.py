@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from blocks.prefect_env import common_environment, server_secrets
 from blocks.settings import Settings
 from deployments.processes import ProcessSpec
 
 SERVER = "prefect-server"
+WORKER = "worker"
 
 
 def prefect_url(settings: Settings) -> str:
@@ -66,20 +67,16 @@ def server_spec(settings: Settings) -> ProcessSpec:
     )
 
 
-def worker_spec(settings: Settings, pool: str) -> ProcessSpec:
-    """A worker for one pool; one per pool, since priorities order the runs of one poll."""
+def worker_spec(pools: Sequence[str]) -> ProcessSpec:
+    """The process with a worker for each pool; one each, since priorities order one poll's runs."""
     environment = {
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
         "PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1",
     }
     return ProcessSpec(
-        name=f"worker-{pool}",
-        argv=(
-            *(sys.executable, "-m", "prefect", "worker", "start"),
-            *("--pool", pool, "--type", "process", "--name", f"worker-{pool}"),
-            *("--limit", str(settings.worker_limit), "--install-policy", "never"),
-        ),
+        name=WORKER,
+        argv=(sys.executable, "-m", "deployments.worker", *pools),
         env=_unset(environment),
     )
 

@@ -6,10 +6,10 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from blocks.errors import (
@@ -36,6 +36,11 @@ from deployments.registration import (
 )
 from deployments.restart import serve_restarts
 from deployments.specs import prefect_url, server_spec, stack_environment, worker_spec
+from deployments.together import together
+from deployments.worker import worker_name
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
 
 
 class Stack:
@@ -71,19 +76,14 @@ class Stack:
             OrchestratorError: Something cannot start; says what and why.
         """
         os.environ.update(stack_environment(self.settings))
-        await _together(
+        await together(
             self._start_server(),
             # Importing the flows takes almost as long as the server's start; the two overlap.
             asyncio.to_thread(check_entrypoints, self._file),
             asyncio.to_thread(self._check_ledger),
         )
         await self._announce()
-        pools = await self._prepare_pools()
-        registration, sample, *_ = await _together(
-            self._register(),
-            self._start_sample_if_needed(),
-            *(self._start_worker(pool) for pool in pools),
-        )
+        registration, sample = await together(self._serve_pools(), self._start_sample_if_needed())
         if sample is not None:
             # Not beside the registration: both make the block types that a new server lacks.
             await self._save_sample(sample)
@@ -130,6 +130,12 @@ class Stack:
 
         Ledger.open(self.settings.effective_ledger_url).close()
 
+    async def _serve_pools(self) -> Registration:
+        pools = await self._prepare_pools()
+        registration, _ = await together(self._register(), self._start_worker(pools))
+        assert isinstance(registration, Registration)
+        return registration
+
     async def _prepare_pools(self) -> list[str]:
         """Workers need their pool, without the runs of an earlier stack."""
         from prefect import get_client
@@ -145,26 +151,26 @@ class Stack:
                 self.progress.say(f"{count} runs of an earlier stack were settled.")
         return names
 
-    async def _start_worker(self, pool: str) -> None:
+    async def _start_worker(self, pools: Sequence[str]) -> None:
         from httpx import HTTPError
         from prefect import get_client
-        from prefect.exceptions import ObjectNotFound
 
-        spec = worker_spec(self.settings, pool)
+        spec = worker_spec(pools)
 
         async def polls() -> bool:
             # Also asked long after this function, whenever the worker was started again: hence a
             # client of its own each time, and the server may just be starting again, too.
+            started = time.time() - self.supervisor.age(spec.name)
             try:
                 async with get_client() as client:
-                    workers = await client.read_workers_for_work_pool(pool)
-            except (HTTPError, ObjectNotFound):
+                    for pool in pools:
+                        if not await _polled(client, pool, since=started):
+                            return False
+            except HTTPError:
                 return False
-            started = time.time() - self.supervisor.age(spec.name)
-            beats = [w.last_heartbeat_time for w in workers if w.name == spec.name]
-            return any(beat is not None and beat.timestamp() > started for beat in beats)
+            return True
 
-        with self.progress.step(f"Worker for {pool}"):
+        with self.progress.step(f"Worker for {', '.join(pools)}"):
             await self.supervisor.start(spec, keep_alive=True, ready=polls)
 
     async def _register(self) -> Registration:
@@ -196,7 +202,7 @@ class Stack:
                 "ORCHESTRATOR_SAMPLE_PORT",
             )
         # They are not kept alive: bringing a failed service back is the agents' work.
-        await _together(*(self.supervisor.start(spec, keep_alive=False) for spec in specs))
+        await together(*(self.supervisor.start(spec, keep_alive=False) for spec in specs))
         return sample.business_file
 
     async def _forget_sample(self) -> None:
@@ -221,15 +227,16 @@ class Stack:
         ).announce(self.settings.state_dir)
 
 
-async def _together(*work: Coroutine[Any, Any, Any] | Awaitable[Any]) -> list[Any]:
-    """Do things at once; the first failure ends the others and is raised as itself."""
-    tasks = [asyncio.ensure_future(each) for each in work]
+async def _polled(client: PrefectClient, pool: str, *, since: float) -> bool:
+    """Whether the worker of a pool has reported since a time (seconds of the epoch)."""
+    from prefect.exceptions import ObjectNotFound
+
     try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        workers = await client.read_workers_for_work_pool(pool)
+    except ObjectNotFound:
+        return False
+    beats = [w.last_heartbeat_time for w in workers if w.name == worker_name(pool)]
+    return any(beat is not None and beat.timestamp() > since for beat in beats)
 
 
 async def _is_configured(settings: Settings) -> bool:

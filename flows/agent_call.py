@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from pydantic import TypeAdapter
 
 from agents.calls import Envelope
 from agents.tasks import ask
-from blocks.messages import MessageType, Priority
 from flows.orchestrator import workflow_run
 
 
@@ -35,13 +35,6 @@ async def agent_call(
         UnknownAction: There is no such action in this installation.
         InvalidMessage: The parameters do not fit it.
     """
-    priority = envelope.get("priority")
-    sent = Envelope(
-        **{
-            **envelope,
-            "type": MessageType(envelope["type"]),
-            "priority": None if priority is None else Priority(priority),
-        }
-    )
+    sent = TypeAdapter(Envelope).validate_python(envelope)
     async with workflow_run("agent-call") as team:
         team.replies.append(await ask(team.toolbox, agent, action, sent, **params))

@@ -69,7 +69,12 @@ async def dispatch(
         LedgerError: The ledger cannot be read or written.
     """
     spec = team.toolbox.registry.action(agent, action)
-    envelope = replace(envelope, message_id=envelope.message_id or new_id(), run_id=team.run.id)
+    envelope = replace(
+        envelope,
+        message_id=envelope.message_id or new_id(),
+        sent_at=utc_now(),
+        run_id=team.run.id,
+    )
     message = address(spec, envelope, params)
     able, unable = _able(team, spec, params, avoid)
     choice = await _take_slot(team, spec, able, message.id)

@@ -173,6 +173,7 @@ class Orchestrator:
             replies: Whose results say what they lack.
             remediations: What was done about the findings.
         """
+        business = self.toolbox.business
         report = Report(
             workflow=self.run.workflow,
             title=title,
@@ -181,8 +182,8 @@ class Orchestrator:
             finished_at=utc_now(),
             outcome=self.outcome,
             headline=headline,
-            currency=self.business.currency,
-            timezone=self.business.timezone,
+            currency=business.currency if business else "",
+            timezone=business.timezone if business else "UTC",
             sections=list(sections),
             findings=list(findings),
             remediations=list(remediations),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from pydantic import ValidationError
 
 from agents.registry import Registry
@@ -17,6 +19,7 @@ from blocks.errors import ConfigurationError, OrchestratorError, SourceUnavailab
 from blocks.ledger import Ledger
 from blocks.messages import utc_now
 from blocks.policy import Policy
+from blocks.prefect_api.calls import save_variable
 from flows.routing import check_policy
 
 VARIABLE = "orchestrator_policy"
@@ -89,8 +92,7 @@ def read_policy(changes: Any, team: Registry) -> Policy:
             f"The policy cannot be read: {faults(error)}.",
             hint="./orchestrator policy shows the one in force.",
         ) from None
-    if changes:  # that the default can be played is the business of a test
-        check_policy(policy, team)
+    check_policy(policy, team)
     return policy
 
 
@@ -100,14 +102,8 @@ async def read_changes() -> Any:
     Raises:
         SourceUnavailable: The Prefect API does not answer.
     """
-    try:
-        async with get_client() as client:
-            variable = await client.read_variable_by_name(VARIABLE)
-    except (httpx.HTTPError, ValueError) as error:
-        raise SourceUnavailable(
-            f"The Prefect API does not answer as it should ({type(error).__name__}).",
-            hint="Start the stack with ./orchestrator up, or check PREFECT_API_URL.",
-        ) from None
+    async with _prefect() as client:
+        variable = await client.read_variable_by_name(VARIABLE)
     return variable.value if variable is not None else {}
 
 
@@ -118,15 +114,23 @@ async def write_changes(changes: dict[str, Any], team: Registry) -> Policy:
         ConfigurationError: They cannot.
         SourceUnavailable: The Prefect API does not answer.
     """
-    from prefect.variables import Variable
-
     policy = read_policy(changes, team)
-    try:
-        await Variable.aset(VARIABLE, changes, overwrite=True)
-    except (httpx.HTTPError, ValueError) as error:
-        raise SourceUnavailable(f"The Prefect API did not take the policy: {error}") from None
+    async with _prefect() as client:
+        await save_variable(client, VARIABLE, changes)
     forget_policy()
     return policy
+
+
+@asynccontextmanager
+async def _prefect() -> AsyncIterator[PrefectClient]:
+    try:
+        async with get_client() as client:
+            yield client
+    except (httpx.HTTPError, ValueError) as error:
+        raise SourceUnavailable(
+            f"The Prefect API does not answer as it should ({type(error).__name__}).",
+            hint="Start the stack with ./orchestrator up, or check PREFECT_API_URL.",
+        ) from None
 
 
 async def _last_used(ledger: Ledger, team: Registry) -> Policy:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from agents.sre_reliability.automation import HISTORY, Reason, reason_not_to_act
+from agents.sre_reliability.automation import HISTORY, IN_PROGRESS, Reason, reason_not_to_act
+from blocks.errors import ResourceBusy
 from blocks.findings import Finding, Remedy
 from blocks.ledger.records import RemediationRecord, RemediationStatus
 from blocks.messages import utc_now
+from flows.claims import Held, claim, purpose_of
 from flows.orchestrator import Orchestrator
 from flows.reports import RemediationLine
 
@@ -40,7 +42,23 @@ async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[Rem
 
 
 async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> RemediationLine:
-    # The key before the history: who acts between the two has taken the key by then.
+    priority, purpose = finding.severity.priority, finding.fingerprint
+    try:
+        # Nobody waits here: what another has just done to the resource must show its effect first.
+        async with (
+            claim(team, finding.resource, priority=priority, purpose=purpose) as held,
+            held.acting(IN_PROGRESS),
+        ):
+            return await _mend_under(held, team, finding, remedy)
+    except ResourceBusy as busy:
+        is_same = purpose_of(busy.holder) == finding.fingerprint
+        reason = Reason.DUPLICATE_IN_PROGRESS if is_same else Reason.RESOURCE_BUSY
+        return _line(finding, remedy, None, f"{reason}: {busy.what}")
+
+
+async def _mend_under(
+    held: Held, team: Orchestrator, finding: Finding, remedy: Remedy
+) -> RemediationLine:
     earlier = await team.ledger.remediations(resource=finding.resource)
     now = utc_now()
     if reason := await _reason_not_to_act(team, finding, now):
@@ -48,7 +66,7 @@ async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> Remedia
 
     intent = RemediationRecord(
         run_id=team.run.id,
-        # Runs that decide at the same moment know the same latest remediation of the resource,
+        # Runs that know the same latest remediation of the resource decide the same thing,
         # whatever they found wrong with it: one wins.
         need_key=f"{finding.resource} after {earlier[0].id if earlier else 'none'}",
         finding=finding.fingerprint,
@@ -57,7 +75,7 @@ async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> Remedia
         started_at=now,
         before=finding.evidence,
     )
-    if not await team.ledger.intend(intent):
+    if not await team.ledger.intend(intent, fence=(held.resource, held.token)):
         reason = await _reason_not_to_act(team, finding, utc_now()) or Reason.RESOURCE_BUSY
         return _line(finding, remedy, None, f"{reason}: {reason.explanation}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agents.calls import Envelope, Reply, answer
 from agents.registry import ActionSpec
@@ -94,7 +94,7 @@ async def _start(
             "agent": spec.agent,
             "action": spec.name,
             "params": params,
-            "envelope": {**vars(envelope), "type": envelope.type.value},
+            "envelope": TypeAdapter(Envelope).dump_python(envelope, mode="json"),
         },
         # However often the run is asked for, one comes.
         idempotency_key=str(envelope.message_id),

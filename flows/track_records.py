@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from blocks.ledger import Ledger
 from blocks.ledger.records import PastAttempt
@@ -14,6 +16,9 @@ from blocks.messages import Outcome
 WINDOW = timedelta(hours=24)
 HALF_LIFE = timedelta(hours=2)
 """An attempt of so long ago counts half: what failed this morning is given another chance."""
+HALF_COUNT = 35
+"""So does one that so many followed at the same instance: under load, a death shows at once
+(``benchmarks.balance``)."""
 MILLISECOND = timedelta(milliseconds=1)
 ATTEMPTS = 400
 """The newest attempts that are looked at."""
@@ -54,10 +59,13 @@ def track_records(
         now: The instant from which ages are counted.
     """
     sums: dict[str, list[float]] = {}
-    for attempt in attempts:
+    followers: Counter[str] = Counter()
+    for attempt in sorted(attempts, key=attrgetter("finished_at"), reverse=True):
         if attempt.called_off:
             continue
-        weight = 0.5 ** max(0.0, (now - attempt.finished_at) / HALF_LIFE)
+        age = max(0.0, (now - attempt.finished_at) / HALF_LIFE)
+        weight = 0.5 ** (age + followers[attempt.instance] / HALF_COUNT)
+        followers[attempt.instance] += 1
         total = sums.setdefault(attempt.instance, [0.0, 0.0, 0.0, 0.0])
         total[attempt.outcome is Outcome.FAILED] += weight
         if attempt.action == action and attempt.outcome is not Outcome.FAILED:

@@ -56,7 +56,7 @@ async def handle_event(event: dict[str, Any], business: Business, now: datetime)
             advice=worst.advice,
             evidence=evidence | worst.evidence,
         )
-    well = seen.ok and not seen.detail  # a service says there what is wrong with it
+    well = seen.ok and seen.healthy is not False
     in_time = "" if seen.latency_ms is None else f" in {seen.latency_ms:.0f} ms"
     return EventResponse(
         relevant=True,

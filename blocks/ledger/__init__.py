@@ -1,5 +1,6 @@
 """The ledger: the one record of runs, calls, remediations, reports and snapshots."""
 
+from blocks.ledger.claims import Claim
 from blocks.ledger.records import (
     AgentActivity,
     AttemptRecord,
@@ -18,6 +19,7 @@ __all__ = [
     "AgentActivity",
     "AttemptRecord",
     "CallRecord",
+    "Claim",
     "Ledger",
     "ReceiptKind",
     "ReceiptRecord",

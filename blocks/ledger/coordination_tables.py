@@ -102,6 +102,14 @@ APPROVALS = Table(
 )
 """One row per question to a person: asked, answered or expired, and then applied once."""
 
+# Every few seconds somebody asks what there is to expire or to apply: almost always nothing.
+Index(
+    "ix_approvals_unapplied",
+    APPROVALS.c.expires_at,
+    sqlite_where=APPROVALS.c.applied_at.is_(None),
+    postgresql_where=APPROVALS.c.applied_at.is_(None),
+)
+
 EVENTS = Table(
     "events",
     METADATA,

@@ -44,8 +44,12 @@ def past_attempts(since: datetime, limit: int) -> Select[Any]:
     """Finished attempts that started at ``since`` or later with their action, newest first."""
     return (
         select(
+            ATTEMPTS.c.message_id,
+            ATTEMPTS.c.attempt,
+            ATTEMPTS.c.agent,
             func.coalesce(func.nullif(ATTEMPTS.c.instance, ""), ATTEMPTS.c.agent).label("instance"),
             MESSAGES.c.action,
+            MESSAGES.c.sent_at,
             ATTEMPTS.c.started_at,
             ATTEMPTS.c.finished_at,
             ATTEMPTS.c.outcome,

@@ -46,10 +46,14 @@ class AttemptRecord(_Record):
 
 
 class PastAttempt(_Record):
-    """One finished attempt, as it matters for choosing an instance."""
+    """One finished attempt with the call that it belongs to."""
 
+    message_id: str
+    attempt: int
+    agent: str
     instance: str
     action: str
+    sent_at: AwareDatetime
     started_at: AwareDatetime
     finished_at: AwareDatetime
     outcome: Outcome

@@ -9,24 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Executable, RowMapping, Table, bindparam, delete
+from sqlalchemy import Connection, Executable, RowMapping, Table, bindparam, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from blocks.ledger import tables
 from blocks.ledger.coordination_tables import LEASES
+from blocks.ledger.receipts import appending, receipt_row
 from blocks.ledger.records import (
     AttemptRecord,
     CallRecord,
     PastAttempt,
+    ReceiptRecord,
     RemediationRecord,
     ReportRecord,
     RunRecord,
 )
+from blocks.ledger.seal import Seal
 from blocks.ledger.values import finite, to_json
 from blocks.ledger.writer import Entry, WriteRows
 from blocks.messages import CALLED_OFF, AgentMessage, AgentReply
 
-Recordable = AgentMessage | AgentReply | AttemptRecord | RunRecord
+Recordable = AgentMessage | AgentReply | AttemptRecord | RunRecord | ReceiptRecord
 
 
 def entry(record: Recordable) -> Entry:
@@ -39,6 +42,8 @@ def entry(record: Recordable) -> Entry:
         return Entry("attempts", dict(record) | {"error": _optional_json(record.error)})
     if isinstance(record, RunRecord):
         return Entry("runs", dict(record))
+    if isinstance(record, ReceiptRecord):
+        return Entry("receipts", receipt_row(record))
     raise TypeError(f"The ledger records no {type(record).__name__}.")
 
 
@@ -111,11 +116,12 @@ def _optional_json(value: object) -> str | None:
     return None if value is None else to_json(value)
 
 
-def writes(dialect: str) -> Mapping[str, WriteRows]:
+def writes(dialect: str, seal: Seal) -> Mapping[str, WriteRows]:
     """How an entry is written, per table, so that repeating it or changing the order is harmless.
 
     Messages and replies do not change: the first stands. Runs and attempts start open and then
-    finish, and a finished row stays as it is, however late its start comes in.
+    finish, and a finished row stays as it is, however late its start comes in. Receipts come last:
+    they hold the lock of their chain until the commit.
     """
     return {
         "runs": _executing(_unless_finished(dialect, tables.RUNS)),
@@ -123,11 +129,15 @@ def writes(dialect: str) -> Mapping[str, WriteRows]:
         "attempts": _executing(_unless_finished(dialect, tables.ATTEMPTS)),
         "replies": _executing(insert(dialect, tables.REPLIES).on_conflict_do_nothing()),
         "released leases": _executing(delete(LEASES).where(LEASES.c.id == bindparam("lease_id"))),
+        "receipts": appending(seal),
     }
 
 
 def _executing(statement: Executable) -> WriteRows:
-    return lambda connection, rows: connection.execute(statement, rows)
+    def write(connection: Connection, rows: list[dict[str, Any]]) -> None:
+        connection.execute(statement, rows)
+
+    return write
 
 
 def insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:

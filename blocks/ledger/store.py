@@ -15,11 +15,14 @@ from sqlalchemy import Connection, select, update
 from blocks.errors import LedgerError
 from blocks.ledger import queries, rows, schema
 from blocks.ledger.access import Access
+from blocks.ledger.approvals import Approvals
+from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
 from blocks.ledger.dead_letters import DeadLetters
 from blocks.ledger.leases import Leases
 from blocks.ledger.mailbox import Mailbox
 from blocks.ledger.policies import Policies
+from blocks.ledger.receipts import Receipts
 from blocks.ledger.records import (
     AgentActivity,
     CallRecord,
@@ -28,9 +31,11 @@ from blocks.ledger.records import (
     ReportRecord,
     RunRecord,
 )
+from blocks.ledger.seal import Seal
 from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
 from blocks.ledger.tasks import Tasks
 from blocks.ledger.writer import GroupWriter
+from blocks.settings import get_settings
 
 if TYPE_CHECKING:  # pandas is imported where snapshots are used
     from blocks.frames import Snapshot
@@ -39,40 +44,49 @@ if TYPE_CHECKING:  # pandas is imported where snapshots are used
 class Ledger:
     """The record of every run, call, remediation, report and snapshot.
 
-    Messages, replies, attempts and runs are queued by ``record`` and committed together; after
-    ``flush`` they are durable. Everything else is durable when its method returns. One object
+    Messages, replies, attempts, runs and receipts are queued by ``record`` and committed together;
+    after ``flush`` they are durable. Everything else is durable when its method returns. One object
     serves all threads and event loops of the process that opened it, and several processes may
     share one database. Reads see what is committed.
 
     Attributes:
         tasks: What was routed, and how it stands.
         leases: Slots of agent instances that are in use.
+        claims: Who may act on a resource.
         policies: The policies that decisions were made under.
         mailbox: Messages from outside, each taken in once.
         dead_letters: What could not be delivered as it came.
+        approvals: Questions to a person, and their answers.
+        receipts: What was decided and why, chained and signed.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
 
-    def __init__(self, database: Database, patience: float) -> None:
+    def __init__(self, database: Database, patience: float, seal: Seal) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
-        self._writer = GroupWriter(database, rows.writes(self._dialect), patience)
+        self._writer = GroupWriter(database, rows.writes(self._dialect, seal), patience)
         access = self._access = Access(database, self._writer)
         self.tasks = Tasks(access)
         self.leases = Leases(access)
+        self.claims = Claims(access)
         self.policies = Policies(access)
         self.mailbox = Mailbox(access)
         self.dead_letters = DeadLetters(access)
+        self.approvals = Approvals(access)
+        self.receipts = Receipts(access, seal)
 
     @classmethod
-    def open(cls, url: str, *, migrate: bool = True, patience: float = 10.0) -> Ledger:
+    def open(
+        cls, url: str, *, migrate: bool = True, patience: float = 10.0, seal: Seal | None = None
+    ) -> Ledger:
         """Opens the ledger, after bringing its schema up to date.
 
         Args:
             url: SQLAlchemy URL of a SQLite file or a PostgreSQL database.
             migrate: Whether to create and migrate the schema; else it must be up to date.
             patience: Seconds for which anything is tried while the database is locked or gone.
+            seal: What receipts are signed and anchored with; that of the settings when None.
 
         Raises:
             ConfigurationError: The URL names nothing that a ledger can live in.
@@ -85,7 +99,7 @@ class Ledger:
         except BaseException:
             database.engine.dispose()
             raise
-        return cls(database, patience)
+        return cls(database, patience, seal or Seal.of(database.where, get_settings()))
 
     def close(self) -> None:
         """Writes what is queued and lets go of the database.
@@ -149,11 +163,17 @@ class Ledger:
         statement = rows.replacing(self._dialect, REPORTS).values(rows.report_row(report))
         await self._access.write(lambda connection: connection.execute(statement))
 
-    async def intend(self, remediation: RemediationRecord) -> bool:
+    async def intend(
+        self, remediation: RemediationRecord, *, fence: tuple[str, int] | None = None
+    ) -> bool:
         """Writes down a remediation before it acts.
 
+        Args:
+            remediation: What is about to be done.
+            fence: Resource and token of the claim that it is done under, held at ``started_at``.
+
         Returns:
-            False when its ``need_key`` is taken: somebody else acts, or did.
+            False when its ``need_key`` is taken (somebody else acts, or did), or its claim lost.
         """
         statement = (
             rows.insert(self._dialect, REMEDIATIONS)
@@ -168,6 +188,8 @@ class Ledger:
             # When the connection breaks in the middle of a commit, nobody knows whether it took
             # place: the second try then finds the key taken, by us.
             nonlocal inserted
+            if fence and not holds(connection, *fence, now=remediation.started_at):
+                return False
             if connection.scalar(statement):
                 inserted = True
                 return True
@@ -234,10 +256,14 @@ class Ledger:
         found = await self._access.rows(select(RUNS).where(RUNS.c.id == run_id))
         return RunRecord(**found[0]) if found else None
 
-    async def runs(self, *, workflow: str | None = None, limit: int = 20) -> list[RunRecord]:
-        """Runs, newest first."""
-        found = await self._access.rows(queries.newest(RUNS.c.started_at, limit, workflow=workflow))
-        return [RunRecord(**row) for row in found]
+    async def runs(
+        self, *, workflow: str | None = None, since: datetime | None = None, limit: int = 20
+    ) -> list[RunRecord]:
+        """Runs that started at ``since`` or later, newest first."""
+        query = queries.newest(RUNS.c.started_at, limit, workflow=workflow)
+        if since is not None:
+            query = query.where(RUNS.c.started_at >= since)
+        return [RunRecord(**row) for row in await self._access.rows(query)]
 
     async def calls(
         self,

@@ -27,8 +27,11 @@ _PAUSE = 5.0  # seconds between tries while the database is gone and nobody wait
 
 T = TypeVar("T")
 
-WriteRows = Callable[[Connection, list[dict[str, Any]]], object]
-"""Writes rows of one table; repeating it with the same rows changes nothing."""
+WriteRows = Callable[[Connection, list[dict[str, Any]]], Callable[[], object] | None]
+"""Writes rows of one table; repeating it with the same rows changes nothing.
+
+What it returns is called once they are committed; it must not fail.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,7 @@ class GroupWriter:
 
     Args:
         database: Where to.
-        writes: How the rows of each table are written.
+        writes: How the rows of each table are written, in the order in which they are.
         patience: Seconds that a write is tried again while the database is locked or gone.
     """
 
@@ -206,10 +209,16 @@ class GroupWriter:
         while True:
             try:
                 with self._database.writing.begin() as connection:
-                    for table, batch in rows.items():
-                        self._writes[table](connection, batch)
+                    # Always in the same order, so that no two processes wait for each other.
+                    afterwards = [
+                        self._writes[table](connection, rows[table])
+                        for table in sorted(rows, key=list(self._writes).index)
+                    ]
                     jobs = [item for item in group if isinstance(item, Job)]
-                    return [(job, job.write(connection)) for job in jobs]
+                    results = [(job, job.write(connection)) for job in jobs]
+                for act in filter(None, afterwards):
+                    act()
+                return results
             except Exception as error:
                 if _refuses_values(error) or time.monotonic() + delay > deadline:
                     raise

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterId,
@@ -110,6 +111,15 @@ async def last_heartbeats(client: PrefectClient, runs: list[FlowRun]) -> dict[UU
     """When each run was last heard of; runs that never were are absent."""
     beats = await asyncio.gather(*(_last_heartbeat(client, run) for run in runs))
     return {run.id: beat for run, beat in zip(runs, beats, strict=True) if beat}
+
+
+async def save_variable(client: PrefectClient, name: str, value: Any) -> None:
+    """Give a variable a value; one that has it already is left alone."""
+    existing = await client.read_variable_by_name(name)
+    if existing is None:
+        await client.create_variable(VariableCreate(name=name, value=value))
+    elif existing.value != value:
+        await client.update_variable(VariableUpdate(name=name, value=value))
 
 
 def run_info(run: FlowRun, flows: dict[UUID, str], beat: datetime | None = None) -> RunInfo:

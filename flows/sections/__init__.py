@@ -9,6 +9,7 @@ from flows.sections.business import (
     trade_headline,
 )
 from flows.sections.operations import connections, connections_headline, proposals, systems
+from flows.sections.status import status_headline, system_status
 
 __all__ = [
     "analysis",
@@ -17,7 +18,9 @@ __all__ = [
     "data_quality",
     "forecast",
     "proposals",
+    "status_headline",
     "stock",
+    "system_status",
     "systems",
     "trade",
     "trade_headline",

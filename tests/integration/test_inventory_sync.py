@@ -89,9 +89,14 @@ async def test_a_watch_says_stop_when_the_time_is_over(
     matrix_shop: MatrixShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "LOOK_EVERY", 0.01)
-    verdict = await watch_run(matrix_shop.ledger, "inventory_sync", "unknown", limit_s=0.05)
-    assert verdict.stop
-    assert "has not been done within 0.05 s" in verdict.summary
+    ledger = matrix_shop.ledger
+    asked = AgentMessage(recipient="integration-specialist", action="sync_stock")
+    ledger.record(asked)
+    await ledger.flush()
+    for message_id in (asked.id, "not-sent-yet"):
+        verdict = await watch_run(ledger, "inventory_sync", message_id, limit_s=0.05)
+        assert verdict.stop
+        assert "has not been done within 0.05 s" in verdict.summary
     for limit in (0, -1, 601, float("nan")):
         with pytest.raises(InvalidMessage, match="limit_s is"):
             await watch_run(matrix_shop.ledger, "inventory_sync", "unknown", limit_s=limit)

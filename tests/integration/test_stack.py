@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,7 @@ import pytest
 from blocks.prefect_env import RunningStack
 from blocks.settings import PROJECT_ROOT
 from deployments.main_job import WORKFLOWS
+from deployments.registration import read_work_pools
 from deployments.restart import restart
 from deployments.watchdog import marked
 from tests.integration.loopback import free_port, wait_until
@@ -107,6 +109,14 @@ def stack_id(place: Place) -> str:
     return str(json.loads(RunningStack.path(place.state_dir).read_text())["id"])
 
 
+def last_heartbeat(place: Place, pool: str) -> datetime:
+    """When the one worker of a pool last reported."""
+    url = f"http://127.0.0.1:{place.prefect_port}/api/work_pools/{pool}/workers/filter"
+    (worker,) = httpx.post(url, json={}, trust_env=False).json()
+    assert worker["name"] == f"worker-{pool}"
+    return datetime.fromisoformat(worker["last_heartbeat_time"])
+
+
 def test_sigterm_while_starting_leaves_no_process(place: Place) -> None:
     with place.up() as process:
         place.wait_for("✓ Prefect server", process)
@@ -127,14 +137,17 @@ def test_kill_9_while_working_leaves_no_process(place: Place) -> None:
         wait_until(lambda: any("prefect.engine" in p.cmdline() for p in marked(mark)), "a run")
         # The worker comes back, as often as it dies or somebody asks for it.
         for died in (1, 2):
-            (worker,) = (p for p in marked(mark) if "worker" in p.cmdline())
+            (worker,) = (p for p in marked(mark) if "deployments.worker" in p.cmdline())
+            killed_at = datetime.now(UTC)
             worker.kill()
 
             def is_back(times: int = died) -> bool:
-                return place.output.count("worker-operations is back") == times
+                return place.output.count("• worker is back") == times
 
             wait_until(is_back, "the worker's return", timeout=60)
-        asyncio.run(restart("worker-operations", place.state_dir))
+            for pool in read_work_pools().work_pools:
+                assert last_heartbeat(place, pool.name) > killed_at
+        asyncio.run(restart("worker", place.state_dir))
         process.kill()
     wait_until(lambda: marked(mark) == [], "all processes ended", timeout=30)
 

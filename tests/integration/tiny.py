@@ -1,7 +1,8 @@
-"""A workflow of the least size, for tests of how workflows are deployed and run."""
+"""Workflows of the least size, for tests of how workflows are deployed and run."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 from prefect import flow
@@ -11,3 +12,9 @@ from prefect import flow
 async def tiny(text: str = "well") -> None:
     """Say something, and from where."""
     print(f"{text} in {os.getcwd()}")
+
+
+@flow(name="endless")
+async def endless() -> None:
+    """Hold a slot until the run is ended."""
+    await asyncio.Event().wait()

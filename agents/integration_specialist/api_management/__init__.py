@@ -7,14 +7,26 @@ from datetime import datetime
 
 from agents.capability import action
 from agents.integration_specialist.api_management.connections import check
+from agents.integration_specialist.api_management.diagnosis import (
+    ConnectionDiagnosis,
+    diagnose_connection,
+)
+from agents.integration_specialist.api_management.performance_context import (
+    PerformanceContext,
+    context_of,
+)
 from agents.integration_specialist.api_management.report import ConnectionCheck, IntegrationReport
 from blocks.business import Business
-from blocks.connections import connections_of
+from blocks.connections import connections_of, find_connection
 
 __all__ = [
     "ConnectionCheck",
+    "ConnectionDiagnosis",
     "IntegrationReport",
+    "PerformanceContext",
     "check_integrations",
+    "diagnose_connection",
+    "prepare_performance_context",
     "validate_all_integrations",
 ]
 
@@ -45,6 +57,26 @@ async def validate_all_integrations(business: Business, now: datetime) -> Integr
         now: The instant of the check.
     """
     return await _check_all(business, now, deep=True)
+
+
+@action(timeout=_QUICK + 10, retries=1)
+async def prepare_performance_context(
+    business: Business, now: datetime, service: str | None = None
+) -> PerformanceContext:
+    """Measure latency and clock of every connection now, for whoever diagnoses slowness.
+
+    Args:
+        business: Whose connections.
+        now: The instant of the check.
+        service: The service that is said to be slow. All connections are measured all the same:
+            whether others are slow too is what the diagnosis wants to know.
+
+    Raises:
+        InvalidMessage: There is no such service.
+    """
+    if service is not None:
+        find_connection(business, f"service:{service}")
+    return context_of(await _check_all(business, now, deep=False), business, now)
 
 
 async def _check_all(business: Business, now: datetime, *, deep: bool) -> IntegrationReport:

@@ -155,6 +155,7 @@ async def check_service(service: MonitoredService, now: datetime, deep: bool) ->
         reached=reached,
         authenticated=None if probe.status is None else probe.status not in (401, 403),
         shape_ok=None if samples is None else bool(samples),
+        healthy=probe.healthy if reached else None,
         latency_ms=probe.latency_ms,
         clock_skew_s=probe.clock_skew_s,
         rows=None if samples is None else len(samples),

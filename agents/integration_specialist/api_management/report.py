@@ -19,6 +19,7 @@ class ConnectionCheck(BaseModel):
         reached: It answered.
         authenticated: It knows us.
         shape_ok: Its answer is what the connection promises.
+        healthy: It calls itself well; only services say so.
         latency_ms: Time to its complete answer.
         clock_skew_s: Its clock minus ours.
         rows: How many rows it gave.
@@ -30,6 +31,7 @@ class ConnectionCheck(BaseModel):
     reached: bool
     authenticated: bool | None = None
     shape_ok: bool | None = None
+    healthy: bool | None = None
     latency_ms: float | None = None
     clock_skew_s: float | None = None
     rows: int | None = None

@@ -5,5 +5,17 @@ from agents.integration_specialist.data_synchronization.stock import (
     StockSync,
     sync_stock,
 )
+from agents.integration_specialist.data_synchronization.verification import (
+    CheckedFigure,
+    Validation,
+    verify_against_source,
+)
 
-__all__ = ["StockChange", "StockSync", "sync_stock"]
+__all__ = [
+    "CheckedFigure",
+    "StockChange",
+    "StockSync",
+    "Validation",
+    "sync_stock",
+    "verify_against_source",
+]

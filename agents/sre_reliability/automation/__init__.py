@@ -4,13 +4,19 @@ A remedy checks first that it is still needed, says which change it predicts, ac
 whether the change came. A remedy that completed and changed nothing is ineffective.
 """
 
-from agents.sre_reliability.automation.policy import HISTORY, Reason, reason_not_to_act
+from agents.sre_reliability.automation.policy import (
+    HISTORY,
+    IN_PROGRESS,
+    Reason,
+    reason_not_to_act,
+)
 from agents.sre_reliability.automation.refetch import refetch_snapshot
 from agents.sre_reliability.automation.restart import restart_service
 from agents.sre_reliability.automation.result import RemediationResult
 
 __all__ = [
     "HISTORY",
+    "IN_PROGRESS",
     "Reason",
     "RemediationResult",
     "reason_not_to_act",

@@ -10,6 +10,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from agents.capability import action
 from agents.sre_reliability.performance_optimization import own_runs, services, stock
+from agents.sre_reliability.performance_optimization.diagnosis import (
+    PerformanceDiagnosis,
+    analyze_performance,
+)
 from agents.sre_reliability.performance_optimization.insights import Insights
 from agents.sre_reliability.performance_optimization.proposal import Proposal
 from blocks.business import Business
@@ -18,7 +22,14 @@ from blocks.ledger import Ledger
 from blocks.prefect_api import PrefectApi
 from blocks.settings import get_settings
 
-__all__ = ["Insights", "OptimizationPlan", "Proposal", "optimize"]
+__all__ = [
+    "Insights",
+    "OptimizationPlan",
+    "PerformanceDiagnosis",
+    "Proposal",
+    "analyze_performance",
+    "optimize",
+]
 
 WINDOW = timedelta(days=7)
 _CALLS = 500

@@ -23,6 +23,11 @@ from agents.sre_reliability.system_monitoring.assessment import (
     HostHealth,
     ServiceHealth,
 )
+from agents.sre_reliability.system_monitoring.endpoint import EndpointProbe, probe_endpoint
+from agents.sre_reliability.system_monitoring.screening import (
+    AnomalyScreening,
+    screen_anomaly,
+)
 from agents.sre_reliability.system_monitoring.watching import WatchVerdict, watch_run
 from blocks.business import Business
 from blocks.errors import OrchestratorError, SourceError
@@ -34,7 +39,9 @@ from blocks.services import MonitoredService
 from blocks.settings import get_settings
 
 __all__ = [
+    "AnomalyScreening",
     "DatabaseHealth",
+    "EndpointProbe",
     "HealthAssessment",
     "HostHealth",
     "ServiceHealth",
@@ -42,6 +49,8 @@ __all__ = [
     "assess_health",
     "collect_metrics",
     "comprehensive_health_check",
+    "probe_endpoint",
+    "screen_anomaly",
     "watch_run",
 ]
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from prefect import get_client
 
 from agents.sre_reliability.automation import refetch, restart
 from agents.tasks import _task_for
@@ -17,6 +18,8 @@ from blocks.settings import get_settings
 from deployments.sample.arrangement import shop_today
 from deployments.sample.store import fill_store
 from flows.orchestrator import shared_ledger
+from flows.policy import VARIABLE, forget_policy, write_changes
+from tests.integration.workflows.bench import MATRIX, Bench
 from tests.integration.workflows.shop import Shop, open_shop
 
 # The best sellers of the last months of a real shop.
@@ -78,3 +81,14 @@ async def shop(
             get_settings.cache_clear()
             yield shop
     get_settings.cache_clear()
+
+
+@pytest.fixture
+async def bench(prefect_server: str, ledger: Ledger, tmp_path: Path) -> AsyncIterator[Bench]:
+    """A small team that fails on purpose, and a policy that knows its tasks."""
+    bench = Bench(tmp_path)
+    await write_changes({"task_types": MATRIX}, bench.registry)
+    yield bench
+    async with get_client() as client:
+        await client.delete_variable_by_name(VARIABLE)
+    forget_policy()

@@ -45,3 +45,10 @@ def test_a_bad_value_is_named_with_its_variable(
     monkeypatch.setenv(f"ORCHESTRATOR_{name}", value)
     with pytest.raises(ConfigurationError, match=f"ORCHESTRATOR_{name}=.*{value}"):
         get_settings()
+
+
+def test_a_secret_that_is_refused_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_RECEIPT_KEY", "canary")
+    with pytest.raises(ConfigurationError, match=r"ORCHESTRATOR_RECEIPT_KEY=\*\*\*.*32") as told:
+        get_settings()
+    assert "canary" not in str(told.value)

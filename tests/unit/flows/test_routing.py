@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from agents.capability import action, policy_of
-from agents.registry import ActionSpec, AgentSpec, Registry
+from agents.registry import ActionSpec, AgentSpec, Registry, registry
 from blocks.errors import ConfigurationError, NoAgentAvailable
 from blocks.policy import Instance, Play, Policy, Role
 from flows.policy import read_policy
@@ -123,3 +123,9 @@ def test_the_primary_is_handed_everything_and_the_others_what_they_know():
     assert params_for(spec, Role.PRIMARY, given) == given
     assert params_for(spec, Role.SECONDARY, given) == {"what": "roof"}
     assert params_for(spec, Role.SECONDARY, {"now": "never"}) == {}
+
+
+def test_our_agents_can_play_the_default_matrix():
+    for plan in Policy().task_types.values():
+        for play in plan.roles.values():
+            registry().action(play.agent, play.action)

@@ -106,6 +106,13 @@ def upgrade() -> None:
         _instant("applied_at", nullable=True),
         _text("outcome", nullable=True),
     )
+    op.create_index(
+        "ix_approvals_unapplied",
+        "approvals",
+        ["expires_at"],
+        sqlite_where=sa.text("applied_at IS NULL"),
+        postgresql_where=sa.text("applied_at IS NULL"),
+    )
     op.create_table(
         "events",
         _text("source", primary_key=True),

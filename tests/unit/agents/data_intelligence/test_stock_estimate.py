@@ -72,6 +72,20 @@ def test_a_wild_seller_has_a_range_around_what_is_expected():
     assert seen.on_hand["a"] == pytest.approx(100 - 7 * 4, abs=6)
 
 
+def test_what_is_left_is_expected_over_all_courses_of_demand():
+    rng = np.random.default_rng(7)
+    sales = sales_of(HALF_A_YEAR, {"a": lambda _: float(rng.poisson(4)), "b": lambda _: 1})
+    snapshot = snapshot_of(sales, stock=[{"sku": "a", "on_hand": 28}, {"sku": "b", "on_hand": 9}])
+    later = NOW + timedelta(days=7)
+    model = demand_model(snapshot, NOW)
+    demand = demand_since(model, snapshot, later)
+    courses = np.maximum(demand.mean[0] + demand.scale[0] * demand.errors[demand.group[0]], 0)
+    courses *= demand.mean[0] / courses.mean()
+    left = np.maximum(28 - courses, 0).mean()
+    assert roll_forward(snapshot, later, ["a"]).on_hand["a"] == pytest.approx(left, abs=0.006)
+    assert left > max(28 - demand.mean[0], 0)  # demand may be less, but never leaves less than 0
+
+
 def test_over_whole_days_it_is_the_models_own_distribution():
     rng = np.random.default_rng(7)
     sales = sales_of(HALF_A_YEAR, {"a": lambda _: float(rng.poisson(4)), "b": lambda _: 1})

@@ -1,0 +1,184 @@
+"""Works on the runs of all work pools: ``python -m deployments.worker [POOL ...]``.
+
+Every pool has a Prefect worker of its own, with its own limit, so that no pool's runs wait for a
+slot that another pool's hold. The workers share one process and one event loop, since an
+interpreter with Prefect costs seconds and about 100 MB. ``prefect worker start --pool POOL`` does
+the same work for one pool.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+from uuid import UUID
+
+import httpx
+
+from blocks.errors import ConfigurationError, OrchestratorError, SourceUnavailable, StackError
+from blocks.prefect_env import use_embedded_prefect
+from blocks.settings import get_settings
+from deployments.registration import WorkPool, read_work_pools
+from deployments.together import together
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
+_LOOK = 10.0  # seconds between two looks at whether the pools are still there
+
+say = partial(print, flush=True)
+
+
+def worker_name(pool: str) -> str:
+    """The name under which the worker of a pool reports to Prefect."""
+    return f"worker-{pool}"
+
+
+async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
+    """Run what is scheduled in the pools, until cancelled.
+
+    A worker that ends takes the others with it: whoever watches this process then sees that a
+    pool has no worker, and starts it again.
+
+    Args:
+        pools: Where to look for runs.
+        default_limit: Runs at once, for a pool that sets no limit of its own.
+
+    Raises:
+        ConfigurationError: A pool is not on the server, or is not for processes.
+        SourceUnavailable: The server does not answer.
+        StackError: A worker ended, or its pool was deleted.
+    """
+    from prefect import get_client
+
+    async with get_client() as client:
+        ids = await _find(client, pools)
+        await together(
+            _watch(client, ids),
+            *(_work_on(pool.name, pool.worker_limit or default_limit) for pool in pools),
+        )
+    raise AssertionError("None of these returns.")
+
+
+async def _work_on(pool: str, limit: int) -> NoReturn:
+    from prefect.settings import PREFECT_WORKER_HEARTBEAT_SECONDS
+    from prefect.workers.process import ProcessWorker
+
+    worker = ProcessWorker(
+        work_pool_name=pool,
+        name=worker_name(pool),
+        limit=limit,
+        heartbeat_interval_seconds=int(PREFECT_WORKER_HEARTBEAT_SECONDS.value()),
+        # Registration makes pools. One that a worker makes lacks our queues and their order.
+        create_pool_if_not_found=False,
+    )
+    try:
+        await worker.start(printer=say)
+    except Exception as error:
+        raise StackError(
+            f"The worker for {pool} failed: {_what(error)}.",
+            hint="Its log says more. ./orchestrator up starts it again.",
+        ) from error
+    raise StackError(f"The worker for {pool} ended by itself.")
+
+
+async def _find(client: PrefectClient, pools: Sequence[WorkPool]) -> dict[str, UUID]:
+    try:
+        found = await client.read_work_pools()
+    except httpx.HTTPError as error:
+        raise SourceUnavailable(
+            f"The Prefect server at {client.api_url} does not answer as it should "
+            f"({type(error).__name__}).",
+            hint="Start it with ./orchestrator up, or correct PREFECT_API_URL.",
+        ) from None
+    there = {pool.name: pool for pool in found}
+    for name in (pool.name for pool in pools):
+        if name not in there:
+            raise ConfigurationError(
+                f"There is no work pool {name!r} on {client.api_url}.",
+                hint="Make those of prefect.yaml with ./orchestrator register.",
+            )
+        if there[name].type != "process":
+            raise ConfigurationError(
+                f"The work pool {name!r} has type {there[name].type!r}, not 'process'.",
+                hint=f"Use prefect worker start --pool {name}.",
+            )
+    return {pool.name: there[pool.name].id for pool in pools}
+
+
+async def _watch(client: PrefectClient, ids: Mapping[str, UUID]) -> NoReturn:
+    """Notice that a pool is gone: to its worker, that looks like a pool without runs."""
+    while True:
+        await asyncio.sleep(_LOOK)
+        try:
+            there = {pool.id for pool in await client.read_work_pools()}
+        except httpx.HTTPError:
+            continue  # the workers themselves give up on a server that stays away
+        for name, pool_id in ids.items():
+            if pool_id not in there:
+                raise StackError(
+                    f"The work pool {name!r} was deleted, so its worker has nothing to do.",
+                    hint="Make it again with ./orchestrator register.",
+                )
+
+
+def _what(error: BaseException) -> str:
+    """The first cause, which task groups wrap in groups of one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
+async def _until_stopped(pools: Sequence[WorkPool], default_limit: int) -> None:
+    """Work until SIGTERM or Ctrl-C, which end the runs as ``prefect worker start`` does."""
+    from prefect.utilities.processutils import setup_signal_handlers_worker
+
+    setup_signal_handlers_worker(os.getpid(), "the workers", say)
+    try:
+        await work(pools, default_limit)
+    except asyncio.CancelledError:
+        say("The workers stopped.")
+
+
+def main() -> int:
+    """The command line; exit code 0 when asked to stop, 1 when a worker cannot go on."""
+    parser = argparse.ArgumentParser(description="Run what is scheduled in the work pools.")
+    parser.add_argument("pools", nargs="*", metavar="POOL", help="default: all of prefect.yaml")
+    options = parser.parse_args()
+    try:
+        use_embedded_prefect()
+        pools = {pool.name: pool for pool in read_work_pools().work_pools}
+        names = options.pools or pools
+        _set_up_prefect()
+        asyncio.run(
+            _until_stopped(
+                [pools.get(name, WorkPool(name=name)) for name in dict.fromkeys(names)],
+                get_settings().worker_limit,
+            )
+        )
+    except OrchestratorError as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _set_up_prefect() -> None:
+    from prefect.logging.configuration import setup_logging
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value():
+        raise StackError(
+            "No Prefect server runs, and a worker needs one.", hint="./orchestrator up"
+        )
+    setup_logging()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

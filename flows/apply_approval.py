@@ -1,0 +1,164 @@
+"""Puts the answer to a question into effect, once, whoever asked and whoever answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any, cast
+
+from prefect import flow
+from prefect.states import Completed
+
+from blocks.errors import OrchestratorError, PolicyError, RequestError
+from blocks.ledger import Ledger
+from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
+from blocks.messages import ErrorInfo, new_id, utc_now
+from blocks.settings import get_settings
+from flows.approval_texts import how_it_was_settled
+from flows.orchestrator import Orchestrator, shared_ledger, workflow_run
+
+CLAIM = timedelta(seconds=120)
+"""Whoever applies an answer says so this often, three times over; else somebody else may."""
+
+Applier = Callable[[Orchestrator, ApprovalRecord], Awaitable[str]]
+"""Carries out a proposal and says what came of it; it may be called again after a crash."""
+
+
+@flow(
+    name="apply-approval",
+    description=(
+        "Puts the answer to a question into effect: carries out what was proposed, or gives up "
+        "the task that waited for it. An answer that is in effect stays as it is."
+    ),
+)
+async def apply_approval(approval_id: str = "") -> str:
+    """Put an answer into effect.
+
+    Args:
+        approval_id: Id of the question, or at least six characters of its beginning.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        RequestError: There is no such question.
+        NoBusinessConfigured: The proposal needs a business, and there is none yet.
+        LedgerError: What was done could not be recorded.
+        OrchestratorError: It could not be carried out; what can be tried again will be.
+    """
+    ledger = shared_ledger(get_settings().effective_ledger_url)
+    record = await ledger.approvals.get(approval_id)
+    async with workflow_run("apply-approval", with_business=record.is_yes) as team:
+        by = f"{team.run.id}/{new_id()[:8]}"  # unique even when Prefect starts a run twice
+        now = utc_now()
+        claimed = await ledger.approvals.claim_application(record.id, by, now, now + CLAIM)
+        if claimed is None:
+            return _end(_why_not(await ledger.approvals.get(record.id)), name="Nothing to do")
+        async with _kept(ledger, claimed, by):
+            try:
+                outcome = await _apply(team, claimed)
+            except OrchestratorError as error:
+                if _may_pass(error):
+                    raise  # its claim runs out, and then it is tried again
+                await ledger.approvals.applied(claimed.id, by, f"Failed: {error}", utc_now())
+                raise
+        await ledger.approvals.applied(claimed.id, by, outcome, utc_now())
+    return _end(outcome)
+
+
+def _end(outcome: str, name: str | None = None) -> str:
+    state: Any = Completed(name=name, message=outcome, data=outcome)
+    return cast(str, state)  # a flow that returns a state returns, to its caller, the state's data
+
+
+def _why_not(record: ApprovalRecord) -> str:
+    if record.status is ApprovalStatus.OPEN:
+        return "Nobody has answered yet."
+    if record.applied_at is None:
+        return f"{record.applying_by} is putting it into effect just now."
+    return f"It is in effect since {record.applied_at:%d %b %H:%M:%S} UTC: {record.outcome}"
+
+
+def _may_pass(error: OrchestratorError) -> bool:
+    """Whether to try again later: a source is away, or another run still has the task."""
+    taken = isinstance(error, PolicyError) and error.reason == "task-taken"
+    return error.retryable or taken
+
+
+@asynccontextmanager
+async def _kept(ledger: Ledger, record: ApprovalRecord, by: str) -> AsyncIterator[None]:
+    """Keep the claim for as long as it takes."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(CLAIM.total_seconds() / 3)
+            with suppress(OrchestratorError):  # the next beat tries again
+                await ledger.approvals.keep_claim(record.id, by, utc_now() + CLAIM)
+
+    heart = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        heart.cancel()
+        with suppress(asyncio.CancelledError):
+            await heart
+
+
+async def _apply(team: Orchestrator, record: ApprovalRecord) -> str:
+    said = how_it_was_settled(record)
+    if not record.is_yes:
+        return f"{said} {await _give_up(team, record, said)}"
+    kind = str(record.proposal.get("kind"))
+    if kind not in APPLIERS:
+        raise RequestError(
+            f"Nobody knows how to carry out a proposal of the kind {kind!r}.",
+            hint=f"There are {', '.join(APPLIERS)}.",
+        )
+    return f"{said} {await APPLIERS[kind](team, record)}"
+
+
+async def _give_up(team: Orchestrator, record: ApprovalRecord, said: str) -> str:
+    """Close the task that waited; a question that no task waits for needs nothing more."""
+    if record.task_id is None or await _asked_again(team, record):
+        return "Nothing is done."
+    code = "expired" if record.status is ApprovalStatus.EXPIRED else "rejected"
+    if await team.ledger.tasks.close(record.task_id, ErrorInfo(code=code, what=said), utc_now()):
+        return f"Task {record.task_id} is closed."
+    task = await team.ledger.tasks.get(record.task_id)
+    if task is not None and not task.status.is_final:
+        raise _still_taken(record.task_id)
+    return f"Task {record.task_id} was closed already."
+
+
+async def _retry_task(team: Orchestrator, record: ApprovalRecord) -> str:
+    """Have the task carried out again, from its beginning."""
+    from flows.recovery import carry_out  # type: ignore[import-not-found]  # it asks the questions
+
+    task_id = str(record.proposal.get("task_id"))
+    if await _asked_again(team, record):  # by the run that was applying this, before it died
+        return f"Task {task_id} was carried out again, and then led to another question."
+    # Not reopened means: reopened before by a run that died, or never laid down by the one that
+    # asked. Whether it can be carried out, the task itself knows.
+    await team.ledger.tasks.reopen(task_id)
+    task = await carry_out(team, task_id)
+    return f"Task {task_id} was carried out again: {task.status}."
+
+
+async def _asked_again(team: Orchestrator, record: ApprovalRecord) -> bool:
+    """Whether the task has come to a later question: this one is no longer what it waits for."""
+    asked = await team.ledger.approvals.list(task_id=record.task_id) if record.task_id else []
+    return any(other.asked_at > record.asked_at for other in asked)
+
+
+def _still_taken(task_id: str) -> PolicyError:
+    return PolicyError(
+        "task-taken",
+        f"Task {task_id} does not wait yet: the run that asked still has it.",
+        hint="It is tried again in a few minutes.",
+    )
+
+
+APPLIERS: dict[str, Applier] = {"retry-task": _retry_task}
+"""What a yes to each kind of proposal does."""

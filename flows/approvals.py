@@ -1,0 +1,139 @@
+"""Escalation: a question reaches a person, and whatever they answer takes effect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import httpx
+from prefect import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.logging import get_logger
+from prefect.settings import get_current_settings
+
+from blocks.channels import notify
+from blocks.errors import OrchestratorError
+from blocks.ledger import Ledger
+from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
+from blocks.ledger.records import ReceiptKind, ReceiptRecord
+from flows.apply_approval import CLAIM, apply_approval
+from flows.approval_texts import notification
+from flows.orchestrator import Orchestrator
+
+DEADLINE = 15.0
+"""Seconds that the creation of a run may take."""
+
+
+async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord:
+    """Put a question to a person: in the ledger, as a notification, and as a form in Prefect.
+
+    Only the ledger must work; what else failed is in the log, and the question can be answered
+    with ``./orchestrator approvals`` all the same.
+
+    Args:
+        team: The run that asks.
+        record: The question.
+
+    Returns:
+        The question that stands for the need; it may be an earlier one, even an answered one.
+
+    Raises:
+        LedgerError: The question could not be kept.
+    """
+    asked = await team.ledger.approvals.ask(record)
+    if asked.status is not ApprovalStatus.OPEN:
+        return asked
+    faults = []
+    if asked.id == record.id:  # else people were told when it was asked first
+        faults += await notify(*notification(asked))
+    if fault := await _start_run("approval-form", asked, key=asked.id, name=asked.title):
+        faults.append(f"There is no form for it: {fault}.")
+    for fault in faults:
+        get_logger("approvals").warning("Approval %s: %s", asked.id, fault)
+    return asked
+
+
+def escalation_receipt(asked: ApprovalRecord, faults: Sequence[str]) -> ReceiptRecord:
+    """What is left of an escalation for those who look into it later."""
+    return ReceiptRecord(
+        at=asked.asked_at,
+        kind=ReceiptKind.ESCALATE,
+        subject=asked.task_id or asked.id,
+        run_id=asked.run_id,
+        body={
+            "inputs": {"proposal": asked.proposal, "resource": asked.resource},
+            "decision": {
+                "approval": asked.id,
+                "expires_at": asked.expires_at.isoformat(),
+                "safe_choice": asked.safe_choice,
+            },
+            "why": f"A person decides: {asked.title}",
+            "faults": list(faults),
+        },
+    )
+
+
+async def settle_due(ledger: Ledger, now: datetime) -> list[str]:
+    """Expire the questions whose time is up, and have every answer applied that is not yet.
+
+    Safe to call at any time, from several processes. With nothing to do it is one small query.
+
+    Args:
+        ledger: Where the questions are.
+        now: The instant to judge at.
+
+    Returns:
+        What could not be done now, in words; it is tried again by the next call.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written.
+    """
+    if not await ledger.approvals.unsettled(now):
+        return []
+    await ledger.approvals.expire_due(now)
+    return [
+        f"Approval {record.id[:8]} is not applied yet: {fault}."
+        for record in await ledger.approvals.unapplied(now)
+        if (fault := await _have_applied(record, now))
+    ]
+
+
+async def _have_applied(record: ApprovalRecord, now: datetime) -> str:
+    """What went wrong; empty when a run was started for it, or it was applied here."""
+    # One run per window: when it dies, its claim runs out, and the next window starts another.
+    window = int(now.timestamp() // CLAIM.total_seconds())
+    name = f"{'yes' if record.is_yes else 'no'}: {record.title}"
+    if not await _start_run("apply-approval", record, key=f"{record.id} {window}", name=name):
+        return ""
+    applying: Any = apply_approval(record.id, return_state=True)
+    try:
+        state = await applying
+    except (RuntimeError, httpx.HTTPError, OrchestratorError) as error:  # Prefect's own
+        return f"{type(error).__name__}: {error}"
+    return "" if state.is_completed() else str(state.message)
+
+
+async def _start_run(flow: str, record: ApprovalRecord, *, key: str, name: str) -> str:
+    """Create a run of a deployment, once per key.
+
+    Returns:
+        Why there is none; empty when there is.
+    """
+    if get_current_settings().api.url is None:
+        return "no Prefect server runs"  # an ephemeral one has no worker that would take the run
+    try:
+        async with asyncio.timeout(DEADLINE), get_client() as client:
+            deployment = await client.read_deployment_by_name(f"{flow}/{flow}")
+            await client.create_flow_run_from_deployment(
+                deployment.id,
+                name=name,
+                parameters={"approval_id": record.id},
+                idempotency_key=f"{flow} {key}",
+            )
+    except ObjectNotFound:
+        return f"the Prefect server has no deployment {flow}"
+    except (httpx.HTTPError, RuntimeError, TimeoutError, ValueError) as error:
+        return f"the Prefect server does not answer as it should ({type(error).__name__})"
+    return ""

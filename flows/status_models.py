@@ -1,0 +1,112 @@
+"""What a status report says, as data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from blocks.ledger.records import PastAttempt, RunRecord
+from blocks.ledger.tasks import TaskRecord
+
+Health = Literal["healthy", "degraded", "unhealthy"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AgentMetrics(_Part):
+    """One agent over the window.
+
+    Attributes:
+        status: ``idle``, ``working`` or ``busy`` (no slot free).
+        workload: Slots in use now.
+        tasks_completed: Calls that ended with a result.
+        success_rate: Of the calls that ended; None when none did. What was called off counts not.
+        response_ms: Mean time from message to result.
+        p95_ms: The same, which 95% of the calls stay within.
+        utilization: Busy time over capacity times window, 0 to 1.
+        recent_tasks: The newest actions, newest first.
+    """
+
+    agent: str
+    status: str
+    workload: int
+    capacity: int
+    tasks_completed: int
+    success_rate: float | None
+    response_ms: float | None
+    p95_ms: float | None
+    utilization: float
+    recent_tasks: list[str]
+
+
+class WorkflowMetrics(_Part):
+    """One workflow over the window; ``completion_rate`` counts partial success as completed."""
+
+    workflow: str
+    runs: int
+    going_on: int
+    completion_rate: float | None
+    median_s: float | None
+    p95_s: float | None
+
+
+class Target(_Part):
+    """An operating target: what is wanted, what is, over which window."""
+
+    name: str
+    wanted: str
+    actual: float | None
+    unit: str
+    met: bool | None
+    window_hours: float
+
+
+class Hour(_Part):
+    """What ended within one hour."""
+
+    start: AwareDatetime
+    completed: int
+    failed: int
+    response_ms: float | None
+
+
+class SystemStatus(_Part):
+    """The system status report.
+
+    Attributes:
+        system_health: ``unhealthy`` when work is lost or an agent fails most calls, ``degraded``
+            when a target is missed or a person is waited for.
+        reasons: Why it is not healthy.
+        uptime_s: Seconds since the stack started; None when none runs.
+        response_ms: Mean time from message to result, all agents.
+        throughput_per_hour: Calls that ended with a result, per hour of the window.
+        hours: Start of each hour of the window, for charts, with calls and mean response.
+    """
+
+    timestamp: AwareDatetime
+    window_hours: float
+    system_health: Health
+    reasons: list[str]
+    agents: list[AgentMetrics]
+    workflows: list[WorkflowMetrics]
+    active_workflows: list[str]
+    pending_tasks: int
+    awaiting_approval: int
+    uptime_s: float | None
+    response_ms: float | None
+    throughput_per_hour: float
+    targets: list[Target]
+    hours: list[Hour] = Field(default_factory=list)
+
+
+class Facts(_Part):
+    """What the ledger knows, as status is computed from it."""
+
+    attempts: list[PastAttempt]
+    runs: list[RunRecord]
+    tasks: list[TaskRecord]
+    workload: dict[str, int]
+    open_approvals: int

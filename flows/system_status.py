@@ -1,0 +1,84 @@
+"""The status of agents, workflows and operating targets as a report with charts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from agents.registry import Registry
+from blocks.ledger import Ledger
+from blocks.ledger.approvals import ApprovalStatus
+from blocks.messages import utc_now
+from blocks.policy import Policy
+from flows import sections
+from flows.orchestrator import conclude, workflow_run
+from flows.reports import Report
+from flows.routing import instances_of
+from flows.status import system_status
+from flows.status_models import Facts, SystemStatus
+
+MOST = 20_000
+"""Attempts, runs and tasks that a report looks at, newest first."""
+
+
+@flow(
+    name="system-status",
+    description=(
+        "Reports how agents and workflows did over the last hours, from the ledger: workload, "
+        "response times, success, utilization, and the operating targets."
+    ),
+    timeout_seconds=300,
+)
+async def system_status_report(hours: Annotated[int, Field(ge=1, le=168)] = 24) -> Report:
+    """Report how agents and workflows did.
+
+    Args:
+        hours: How far back to look, 1 to 168.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written.
+    """
+    async with workflow_run("system-status", with_business=False) as team:
+        now = utc_now()
+        status = await read_system_status(
+            team.ledger, team.policy, team.toolbox.registry, now, timedelta(hours=hours)
+        )
+        report = await team.report(
+            "System status",
+            sections.status_headline(status),
+            sections=sections.system_status(status),
+            findings=[],
+            replies=[],
+        )
+    return conclude(report)
+
+
+async def read_system_status(
+    ledger: Ledger,
+    policy: Policy,
+    team: Registry,
+    now: datetime,
+    window: timedelta,
+    uptime_s: float | None = None,
+) -> SystemStatus:
+    """The status as the ledger has it.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    since = now - window
+    facts = Facts(
+        attempts=await ledger.past_attempts(since, MOST),
+        runs=await ledger.runs(since=since, limit=MOST),
+        tasks=await ledger.tasks.list(since=since, limit=MOST),
+        workload=await ledger.leases.workload(now),
+        open_approvals=len(await ledger.approvals.list(ApprovalStatus.OPEN)),
+    )
+    capacity = {
+        agent: {i.name: i.capacity or 1 for i in instances_of(policy, team, agent)}
+        for agent in team.agents
+    }
+    return system_status(facts, capacity, now, window, uptime_s)
