@@ -19,6 +19,7 @@ from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
 from blocks.ledger.dead_letters import DeadLetters
+from blocks.ledger.inbox import Inbox
 from blocks.ledger.leases import Leases
 from blocks.ledger.mailbox import Mailbox
 from blocks.ledger.policies import Policies
@@ -58,6 +59,7 @@ class Ledger:
         dead_letters: What could not be delivered as it came.
         approvals: Questions to a person, and their answers.
         receipts: What was decided and why, chained and signed.
+        inbox: Events, and the situations that they make up.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -75,6 +77,7 @@ class Ledger:
         self.dead_letters = DeadLetters(access)
         self.approvals = Approvals(access)
         self.receipts = Receipts(access, seal)
+        self.inbox = Inbox(access)
 
     @classmethod
     def open(
