@@ -19,8 +19,10 @@ from blocks.ledger.access import Access
 from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
+from blocks.ledger.dead_letters import DeadLetters
 from blocks.ledger.inbox import Inbox
 from blocks.ledger.leases import Leases
+from blocks.ledger.mailbox import Mailbox
 from blocks.ledger.policies import Policies
 from blocks.ledger.receipts import Receipts
 from blocks.ledger.records import (
@@ -55,6 +57,8 @@ class Ledger:
         leases: Slots of agent instances that are in use.
         claims: Who may act on a resource.
         policies: The policies that decisions were made under.
+        mailbox: Messages from outside, each taken in once.
+        dead_letters: What could not be delivered as it came.
         approvals: Questions to a person, and their answers.
         receipts: What was decided and why, chained and signed.
         traces: All that is known about one id.
@@ -74,6 +78,8 @@ class Ledger:
         self.leases = Leases(Access(database, self._notes))
         self.claims = Claims(access)
         self.policies = Policies(access)
+        self.mailbox = Mailbox(access)
+        self.dead_letters = DeadLetters(access)
         self.approvals = Approvals(access)
         self.receipts = Receipts(access, seal)
         self.traces = Traces(access)
