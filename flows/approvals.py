@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Any
 
 import httpx
-from prefect import get_client
-from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_logger
-from prefect.settings import get_current_settings
 
 from blocks.channels import notify
 from blocks.errors import OrchestratorError
@@ -20,6 +16,7 @@ from blocks.ledger.records import ReceiptKind
 from flows.apply_approval import CLAIM, apply_approval
 from flows.approval_texts import notification
 from flows.orchestrator import Orchestrator
+from flows.starting import start_run
 
 DEADLINE = 15.0
 """Seconds that the creation of a run may take."""
@@ -47,7 +44,12 @@ async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord
     faults = []
     if asked.id == record.id:  # else people were told when it was asked first
         faults += await notify(*notification(asked))
-    if fault := await _start_run("approval-form", asked, key=asked.id, name=asked.title):
+    if fault := await start_run(
+        "approval-form/approval-form",
+        {"approval_id": asked.id},
+        key=asked.id,
+        name=asked.title,
+    ):
         faults.append(f"There is no form for it: {fault}.")
     for fault in faults:
         get_logger("approvals").warning("Approval %s: %s", asked.id, fault)
@@ -95,7 +97,12 @@ async def _have_applied(record: ApprovalRecord, now: datetime) -> str:
     # One run per window: when it dies, its claim runs out, and the next window starts another.
     window = int(now.timestamp() // CLAIM.total_seconds())
     name = f"{'yes' if record.is_yes else 'no'}: {record.title}"
-    if not await _start_run("apply-approval", record, key=f"{record.id} {window}", name=name):
+    if not await start_run(
+        "apply-approval/apply-approval",
+        {"approval_id": record.id},
+        key=f"{record.id} {window}",
+        name=name,
+    ):
         return ""
     applying: Any = apply_approval(record.id, return_state=True)
     try:
@@ -103,27 +110,3 @@ async def _have_applied(record: ApprovalRecord, now: datetime) -> str:
     except (RuntimeError, httpx.HTTPError, OrchestratorError) as error:  # Prefect's own
         return f"{type(error).__name__}: {error}"
     return "" if state.is_completed() else str(state.message)
-
-
-async def _start_run(flow: str, record: ApprovalRecord, *, key: str, name: str) -> str:
-    """Create a run of a deployment, once per key.
-
-    Returns:
-        Why there is none; empty when there is.
-    """
-    if get_current_settings().api.url is None:
-        return "no Prefect server runs"  # an ephemeral one has no worker that would take the run
-    try:
-        async with asyncio.timeout(DEADLINE), get_client() as client:
-            deployment = await client.read_deployment_by_name(f"{flow}/{flow}")
-            await client.create_flow_run_from_deployment(
-                deployment.id,
-                name=name,
-                parameters={"approval_id": record.id},
-                idempotency_key=f"{flow} {key}",
-            )
-    except ObjectNotFound:
-        return f"the Prefect server has no deployment {flow}"
-    except (httpx.HTTPError, RuntimeError, TimeoutError, ValueError) as error:
-        return f"the Prefect server does not answer as it should ({type(error).__name__})"
-    return ""
