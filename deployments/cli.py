@@ -174,6 +174,23 @@ def _answer(which: str, note: str, as_json: bool, *, approve: bool) -> None:
 
 
 @app.command()
+def policy(
+    file: Annotated[
+        Path | None, typer.Argument(help="TOML or JSON with changes: checked, not put in force.")
+    ] = None,
+    put: Annotated[bool, typer.Option("--set", help="Put the file's changes in force.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the decision matrix and its version; check a change, or put it in force."""
+    from deployments.policies import print_policy, read_policy_shown
+
+    if put and file is None:
+        _fail(RequestError("--set needs a file.", hint="policy changes.toml --set"), as_json)
+    shown = _run(read_policy_shown(file, put=put), as_json)
+    _print_json(shown.model_dump(mode="json")) if as_json else print_policy(shown, out)
+
+
+@app.command()
 def connect(
     url: Annotated[str, typer.Argument(help="For instance postgresql://reader@host/shop.")],
     write: Annotated[

@@ -69,14 +69,29 @@ def _policy(body: dict[str, Any] | None) -> Policy | None:
 
 
 def read_policy_file(file: Path, team: Registry) -> Policy:
-    """The default policy with the changes of a file: JSON when its name ends so, else TOML.
+    """The default policy with the changes of a file.
 
     Raises:
         ConfigurationError: Names the file, and the key at fault.
     """
     try:
+        return read_policy(read_changes_file(file), team)
+    except ConfigurationError as error:
+        named = str(file) in error.what
+        raise ConfigurationError(
+            error.what if named else f"{file}: {error.what}", hint=error.hint
+        ) from None
+
+
+def read_changes_file(file: Path) -> Any:
+    """What a policy file holds: JSON when its name ends so, else TOML.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    try:
         text = file.read_text(encoding="utf-8")
-        changes = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+        return json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise ConfigurationError(
             f"The policy file {file} cannot be read: {error.strerror}."
@@ -84,10 +99,6 @@ def read_policy_file(file: Path, team: Registry) -> Policy:
     except (ValueError, RecursionError) as error:
         kind = "JSON" if file.suffix == ".json" else "TOML"
         raise ConfigurationError(f"{file} is not {kind}: {error}.") from None
-    try:
-        return read_policy(changes, team)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{file}: {error.what}", hint=error.hint) from None
 
 
 def parse_since(text: str, now: datetime) -> datetime:

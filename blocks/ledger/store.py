@@ -23,6 +23,7 @@ from blocks.ledger.dead_letters import DeadLetters
 from blocks.ledger.inbox import Inbox
 from blocks.ledger.leases import Leases
 from blocks.ledger.mailbox import Mailbox
+from blocks.ledger.outcomes import Outcomes
 from blocks.ledger.policies import Policies
 from blocks.ledger.receipts import Receipts
 from blocks.ledger.records import (
@@ -61,6 +62,7 @@ class Ledger:
         dead_letters: What could not be delivered as it came.
         approvals: Questions to a person, and their answers.
         receipts: What was decided and why, chained and signed.
+        outcomes: What became of decisions.
         traces: All that is known about one id.
         inbox: Events, and the situations that they make up.
 
@@ -82,6 +84,7 @@ class Ledger:
         self.dead_letters = DeadLetters(access)
         self.approvals = Approvals(access)
         self.receipts = Receipts(access, seal)
+        self.outcomes = Outcomes(access)
         self.traces = Traces(access)
         self.inbox = Inbox(access)
 
