@@ -352,6 +352,35 @@ async def test_a_crash_between_answer_and_application_is_made_good_once(
     assert carried_out == [asked.id]
 
 
+async def test_an_application_that_takes_long_stays_the_only_one(
+    ledger: Ledger, undeployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[apply_approval.fn.__module__], "CLAIM", timedelta(seconds=0.6))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def carry_out(team: Orchestrator, record: ApprovalRecord) -> str:
+        begun.set()
+        await go_on.wait()
+        return "Carried out."
+
+    monkeypatch.setitem(APPLIERS, "test", carry_out)
+    asked = await ask(ledger)
+    await ledger.approvals.answer(asked.id, True, by="Ada", via="cli", now=utc_now())
+    applying: Any = apply_approval(asked.id, return_state=True)
+    task = asyncio.create_task(applying)
+    await begun.wait()
+    first = (await ledger.approvals.get(asked.id)).applying_until
+    assert first
+
+    async def beyond() -> bool:
+        return utc_now() > first + timedelta(seconds=0.6)
+
+    await eventually(beyond, "the time of the first claim")
+    assert await ledger.approvals.unapplied(utc_now()) == []
+    go_on.set()
+    assert (await task).is_completed()
+
+
 async def test_a_proposal_that_cannot_be_carried_out_says_so_and_holds_up_no_other(
     ledger: Ledger, undeployed: None, carried_out: list[str]
 ) -> None:
