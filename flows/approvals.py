@@ -67,6 +67,31 @@ async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord
     return asked
 
 
+async def show_forms(ledger: Ledger, before: datetime) -> list[str]:
+    """Give every open question that was asked before a stack's start a form that is alive.
+
+    Args:
+        ledger: Where the questions are.
+        before: When the stack started; called again with the same instant, it changes nothing.
+
+    Returns:
+        Which questions have no form and why, in words.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    return [
+        f"Approval {record.id[:8]} has no form: {fault}."
+        for record in await ledger.approvals.list(ApprovalStatus.OPEN)
+        if record.asked_at < before
+        and (
+            fault := await _start_run(
+                "approval-form", record, key=f"{record.id} {before.isoformat()}", name=record.title
+            )
+        )
+    ]
+
+
 async def settle_due(ledger: Ledger, now: datetime) -> list[str]:
     """Expire the questions whose time is up, and have every answer applied that is not yet.
 

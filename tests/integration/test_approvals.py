@@ -24,15 +24,18 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow_async
+from prefect.states import Paused
 
 from blocks.ledger import Ledger, TaskRecord, TaskStatus
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
 from blocks.messages import ErrorInfo, new_id, utc_now
 from blocks.settings import PROJECT_ROOT, get_settings
+from deployments import settling
+from deployments.main_job import clear_leftovers
 from deployments.registration import register
 from flows.apply_approval import APPLIERS, CLAIM, apply_approval
 from flows.approval_form import approval_form
-from flows.approvals import escalate, settle_due
+from flows.approvals import escalate, settle_due, show_forms
 from flows.orchestrator import Orchestrator, shared_ledger, workflow_run
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -349,6 +352,35 @@ async def test_a_crash_between_answer_and_application_is_made_good_once(
     assert carried_out == [asked.id]
 
 
+async def test_an_application_that_takes_long_stays_the_only_one(
+    ledger: Ledger, undeployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[apply_approval.fn.__module__], "CLAIM", timedelta(seconds=0.6))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def carry_out(team: Orchestrator, record: ApprovalRecord) -> str:
+        begun.set()
+        await go_on.wait()
+        return "Carried out."
+
+    monkeypatch.setitem(APPLIERS, "test", carry_out)
+    asked = await ask(ledger)
+    await ledger.approvals.answer(asked.id, True, by="Ada", via="cli", now=utc_now())
+    applying: Any = apply_approval(asked.id, return_state=True)
+    task = asyncio.create_task(applying)
+    await begun.wait()
+    first = (await ledger.approvals.get(asked.id)).applying_until
+    assert first
+
+    async def beyond() -> bool:
+        return utc_now() > first + timedelta(seconds=0.6)
+
+    await eventually(beyond, "the time of the first claim")
+    assert await ledger.approvals.unapplied(utc_now()) == []
+    go_on.set()
+    assert (await task).is_completed()
+
+
 async def test_a_proposal_that_cannot_be_carried_out_says_so_and_holds_up_no_other(
     ledger: Ledger, undeployed: None, carried_out: list[str]
 ) -> None:
@@ -414,6 +446,50 @@ async def test_an_escalation_and_each_application_is_one_run_of_its_deployment(
             apply_approval, flow_run=run, parameters=run.parameters, return_type="state"
         )
     assert carried_out == [asked.id]
+
+
+async def test_a_stack_that_starts_gives_open_questions_a_form_that_is_alive(
+    deployed: None, ledger: Ledger
+) -> None:
+    async with workflow_run("test", with_business=False) as team:
+        asked = await ask_by(team, new_id())
+    [form] = await runs_named(asked.title)
+    async with get_client() as client:
+        await client.set_flow_run_state(form.id, Paused(timeout_seconds=3600), force=True)
+        assert await clear_leftovers(client, ["approvals"]) >= 1
+        dead = await client.read_flow_run(form.id)
+    assert dead.state_name == "Crashed"
+    started = utc_now()
+    later = await ask(ledger)  # by a run of this stack, which starts its form
+    for _ in range(2):
+        assert await show_forms(ledger, started) == []
+    [alive] = await runs_named(asked.title, StateType.SCHEDULED)
+    assert alive.parameters == {"approval_id": asked.id}
+    assert await runs_named(later.title) == []
+
+
+async def test_the_stack_settles_what_is_due_and_says_each_fault_once(
+    ledger: Ledger, undeployed: None, carried_out: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "PERIOD", 0.1)
+    said: list[str] = []
+    loop = asyncio.create_task(settling.settle_answers(get_settings(), utc_now(), said.append))
+    now = utc_now()
+    task = TaskRecord(task_type="inventory_sync", requested_at=now, run_id="r1")
+    await ledger.tasks.accept(task)
+    await ledger.tasks.start(task.id, "r1", now, now + HOUR)
+    stuck = await ask(ledger, task_id=task.id, expires_at=now)
+    bold = await ask(ledger, expires_at=now, safe_choice="approve")
+
+    async def done() -> bool:
+        return carried_out == [bold.id] and bool(said)
+
+    await eventually(done, "the answer's effect")
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+    assert (await ledger.approvals.get(stuck.id)).status is ApprovalStatus.EXPIRED
+    [fault] = said
+    assert "still has it" in fault
 
 
 async def ask_by(team: Orchestrator, need_key: str) -> ApprovalRecord:
