@@ -41,6 +41,10 @@ for _stream in (sys.stdout, sys.stderr):  # a locale without ✓ or — gets a ?
 out, err = Console(), Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+ApprovalId = Annotated[
+    str, typer.Argument(metavar="ID", help="Its id, or at least six characters of its beginning.")
+]
+Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, for the record.")]
 
 
 @app.command()
@@ -129,6 +133,44 @@ def agents(as_json: AsJson = False) -> None:
         _print_json([agent.model_dump(mode="json") for agent in found])
     else:
         print_agents(found, out)
+
+
+@app.command()
+def approvals(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Settled ones, too: the newest hundred.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what waits for a person's answer."""
+    from deployments.approving import print_approvals, read_approvals
+
+    found = _run(read_approvals(everything=everything), as_json)
+    if as_json:
+        _print_json([record.model_dump(mode="json") for record in found])
+    else:
+        print_approvals(found, out)
+
+
+@app.command()
+def approve(which: ApprovalId, note: Note = "", as_json: AsJson = False) -> None:
+    """Say yes to a question. Exit code 1 when it was settled before, 2 for a wrong id."""
+    _answer(which, note, as_json, approve=True)
+
+
+@app.command()
+def reject(which: ApprovalId, note: Note = "", as_json: AsJson = False) -> None:
+    """Say no to a question. Exit code 1 when it was settled before, 2 for a wrong id."""
+    _answer(which, note, as_json, approve=False)
+
+
+def _answer(which: str, note: str, as_json: bool, *, approve: bool) -> None:
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    from deployments.approving import answer, print_answered
+
+    answered = _run(answer(which, approve=approve, note=note), as_json)
+    _print_json(answered.model_dump(mode="json")) if as_json else print_answered(answered, out)
+    raise typer.Exit(0 if answered.counted else 1)
 
 
 @app.command()

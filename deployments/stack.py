@@ -35,6 +35,7 @@ from deployments.registration import (
     save_pool,
 )
 from deployments.restart import serve_restarts
+from deployments.settling import keep_settling
 from deployments.specs import prefect_url, server_spec, stack_environment, worker_spec
 from deployments.together import together
 from deployments.worker import worker_name
@@ -103,7 +104,7 @@ class Stack:
 
     async def serve(self) -> None:
         """Keep everything running until the surrounding task is cancelled."""
-        await asyncio.Event().wait()
+        await keep_settling(self.settings, self.progress.say)
 
     async def _start_server(self) -> None:
         what = f"Prefect server on {prefect_url(self.settings)}"
