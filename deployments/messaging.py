@@ -61,7 +61,7 @@ def _read(file: Path) -> bytes:
 
 
 def exit_code(delivered: Sequence[Delivery]) -> int:
-    """0 when everything was delivered, 3 when something is a dead letter, 1 when an agent failed."""
+    """0 when all was delivered, 3 when something is a dead letter, 1 when an agent failed."""
     if any(one.letter for one in delivered):
         return 3
     return 0 if all(one.ok for one in delivered) else 1

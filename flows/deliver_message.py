@@ -29,12 +29,14 @@ class DeliveryReport(Report):
     timeout_seconds=900,
 )
 async def deliver_message(
-    message: dict[str, Any] | str = "", dialect: str | None = None, letter: str | None = None
+    message: dict[str, Any] | list[Any] | str = "",
+    dialect: str | None = None,
+    letter: str | None = None,
 ) -> Report:
     """Deliver a document, or resend a dead letter.
 
     Args:
-        message: The document: an object, or JSON as text.
+        message: The document: an object, a batch of them, or JSON as text.
         dialect: agent-message, agent-message-v0, cloudevents, alertmanager or json; detected when
             left out.
         letter: A dead letter that is resent by this, by its id or the beginning of it: as it came,
