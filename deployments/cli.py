@@ -213,6 +213,90 @@ def connect(
 
 
 @app.command()
+def send(
+    file: Annotated[Path, typer.Argument(help="The document; - reads it from standard input.")],
+    dialect: Annotated[
+        str | None, typer.Option(help="What it is written in; detected when left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a message or event, in any dialect, and print what was delivered and answered.
+
+    Exit code: 0 delivered, 1 answered by a failure, 3 kept as a dead letter.
+    """
+    _deliver(as_json, {"file": file, "dialect": dialect})
+
+
+dead_letters = typer.Typer(help="Messages that could not be delivered: list, fix, resend.")
+app.add_typer(dead_letters, name="dead-letters")
+LetterId = Annotated[str, typer.Argument(metavar="ID", help="Its first 6 characters are enough.")]
+
+
+@dead_letters.callback(invoke_without_command=True)
+def list_dead_letters(
+    context: typer.Context,
+    all_of_them: Annotated[
+        bool, typer.Option("--all", help="Also those that were resent or discarded.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Messages that could not be delivered, newest first, each with its reason."""
+    if context.invoked_subcommand is None:
+        from deployments.messaging import print_letters, waiting_letters
+
+        found = _run(waiting_letters(all_of_them), as_json)
+        if as_json:
+            _print_json([letter.model_dump(mode="json") for letter in found])
+        else:
+            print_letters(found, out)
+
+
+@dead_letters.command("show")
+def show_dead_letter(letter_id: LetterId, as_json: AsJson = False) -> None:
+    """Show a dead letter: the document as it came, and why it was not delivered."""
+    from deployments.messaging import find_letter, print_letter
+
+    letter = _run(find_letter(letter_id), as_json)
+    _print_json(letter.model_dump(mode="json")) if as_json else print_letter(letter, out)
+
+
+@dead_letters.command("resend")
+def resend_dead_letter(
+    letter_id: LetterId,
+    fix: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The corrected document; - reads it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deliver a dead letter, corrected or as it came; once, whoever else tries."""
+    _deliver(as_json, {"file": fix, "letter": letter_id})
+
+
+@dead_letters.command("discard")
+def discard_dead_letter(letter_id: LetterId, as_json: AsJson = False) -> None:
+    """Settle a dead letter as one that is not to be sent; it stays on record."""
+    from deployments.messaging import discard_letter
+
+    letter = _run(discard_letter(letter_id), as_json)
+    if as_json:
+        _print_json(letter.model_dump(mode="json"))
+    else:
+        out.print(f"Discarded {escape(letter.id)}.", highlight=False)
+
+
+def _deliver(as_json: bool, what: dict[str, Any]) -> NoReturn:
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    from deployments.messaging import exit_code, print_deliveries, send_document
+
+    delivered = _run(send_document(**what), as_json)
+    if as_json:
+        _print_json([one.model_dump(mode="json") for one in delivered])
+    else:
+        print_deliveries(delivered, out)
+    raise typer.Exit(exit_code(delivered))
+
+
+@app.command()
 def drill(
     name: Annotated[str, typer.Argument(help="TARGET-FAULT, for instance checkout-down.")],
     as_json: AsJson = False,

@@ -44,12 +44,7 @@ async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord
     faults = []
     if asked.id == record.id:  # else people were told when it was asked first
         faults += await notify(*notification(asked))
-    if fault := await start_run(
-        "approval-form/approval-form",
-        {"approval_id": asked.id},
-        key=asked.id,
-        name=asked.title,
-    ):
+    if fault := await _show_form(asked, key=asked.id):
         faults.append(f"There is no form for it: {fault}.")
     for fault in faults:
         get_logger("approvals").warning("Approval %s: %s", asked.id, fault)
@@ -80,16 +75,19 @@ async def show_forms(ledger: Ledger, before: datetime) -> list[str]:
     Raises:
         LedgerError: The ledger cannot be read.
     """
-    return [
-        f"Approval {record.id[:8]} has no form: {fault}."
-        for record in await ledger.approvals.list(ApprovalStatus.OPEN)
-        if record.asked_at < before
-        and (
-            fault := await _start_run(
-                "approval-form", record, key=f"{record.id} {before.isoformat()}", name=record.title
-            )
-        )
-    ]
+    faults = []
+    for record in await ledger.approvals.list(ApprovalStatus.OPEN):
+        if record.asked_at < before:
+            fault = await _show_form(record, key=f"{record.id} {before.isoformat()}")
+            faults += [f"Approval {record.id[:8]} has no form: {fault}."] if fault else []
+    return faults
+
+
+async def _show_form(record: ApprovalRecord, *, key: str) -> str:
+    """Start the run that is the question's form; why there is none, if so."""
+    return await start_run(
+        "approval-form/approval-form", {"approval_id": record.id}, key=key, name=record.title
+    )
 
 
 async def settle_due(ledger: Ledger, now: datetime) -> list[str]:
