@@ -80,7 +80,7 @@ def register(as_json: AsJson = False) -> None:
         _print_json(done.model_dump(mode="json"))
         return
     out.print(f"Registered at {done.api_url}:", highlight=False)
-    for what in ("pools", "blocks", "deployments"):
+    for what in ("pools", "blocks", "deployments", "automations"):
         names = getattr(done, what)
         out.print(f"  {what:12}{escape(', '.join(names)) or '(none)'}", highlight=False)
     out.print("[dim]prefect worker start --pool operations runs them.[/]", highlight=False)
@@ -188,6 +188,44 @@ def policy(
         _fail(RequestError("--set needs a file.", hint="policy changes.toml --set"), as_json)
     shown = _run(read_policy_shown(file, put=put), as_json)
     _print_json(shown.model_dump(mode="json")) if as_json else print_policy(shown, out)
+def event(
+    kind: Annotated[str | None, typer.Argument(metavar="TYPE", help="What happened.")] = None,
+    subject: Annotated[str, typer.Option(help="What it is about, type:name.")] = "",
+    severity: Annotated[str, typer.Option(help="info, warning, error or critical.")] = "warning",
+    source: Annotated[str, typer.Option(help="Who says so.")] = "command-line",
+    event_id: Annotated[str | None, typer.Option("--id", help="Sent twice, it is one.")] = None,
+    data: Annotated[str | None, typer.Option(help="Anything more, a JSON object.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Events as JSON, JSON lines or an array; - for stdin."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hand in an event, or a file of them; the event-driven workflow deals with it.
+
+    It is safe on disk when the command returns.
+    """
+    from deployments import eventing
+
+    async def work() -> eventing.Handed:
+        if (kind is None) == (file is None):
+            raise RequestError("Name the TYPE of one event, or a --file of events.")
+        if file is not None:
+            return await eventing.hand_in(eventing.read_file(file))
+        found = eventing.one_event(str(kind), subject, severity, source, event_id, data)
+        return await eventing.hand_in([found])
+
+    handed = _run(work(), as_json)
+    _print_json(handed.model_dump()) if as_json else eventing.print_handed(handed, out)
+
+
+@app.command()
+def inbox(as_json: AsJson = False) -> None:
+    """Show how many events wait, for how long, and the last situations."""
+    from deployments.eventing import print_inbox, read_inbox
+
+    state = _run(read_inbox(), as_json)
+    _print_json(state.model_dump(mode="json")) if as_json else print_inbox(state, out)
 
 
 @app.command()
