@@ -118,7 +118,6 @@ def priority_of(kind: MessageType, payload: dict[str, Any], now: datetime) -> Pr
         severity = Severity(payload.get("severity", usual))
     except ValueError:
         severity = usual
-    impact = payload.get("impact_per_hour")
     try:
         deadline = datetime.fromisoformat(str(payload.get("deadline")))
     except ValueError:
@@ -126,9 +125,18 @@ def priority_of(kind: MessageType, payload: dict[str, Any], now: datetime) -> Pr
     return urgency(
         severity,
         now,
-        impact_per_hour=impact if isinstance(impact, int | float) else None,
+        impact_per_hour=_money(payload.get("impact_per_hour")),
         deadline=deadline if deadline and deadline.tzinfo else None,
     ).priority
+
+
+def _money(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # JSON knows integers that no float holds
+        return None
 
 
 CALLED_OFF = "interrupted"

@@ -17,7 +17,7 @@ POINTS = 25.0
 class PriorityRules(BaseModel):
     """How much each reason counts, in points of 25 per priority."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     great_loss_per_hour: float = Field(
         default=1000.0, gt=0, description="Money at risk per hour that lifts by a whole priority."

@@ -13,7 +13,6 @@ from typing import Any
 
 from blocks.claim_rules import ClaimRules
 from blocks.ledger.claims import Claim
-from blocks.ledger.records import ReceiptKind, ReceiptRecord
 from blocks.messages import Priority
 
 CRISIS_RANK = max(Priority) + 1
@@ -173,9 +172,8 @@ def _not_now(reason: Reason, claim: Claim, request: Request, now: datetime) -> D
     return Decision(verdict, reason, claim, claim)
 
 
-def receipt(decision: Decision, request: Request, run_id: str, at: datetime) -> ReceiptRecord:
-    """What was decided about a request, from what, and why."""
-    before, after = (c.model_dump(mode="json") for c in (decision.before, decision.claim))
+def account_of(decision: Decision, request: Request) -> dict[str, Any]:
+    """What a receipt says of a decision: ``inputs``, ``decision``, ``why`` and ``candidates``."""
     asked = {
         "holder": request.holder,
         "workflow": request.workflow,
@@ -185,15 +183,12 @@ def receipt(decision: Decision, request: Request, run_id: str, at: datetime) -> 
     candidates: list[dict[str, Any]] = [{"name": request.holder, "won": decision.granted}]
     if decision.rival not in (None, request.holder):
         candidates.append({"name": decision.rival, "won": not decision.granted})
-    return ReceiptRecord(
-        at=at,
-        kind=ReceiptKind.ARBITRATE,
-        subject=request.resource,
-        run_id=run_id,
-        body={
-            "inputs": {"claim": before, "request": asked},
-            "decision": {"verdict": decision.verdict.value, "claim": after},
-            "why": f"{decision.reason}: {decision.reason.explanation}",
-            "candidates": candidates,
+    return {
+        "inputs": {"claim": decision.before.model_dump(mode="json"), "request": asked},
+        "decision": {
+            "verdict": decision.verdict.value,
+            "claim": decision.claim.model_dump(mode="json"),
         },
-    )
+        "why": f"{decision.reason}: {decision.reason.explanation}",
+        "candidates": candidates,
+    }

@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from blocks.claim_rules import ClaimRules
 from blocks.errors import ResourceBusy, Yielded
+from blocks.ledger import ReceiptKind
 from blocks.messages import Priority, new_id, utc_now
-from flows.arbitration import Decision, Request, Verdict, decide, receipt
+from flows.arbitration import Decision, Request, Verdict, account_of, decide
 
 if TYPE_CHECKING:
     from flows.orchestrator import Orchestrator
@@ -41,17 +41,15 @@ async def claim(
     priority: Priority,
     patience: timedelta = AT_ONCE,
     purpose: str = "",
-    rules: ClaimRules | None = None,
 ) -> AsyncIterator[Held]:
     """Hold the claim of a resource.
 
     Args:
         team: The run that wants it.
         resource: What it wants, ``type:name``.
-        priority: How urgent its work is; a workflow that the rules call a crisis outranks all.
+        priority: How urgent its work is; one that the policy calls a crisis outranks all.
         patience: How long it waits for the resource, at first and after each time it yielded.
         purpose: What for, in a word; whoever is refused is told.
-        rules: The policy's rules.
 
     Raises:
         ResourceBusy: Another one has it, of a priority that is not lower or in the middle of
@@ -60,7 +58,7 @@ async def claim(
     """
     who = f"{team.run.workflow} {team.run.id}#{new_id()[:8]}"
     holder = f"{who} for {purpose}" if purpose else who
-    held = Held(team, resource, holder, priority, patience, rules or ClaimRules())
+    held = Held(team, resource, holder, priority, patience)
     decision = await held.obtain()
     if not decision.granted:
         raise ResourceBusy(
@@ -95,12 +93,11 @@ class Held:
         holder: str,
         priority: Priority,
         patience: timedelta,
-        rules: ClaimRules,
     ) -> None:
         self.resource, self.token = resource, 0
         self._team, self._claims = team, team.ledger.claims
         self._holder, self._priority = holder, priority
-        self._patience, self._rules = patience, rules
+        self._patience, self._rules = patience, team.policy.claims
         self._is_acting = False
 
     async def obtain(self) -> Decision:
@@ -116,7 +113,8 @@ class Held:
                 judge = partial(decide, request=request, now=now, rules=self._rules)
                 decision = await self._claims.request(self.resource, now, judge)
                 if last is None or not decision.repeats(last):  # one receipt, not one per look
-                    leave_receipt(self._team, decision, request, now)
+                    account = account_of(decision, request)
+                    self._team.receipt(ReceiptKind.ARBITRATE, self.resource, **account)
                 last = decision
                 if decision.granted:
                     self.token, asked = decision.claim.token, False
@@ -183,8 +181,3 @@ class Held:
     @property
     def _hold(self) -> timedelta:
         return timedelta(seconds=self._rules.hold_seconds)
-
-
-def leave_receipt(team: Orchestrator, decision: Decision, request: Request, at: datetime) -> None:
-    """Put a decision on record."""
-    receipt(decision, request, team.run.id, at)

@@ -15,8 +15,10 @@ from blocks.business import Business
 from blocks.findings import Finding, Remedy
 from blocks.ledger import Ledger, RemediationStatus, RunRecord
 from blocks.messages import Severity, utc_now
+from blocks.policy import Policy
 from blocks.services import MonitoredService
 from flows.orchestrator import Orchestrator
+from flows.policy import InForce
 from flows.remediation import remediate
 from flows.reports import RemediationLine
 from tests.integration.loopback import free_port
@@ -62,7 +64,9 @@ async def test_a_resource_is_mended_by_one_run_at_a_time(
     async def both(ledger: Ledger) -> list[list[RemediationLine]]:
         teams = [
             Orchestrator(
-                RunRecord(id=run, workflow="test", started_at=utc_now()), Toolbox(ledger, business)
+                RunRecord(id=run, workflow="test", started_at=utc_now()),
+                Toolbox(ledger, business),
+                InForce(Policy()),
             )
             for run in ("one", "two")
         ]
