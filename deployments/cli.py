@@ -188,6 +188,9 @@ def policy(
         _fail(RequestError("--set needs a file.", hint="policy changes.toml --set"), as_json)
     shown = _run(read_policy_shown(file, put=put), as_json)
     _print_json(shown.model_dump(mode="json")) if as_json else print_policy(shown, out)
+
+
+@app.command()
 def event(
     kind: Annotated[str | None, typer.Argument(metavar="TYPE", help="What happened.")] = None,
     subject: Annotated[str, typer.Option(help="What it is about, type:name.")] = "",
