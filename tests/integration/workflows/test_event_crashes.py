@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -48,9 +49,10 @@ POINTS = [
 ]
 
 
-def run(event: SystemEvent, point: str = "", dies: str = "") -> int:
-    """Run the workflow in a process of its own; its exit code."""
-    ended = subprocess.run(
+async def run(event: SystemEvent, point: str = "", dies: str = "") -> int:
+    """Run the workflow in a process of its own; its exit code. The shop answers meanwhile."""
+    ended = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-c", SCRIPT, repr(event.model_dump(mode="json")), dies],
         cwd=PROJECT_ROOT,
         env={**os.environ, CRASH_AT: point},
@@ -73,8 +75,8 @@ def trouble() -> SystemEvent:
 async def test_an_event_survives_the_death_of_its_run(shop, ledger, point):
     shop.break_checkout()
     event = trouble()
-    assert run(event, point) == -signal.SIGKILL
-    assert run(event) == 0, "the same event handed in again, as an automation would"
+    assert await run(event, point) == -signal.SIGKILL
+    assert await run(event) == 0, "the same event handed in again, as an automation would"
     (situation,) = await ledger.inbox.situations()
     assert (situation.status, situation.events) == (SituationStatus.SETTLED, 1)
     assert (await ledger.inbox.depth(utc_now())).events == 0
@@ -86,8 +88,8 @@ async def test_an_event_survives_the_death_of_its_run(shop, ledger, point):
 async def test_what_died_while_it_mended_is_not_mended_again(shop, ledger):
     shop.break_checkout(for_good=True)
     event = trouble()
-    assert run(event, dies="acting") == -signal.SIGKILL
-    assert run(event) == 0
+    assert await run(event, dies="acting") == -signal.SIGKILL
+    assert await run(event) == 0
     assert shop.restarts == 1
     (situation,) = await ledger.inbox.situations()
     assert situation.status is SituationStatus.SETTLED
