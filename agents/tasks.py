@@ -98,9 +98,19 @@ async def ask(
         InvalidMessage: The parameters do not fit the action's signature.
     """
     spec = toolbox.registry.action(agent, action)
-    message = address(spec, envelope, params)
+    return await deliver(toolbox, spec, address(spec, envelope, params), params, envelope.instance)
+
+
+async def deliver(
+    toolbox: Toolbox,
+    spec: ActionSpec,
+    message: AgentMessage,
+    params: dict[str, Any],
+    instance: str = "",
+) -> Reply:
+    """Deliver a message to one instance of an agent (its own when empty), and log both ways."""
     toolbox.ledger.record(message)
-    call = _Call(spec, message, toolbox, params, envelope.instance or agent)
+    call = _Call(spec, message, toolbox, params, instance or spec.agent)
     began = perf_counter()
     try:
         await _run(spec, call)

@@ -10,12 +10,26 @@ class EventRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch: PositiveInt = Field(default=200, description="Events that are taken at once.")
+    batch: PositiveInt = Field(default=200, le=2000, description="Events that are taken at once.")
     window_seconds: float = Field(
         default=300.0, gt=0, description="Events of one resource within it are one situation."
     )
+    at_once: PositiveInt = Field(default=4, description="Situations that are responded to at once.")
     storm_waiting: PositiveInt = Field(
-        default=500, description="From so many waiting events on, low-value ones are summarised."
+        default=500, description="From so many waiting events on, low-value ones must wait."
+    )
+    calm_waiting: PositiveInt = Field(
+        default=100, description="Down to so many waiting events, a storm goes on."
+    )
+    calm_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="When no low-value event came for so long, those that wait are summarised.",
+    )
+    backlog_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="What waited for so long in a storm is summarised while it goes on.",
     )
     topology: dict[str, list[str]] = Field(
         default_factory=dict,

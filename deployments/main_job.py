@@ -88,7 +88,8 @@ async def clear_leftovers(client: PrefectClient, pools: list[str]) -> int:
     """Settle the runs that an earlier stack left behind; call it before the worker starts.
 
     A run that was going on when its machine went down stays RUNNING for ever and keeps its slot of
-    a concurrency limit, so it is marked crashed. Scheduled runs whose hour passed while no stack
+    a concurrency limit, so it is marked crashed; a form that nobody waits at any more stays PAUSED,
+    and whoever answers it is not heard. Scheduled runs whose hour passed while no stack
     ran are cancelled: three mornings' checks at once tell nothing that one does not.
 
     Returns:
@@ -116,7 +117,8 @@ async def clear_leftovers(client: PrefectClient, pools: list[str]) -> int:
         )
         return [run.id for run in runs]
 
-    going_on = await those(None, StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
+    alive = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.PAUSED)
+    going_on = await those(None, *alive)
     missed = await those(FlowRunFilterExpectedStartTime(before_=now("UTC")), StateType.SCHEDULED)
     for run_id in going_on:
         await client.set_flow_run_state(

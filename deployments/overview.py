@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
@@ -17,9 +19,13 @@ from blocks.ledger.records import AgentActivity, ReportRecord, RunRecord
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
 from deployments.markup import escape
+from flows.status_models import SystemStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+WINDOW = timedelta(hours=24)
 
 
 class StackStatus(BaseModel):
@@ -28,6 +34,7 @@ class StackStatus(BaseModel):
     pid: int
     api_url: str
     processes: list[str]
+    uptime_s: float
 
 
 class LastReport(BaseModel):
@@ -42,13 +49,16 @@ class LastReport(BaseModel):
 
 
 class Status(BaseModel):
-    """Everything that ``status`` shows. ``stack`` is None when none runs."""
+    """Everything that ``status`` shows.
+
+    ``stack`` is None when none runs, ``system`` before the first run.
+    """
 
     state_dir: str
     stack: StackStatus | None
     last_report: LastReport | None
     runs: list[RunRecord]
-    agents: list[AgentActivity]
+    system: SystemStatus | None
 
 
 class AgentStatus(BaseModel):
@@ -70,23 +80,38 @@ async def read_status() -> Status:
         LedgerError: The ledger cannot be read.
     """
     settings = get_settings()
-    stack = RunningStack.find(settings.state_dir)
+    running = RunningStack.find(settings.state_dir)
+    stack = running and StackStatus(
+        pid=running.pid,
+        api_url=running.api_url,
+        processes=list(running.processes),
+        uptime_s=round(time.time() - psutil.Process(running.pid).create_time()),
+    )
     runs: list[RunRecord] = []
     reports: list[ReportRecord] = []
-    activity: Mapping[str, AgentActivity] = {}
+    system = None
     if has_ledger(settings):
         with Ledger.open(settings.effective_ledger_url) as ledger:
             runs = await ledger.runs(limit=10)
             reports = await ledger.latest_reports(limit=1)
-            activity = await ledger.activity(datetime.now(UTC))
+            system = await _read_system(ledger, stack.uptime_s if stack else None)
     return Status(
         state_dir=str(settings.state_dir),
-        stack=stack
-        and StackStatus(pid=stack.pid, api_url=stack.api_url, processes=list(stack.processes)),
+        stack=stack,
         last_report=_in_few_words(reports[0]) if reports else None,
         runs=runs,
-        agents=[activity[agent] for agent in sorted(activity)],
+        system=system,
     )
+
+
+async def _read_system(ledger: Ledger, uptime_s: float | None) -> SystemStatus:
+    from agents.registry import registry
+    from flows.policy import last_used_policy
+    from flows.system_status import read_system_status
+
+    team = registry()
+    policy = await last_used_policy(ledger, team)
+    return await read_system_status(ledger, policy, team, datetime.now(UTC), WINDOW, uptime_s)
 
 
 async def read_agents() -> list[AgentStatus]:
@@ -150,14 +175,13 @@ def print_status(status: Status, console: Console) -> None:
                 f"{(end - run.started_at).total_seconds():.1f} s" if end else "",
             )
         console.print(table)
-    if status.agents:
-        table = Table("Agent", "In progress", "Done", "Failed", "Mean", title="Last 24 hours")
-        for agent in status.agents:
-            mean = "" if agent.mean_ms is None else f"{agent.mean_ms:.0f} ms"
-            table.add_row(
-                agent.agent, str(agent.workload), str(agent.completed), str(agent.failed), mean
-            )
-        console.print(table)
+    if status.system is not None:
+        from deployments.terminal import print_section
+        from flows import sections
+
+        console.print(f"\n{escape(sections.status_headline(status.system))}", highlight=False)
+        for section in sections.system_status(status.system):
+            print_section(section, console)
 
 
 def print_agents(found: list[AgentStatus], console: Console) -> None:

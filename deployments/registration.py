@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from blocks.errors import ConfigurationError, SourceUnavailable
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
+from deployments.automations import save_automations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +64,13 @@ class Registration(BaseModel):
     pools: list[str]
     blocks: list[str]
     deployments: list[str]
+    automations: list[str] = Field(default_factory=list)
 
 
 async def register(*, file: Path = PREFECT_FILE) -> Registration:
     """Make the Prefect server of this process know everything of ours.
 
-    That is pools and queues, variables, deployments, and as blocks the business of
+    That is pools and queues, variables, deployments, automations, and as blocks the business of
     ``ORCHESTRATOR_BUSINESS_FILE``, if one is set. What a person made in the UI is kept.
 
     Args:
@@ -91,11 +93,13 @@ async def register(*, file: Path = PREFECT_FILE) -> Registration:
             await _save_variables(client, settings)
             saved = await _save_blocks(settings)
             await _deploy(client, file)
+            automations = await save_automations(client, names)
             return Registration(
                 api_url=str(client.api_url).rstrip("/"),
                 pools=[pool.name for pool in ours.work_pools],
                 blocks=saved,
                 deployments=names,
+                automations=automations,
             )
     except (httpx.TransportError, JSONDecodeError) as error:
         raise SourceUnavailable(

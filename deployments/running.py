@@ -32,8 +32,12 @@ async def run_here(workflow: str, assignments: list[str]) -> Report:
         RequestError: There is no such workflow or parameter, or a value does not fit.
         OrchestratorError: The workflow could not be done.
     """
+    return await run_with(workflow, _parse(assignments))
+
+
+async def run_with(workflow: str, given: dict[str, Any]) -> Report:
+    """Run a workflow in this process, with its parameters by name; see ``run_here``."""
     entrypoint = _entrypoint(workflow)
-    given = _parse(assignments)
     use_embedded_prefect()
     from prefect.flows import load_flow_from_entrypoint
 

@@ -18,6 +18,7 @@ from blocks.errors import (
     OrchestratorError,
     StackError,
 )
+from blocks.messages import utc_now
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings
 from deployments.preflight import (
@@ -35,6 +36,7 @@ from deployments.registration import (
     save_pool,
 )
 from deployments.restart import serve_restarts
+from deployments.settling import keep_settling
 from deployments.specs import prefect_url, server_spec, stack_environment, worker_spec
 from deployments.together import together
 from deployments.worker import worker_name
@@ -66,6 +68,7 @@ class Stack:
         self._file = file
         self.progress = progress
         self.supervisor = Supervisor(settings.state_dir / "logs", progress.say)
+        self._created = utc_now()
         self._control: asyncio.Server | None = None
         self._has_sample = False
 
@@ -103,7 +106,7 @@ class Stack:
 
     async def serve(self) -> None:
         """Keep everything running until the surrounding task is cancelled."""
-        await asyncio.Event().wait()
+        await keep_settling(self.settings, self._created, self.progress.say)
 
     async def _start_server(self) -> None:
         what = f"Prefect server on {prefect_url(self.settings)}"

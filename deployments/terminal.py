@@ -38,7 +38,7 @@ def print_report(report: Report, console: Console) -> None:
     if report.findings:
         console.print(_findings(report))
     for section in report.sections:
-        _print_section(section, console)
+        print_section(section, console)
     if report.missing:
         console.print("\n[bold yellow]What is missing or set aside[/]")
         for line in report.missing:
@@ -61,7 +61,8 @@ def _findings(report: Report) -> RichTable:
     return table
 
 
-def _print_section(section: Section, console: Console) -> None:
+def print_section(section: Section, console: Console) -> None:
+    """Print one part of a report."""
     console.print(f"\n[bold]{escape(section.title)}[/]")
     if section.text:
         console.print(Padding(escape(section.text), (0, 2)))

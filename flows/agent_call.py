@@ -21,7 +21,10 @@ from flows.orchestrator import workflow_run
     timeout_seconds=900,
 )
 async def agent_call(
-    agent: str, action: str, params: dict[str, Any], envelope: dict[str, Any]
+    agent: str = "",
+    action: str = "",
+    params: dict[str, Any] | None = None,
+    envelope: dict[str, Any] | None = None,
 ) -> None:
     """Do one call.
 
@@ -35,6 +38,6 @@ async def agent_call(
         UnknownAction: There is no such action in this installation.
         InvalidMessage: The parameters do not fit it.
     """
-    sent = TypeAdapter(Envelope).validate_python(envelope)
+    sent = TypeAdapter(Envelope).validate_python(envelope or {})
     async with workflow_run("agent-call") as team:
-        team.replies.append(await ask(team.toolbox, agent, action, sent, **params))
+        team.replies.append(await ask(team.toolbox, agent, action, sent, **(params or {})))

@@ -14,6 +14,7 @@ from prefect.states import Completed
 from blocks.errors import OrchestratorError, PolicyError, RequestError
 from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
+from blocks.ledger.records import ReceiptKind
 from blocks.messages import ErrorInfo, new_id, utc_now
 from blocks.settings import get_settings
 from flows.approval_texts import how_it_was_settled
@@ -62,10 +63,28 @@ async def apply_approval(approval_id: str = "") -> str:
             except OrchestratorError as error:
                 if _may_pass(error):
                     raise  # its claim runs out, and then it is tried again
-                await ledger.approvals.applied(claimed.id, by, f"Failed: {error}", utc_now())
+                await _conclude(team, claimed, by, f"Failed: {error}")
                 raise
-        await ledger.approvals.applied(claimed.id, by, outcome, utc_now())
+        await _conclude(team, claimed, by, outcome)
     return _end(outcome)
+
+
+async def _conclude(team: Orchestrator, record: ApprovalRecord, by: str, outcome: str) -> None:
+    if not await team.ledger.approvals.applied(record.id, by, outcome, utc_now()):
+        return  # somebody else has taken it on, and leaves the receipt
+    team.receipt(
+        ReceiptKind.APPROVE,
+        record.task_id or record.id,
+        inputs={"approval": record.id, "question": record.title, "proposal": record.proposal},
+        decision={
+            "answer": "yes" if record.is_yes else "no",
+            "status": record.status,
+            "by": record.answered_by,
+            "via": record.via,
+            "outcome": outcome,
+        },
+        why=how_it_was_settled(record),
+    )
 
 
 def _end(outcome: str, name: str | None = None) -> str:
@@ -134,7 +153,7 @@ async def _give_up(team: Orchestrator, record: ApprovalRecord, said: str) -> str
 
 async def _retry_task(team: Orchestrator, record: ApprovalRecord) -> str:
     """Have the task carried out again, from its beginning."""
-    from flows.recovery import carry_out  # type: ignore[import-not-found]  # it asks the questions
+    from flows.recovery import carry_out  # it asks the questions, so it knows us
 
     task_id = str(record.proposal.get("task_id"))
     if await _asked_again(team, record):  # by the run that was applying this, before it died

@@ -10,6 +10,7 @@ from prefect import flow, get_client
 from prefect.context import FlowRunContext
 from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
+from prefect.logging import get_run_logger
 from prefect.states import Completed
 from pydantic import Field
 
@@ -33,10 +34,15 @@ class Answer(RunInput):
 
     approve: bool = Field(
         title="Yes, do it",
-        description="On: do what is proposed. Off: do not. The question is settled with Submit.",
+        description=(
+            "**On** means yes, **off** means no. Your answer counts when you press Submit; "
+            "Close leaves the question open."
+        ),
     )
-    your_name: str = Field(default="", title="Your name", description="For the record.")
-    note: str = Field(default="", title="Note", description="For the record: why you decided so.")
+    your_name: str = Field(
+        default="", title="Your name", description="Who decided, for the record."
+    )
+    note: str = Field(default="", title="Note", description="Why, for the record.")
 
 
 @flow(
@@ -65,7 +71,8 @@ async def approval_form(approval_id: str = "") -> str:
     settled, too_late = record, False
     if record.status is ApprovalStatus.OPEN:
         settled, too_late = await _wait(ledger, record)
-        await settle_due(ledger, utc_now())  # or others do, some seconds later
+        for fault in await settle_due(ledger, utc_now()):
+            get_run_logger().warning("%s It is tried again.", fault)
     said = how_it_was_settled(settled)
     if too_late:
         said = f"This answer came too late. {said}"
@@ -91,6 +98,8 @@ async def _wait(ledger: Ledger, record: ApprovalRecord) -> tuple[ApprovalRecord,
     elsewhere = asyncio.create_task(_settled_elsewhere(ledger, record))
     try:
         await asyncio.wait({form, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
+        if not form.done():  # whoever sent it at the same moment is to hear that it was too late
+            await asyncio.wait({form}, timeout=2 * LOOK)
         if not form.done():
             return await elsewhere, False
         answer = await form

@@ -26,19 +26,14 @@ def how_it_was_settled(record: ApprovalRecord) -> str:
 
 def form_text(record: ApprovalRecord, timezone: str) -> str:
     """What the form says above its fields, as Markdown."""
-    silence = (
-        "nothing is done and the proposal is given up"
-        if record.safe_choice == "reject"
-        else "it is done all the same"
-    )
     return "\n\n".join(
         part
         for part in (
             f"## {printable(record.title)}",
             f"About **{printable(record.resource)}**" if record.resource else "",
             record.detail,
-            f"**If nobody answers** by {_local(record.expires_at, timezone)}, it counts as "
-            f"**{SAFE_WORDS[record.safe_choice]}**: {silence}.",
+            f"If nobody answers by **{_local(record.expires_at, timezone)}**, that counts as "
+            f"**{SAFE_WORDS[record.safe_choice]}**.",
         )
         if part
     )

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import httpx
-from prefect import get_client
-from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_logger
-from prefect.settings import get_current_settings
 
 from blocks.channels import notify
 from blocks.errors import OrchestratorError
 from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
-from blocks.ledger.records import ReceiptKind, ReceiptRecord
+from blocks.ledger.records import ReceiptKind
 from flows.apply_approval import CLAIM, apply_approval
 from flows.approval_texts import notification
 from flows.orchestrator import Orchestrator
+from flows.starting import start_run
 
 DEADLINE = 15.0
 """Seconds that the creation of a run may take."""
@@ -29,8 +25,8 @@ DEADLINE = 15.0
 async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord:
     """Put a question to a person: in the ledger, as a notification, and as a form in Prefect.
 
-    Only the ledger must work; what else failed is in the log, and the question can be answered
-    with ``./orchestrator approvals`` all the same.
+    Only the ledger must work; what else failed is in the log and the receipt, and the question
+    can be answered with ``./orchestrator approve`` all the same.
 
     Args:
         team: The run that asks.
@@ -48,30 +44,49 @@ async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord
     faults = []
     if asked.id == record.id:  # else people were told when it was asked first
         faults += await notify(*notification(asked))
-    if fault := await _start_run("approval-form", asked, key=asked.id, name=asked.title):
+    if fault := await _show_form(asked, key=asked.id):
         faults.append(f"There is no form for it: {fault}.")
     for fault in faults:
         get_logger("approvals").warning("Approval %s: %s", asked.id, fault)
+    team.receipt(
+        ReceiptKind.ESCALATE,
+        asked.task_id or asked.id,
+        inputs={"proposal": asked.proposal, "resource": asked.resource, "faults": faults},
+        decision={
+            "approval": asked.id,
+            "expires_at": asked.expires_at.isoformat(),
+            "safe_choice": asked.safe_choice,
+        },
+        why=f"A person is asked: {asked.title}",
+    )
     return asked
 
 
-def escalation_receipt(asked: ApprovalRecord, faults: Sequence[str]) -> ReceiptRecord:
-    """What is left of an escalation for those who look into it later."""
-    return ReceiptRecord(
-        at=asked.asked_at,
-        kind=ReceiptKind.ESCALATE,
-        subject=asked.task_id or asked.id,
-        run_id=asked.run_id,
-        body={
-            "inputs": {"proposal": asked.proposal, "resource": asked.resource},
-            "decision": {
-                "approval": asked.id,
-                "expires_at": asked.expires_at.isoformat(),
-                "safe_choice": asked.safe_choice,
-            },
-            "why": f"A person decides: {asked.title}",
-            "faults": list(faults),
-        },
+async def show_forms(ledger: Ledger, before: datetime) -> list[str]:
+    """Give every open question that was asked before a stack's start a form that is alive.
+
+    Args:
+        ledger: Where the questions are.
+        before: When the stack started; called again with the same instant, it changes nothing.
+
+    Returns:
+        Which questions have no form and why, in words.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    faults = []
+    for record in await ledger.approvals.list(ApprovalStatus.OPEN):
+        if record.asked_at < before:
+            fault = await _show_form(record, key=f"{record.id} {before.isoformat()}")
+            faults += [f"Approval {record.id[:8]} has no form: {fault}."] if fault else []
+    return faults
+
+
+async def _show_form(record: ApprovalRecord, *, key: str) -> str:
+    """Start the run that is the question's form; why there is none, if so."""
+    return await start_run(
+        "approval-form/approval-form", {"approval_id": record.id}, key=key, name=record.title
     )
 
 
@@ -105,7 +120,12 @@ async def _have_applied(record: ApprovalRecord, now: datetime) -> str:
     # One run per window: when it dies, its claim runs out, and the next window starts another.
     window = int(now.timestamp() // CLAIM.total_seconds())
     name = f"{'yes' if record.is_yes else 'no'}: {record.title}"
-    if not await _start_run("apply-approval", record, key=f"{record.id} {window}", name=name):
+    if not await start_run(
+        "apply-approval/apply-approval",
+        {"approval_id": record.id},
+        key=f"{record.id} {window}",
+        name=name,
+    ):
         return ""
     applying: Any = apply_approval(record.id, return_state=True)
     try:
@@ -113,27 +133,3 @@ async def _have_applied(record: ApprovalRecord, now: datetime) -> str:
     except (RuntimeError, httpx.HTTPError, OrchestratorError) as error:  # Prefect's own
         return f"{type(error).__name__}: {error}"
     return "" if state.is_completed() else str(state.message)
-
-
-async def _start_run(flow: str, record: ApprovalRecord, *, key: str, name: str) -> str:
-    """Create a run of a deployment, once per key.
-
-    Returns:
-        Why there is none; empty when there is.
-    """
-    if get_current_settings().api.url is None:
-        return "no Prefect server runs"  # an ephemeral one has no worker that would take the run
-    try:
-        async with asyncio.timeout(DEADLINE), get_client() as client:
-            deployment = await client.read_deployment_by_name(f"{flow}/{flow}")
-            await client.create_flow_run_from_deployment(
-                deployment.id,
-                name=name,
-                parameters={"approval_id": record.id},
-                idempotency_key=f"{flow} {key}",
-            )
-    except ObjectNotFound:
-        return f"the Prefect server has no deployment {flow}"
-    except (httpx.HTTPError, RuntimeError, TimeoutError, ValueError) as error:
-        return f"the Prefect server does not answer as it should ({type(error).__name__})"
-    return ""

@@ -75,7 +75,14 @@ async def daily_health_check(
         report = await team.report(
             "Daily health check",
             _headline(findings, remedies, data, team.business.currency),
-            sections=_sections(replies, team.business.currency, top),
+            sections=[
+                *_sections(replies, team.business.currency, top),
+                *(
+                    [sections.decisions(head)]
+                    if (head := await team.ledger.receipts.head())
+                    else []
+                ),
+            ],
             findings=findings,
             replies=replies,
             remediations=remedies,

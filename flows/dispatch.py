@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agents.calls import Envelope, Reply, address, answer
 from agents.descriptions import can_travel
 from agents.registry import ActionSpec
-from agents.tasks import RETRY_DELAYS, ask
+from agents.tasks import RETRY_DELAYS, deliver
 from blocks.errors import NoAgentAvailable
 from blocks.ledger.leases import Lease
 from blocks.ledger.records import ReceiptKind
@@ -89,10 +89,10 @@ async def dispatch(
         answer(team.toolbox, message, None, ErrorInfo.of(error), 0, perf_counter())
         return Reply(message, None, ErrorInfo.of(error))
     try:
-        envelope = replace(envelope, instance=choice.instance.name)
         if choice.instance.deployment:
+            envelope = replace(envelope, instance=choice.instance.name)
             return await ask_remote(team, spec, choice.instance, message, envelope, params)
-        return await ask(team.toolbox, agent, action, envelope, **params)
+        return await deliver(team.toolbox, spec, message, params, choice.instance.name)
     finally:
         team.ledger.leases.release(choice.lease_id)
 

@@ -60,7 +60,7 @@ async def policy_in_force(ledger: Ledger, team: Registry) -> InForce:
     try:
         found = InForce(read_policy(await read_changes(), team))
     except OrchestratorError as error:
-        last = known.policy if known else await _last_used(ledger, team)
+        last = known.policy if known else await last_used_policy(ledger, team)
         found = InForce(last, f"The policy in the Prefect variable {VARIABLE} is not used: {error}")
     if known is None or known.policy.version != found.policy.version:
         body = found.policy.model_dump(mode="json")
@@ -133,7 +133,12 @@ async def _prefect() -> AsyncIterator[PrefectClient]:
         ) from None
 
 
-async def _last_used(ledger: Ledger, team: Registry) -> Policy:
+async def last_used_policy(ledger: Ledger, team: Registry) -> Policy:
+    """The policy that a decision was last made under; the default before the first.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
     body = await ledger.policies.latest()
     try:
         policy = Policy.model_validate(body or {})

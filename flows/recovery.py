@@ -95,12 +95,9 @@ async def _climb(team: Orchestrator, task: TaskRecord, plan: Plan, steps: Steps)
     await team.ledger.flush()
     reach("recovery.primary-answered")
     tried = [step.reply.instance]
-    while step.error and _another_may_do_better(step):
-        other = await steps.primary(context, avoid=tried)
-        if not other.reply.instance:
-            break  # there is nobody else; the receipt of the selection says who was left out
-        _note(team, task, step, f"another instance, {other.reply.instance}")
-        step = other
+    while step.error and _another_may_do_better(step) and steps.others(tried):
+        _note(team, task, step, "another instance")
+        step = await steps.primary(context, avoid=tried)
         tried.append(step.reply.instance)
     if step.error is None:
         step = await steps.validated(step)

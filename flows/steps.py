@@ -16,7 +16,7 @@ from blocks.messages import ErrorInfo
 from blocks.policy import Plan, Role
 from flows.orchestrator import Orchestrator
 from flows.remote import result_of_call
-from flows.routing import params_for
+from flows.routing import instances_of, params_for
 
 MONITOR_GRACE = 3.0
 """Seconds that a monitor has to notice that what it watches is over."""
@@ -70,6 +70,12 @@ class Steps:
         self.round = round_
         self.told: list[dict[str, str]] = []
         self.doubts: list[str] = []
+
+    def others(self, tried: Collection[str]) -> list[str]:
+        """The primary's instances that have not tried yet."""
+        agent = self._plan.roles[Role.PRIMARY].agent
+        everyone = instances_of(self._team.policy, self._team.toolbox.registry, agent)
+        return [instance.name for instance in everyone if instance.name not in tried]
 
     async def support(self) -> Any:
         """What the primary is handed beside its parameters; None when nothing could be had."""

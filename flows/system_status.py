@@ -17,7 +17,7 @@ from flows import sections
 from flows.orchestrator import conclude, workflow_run
 from flows.reports import Report
 from flows.routing import instances_of
-from flows.status import system_status
+from flows.status import system_status as judge
 from flows.status_models import Facts, SystemStatus
 
 MOST = 20_000
@@ -32,7 +32,7 @@ MOST = 20_000
     ),
     timeout_seconds=300,
 )
-async def system_status_report(hours: Annotated[int, Field(ge=1, le=168)] = 24) -> Report:
+async def system_status(hours: Annotated[int, Field(ge=1, le=168)] = 24) -> Report:
     """Report how agents and workflows did.
 
     Args:
@@ -81,4 +81,4 @@ async def read_system_status(
         agent: {i.name: i.capacity or 1 for i in instances_of(policy, team, agent)}
         for agent in team.agents
     }
-    return system_status(facts, capacity, now, window, uptime_s)
+    return judge(facts, capacity, now, window, uptime_s)

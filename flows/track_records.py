@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
+from types import MappingProxyType
 
 from blocks.ledger import Ledger
+from blocks.ledger.outcomes import Verdict
 from blocks.ledger.records import PastAttempt
 from blocks.messages import Outcome
+from flows.outcomes import failures_by_instance
 
 WINDOW = timedelta(hours=24)
 HALF_LIFE = timedelta(hours=2)
@@ -47,7 +50,10 @@ NEW = TrackRecord()
 
 
 def track_records(
-    attempts: Iterable[PastAttempt], action: str, now: datetime
+    attempts: Iterable[PastAttempt],
+    action: str,
+    now: datetime,
+    recurrences: Mapping[str, Sequence[datetime]] = MappingProxyType({}),
 ) -> dict[str, TrackRecord]:
     """The record of each instance, as it matters for one action.
 
@@ -57,6 +63,7 @@ def track_records(
         attempts: Finished attempts, in any order.
         action: The durations of this action are compared.
         now: The instant from which ages are counted.
+        recurrences: By instance, when it solved what came back: each counts as a failure.
     """
     sums: dict[str, list[float]] = {}
     followers: Counter[str] = Counter()
@@ -73,13 +80,17 @@ def track_records(
                 weight * (attempt.finished_at - attempt.started_at) / timedelta(seconds=0.001)
             )
             total[3] += weight
+    for instance, instants in recurrences.items():
+        total = sums.setdefault(instance, [0.0, 0.0, 0.0, 0.0])
+        total[1] += sum(0.5 ** max(0.0, (now - instant) / HALF_LIFE) for instant in instants)
     return {
         instance: TrackRecord(good, bad, spent / timed if timed else None, timed)
         for instance, (good, bad, spent, timed) in sums.items()
     }
 
 
-_read: dict[str, tuple[float, list[PastAttempt]]] = {}
+_Known = tuple[list[PastAttempt], Mapping[str, Sequence[datetime]]]
+_read: dict[str, tuple[float, _Known]] = {}
 
 
 async def known_records(ledger: Ledger, action: str, now: datetime) -> Mapping[str, TrackRecord]:
@@ -88,8 +99,11 @@ async def known_records(ledger: Ledger, action: str, now: datetime) -> Mapping[s
     Raises:
         LedgerUnavailable: The ledger cannot be read.
     """
-    read_at, attempts = _read.get(ledger.where, (0.0, []))
+    read_at, known = _read.get(ledger.where, (0.0, ([], {})))
     if not read_at or time.monotonic() - read_at > FRESH:
-        attempts = await ledger.past_attempts(now - WINDOW, ATTEMPTS)
-        _read[ledger.where] = (time.monotonic(), attempts)
-    return track_records(attempts, action, now)
+        since = now - WINDOW
+        recurred = await ledger.outcomes.list(since=since, verdict=Verdict.RECURRED)
+        attempts = await ledger.past_attempts(since, ATTEMPTS)
+        known = attempts, failures_by_instance(recurred)
+        _read[ledger.where] = (time.monotonic(), known)
+    return track_records(known[0], action, now, known[1])

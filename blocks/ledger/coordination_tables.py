@@ -142,6 +142,9 @@ Index(
     postgresql_where=EVENTS.c.settled_at.is_(None),
 )
 
+# Whether an event says something new of a thing is asked on arrival, of its newest event only.
+Index("ix_events_fingerprint", EVENTS.c.fingerprint, EVENTS.c.received_at)
+
 SITUATIONS = Table(
     "situations",
     METADATA,

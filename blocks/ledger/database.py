@@ -35,12 +35,14 @@ class Database:
         engine: For reading; transactions begin deferred.
         writing: The same pool, for writing; on SQLite transactions take the write lock at once,
             so that they wait for it instead of failing half-way.
+        noting: The same, for what is of no use after a power cut: its commits wait for no disk.
         where: The file or the server, for people; never holds a password.
         path: The file, None on a server.
     """
 
     engine: Engine
     writing: Engine
+    noting: Engine
     where: str
     path: Path | None
 
@@ -117,7 +119,13 @@ def _postgresql(url: URL, patience: float) -> Database:
         )
     except (ArgumentError, NoSuchModuleError, TypeError, ValueError) as error:
         raise ConfigurationError(f"The ledger's URL for {where} is wrong: {error}.") from None
-    return Database(engine, engine, where, None)
+    noting = engine.execution_options(note=True)
+
+    @event.listens_for(noting, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+    return Database(engine, engine, noting, where, None)
 
 
 def _sqlite(url: URL, create: bool, patience: float) -> Database:
@@ -135,7 +143,8 @@ def _sqlite(url: URL, create: bool, patience: float) -> Database:
         poolclass=QueuePool,
         json_serializer=str,
     )
-    database = Database(engine, engine.execution_options(write=True), str(path), path)
+    writing = engine.execution_options(write=True)
+    database = Database(engine, writing, writing.execution_options(note=True), str(path), path)
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
@@ -151,8 +160,12 @@ def _sqlite(url: URL, create: bool, patience: float) -> Database:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get("write"):
+            # With a write-ahead log, NORMAL still survives the death of the process.
+            durable = "NORMAL" if options.get("note") else "FULL"
+            connection.exec_driver_sql(f"PRAGMA synchronous={durable}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
 
     return database
 

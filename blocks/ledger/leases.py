@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from blocks.ledger.access import Access
 from blocks.ledger.coordination_tables import LEASES
 from blocks.ledger.locks import lock
-from blocks.ledger.writer import Entry
+from blocks.ledger.writer import Entry, WriteRows
 
 
 class Lease(BaseModel):
@@ -64,11 +65,21 @@ class Leases:
 
     def release(self, lease_id: str) -> None:
         """Give a slot back with the next commit; never waits."""
-        self._access.queue(Entry("released leases", {"lease_id": lease_id}))
+        self._access.queue(Entry("released", {"lease_id": lease_id}))
 
     async def workload(self, now: datetime) -> dict[str, int]:
         """Slots in use by instance; instances without any are absent."""
         return await self._access.read(lambda connection: _workload(connection, now))
+
+
+def writes() -> Mapping[str, WriteRows]:
+    """How what Leases queues is written."""
+    statement = delete(LEASES).where(LEASES.c.id == bindparam("lease_id"))
+
+    def release(connection: Connection, rows: list[dict[str, Any]]) -> None:
+        connection.execute(statement, rows)
+
+    return {"released": release}
 
 
 def _workload(connection: Connection, now: datetime) -> dict[str, int]:

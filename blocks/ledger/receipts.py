@@ -45,7 +45,7 @@ class Receipts:
     async def get(self, receipt_id: str) -> ReceiptRecord | None:
         """One receipt."""
         found = await self._access.rows(select(RECEIPTS).where(RECEIPTS.c.id == receipt_id))
-        return _record(found[0]) if found else None
+        return receipt_record(found[0]) if found else None
 
     async def of(
         self,
@@ -64,7 +64,7 @@ class Receipts:
         query = newest(RECEIPTS.c.seq, limit, subject=subject, run_id=run_id, kind=kind)
         if since is not None:
             query = query.where(RECEIPTS.c.at >= since)
-        return [_record(row) for row in await self._access.rows(query)]
+        return [receipt_record(row) for row in await self._access.rows(query)]
 
     async def head(self) -> Head | None:
         """The end of the chain; None when there are no receipts."""
@@ -158,7 +158,12 @@ def _continues(connection: Connection, head: Head | None, anchor: Head | None) -
     return there == anchor.hash
 
 
-def _record(row: RowMapping) -> ReceiptRecord:
+def receipt_record(row: RowMapping) -> ReceiptRecord:
+    """A row of a receipt.
+
+    Raises:
+        LedgerError: It was changed into something that cannot be read.
+    """
     fields = {name: row[name] for name in ReceiptRecord.model_fields}
     try:
         return ReceiptRecord.model_validate(fields | {"body": json.loads(row["body"])})

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Executable, RowMapping, Table, bindparam, delete
+from sqlalchemy import Connection, Executable, RowMapping, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from blocks.ledger import tables
-from blocks.ledger.coordination_tables import LEASES
 from blocks.ledger.receipts import appending, receipt_row
 from blocks.ledger.records import (
     AttemptRecord,
@@ -128,7 +127,6 @@ def writes(dialect: str, seal: Seal) -> Mapping[str, WriteRows]:
         "messages": _executing(insert(dialect, tables.MESSAGES).on_conflict_do_nothing()),
         "attempts": _executing(_unless_finished(dialect, tables.ATTEMPTS)),
         "replies": _executing(insert(dialect, tables.REPLIES).on_conflict_do_nothing()),
-        "released leases": _executing(delete(LEASES).where(LEASES.c.id == bindparam("lease_id"))),
         "receipts": appending(seal),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,16 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Connection, select, update
 
 from blocks.errors import LedgerError
-from blocks.ledger import queries, rows, schema
+from blocks.ledger import leases, queries, rows, schema
 from blocks.ledger.access import Access
 from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
+from blocks.ledger.dead_letters import DeadLetters
+from blocks.ledger.inbox import Inbox
 from blocks.ledger.leases import Leases
+from blocks.ledger.mailbox import Mailbox
+from blocks.ledger.outcomes import Outcomes
 from blocks.ledger.policies import Policies
 from blocks.ledger.receipts import Receipts
 from blocks.ledger.records import (
@@ -32,6 +37,7 @@ from blocks.ledger.records import (
 from blocks.ledger.seal import Seal
 from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
 from blocks.ledger.tasks import Tasks
+from blocks.ledger.traces import Traces
 from blocks.ledger.writer import GroupWriter
 from blocks.settings import get_settings
 
@@ -52,8 +58,13 @@ class Ledger:
         leases: Slots of agent instances that are in use.
         claims: Who may act on a resource.
         policies: The policies that decisions were made under.
+        mailbox: Messages from outside, each taken in once.
+        dead_letters: What could not be delivered as it came.
         approvals: Questions to a person, and their answers.
         receipts: What was decided and why, chained and signed.
+        outcomes: What became of decisions.
+        traces: All that is known about one id.
+        inbox: Events, and the situations that they make up.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -63,12 +74,19 @@ class Ledger:
         self._dialect = database.engine.dialect.name
         self._writer = GroupWriter(database, rows.writes(self._dialect, seal), patience)
         access = self._access = Access(database, self._writer)
+        # After a power cut nobody holds a lease: they need not wait for the disk as all else does.
+        self._notes = GroupWriter(database, leases.writes(), patience, notes=True)
         self.tasks = Tasks(access)
-        self.leases = Leases(access)
+        self.leases = Leases(Access(database, self._notes))
         self.claims = Claims(access)
         self.policies = Policies(access)
+        self.mailbox = Mailbox(access)
+        self.dead_letters = DeadLetters(access)
         self.approvals = Approvals(access)
         self.receipts = Receipts(access, seal)
+        self.outcomes = Outcomes(access)
+        self.traces = Traces(access)
+        self.inbox = Inbox(access)
 
     @classmethod
     def open(
@@ -101,10 +119,10 @@ class Ledger:
         Raises:
             LedgerUnavailable: Some entries could not be written.
         """
-        try:
-            self._writer.close()
-        finally:
-            self._database.engine.dispose()
+        with ExitStack() as last:
+            last.callback(self._database.engine.dispose)
+            last.callback(self._writer.close)
+            self._notes.close()
 
     def __enter__(self) -> Self:
         return self

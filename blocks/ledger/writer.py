@@ -57,12 +57,19 @@ class GroupWriter:
         database: Where to.
         writes: How the rows of each table are written, in the order in which they are.
         patience: Seconds that a write is tried again while the database is locked or gone.
+        notes: Whether it writes only what a power cut may take (``Database.noting``).
     """
 
     def __init__(
-        self, database: Database, writes: Mapping[str, WriteRows], patience: float
+        self,
+        database: Database,
+        writes: Mapping[str, WriteRows],
+        patience: float,
+        *,
+        notes: bool = False,
     ) -> None:
         self._database = database
+        self._engine = database.noting if notes else database.writing
         self._writes = writes
         self._patience = patience
         self._changed = threading.Condition()
@@ -208,7 +215,7 @@ class GroupWriter:
         delay = 0.02
         while True:
             try:
-                with self._database.writing.begin() as connection:
+                with self._engine.begin() as connection:
                     # Always in the same order, so that no two processes wait for each other.
                     afterwards = [
                         self._writes[table](connection, rows[table])

@@ -8,7 +8,13 @@ from flows.sections.business import (
     trade,
     trade_headline,
 )
-from flows.sections.operations import connections, connections_headline, proposals, systems
+from flows.sections.operations import (
+    connections,
+    connections_headline,
+    decisions,
+    proposals,
+    systems,
+)
 from flows.sections.status import status_headline, system_status
 
 __all__ = [
@@ -16,6 +22,7 @@ __all__ = [
     "connections",
     "connections_headline",
     "data_quality",
+    "decisions",
     "forecast",
     "proposals",
     "status_headline",

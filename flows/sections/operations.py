@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.integration_specialist.api_management import ConnectionCheck, IntegrationReport
 from agents.sre_reliability.performance_optimization import OptimizationPlan
 from agents.sre_reliability.system_monitoring import HealthAssessment
+from blocks.ledger.seal import Head
 from flows.reports import Cell, Section, Table, money
 
 
@@ -40,6 +41,15 @@ def connections(report: IntegrationReport) -> Section:
                 ],
             )
         ],
+    )
+
+
+def decisions(head: Head) -> Section:
+    """The end of the chain of receipts, out of the reach of whoever alters the ledger."""
+    return Section(
+        title="Record of decisions",
+        text=f"The last of {head.seq:,} receipts has the hash {head.hash}. "
+        "./orchestrator verify finds what was changed, removed or cut off.",
     )
 
 

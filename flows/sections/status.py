@@ -38,31 +38,29 @@ def system_status(status: SystemStatus) -> list[Section]:
         ),
         Section(
             title="Agents",
-            text=window,
+            text=" ".join([window, *_recent(status)]),
             tables=[
                 Table(
                     columns=[
                         "Agent",
                         "Status",
-                        "Workload",
+                        "Slots",
                         "Done",
                         "Success",
                         "Mean ms",
                         "p95 ms",
-                        "Utilization",
-                        "Recent tasks",
+                        "Busy",
                     ],
                     rows=[
                         [
                             agent.agent,
                             agent.status,
-                            f"{agent.workload} of {agent.capacity}",
+                            f"{agent.workload}/{agent.capacity}",
                             agent.tasks_completed,
                             _share(agent.success_rate),
                             _rounded(agent.response_ms),
                             _rounded(agent.p95_ms),
                             _share(agent.utilization),
-                            ", ".join(agent.recent_tasks[:3]),
                         ]
                         for agent in status.agents
                     ],
@@ -71,7 +69,7 @@ def system_status(status: SystemStatus) -> list[Section]:
             charts=[
                 Chart(
                     title="Calls per hour",
-                    x=[hour.start.isoformat() for hour in status.hours],
+                    x=[f"{hour.start:%H:%M}" for hour in status.hours],
                     series={
                         "done": [float(hour.completed) for hour in status.hours],
                         "failed": [float(hour.failed) for hour in status.hours],
@@ -80,7 +78,7 @@ def system_status(status: SystemStatus) -> list[Section]:
                 Chart(
                     title="Mean response",
                     unit="ms",
-                    x=[hour.start.isoformat() for hour in status.hours],
+                    x=[f"{hour.start:%H:%M}" for hour in status.hours],
                     series={"response": [hour.response_ms for hour in status.hours]},
                 ),
             ],
@@ -104,6 +102,14 @@ def system_status(status: SystemStatus) -> list[Section]:
                 )
             ],
         ),
+    ]
+
+
+def _recent(status: SystemStatus) -> list[str]:
+    return [
+        f"{agent.agent} did {', '.join(agent.recent_tasks[:3])}."
+        for agent in status.agents
+        if agent.recent_tasks
     ]
 
 

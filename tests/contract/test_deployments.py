@@ -12,6 +12,7 @@ from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
 from deployments.registration import PREFECT_FILE, check_entrypoints, read_work_pools
+from flows.queues import SUFFIX
 
 STANZAS: list[dict[str, Any]] = yaml.safe_load(PREFECT_FILE.read_text())["deployments"]
 each = pytest.mark.parametrize("stanza", STANZAS, ids=[s["name"] for s in STANZAS])
@@ -22,13 +23,15 @@ def load(stanza: dict[str, Any]) -> Flow[..., Any]:
 
 
 def test_every_entrypoint_loads() -> None:
-    assert check_entrypoints() == [f"{s['name']}/{s['name']}" for s in STANZAS]
+    names = [stanza["name"] for stanza in STANZAS]
+    assert check_entrypoints() == [f"{name.removesuffix(SUFFIX)}/{name}" for name in names]
 
 
 @each
 def test_file_function_flow_and_deployment_share_one_name(stanza: dict[str, Any]) -> None:
-    flow, name = load(stanza), stanza["name"].replace("-", "_")
-    assert flow.name == stanza["name"]
+    flow, dashed = load(stanza), stanza["name"].removesuffix(SUFFIX)
+    name = dashed.replace("-", "_")
+    assert flow.name == dashed
     assert flow.fn.__name__ == name
     assert Path(inspect.getfile(flow.fn)).stem == name
     assert flow.isasync, "a sync flow loses up to a second at its end"

@@ -79,4 +79,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("prefect"):
             for category in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
-                item.add_marker(pytest.mark.filterwarnings(f"ignore:.*<socket:{category}"))
+                item.add_marker(
+                    pytest.mark.filterwarnings(f"ignore:.*(<socket|_Selector):{category}")
+                )

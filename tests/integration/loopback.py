@@ -46,6 +46,7 @@ def run_prefect_server(home: Path, **settings: str) -> Iterator[str]:
         **common_environment(Settings()),
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": url,
+        "PREFECT_SERVER_UI_API_URL": url,  # or its pages look at port 4200
         MARK: mark,
         **settings,
     }

@@ -187,10 +187,11 @@ async def test_a_forgery_is_found(ledger_url: str, seal: Seal, forgery: str) -> 
     assert not found.sound
 
 
+@pytest.mark.parametrize("claimed", [False, True])
 async def test_a_receipt_slipped_in_between_two_commits_is_found(
-    ledger_url: str, seal: Seal
+    ledger_url: str, seal: Seal, claimed: bool
 ) -> None:
-    """The next commit goes on from it, but its signature does not vouch for it."""
+    """The next commit goes on from it, but its signature neither vouches for it nor can be bent."""
     await commit(ledger_url, seal, 2)
 
     def slip_in(connection: Connection) -> None:
@@ -201,7 +202,10 @@ async def test_a_receipt_slipped_in_between_two_commits_is_found(
 
     tamper(ledger_url, slip_in)
     await commit(ledger_url, seal, 2, start=2)
-    assert told(await verified(ledger_url, seal)) == [(FaultKind.UNSIGNED, 3)]
+    if claimed:
+        tamper(ledger_url, sql("UPDATE receipts SET mac = replace(mac, '.4.', '.3.')"))
+    fault = (FaultKind.REWRITTEN, 5) if claimed else (FaultKind.UNSIGNED, 3)
+    assert told(await verified(ledger_url, seal)) == [fault]
 
 
 async def test_going_on_after_a_cut_does_not_cover_it_up(ledger_url: str, seal: Seal) -> None:
@@ -365,7 +369,8 @@ async def test_ledgers_have_anchors_of_their_own(ledger_url: str, tmp_path: Path
 
 async def test_a_repeated_commit_doubles_nothing(ledger_url: str, seal: Seal) -> None:
     with Ledger.open(ledger_url, seal=seal) as ledger:
-        ledger.record(first := receipt(1), second := receipt(2), first)
+        ledger.record(first := receipt(1), second := receipt(2))
+        ledger.record(first, first.model_copy(update={"subject": "other"}))
         await ledger.flush()
         ledger.record(second, receipt(3), first.model_copy(update={"subject": "other"}))
         await ledger.flush()

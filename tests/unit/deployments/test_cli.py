@@ -37,7 +37,19 @@ def orchestrator(*arguments: str, cwd: Path = PROJECT_ROOT, **environment: str) 
 def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     ended = orchestrator("--help", PYTHONPROFILEIMPORTTIME="1")
     assert ended.returncode == 0
-    for command in ("up", "register", "run", "status", "agents", "connect", "doctor", "env"):
+    for command in (
+        "up",
+        "register",
+        "run",
+        "status",
+        "agents",
+        "approvals",
+        "approve",
+        "reject",
+        "connect",
+        "doctor",
+        "env",
+    ):
         assert f" {command} " in ended.stdout
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
     assert "typer" in imported

@@ -140,6 +140,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("settled_at IS NULL"),
         postgresql_where=sa.text("settled_at IS NULL"),
     )
+    op.create_index("ix_events_fingerprint", "events", ["fingerprint", "received_at"])
     op.create_table(
         "situations",
         _text("id", primary_key=True),

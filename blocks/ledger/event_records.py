@@ -1,0 +1,171 @@
+"""What the inbox holds: events on their way, and the situations that they make up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import RowMapping
+
+from blocks.ledger.values import clean_text, to_json
+from blocks.messages import Severity, SystemEvent, new_id
+
+EventKey = tuple[str, str]
+"""Source and id: what makes an event the same event."""
+
+
+class EventStatus(StrEnum):
+    """Where an event stands."""
+
+    WAITING = "waiting"
+    TAKEN = "taken"
+    SETTLED = "settled"
+
+
+class SituationStatus(StrEnum):
+    """Where a situation stands."""
+
+    OPEN = "open"
+    RESPONDING = "responding"
+    SETTLED = "settled"
+
+
+class SituationRecord(BaseModel):
+    """Events that belong together, and the one response to them.
+
+    Attributes:
+        need_key: Unique: of runs that open the same situation, one does.
+        resource: What it is about, ``type:name``; the source where events name no subject.
+        severity: The worst of its events'.
+        updated_at: When its response began, once it has.
+        events: How many events it has.
+        run_id: The run that responds to it, or did last.
+        response: What came of it; None until it is settled.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(default_factory=new_id)
+    need_key: str
+    resource: str
+    severity: Severity
+    title: str
+    opened_at: AwareDatetime
+    updated_at: AwareDatetime
+    status: SituationStatus = SituationStatus.OPEN
+    events: int = 0
+    run_id: str | None = None
+    settled_at: AwareDatetime | None = None
+    response: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of events that were handed in.
+
+    Attributes:
+        new: Events that were not known.
+        duplicates: Events whose source and id were known: nothing happens to them again.
+        updates: Of the new ones, those that say something else of a thing than was said last.
+        repeated: Of the new ones, those that say of a thing what was said last.
+    """
+
+    new: int
+    duplicates: int
+    updates: int = 0
+    repeated: int = 0
+
+
+@dataclass(frozen=True)
+class TakenEvent:
+    """An event that a run works on.
+
+    Attributes:
+        tries: How often it was taken; more than once when a run died over it.
+        situation_id: The situation that an earlier run had put it into.
+    """
+
+    event: SystemEvent
+    received_at: datetime
+    tries: int
+    situation_id: str | None = None
+
+    @property
+    def key(self) -> EventKey:
+        """Source and id."""
+        return self.event.source, self.event.id
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Events of one severity that are not settled."""
+
+    events: int
+    oldest: datetime
+    newest: datetime
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What is not settled yet, at an instant; severities of which nothing waits are absent."""
+
+    at: datetime
+    waiting: Mapping[Severity, Waiting]
+
+    @property
+    def events(self) -> int:
+        """How many events are not settled."""
+        return sum(waiting.events for waiting in self.waiting.values())
+
+    @property
+    def oldest_wait(self) -> timedelta:
+        """For how long the oldest of them has waited."""
+        if not self.waiting:
+            return timedelta(0)
+        return self.at - min(waiting.oldest for waiting in self.waiting.values())
+
+    def below(self, severity: Severity) -> Waiting | None:
+        """What waits below a severity; None when nothing does."""
+        milder = [w for s, w in self.waiting.items() if s.rank < severity.rank]
+        if not milder:
+            return None
+        return Waiting(
+            sum(w.events for w in milder),
+            min(w.oldest for w in milder),
+            max(w.newest for w in milder),
+        )
+
+
+def event_row(event: SystemEvent, now: datetime) -> dict[str, Any]:
+    """The row of an event that arrives."""
+    return {
+        "source": clean_text(event.source),
+        "id": clean_text(event.id),
+        "type": event.type,
+        "time": event.time,
+        "severity": event.severity,
+        "rank": event.severity.rank,
+        "subject": event.subject,
+        "data": to_json(event.data),
+        "fingerprint": event.fingerprint,
+        "content_hash": event.content_hash,
+        "received_at": now,
+        "status": EventStatus.WAITING,
+        "tries": 0,
+    }
+
+
+def taken_event(row: RowMapping) -> TakenEvent:
+    """The event of a row."""
+    fields = {name: row[name] for name in SystemEvent.model_fields}
+    return TakenEvent(SystemEvent(**fields), row["received_at"], row["tries"], row["situation_id"])
+
+
+def situation_row(record: SituationRecord) -> dict[str, Any]:
+    """The row of a situation."""
+    response = None if record.response is None else to_json(record.response)
+    return dict(record) | {"response": response}

@@ -1,0 +1,330 @@
+"""The inbox: every event durable on arrival, taken by one run at a time, settled once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from blocks.ledger import situations
+from blocks.ledger.access import Access
+from blocks.ledger.coordination_tables import EVENTS, SITUATIONS
+from blocks.ledger.event_records import (
+    Accepted,
+    Depth,
+    EventKey,
+    EventStatus,
+    SituationRecord,
+    SituationStatus,
+    TakenEvent,
+    Waiting,
+    event_row,
+    taken_event,
+)
+from blocks.ledger.queries import matching, newest
+from blocks.ledger.rows import insert
+from blocks.ledger.situations import RESOURCE, UNSETTLED, among, free
+from blocks.messages import Severity, SystemEvent
+
+_ROWS_PER_STATEMENT = 500  # the databases limit the values of one statement
+
+
+class Inbox:
+    """The events in the ledger, and the situations that they make up."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def accept(self, events: Sequence[SystemEvent], now: datetime) -> Accepted:
+        """Keep events; durable on return. Who accepts at the same time shares the commit.
+
+        Args:
+            events: Any number, in any order; two with equal source and id are one.
+            now: The instant of their arrival.
+        """
+        first: dict[EventKey, SystemEvent] = {}
+        for event in events:
+            first.setdefault((event.source, event.id), event)
+        rows = [event_row(event, now) for event in first.values()]
+        statement = (
+            insert(self._access.dialect, EVENTS)
+            .on_conflict_do_nothing()
+            .returning(EVENTS.c.source, EVENTS.c.id)
+        )
+        new: set[EventKey] = set()  # a commit that is repeated finds there what it wrote itself
+
+        def write(connection: Connection) -> Accepted:
+            known = _said_before(connection, {row["fingerprint"] for row in rows})
+            for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+                part = rows[start : start + _ROWS_PER_STATEMENT]
+                new.update((row.source, row.id) for row in connection.execute(statement, part))
+            return _counted(len(events), rows, new, known)
+
+        return await self._access.write(write)
+
+    async def take(
+        self,
+        now: datetime,
+        by: str,
+        until: datetime,
+        limit: int,
+        at_least: Severity = Severity.INFO,
+    ) -> list[TakenEvent]:
+        """Take events to work on: the most severe first, of equal ones the oldest.
+
+        Events whose taker did not renew them until ``taken_until`` are taken again: it is dead.
+
+        Args:
+            now: The instant to judge at.
+            by: The run that takes them.
+            until: Until when they are its own.
+            limit: How many at most.
+            at_least: Milder ones are left where they are.
+        """
+        before: list[EventKey] = []  # taken by an earlier try of this very commit
+
+        def write(connection: Connection) -> list[TakenEvent]:
+            taken: list[TakenEvent] = []
+            # Severity by severity, so that the index gives them in order however many wait.
+            for severity in sorted(Severity, key=lambda s: -s.rank):
+                if severity.rank < at_least.rank or len(taken) >= limit:
+                    break
+                takable = free(now)
+                if before:
+                    takable = or_(takable, and_(EVENTS.c.taken_by == by, among(before)))
+                first = (
+                    select(EVENTS.c.source, EVENTS.c.id)
+                    .where(UNSETTLED, EVENTS.c.rank == severity.rank, takable)
+                    .order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
+                    .limit(limit - len(taken))
+                    .with_for_update(skip_locked=True)
+                )
+                statement = (
+                    update(EVENTS)
+                    .where(tuple_(EVENTS.c.source, EVENTS.c.id).in_(first))
+                    .values(
+                        status=EventStatus.TAKEN,
+                        taken_by=by,
+                        taken_until=until,
+                        tries=EVENTS.c.tries + 1,
+                    )
+                    .returning(*EVENTS.c)
+                )
+                found = [taken_event(row) for row in connection.execute(statement).mappings()]
+                taken += sorted(found, key=lambda e: (e.received_at, e.key))
+            before[:] = [event.key for event in taken]
+            return taken
+
+        return await self._access.write(write)
+
+    async def renew(self, by: str, until: datetime) -> None:
+        """Say that a run still works on what it took."""
+        statement = (
+            update(EVENTS).where(UNSETTLED, EVENTS.c.taken_by == by).values(taken_until=until)
+        )
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement)
+
+        await self._access.write(write)
+
+    async def join(
+        self,
+        plans: Sequence[tuple[SituationRecord, Sequence[EventKey]]],
+        by: str,
+        now: datetime,
+    ) -> list[SituationRecord | None]:
+        """Put taken events into their situations, new or known, all in one transaction.
+
+        A situation whose need key is known is that one. Events that join one which is settled
+        are settled with it.
+
+        Args:
+            plans: Each situation with its events.
+            by: The run that took the events; what was taken from it meanwhile is left alone.
+            now: The instant of joining.
+
+        Returns:
+            For each plan the situation as it stands; None when none of its events is the run's.
+        """
+        return await self._access.write(
+            lambda c: [situations.join(c, wanted, keys, by, now) for wanted, keys in plans]
+        )
+
+    async def respond(self, situation_id: str, run_id: str, now: datetime) -> bool:
+        """Begin the response; False when the situation is settled, or another run's by now.
+
+        ``updated_at`` becomes ``now``: what happened before it, the response covers.
+        """
+        return await self._access.write(lambda c: situations.begin(c, situation_id, run_id, now))
+
+    async def settle(self, situation: SituationRecord, now: datetime) -> bool:
+        """Settle a situation and all its events, in one transaction.
+
+        Args:
+            situation: As ``join`` gave it, with the run that responded and its ``response``.
+            now: The instant of settling.
+
+        Returns:
+            False when another run has taken the situation over, or settled it.
+        """
+        return await self._access.write(lambda c: situations.settle(c, situation, now))
+
+    async def summarise(
+        self, now: datetime, below: Severity = Severity.ERROR
+    ) -> list[SituationRecord]:
+        """Settle waiting events of little weight in bulk: one situation per type and subject.
+
+        Each group is a transaction of its own, so that nobody waits long for the ledger.
+
+        Args:
+            now: Events that arrived later are left alone.
+            below: The severity from which on events are not summarised.
+
+        Returns:
+            The situations; each tells in its response how many events, from when to when, and one
+            of them as an example.
+        """
+        condition = and_(
+            UNSETTLED, EVENTS.c.rank < below.rank, EVENTS.c.received_at <= now, free(now)
+        )
+        groups = (
+            select(EVENTS.c.type, RESOURCE.label("resource"))
+            .where(condition)
+            .group_by(EVENTS.c.type, RESOURCE)
+            .order_by(EVENTS.c.type, RESOURCE)
+        )
+        made: list[SituationRecord] = []
+        for kind, resource in await self._access.read(lambda c: c.execute(groups).all()):
+            record = await self._access.write(
+                partial(
+                    situations.summarise, kind=kind, resource=resource, events=condition, now=now
+                )
+            )
+            made += [record] if record else []
+        return made
+
+    async def depth(self, now: datetime) -> Depth:
+        """How many events are not settled yet, by severity, and since when."""
+        query = (
+            select(
+                EVENTS.c.rank,
+                func.count().label("events"),
+                func.min(EVENTS.c.received_at).label("oldest"),
+                func.max(EVENTS.c.received_at).label("newest"),
+            )
+            .where(UNSETTLED)
+            .group_by(EVENTS.c.rank)
+        )
+        scale = list(Severity)
+        found = {scale[row["rank"]]: row for row in await self._access.rows(query)}
+        return Depth(
+            at=now,
+            waiting={
+                severity: Waiting(events=row["events"], oldest=row["oldest"], newest=row["newest"])
+                for severity, row in found.items()
+            },
+        )
+
+    async def arrivals(self, since: datetime) -> dict[datetime, dict[Severity, int]]:
+        """How many events came in each minute from ``since`` on, by severity; empty minutes not."""
+        if self._access.dialect == "sqlite":
+            minute: ColumnElement[Any] = func.substr(cast(EVENTS.c.received_at, Text), 1, 16)
+        else:
+            minute = func.to_char(func.timezone("UTC", EVENTS.c.received_at), "YYYY-MM-DD HH24:MI")
+        minute = minute.label("minute")
+        query = (
+            select(minute, EVENTS.c.rank, func.count().label("events"))
+            .where(EVENTS.c.received_at >= since)
+            .group_by(literal_column("minute"), EVENTS.c.rank)
+            .order_by(literal_column("minute"))
+        )
+        found: dict[datetime, dict[Severity, int]] = {}
+        for row in await self._access.rows(query):
+            at = datetime.fromisoformat(row["minute"]).replace(tzinfo=UTC)
+            found.setdefault(at, {})[list(Severity)[row["rank"]]] = row["events"]
+        return found
+
+    async def about(self, resources: Collection[str], since: datetime) -> list[SituationRecord]:
+        """Situations of these resources that are open, or were opened at ``since`` or later."""
+        query = newest(SITUATIONS.c.opened_at, None).where(
+            SITUATIONS.c.resource.in_(sorted(resources)),
+            or_(SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.opened_at >= since),
+        )
+        return [SituationRecord(**row) for row in await self._access.rows(query)]
+
+    async def situations(
+        self,
+        *,
+        resource: str | None = None,
+        run_id: str | None = None,
+        status: SituationStatus | None = None,
+        limit: int = 100,
+    ) -> list[SituationRecord]:
+        """Situations, the one opened last first."""
+        query = newest(SITUATIONS.c.opened_at, limit)
+        query = matching(query, SITUATIONS, resource=resource, run_id=run_id, status=status)
+        return [SituationRecord(**row) for row in await self._access.rows(query)]
+
+    async def situation(self, situation_id: str) -> SituationRecord | None:
+        """One situation."""
+        found = await self._access.rows(select(SITUATIONS).where(SITUATIONS.c.id == situation_id))
+        return SituationRecord(**found[0]) if found else None
+
+    async def events(self, situation_id: str, limit: int = 100) -> list[SystemEvent]:
+        """The events of a situation, the first to arrive first."""
+        query = (
+            select(EVENTS)
+            .where(EVENTS.c.situation_id == situation_id)
+            .order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
+            .limit(limit)
+        )
+        return [taken_event(row).event for row in await self._access.rows(query)]
+
+
+def _said_before(connection: Connection, fingerprints: Collection[str]) -> dict[str, str]:
+    """The content hash of the newest event of each fingerprint, by fingerprint."""
+    found = {}
+    for fingerprint in sorted(fingerprints):
+        query = (
+            select(EVENTS.c.content_hash)
+            .where(EVENTS.c.fingerprint == fingerprint)
+            .order_by(EVENTS.c.received_at.desc(), EVENTS.c.time.desc())
+            .limit(1)
+        )
+        if content := connection.scalar(query):
+            found[fingerprint] = content
+    return found
+
+
+def _counted(
+    handed_in: int,
+    rows: Sequence[Mapping[str, Any]],
+    new: Collection[EventKey],
+    known: Mapping[str, str],
+) -> Accepted:
+    said = dict(known)
+    updates = repeated = 0
+    for row in rows:
+        if (row["source"], row["id"]) not in new:
+            continue
+        before = said.get(row["fingerprint"])
+        updates += before is not None and before != row["content_hash"]
+        repeated += before == row["content_hash"]
+        said[row["fingerprint"]] = row["content_hash"]
+    return Accepted(len(new), handed_in - len(new), updates, repeated)

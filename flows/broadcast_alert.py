@@ -1,0 +1,137 @@
+"""An alert to all agents at once: each hears what it needs to know, every answer is collected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from prefect import flow
+from pydantic import Field
+
+from agents.calls import Reply
+from agents.registry import AgentSpec
+from blocks.findings import Finding
+from blocks.messages import MessageType, Severity, utc_now
+from blocks.responses import EventResponse
+from flows.alert_formats import Alert, event_for
+from flows.orchestrator import Orchestrator, conclude, workflow_run
+from flows.reports import Report, Section, Table, count
+from flows.triage import rank
+
+_RESOURCE = r"^$|^[a-z][a-z0-9_-]*:.+$"
+
+
+@flow(
+    name="broadcast-alert",
+    description=(
+        "Tells every agent of an alert at once, each in the form that it needs, and reports what "
+        "each makes of it. An agent that fails is named and stops nobody."
+    ),
+    timeout_seconds=300,
+)
+async def broadcast_alert(
+    title: Annotated[str, Field(min_length=1, max_length=200)] = "Test alert",
+    severity: Severity = Severity.WARNING,
+    detail: Annotated[str, Field(max_length=4000)] = "",
+    resource: Annotated[str, Field(pattern=_RESOURCE, max_length=500)] = "",
+    data: dict[str, Any] | None = None,
+) -> Report:
+    """Tell every agent of an alert and collect what each says.
+
+    Args:
+        title: What happened, in one line.
+        severity: How bad it is; it decides how urgent the messages are.
+        detail: What else is to say.
+        resource: The thing concerned, as type:name, for instance service:checkout.
+        data: Measured values, name to value.
+
+    Raises:
+        NoBusinessConfigured: There is nothing to look after yet.
+        LedgerError: What was done could not be recorded.
+        NothingAchieved: Every agent failed; the report is kept all the same.
+    """
+    async with workflow_run("broadcast-alert") as team:
+        alert = Alert(title, severity, utc_now(), detail, resource, data or {})
+        agents = list(team.toolbox.registry.agents.values())
+        told = [agent for agent in agents if agent.event_action]
+        replies = await asyncio.gather(*(_tell(team, agent, alert) for agent in told))
+        team.notes += [f"{a.title} takes no alerts." for a in agents if not a.event_action]
+        report = await team.report(
+            f"Alert: {title}",
+            _headline(replies),
+            sections=[_section(alert, told, replies)],
+            findings=rank(_findings(replies)),
+            replies=replies,
+        )
+    return conclude(report)
+
+
+async def _tell(team: Orchestrator, agent: AgentSpec, alert: Alert) -> Reply:
+    return await team.ask(
+        agent.id,
+        agent.event_action,
+        kind=MessageType.ALERT,
+        priority=alert.severity.priority,
+        event=event_for(agent.event_action, alert),
+    )
+
+
+def _answers(replies: Sequence[Reply]) -> list[EventResponse]:
+    return [reply.result for reply in replies if isinstance(reply.result, EventResponse)]
+
+
+def _headline(replies: Sequence[Reply]) -> str:
+    concerned = [answer for answer in _answers(replies) if answer.relevant]
+    parts = [f"{count(len(replies), 'agent')} told, {len(concerned)} concerned."]
+    if concerned:
+        worst = max(concerned, key=lambda answer: answer.severity.rank)
+        parts.append(worst.assessment)
+    if failed := [reply.message.recipient for reply in replies if not reply.ok]:
+        parts.append(f"No answer from {', '.join(failed)}.")
+    return " ".join(parts)
+
+
+def _section(alert: Alert, told: Sequence[AgentSpec], replies: Sequence[Reply]) -> Section:
+    about = f" About {alert.resource}." if alert.resource else ""
+    return Section(
+        title="What each agent says",
+        text=f"Severity {alert.severity.value}.{about} {alert.detail}".strip(),
+        tables=[
+            Table(
+                columns=["Agent", "Relevant", "Assessment", "Advice"],
+                rows=[
+                    [agent.title, *_row(reply)] for agent, reply in zip(told, replies, strict=True)
+                ],
+            )
+        ],
+    )
+
+
+def _row(reply: Reply) -> list[str]:
+    if reply.error:
+        return ["—", f"failed: {reply.error.what}", reply.error.hint]
+    answer = reply.result
+    if not isinstance(answer, EventResponse):
+        return ["—", str(getattr(answer, "summary", "") or "answered"), ""]
+    return ["yes" if answer.relevant else "no", answer.assessment, answer.advice]
+
+
+def _findings(replies: Sequence[Reply]) -> list[Finding]:
+    """What the agents judge to be wrong; each one's view is a finding of its own."""
+    return [
+        Finding(
+            kind=f"seen-by-{reply.message.recipient}",
+            resource=answer.resource,
+            severity=answer.severity,
+            title=answer.assessment.rstrip("."),
+            evidence=answer.evidence,
+            impact_per_day=None if answer.impact_per_hour is None else answer.impact_per_hour * 24,
+            advice=answer.advice,
+            remedy=next(iter(answer.proposals), None),
+        )
+        for reply in replies
+        if isinstance(answer := reply.result, EventResponse)
+        and answer.relevant
+        and answer.severity is not Severity.INFO
+    ]

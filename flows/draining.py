@@ -1,0 +1,286 @@
+"""Draining the inbox: take, correlate, respond to the most urgent first, settle, until empty."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from blocks.crash_points import reach
+from blocks.ledger.event_records import EventKey, SituationRecord, SituationStatus, TakenEvent
+from blocks.ledger.records import ReceiptKind
+from blocks.messages import Severity, utc_now
+from blocks.priorities import urgency
+from flows.correlated import Correlated, Known, in_order, resource_of, worst
+from flows.correlation import correlate, dependencies
+from flows.event_response import Response, respond
+from flows.orchestrator import Orchestrator
+from flows.storms import Tide, judge_tide
+
+HOLD = timedelta(seconds=30)
+"""For so long a run that died keeps what it had taken."""
+
+PAUSE = 0.2
+"""Seconds between two looks at an inbox from which nothing can be taken."""
+
+MOST_TRIES = 5
+"""Runs that may die over an event before it is left to a person."""
+
+MOST_TOLD = 200
+"""Situations that a report lists; the ledger has them all."""
+
+MOST_REPLIES = 2000
+"""Replies that a run keeps in memory; the ledger has them all."""
+
+
+@dataclass(frozen=True)
+class Handled:
+    """One situation that this run settled."""
+
+    situation: SituationRecord
+    response: Response
+    why: tuple[str, ...]
+
+
+@dataclass
+class Drained:
+    """What a run did to the inbox."""
+
+    handled: list[Handled] = field(default_factory=list)
+    situations: int = 0
+    events: int = 0
+    given_up: list[SituationRecord] = field(default_factory=list)
+    summaries: list[SituationRecord] = field(default_factory=list)
+    storms: int = 0
+
+
+_Work = tuple[float, int, Correlated, SituationRecord]
+
+
+async def drain(team: Orchestrator, seconds: float) -> Drained:
+    """Deal with what waits in the inbox.
+
+    Args:
+        team: The run that drains.
+        seconds: For how long; 0 until the inbox is empty.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written; nothing of the inbox is lost.
+    """
+    drainer = _Drainer(team)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [tasks.create_task(drainer.keep_alive())]
+            helpers += [
+                tasks.create_task(drainer.work()) for _ in range(team.policy.events.at_once)
+            ]
+            await drainer.fill(seconds)
+            for helper in helpers:
+                helper.cancel()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return drainer.drained
+
+
+class _Drainer:
+    """One run's work on the inbox: a loop that fills a queue, and workers that empty it."""
+
+    def __init__(self, team: Orchestrator) -> None:
+        self.team, self.inbox, self.rules = team, team.ledger.inbox, team.policy.events
+        self.drained = Drained()
+        self.tide = Tide()
+        self.queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
+        self.mine: set[str] = set()  # situations that are queued or responded to
+        self.numbers = count()
+
+    async def fill(self, seconds: float) -> None:
+        """Take and correlate, as long as there is time or anything left."""
+        began = last_taken = utc_now()
+        until = began + timedelta(seconds=seconds) if seconds else None
+        while until is None or utc_now() < until:
+            now = utc_now()
+            depth = await self.inbox.depth(now)
+            await self._judge(judge_tide(self.tide, depth, now, self.rules), now)
+            if depth.events and await self._take(now):
+                last_taken = now
+                continue
+            # What is left when nothing could be taken for so long, another run is working on.
+            ours = self.mine or self.tide.storm
+            if until is None and not ours and (not depth.events or now - last_taken > HOLD):
+                break
+            await asyncio.sleep(PAUSE)
+        await self.queue.join()
+
+    async def _judge(self, tide: Tide, now: datetime) -> None:
+        self.drained.storms += tide.storm and not self.tide.storm
+        self.tide = tide
+        if tide.summarise:
+            self.drained.summaries += await self.inbox.summarise(now)
+            reach("events.summarised")
+
+    async def _take(self, now: datetime) -> bool:
+        busy = self.queue.qsize() >= 2 * self.rules.at_once
+        at_least = Severity.CRITICAL if busy else self.tide.at_least
+        taken = await self.inbox.take(now, self.team.run.id, now + HOLD, self.rules.batch, at_least)
+        if not taken:
+            return False
+        reach("events.taken")
+        self.drained.events += len(taken)
+        known = await self._known(taken)
+        plans = [*await self._begun_before(taken, now), *self._new(taken, known, now)]
+        joined = await self.inbox.join(
+            [(situation, keys) for _, situation, keys in plans], self.team.run.id, now
+        )
+        reach("events.joined")
+        for (correlated, _, _), standing in zip(plans, joined, strict=True):
+            if standing is not None:
+                self._receipt(correlated, standing)
+                self._queue(correlated, standing)
+        return True
+
+    async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, SituationRecord]:
+        resources = {resource_of(one.event) for one in taken}
+        resources |= {d for r in resources for d in dependencies(r, self.rules.topology)}
+        since = min(one.event.time for one in taken) - timedelta(seconds=self.rules.window_seconds)
+        return {s.id: s for s in await self.inbox.about(resources, since)}
+
+    def _new(
+        self, taken: Sequence[TakenEvent], known: dict[str, SituationRecord], now: datetime
+    ) -> Iterable[tuple[Correlated, SituationRecord, list[EventKey]]]:
+        fresh = [one.event for one in taken if one.situation_id is None]
+        standing = [_as_known(s) for s in known.values() if "summary" not in (s.response or {})]
+        for one in correlate(fresh, self.rules, now, standing, self.team.policy.priorities):
+            situation = known[one.known] if one.known else _situation(one, now)
+            yield one, situation, [(e.source, e.id) for e in one.events]
+
+    async def _begun_before(
+        self, taken: Sequence[TakenEvent], now: datetime
+    ) -> list[tuple[Correlated, SituationRecord, list[EventKey]]]:
+        """What a run that died had put together already: it stays together."""
+        again: dict[str, list[TakenEvent]] = {}
+        for one in taken:
+            if one.situation_id is not None:
+                again.setdefault(one.situation_id, []).append(one)
+        found = []
+        for situation_id, events in again.items():
+            situation = await self.inbox.situation(situation_id)
+            assert situation is not None, "an event joins what is there"
+            every = sorted(await self.inbox.events(situation_id), key=in_order)
+            tries = max(one.tries for one in events)
+            correlated = Correlated(
+                resource=situation.resource,
+                events=tuple(every),
+                urgency=urgency(
+                    worst(every), now, since=every[0].time, rules=self.team.policy.priorities
+                ),
+                why=(f"A run that died had put them together; this is try {tries}.",),
+                tries=tries,
+            )
+            found.append((correlated, situation, [one.key for one in events]))
+        return found
+
+    def _queue(self, correlated: Correlated, situation: SituationRecord) -> None:
+        if situation.status is SituationStatus.SETTLED or situation.id in self.mine:
+            return  # settled with what it joined, or will be
+        self.mine.add(situation.id)
+        work = (-correlated.urgency.score, next(self.numbers), correlated, situation)
+        self.queue.put_nowait(work)
+
+    async def work(self) -> None:
+        """Respond to one situation after the other, the most urgent first."""
+        while True:
+            _, _, correlated, situation = await self.queue.get()
+            await self._respond(correlated, situation)
+            self.mine.discard(situation.id)
+            self.queue.task_done()
+
+    async def _respond(self, correlated: Correlated, situation: SituationRecord) -> None:
+        run_id = self.team.run.id
+        if not await self.inbox.respond(situation.id, run_id, utc_now()):
+            return  # another run responds to it, and lives
+        reach("events.responding")
+        if correlated.tries > MOST_TRIES:
+            await self._give_up(correlated, situation)
+            return
+        response = await respond(self.team, correlated, situation)
+        settled = situation.model_copy(
+            update={
+                "run_id": run_id,
+                "severity": response.severity,
+                "title": correlated.title,
+                "response": response.as_json(),
+            }
+        )
+        if await self.inbox.settle(settled, utc_now()):
+            reach("events.settled")
+            self._tell(Handled(settled, response, correlated.why))
+
+    async def _give_up(self, correlated: Correlated, situation: SituationRecord) -> None:
+        left = {
+            "done": f"{correlated.tries} runs died over it; a person must look.",
+            "mended": False,
+        }
+        settled = situation.model_copy(update={"run_id": self.team.run.id, "response": left})
+        if await self.inbox.settle(settled, utc_now()):
+            self.drained.given_up.append(settled)
+
+    def _tell(self, handled: Handled) -> None:
+        self.drained.situations += 1
+        told = self.drained.handled
+        told.append(handled)
+        if len(told) > 2 * MOST_TOLD:
+            told.sort(key=lambda h: -h.situation.severity.rank)
+            del told[MOST_TOLD:]
+        del self.team.replies[:-MOST_REPLIES]
+
+    async def keep_alive(self) -> None:
+        """Say now and then that this run works on what it has taken."""
+        while True:
+            await asyncio.sleep(HOLD.total_seconds() / 4)
+            await self.inbox.renew(self.team.run.id, utc_now() + HOLD)
+
+    def _receipt(self, correlated: Correlated, situation: SituationRecord) -> None:
+        self.team.receipt(
+            ReceiptKind.CORRELATE,
+            situation.id,
+            inputs={
+                "events": [[e.source, e.id] for e in correlated.events[:100]],
+                "count": len(correlated.events),
+                "resources": sorted({resource_of(e) for e in correlated.events}),
+                "window_seconds": self.rules.window_seconds,
+            },
+            decision={
+                "resource": situation.resource,
+                "severity": correlated.severity.value,
+                "title": correlated.title,
+                "urgency": correlated.urgency.score,
+            },
+            why=" ".join(correlated.why) or "It is the only event about its resource.",
+            candidates=correlated.candidates,
+        )
+
+
+def _situation(correlated: Correlated, now: datetime) -> SituationRecord:
+    return SituationRecord(
+        need_key=correlated.need_key,
+        resource=correlated.resource,
+        severity=correlated.severity,
+        title=correlated.title,
+        opened_at=now,
+        updated_at=now,
+    )
+
+
+def _as_known(situation: SituationRecord) -> Known:
+    responding = situation.status is not SituationStatus.OPEN
+    response = situation.response or {}
+    return Known(
+        id=situation.id,
+        resource=situation.resource,
+        severity=situation.severity,
+        opened_at=situation.opened_at,
+        since=situation.updated_at if responding else datetime.max.replace(tzinfo=UTC),
+        over=bool(response.get("mended") or response.get("failed")),
+    )
