@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from blocks.errors import LedgerError, LedgerUnavailable
 from blocks.ledger.database import Database, reason
+from blocks.ledger.turns import turn
 
 LINGER = 0.1
 """Seconds that an entry waits for company when nobody waits for it."""
@@ -215,7 +216,10 @@ class GroupWriter:
         delay = 0.02
         while True:
             try:
-                with self._engine.begin() as connection:
+                with (
+                    turn(self._database.path, self._patience),
+                    self._engine.begin() as connection,
+                ):
                     # Always in the same order, so that no two processes wait for each other.
                     afterwards = [
                         self._writes[table](connection, rows[table])

@@ -1,0 +1,252 @@
+"""A storm of events: do critical ones keep their latency, and is anything lost or done twice?
+
+A process of its own hands events to the ledger's inbox at a given rate, in small concurrent
+batches; another one runs the real event-driven workflow against a Prefect server of the
+benchmark's own (both on SQLite). First only the critical events come (quiet), then the same with
+all the others around them (storm). A critical event's latency runs from the moment at which it is
+durable to the first reply of an agent; one that joins a situation which was answered already, to
+the moment at which it is settled.
+
+Of the events 2 % are critical, each about another resource; the others are news and warnings about
+40 SKUs. 5 % are sent twice, 10 % are up to two seconds late.
+
+    python -m benchmarks.storm [--json] [--seconds 20] [--rate 1000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic, sleep
+
+from benchmarks.coordination import prefect_server
+from benchmarks.output import show
+from blocks.ledger import Ledger
+from blocks.messages import Severity, SystemEvent, utc_now
+
+CRITICAL, TWICE, LATE = 0.02, 0.05, 0.10
+"""Shares of the events."""
+
+TICK = 0.05
+"""Seconds between two rounds of the generator; each hands in three batches at once."""
+
+BUSINESS = """
+[[services]]
+name = "web"
+health_url = "http://127.0.0.1:9/health"
+"""
+
+DRAIN = """
+import asyncio, pathlib, sys
+from flows.event_driven_workflow import event_driven_workflow
+from prefect import get_client
+
+async def main(folder, seconds):
+    await event_driven_workflow()  # warm: everything is imported, the policy is read
+    (folder / "ready").touch()
+    await event_driven_workflow(drain_seconds=seconds)
+    await event_driven_workflow()
+
+asyncio.run(main(pathlib.Path(sys.argv[1]), int(sys.argv[2])))
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one stream came to."""
+
+    sent: int
+    lost: int
+    double_effects: int
+    latencies: list[float]
+    deepest: int
+    drained_after: float
+
+    def quantile(self, share: float) -> float:
+        """Latency in seconds that this share of the critical events did not exceed."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def stream(seconds: int, rate: int, *, quiet: bool) -> list[list[SystemEvent]]:
+    """The events of each round; the same for the same arguments, except for their times."""
+    chance = random.Random(7)
+    rounds: list[list[SystemEvent]] = []
+    sent: list[SystemEvent] = []
+    for number in range(int(seconds / TICK)):
+        batch = []
+        for place in range(int(rate * TICK)):
+            name = f"{number}-{place}"
+            critical = chance.random() < CRITICAL
+            late = chance.random() < LATE
+            again = chance.random() < TWICE
+            subject, severity = f"sku:{chance.randrange(40)}", chance.choice(["info", "warning"])
+            if critical:
+                subject, severity = f"service:{name}", "critical"
+            if quiet and not critical:
+                continue
+            event = SystemEvent(
+                id=name,
+                source="storm",
+                type="order.failed" if critical else "stock.changed",
+                severity=Severity(severity),
+                subject=subject,
+                data={"units": chance.randrange(5)},
+                time=utc_now() - timedelta(seconds=chance.uniform(0, 2) if late else 0),
+            )
+            batch += [event, *([chance.choice(sent)] if again and sent else [])]
+            sent.append(event)
+        chance.shuffle(batch)
+        rounds.append(batch)
+    return rounds
+
+
+async def generate(url: str, seconds: int, rate: int, quiet: bool, kept: Path) -> None:
+    """Hand the stream in at its rate, and write down when each event was durable."""
+    durable: dict[str, float] = {}
+    rounds = stream(seconds, rate, quiet=quiet)
+    with Ledger.open(url) as ledger:
+
+        async def hand_in(events: list[SystemEvent]) -> None:
+            await ledger.inbox.accept(events, utc_now())
+            now = utc_now().timestamp()
+            for event in events:
+                durable.setdefault(event.id, now)
+
+        began = monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for number, batch in enumerate(rounds):
+                await asyncio.sleep(max(0.0, began + number * TICK - monotonic()))
+                for start in range(3):
+                    if part := batch[start::3]:
+                        tasks.create_task(hand_in(part))
+    await asyncio.to_thread(kept.write_text, json.dumps(durable))
+
+
+def run_stream(folder: Path, seconds: int, rate: int, *, quiet: bool) -> Outcome:
+    """Generate and drain in two processes, and count in the ledger what came of it."""
+    folder.mkdir()
+    (folder / "business.toml").write_text(BUSINESS)
+    url, kept = f"sqlite:///{folder / 'ledger.db'}", folder / "durable.json"
+    environment = {
+        **os.environ,
+        "ORCHESTRATOR_LEDGER_URL": url,
+        "ORCHESTRATOR_BUSINESS_FILE": str(folder / "business.toml"),
+        "ORCHESTRATOR_STATE_DIR": str(folder),
+    }
+    drainer = subprocess.Popen(
+        [sys.executable, "-c", DRAIN, str(folder), str(seconds + 3)], env=environment
+    )
+    while not (folder / "ready").exists():
+        if drainer.poll() is not None:
+            raise SystemExit("The drainer ended before it began.")
+        sleep(0.1)
+    arguments = [url, str(seconds), str(rate), str(int(quiet)), str(kept)]
+    began = monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.storm", "--generate", *arguments], env=environment
+    ) as generator:
+        deepest = 0
+        while generator.poll() is None:
+            deepest = max(deepest, _depth(folder / "ledger.db"))
+            sleep(0.5)
+    while _depth(folder / "ledger.db") and drainer.poll() is None:
+        sleep(0.1)
+    drained_after = monotonic() - began - seconds
+    drainer.wait()
+    return _count(folder / "ledger.db", json.loads(kept.read_text()), deepest, drained_after)
+
+
+def _depth(file: Path) -> int:
+    query = "SELECT COUNT(*) FROM events WHERE settled_at IS NULL"
+    with closing(sqlite3.connect(file)) as connection:
+        return int(connection.execute(query).fetchone()[0])
+
+
+def _count(file: Path, durable: dict[str, float], deepest: int, drained_after: float) -> Outcome:
+    with closing(sqlite3.connect(file)) as connection:
+        events = connection.execute(
+            "SELECT id, severity, situation_id, settled_at FROM events"
+        ).fetchall()
+        calls = connection.execute(
+            "SELECT m.recipient, m.payload, r.replied_at FROM messages m "
+            "JOIN replies r ON r.message_id = m.id WHERE m.type = 'event'"
+        ).fetchall()
+    situation_of = {name: situation for name, _, situation, settled in events if settled}
+    answered: dict[str, float] = {}
+    asked: dict[tuple[str, str], int] = {}
+    for agent, payload, replied_at in calls:
+        situation = situation_of.get(json.loads(payload)["event"]["id"], "")
+        asked[agent, situation] = asked.get((agent, situation), 0) + 1
+        at = _instant(replied_at)
+        answered[situation] = min(answered.get(situation, at), at)
+    latencies = []
+    for name, severity, situation, settled_at in events:
+        if severity == "critical" and settled_at:
+            first = answered.get(situation, 0.0)
+            reached = first if first >= durable[name] else _instant(settled_at)
+            latencies.append(max(0.0, reached - durable[name]))
+    return Outcome(
+        sent=len(durable),
+        lost=sum(not situation_of.get(name) for name in durable),
+        double_effects=sum(times - 1 for times in asked.values()),
+        latencies=latencies,
+        deepest=deepest,
+        drained_after=drained_after,
+    )
+
+
+def _instant(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def figures(quiet: Outcome, storm: Outcome) -> dict[str, float | str | None]:
+    """What is printed; the load says how far the seconds can be trusted."""
+    return {
+        "events": storm.sent,
+        "critical": len(storm.latencies),
+        "lost": quiet.lost + storm.lost,
+        "double_effects": quiet.double_effects + storm.double_effects,
+        "critical_p50_s": round(storm.quantile(0.5), 3),
+        "critical_p99_s": round(storm.quantile(0.99), 3),
+        "critical_p50_s_quiet": round(quiet.quantile(0.5), 3),
+        "critical_p99_s_quiet": round(quiet.quantile(0.99), 3),
+        "ratio_p99": round(storm.quantile(0.99) / quiet.quantile(0.99), 2),
+        "deepest": storm.deepest,
+        "drained_after_s": round(storm.drained_after, 1),
+        "load_1_min": round(os.getloadavg()[0], 2),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--rate", type=int, default=1000, help="events per second")
+    parser.add_argument("--generate", nargs=5, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.generate:
+        url, seconds, rate, quiet, kept = options.generate
+        asyncio.run(generate(url, int(seconds), int(rate), bool(int(quiet)), Path(kept)))
+        return
+    with tempfile.TemporaryDirectory() as folder, prefect_server(Path(folder)):
+        quiet_outcome = run_stream(Path(folder, "q"), options.seconds, options.rate, quiet=True)
+        storm = run_stream(Path(folder, "s"), options.seconds, options.rate, quiet=False)
+    title = f"{options.rate:,} events/s for {options.seconds} s, beside a quiet stream"
+    show(title, figures(quiet_outcome, storm), as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()
