@@ -223,4 +223,4 @@ def _note(team: Orchestrator, task: TaskRecord, failed: Step, instead: str) -> N
 async def _round(team: Orchestrator, task: TaskRecord) -> int:
     """How often a person had the task done again: each time its steps are new ones."""
     asked = await team.ledger.approvals.list(task_id=task.id)
-    return 1 + sum(approval.status == "approved" for approval in asked)
+    return 1 + sum(approval.is_yes for approval in asked)
