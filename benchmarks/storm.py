@@ -7,10 +7,12 @@ all the others around them (storm). A critical event's latency runs from the mom
 durable to the first reply of an agent; one that joins a situation which was answered already, to
 the moment at which it is settled.
 
-Of the events 2 % are critical, each about another resource; the others are news and warnings about
-40 SKUs. 5 % are sent twice, 10 % are up to two seconds late.
+Of the events 2 % are critical. A quarter of those is about a resource of which nothing was said
+before, so that all agents are asked; the others say more of one of the last ten (--fresh 1: all are
+about new ones). The rest are news and warnings about 40 SKUs. 5 % are sent twice, 10 % are up to
+two seconds late.
 
-    python -m benchmarks.storm [--json] [--seconds 20] [--rate 1000]
+    python -m benchmarks.storm [--json] [--seconds 20] [--rate 1000] [--fresh 0.25]
 """
 
 from __future__ import annotations
@@ -79,11 +81,12 @@ class Outcome:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def stream(seconds: int, rate: int, *, quiet: bool) -> list[list[SystemEvent]]:
+def stream(seconds: int, rate: int, fresh: float, *, quiet: bool) -> list[list[SystemEvent]]:
     """The events of each round; the same for the same arguments, except for their times."""
     chance = random.Random(7)
     rounds: list[list[SystemEvent]] = []
     sent: list[SystemEvent] = []
+    troubled: list[str] = []
     for number in range(int(seconds / TICK)):
         batch = []
         for place in range(int(rate * TICK)):
@@ -93,7 +96,9 @@ def stream(seconds: int, rate: int, *, quiet: bool) -> list[list[SystemEvent]]:
             again = chance.random() < TWICE
             subject, severity = f"sku:{chance.randrange(40)}", chance.choice(["info", "warning"])
             if critical:
-                subject, severity = f"service:{name}", "critical"
+                if chance.random() < fresh or not troubled:
+                    troubled.append(f"service:{name}")
+                subject, severity = chance.choice(troubled[-10:]), "critical"
             if quiet and not critical:
                 continue
             event = SystemEvent(
@@ -112,10 +117,12 @@ def stream(seconds: int, rate: int, *, quiet: bool) -> list[list[SystemEvent]]:
     return rounds
 
 
-async def generate(url: str, seconds: int, rate: int, quiet: bool, kept: Path) -> None:
+async def generate(
+    url: str, seconds: int, rate: int, fresh: float, quiet: bool, kept: Path
+) -> None:
     """Hand the stream in at its rate, and write down when each event was durable."""
     durable: dict[str, float] = {}
-    rounds = stream(seconds, rate, quiet=quiet)
+    rounds = stream(seconds, rate, fresh, quiet=quiet)
     with Ledger.open(url) as ledger:
 
         async def hand_in(events: list[SystemEvent]) -> None:
@@ -134,7 +141,7 @@ async def generate(url: str, seconds: int, rate: int, quiet: bool, kept: Path) -
     await asyncio.to_thread(kept.write_text, json.dumps(durable))
 
 
-def run_stream(folder: Path, seconds: int, rate: int, *, quiet: bool) -> Outcome:
+def run_stream(folder: Path, seconds: int, rate: int, fresh: float, *, quiet: bool) -> Outcome:
     """Generate and drain in two processes, and count in the ledger what came of it."""
     folder.mkdir()
     (folder / "business.toml").write_text(BUSINESS)
@@ -152,7 +159,7 @@ def run_stream(folder: Path, seconds: int, rate: int, *, quiet: bool) -> Outcome
         if drainer.poll() is not None:
             raise SystemExit("The drainer ended before it began.")
         sleep(0.1)
-    arguments = [url, str(seconds), str(rate), str(int(quiet)), str(kept)]
+    arguments = [url, str(seconds), str(rate), str(fresh), str(int(quiet)), str(kept)]
     began = monotonic()
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.storm", "--generate", *arguments], env=environment
@@ -235,15 +242,18 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--rate", type=int, default=1000, help="events per second")
-    parser.add_argument("--generate", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--fresh", type=float, default=0.25, help="share of new resources")
+    parser.add_argument("--generate", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.generate:
-        url, seconds, rate, quiet, kept = options.generate
-        asyncio.run(generate(url, int(seconds), int(rate), bool(int(quiet)), Path(kept)))
+        url, seconds, rate, fresh, quiet, kept = options.generate
+        quietly = bool(int(quiet))
+        asyncio.run(generate(url, int(seconds), int(rate), float(fresh), quietly, Path(kept)))
         return
     with tempfile.TemporaryDirectory() as folder, prefect_server(Path(folder)):
-        quiet_outcome = run_stream(Path(folder, "q"), options.seconds, options.rate, quiet=True)
-        storm = run_stream(Path(folder, "s"), options.seconds, options.rate, quiet=False)
+        asked = (options.seconds, options.rate, options.fresh)
+        quiet_outcome = run_stream(Path(folder, "quiet"), *asked, quiet=True)
+        storm = run_stream(Path(folder, "storm"), *asked, quiet=False)
     title = f"{options.rate:,} events/s for {options.seconds} s, beside a quiet stream"
     show(title, figures(quiet_outcome, storm), as_json=options.json)
 

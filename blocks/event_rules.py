@@ -14,7 +14,7 @@ class EventRules(BaseModel):
     window_seconds: float = Field(
         default=300.0, gt=0, description="Events of one resource within it are one situation."
     )
-    at_once: PositiveInt = Field(default=4, description="Situations that are responded to at once.")
+    at_once: PositiveInt = Field(default=8, description="Situations that are responded to at once.")
     storm_waiting: PositiveInt = Field(
         default=500, description="From so many waiting events on, low-value ones must wait."
     )

@@ -9,7 +9,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from blocks.crash_points import reach
-from blocks.ledger.event_records import EventKey, SituationRecord, SituationStatus, TakenEvent
+from blocks.ledger.event_records import (
+    Depth,
+    EventKey,
+    SituationRecord,
+    SituationStatus,
+    TakenEvent,
+)
 from blocks.ledger.records import ReceiptKind
 from blocks.messages import Severity, utc_now
 from blocks.priorities import urgency
@@ -17,7 +23,7 @@ from flows.correlated import Correlated, Known, in_order, resource_of, worst
 from flows.correlation import correlate, dependencies
 from flows.event_response import Response, respond
 from flows.orchestrator import Orchestrator
-from flows.storms import Tide, judge_tide
+from flows.storms import WORTH_ASKING, Tide, judge_tide
 
 HOLD = timedelta(seconds=30)
 """For so long a run that died keeps what it had taken."""
@@ -103,7 +109,7 @@ class _Drainer:
             now = utc_now()
             depth = await self.inbox.depth(now)
             await self._judge(judge_tide(self.tide, depth, now, self.rules), now)
-            if depth.events and await self._take(now):
+            if depth.events and await self._take(depth, now):
                 last_taken = now
                 continue
             # What is left when nothing could be taken for so long, another run is working on.
@@ -120,10 +126,8 @@ class _Drainer:
             self.drained.summaries += await self.inbox.summarise(now)
             reach("events.summarised")
 
-    async def _take(self, now: datetime) -> bool:
-        busy = self.queue.qsize() >= 2 * self.rules.at_once
-        at_least = Severity.CRITICAL if busy else self.tide.at_least
-        taken = await self.inbox.take(now, self.team.run.id, now + HOLD, self.rules.batch, at_least)
+    async def _take(self, depth: Depth, now: datetime) -> bool:
+        taken = await self._most_severe(depth, now)
         if not taken:
             return False
         reach("events.taken")
@@ -139,6 +143,25 @@ class _Drainer:
                 self._receipt(correlated, standing)
                 self._queue(correlated, standing)
         return True
+
+    async def _most_severe(self, depth: Depth, now: datetime) -> list[TakenEvent]:
+        """All that waits, if it fits one batch: who sees it together, correlates it best.
+
+        Of more, the severe events come first, and while all workers are busy the critical ones
+        alone: they must not wait until the others are put together.
+        """
+        levels = [self.tide.at_least]
+        if self.queue.qsize() >= self.rules.at_once:
+            levels = [Severity.CRITICAL]
+        elif depth.events > self.rules.batch:
+            levels = [WORTH_ASKING, self.tide.at_least]
+        for at_least in levels:
+            taken = await self.inbox.take(
+                now, self.team.run.id, now + HOLD, self.rules.batch, at_least
+            )
+            if taken:
+                return taken
+        return []
 
     async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, SituationRecord]:
         resources = {resource_of(one.event) for one in taken}
@@ -185,7 +208,8 @@ class _Drainer:
         if situation.status is SituationStatus.SETTLED or situation.id in self.mine:
             return  # settled with what it joined, or will be
         self.mine.add(situation.id)
-        work = (-correlated.urgency.score, next(self.numbers), correlated, situation)
+        # Whole points: a hundredth must not let the newer ones overtake for ever.
+        work = (-round(correlated.urgency.score), next(self.numbers), correlated, situation)
         self.queue.put_nowait(work)
 
     async def work(self) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
+    bindparam,
     func,
     literal,
     literal_column,
@@ -40,6 +41,16 @@ RESOURCE = func.coalesce(func.nullif(EVENTS.c.subject, literal_column("''")), EV
 """What an event is about, as ``flows.correlation`` sees it."""
 
 
+# Key by key: of a list of pairs neither database makes much of the index.
+_MINE = and_(
+    EVENTS.c.source == bindparam("of_source"),
+    EVENTS.c.id == bindparam("of_id"),
+    EVENTS.c.taken_by == bindparam("of_run"),
+    EVENTS.c.status == EventStatus.TAKEN,
+)
+_THE_RUNS_OWN = select(EVENTS.c.id).where(_MINE)
+
+
 def free(now: datetime) -> ColumnElement[bool]:
     """Events that nobody works on, or whose taker was not heard of in time."""
     return or_(EVENTS.c.status == EventStatus.WAITING, EVENTS.c.taken_until <= now)
@@ -58,8 +69,8 @@ def join(
     now: datetime,
 ) -> SituationRecord | None:
     """Put a run's events into a situation; see ``Inbox.join``."""
-    mine = and_(UNSETTLED, EVENTS.c.taken_by == by, among(keys))
-    if connection.scalar(select(EVENTS.c.id).where(mine).limit(1)) is None:
+    named = [{"of_source": source, "of_id": name, "of_run": by} for source, name in keys]
+    if not any(connection.scalar(_THE_RUNS_OWN, one) for one in named):
         return None
     row = situation_row(wanted)
     connection.execute(
@@ -70,7 +81,7 @@ def join(
     changes: dict[str, object] = {"situation_id": standing.id}
     if standing.settled_at is not None:
         changes |= {"status": EventStatus.SETTLED, "settled_at": now}
-    connection.execute(update(EVENTS).where(mine).values(changes))
+    connection.execute(update(EVENTS).where(_MINE).values(changes), named)
     return _recounted(connection, standing)
 
 
