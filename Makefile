@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 VENV := .venv
+# Test processes; each that needs one starts a Prefect server of its own.
+JOBS ?= 2
 BIN := $(VENV)/bin
 # The first of these that is new enough; PYTHON=… chooses another one.
 ifndef PYTHON
@@ -30,7 +32,7 @@ check: $(VENV)/.installed-dev ## Format, lint, types, floors
 	$(BIN)/lint-imports
 
 test: $(VENV)/.installed-dev ## All tests; those whose database server is missing are skipped
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS)
 
 lock: $(VENV)/.installed-dev ## Write the hashed locks from requirements.in and requirements-dev.in
 	for set in requirements requirements-dev; do \

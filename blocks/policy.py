@@ -96,6 +96,10 @@ class Instance(_Rules):
     )
     expertise: dict[str, float] = Field(default_factory=dict)
 
+    def expertise_in(self, action: str, capability: str) -> float:
+        """How well it suits an action, 0 to 1: as named for it, else for its capability."""
+        return self.expertise.get(action, self.expertise.get(capability, 1.0))
+
 
 class RecoveryRules(_Rules):
     """How far recovery goes by itself."""

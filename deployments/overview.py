@@ -18,8 +18,8 @@ from blocks.ledger import Ledger
 from blocks.ledger.records import AgentActivity, ReportRecord, RunRecord
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
+from blocks.status import SystemStatus
 from deployments.markup import escape
-from flows.status_models import SystemStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

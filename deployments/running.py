@@ -69,7 +69,11 @@ def _entrypoint(workflow: str) -> str:
     from deployments.registration import PREFECT_FILE
 
     stanzas = yaml.safe_load(PREFECT_FILE.read_text())["deployments"]
-    known = {stanza["name"]: stanza["entrypoint"] for stanza in stanzas}
+    known = {
+        stanza["name"]: stanza["entrypoint"]
+        for stanza in stanzas
+        if "internal" not in stanza.get("tags", ())
+    }
     if workflow not in known:
         near = get_close_matches(workflow.replace("_", "-"), known, cutoff=0.4)
         raise RequestError(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -12,12 +10,12 @@ from prefect import flow
 from prefect.states import Completed
 
 from blocks.errors import OrchestratorError, PolicyError, RequestError
-from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
 from blocks.ledger.records import ReceiptKind
 from blocks.messages import ErrorInfo, new_id, utc_now
 from blocks.settings import get_settings
 from flows.approval_texts import how_it_was_settled
+from flows.heartbeat import beating
 from flows.orchestrator import Orchestrator, shared_ledger, workflow_run
 
 CLAIM = timedelta(seconds=120)
@@ -57,7 +55,11 @@ async def apply_approval(approval_id: str = "") -> str:
         claimed = await ledger.approvals.claim_application(record.id, by, now, now + CLAIM)
         if claimed is None:
             return _end(_why_not(await ledger.approvals.get(record.id)), name="Nothing to do")
-        async with _kept(ledger, claimed, by):
+
+        async def still_at_it() -> bool:
+            return await ledger.approvals.keep_claim(claimed.id, by, utc_now() + CLAIM)
+
+        async with beating(CLAIM / 3, still_at_it):
             try:
                 outcome = await _apply(team, claimed)
             except OrchestratorError as error:
@@ -104,25 +106,6 @@ def _may_pass(error: OrchestratorError) -> bool:
     """Whether to try again later: a source is away, or another run still has the task."""
     taken = isinstance(error, PolicyError) and error.reason == "task-taken"
     return error.retryable or taken
-
-
-@asynccontextmanager
-async def _kept(ledger: Ledger, record: ApprovalRecord, by: str) -> AsyncIterator[None]:
-    """Keep the claim for as long as it takes."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(CLAIM.total_seconds() / 3)
-            with suppress(OrchestratorError):  # the next beat tries again
-                await ledger.approvals.keep_claim(record.id, by, utc_now() + CLAIM)
-
-    heart = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        heart.cancel()
-        with suppress(asyncio.CancelledError):
-            await heart
 
 
 async def _apply(team: Orchestrator, record: ApprovalRecord) -> str:

@@ -18,9 +18,6 @@ from flows.approval_texts import notification
 from flows.orchestrator import Orchestrator
 from flows.starting import start_run
 
-DEADLINE = 15.0
-"""Seconds that the creation of a run may take."""
-
 
 async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord:
     """Put a question to a person: in the ledger, as a notification, and as a form in Prefect.

@@ -165,13 +165,12 @@ async def _choose(
 def _candidate(
     instance: Instance, spec: ActionSpec, workload: Mapping[str, int], record: TrackRecord
 ) -> Candidate:
-    expertise = instance.expertise
     return Candidate(
         instance=instance.name,
         agent=spec.agent,
         capacity=instance.capacity or 1,
         workload=workload.get(instance.name, 0),
-        expertise=expertise.get(spec.name, expertise.get(spec.capability, 1.0)),
+        expertise=instance.expertise_in(spec.name, spec.capability),
         successes=round(record.successes, 3),
         failures=round(record.failures, 3),
         mean_ms=None if record.mean_ms is None else round(record.mean_ms, 1),

@@ -13,21 +13,19 @@ is asked.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 from agents.descriptions import describe
 from blocks.crash_points import reach
-from blocks.errors import InvalidMessage, OrchestratorError, PolicyError, RequestError
+from blocks.errors import InvalidMessage, PolicyError, RequestError
 from blocks.ledger.approvals import ApprovalRecord
 from blocks.ledger.records import ReceiptKind
 from blocks.ledger.tasks import TaskRecord, TaskStatus
 from blocks.messages import ErrorInfo, utc_now
 from blocks.policy import Plan, Role
 from flows.approvals import escalate
+from flows.heartbeat import beating
 from flows.orchestrator import Orchestrator
 from flows.routing import plan_for
 from flows.steps import Step, Steps
@@ -80,7 +78,11 @@ async def carry_out(team: Orchestrator, task_id: str) -> TaskRecord:
         }
     )
     reach("recovery.started")
-    async with _kept_alive(team, task):
+
+    async def still_at_it() -> bool:
+        return await team.ledger.tasks.keep_alive(task.id, team.run.id, utc_now() + ALIVE)
+
+    async with beating(ALIVE / 3, still_at_it):
         steps = Steps(team, task, plan, begun_before, await _round(team, task))
         settled = await _climb(team, task, plan, steps)
     await team.ledger.tasks.settle(settled)
@@ -221,23 +223,4 @@ def _note(team: Orchestrator, task: TaskRecord, failed: Step, instead: str) -> N
 async def _round(team: Orchestrator, task: TaskRecord) -> int:
     """How often a person had the task done again: each time its steps are new ones."""
     asked = await team.ledger.approvals.list(task_id=task.id)
-    return 1 + sum(approval.status == "approved" for approval in asked)
-
-
-@asynccontextmanager
-async def _kept_alive(team: Orchestrator, task: TaskRecord) -> AsyncIterator[None]:
-    """Say again and again that the task is being worked on."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(ALIVE.total_seconds() / 3)
-            with suppress(OrchestratorError):  # the next beat tries again; settling notices a loss
-                await team.ledger.tasks.keep_alive(task.id, team.run.id, utc_now() + ALIVE)
-
-    heart = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        heart.cancel()
-        with suppress(asyncio.CancelledError):
-            await heart
+    return 1 + sum(approval.is_yes for approval in asked)

@@ -252,13 +252,12 @@ def _unable(told: Any, known: Mapping[str, Candidate]) -> set[str]:
 
 def _candidate(instance: Instance, spec: ActionSpec, known: Candidate | None) -> Candidate:
     """An instance as the other policy has it, with what was known of it then."""
-    expertise = instance.expertise
     configured = Candidate(
         instance=instance.name,
         agent=spec.agent,
         capacity=instance.capacity or 1,
         workload=0,
-        expertise=expertise.get(spec.name, expertise.get(spec.capability, 1.0)),
+        expertise=instance.expertise_in(spec.name, spec.capability),
         successes=0.0,
         failures=0.0,
     )

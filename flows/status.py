@@ -9,7 +9,7 @@ from statistics import mean, median, pstdev
 from blocks.ledger.records import PastAttempt, RunRecord
 from blocks.ledger.tasks import TaskStatus
 from blocks.messages import Outcome
-from flows.status_models import (
+from blocks.status import (
     AgentMetrics,
     Facts,
     Health,

@@ -13,12 +13,12 @@ from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalStatus
 from blocks.messages import utc_now
 from blocks.policy import Policy
+from blocks.status import Facts, SystemStatus
 from flows import sections
 from flows.orchestrator import conclude, workflow_run
 from flows.reports import Report
 from flows.routing import instances_of
 from flows.status import system_status as judge
-from flows.status_models import Facts, SystemStatus
 
 MOST = 20_000
 """Attempts, runs and tasks that a report looks at, newest first."""

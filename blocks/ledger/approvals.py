@@ -264,9 +264,11 @@ class Approvals:
         return await self._pending(and_(_SETTLED, _unclaimed(now)))
 
     async def _pending(self, which: Any) -> Sequence[ApprovalRecord]:
-        query = select(APPROVALS).where(APPROVALS.c.applied_at.is_(None), which)
-        found = await self._access.rows(query.order_by(APPROVALS.c.asked_at, APPROVALS.c.id))
-        return [_record(row) for row in found]
+        # Sorted here: asked for an order, SQLite reads the whole table by the index of asked_at.
+        found = await self._access.rows(
+            select(APPROVALS).where(APPROVALS.c.applied_at.is_(None), which)
+        )
+        return sorted((_record(row) for row in found), key=lambda record: record.asked_at)
 
 
 _OPEN = APPROVALS.c.status == ApprovalStatus.OPEN

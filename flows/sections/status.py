@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from blocks.status import SystemStatus, Target
 from flows.reports import Cell, Chart, Section, Table, count
-from flows.status_models import SystemStatus, Target
 
 
 def status_headline(status: SystemStatus) -> str:

@@ -13,6 +13,14 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Page, async_playwright
+from prefect import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterName,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
@@ -184,8 +192,18 @@ async def open_browser(folder: Path) -> AsyncIterator[Page]:
 
 async def open_form(page: Page, ui: str, asked: ApprovalRecord) -> None:
     """From the list of runs to the form, as a person gets there."""
+    async with get_client() as client:
+        while not await client.read_flow_runs(flow_run_filter=_paused(asked)):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     await page.goto(f"{ui}/runs")
     await page.get_by_text(asked.title).first.click()
     await page.get_by_role("button", name="Resume").click()
     await page.get_by_role("heading", name=asked.title).wait_for()
     await page.get_by_role("switch").wait_for()
+
+
+def _paused(asked: ApprovalRecord) -> FlowRunFilter:
+    return FlowRunFilter(
+        name=FlowRunFilterName(any_=[asked.title]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])),
+    )

@@ -473,7 +473,7 @@ async def test_the_stack_settles_what_is_due_and_says_each_fault_once(
 ) -> None:
     monkeypatch.setattr(settling, "PERIOD", 0.1)
     said: list[str] = []
-    loop = asyncio.create_task(settling.settle_answers(get_settings(), utc_now(), said.append))
+    loop = asyncio.create_task(settling.keep_settling(get_settings(), utc_now(), said.append))
     now = utc_now()
     task = TaskRecord(task_type="inventory_sync", requested_at=now, run_id="r1")
     await ledger.tasks.accept(task)

@@ -145,7 +145,6 @@ async def test_who_was_replaced_before_it_acts_waits_before_it_acts(ledger: Ledg
     async def act(held: Held) -> None:
         async with held.acting():
             assert await ledger.claims.check(CHECKOUT, held.token, utc_now())
-            await held.safe_point()  # in the middle of acting there is none
 
     assert await preempted(ledger, PATIENT, act) == (2, 3)
 
@@ -169,10 +168,21 @@ async def test_who_acts_is_asked_finishes_and_then_yields(ledger: Ledger) -> Non
             asked = await until(ledger, lambda c: c.wanted_by is not None)
             assert asked.token == held.token
             assert str(asked.wanted_by).startswith("respond ")
+            await held.safe_point()  # in the middle of acting there is none
+            kept = await ledger.claims.get(CHECKOUT)
+            assert kept
+            assert (kept.token, kept.acting) == (held.token, True)
         await held.safe_point()
         assert held.token == 3
         assert await taking == 2
     assert (await arbitrations(ledger, "respond"))[0] == "ask-to-yield: holder-acting"
+
+
+async def test_after_acting_a_higher_priority_takes_over_at_once(ledger: Ledger) -> None:
+    async with claim(team(ledger, "optimize"), CHECKOUT, priority=LOW) as held:
+        async with held.acting():
+            pass
+        assert await held_by(team(ledger, "respond"), HIGH, timedelta(0)) == held.token + 1
 
 
 async def test_a_crisis_outranks_what_is_critical(ledger: Ledger) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import Connection
 
 from blocks.claim_rules import ClaimRules
 from blocks.ledger import Ledger, RemediationRecord
+from blocks.ledger.claims import holds
 from blocks.messages import Priority
 from flows.arbitration import Decision, Request, Verdict, decide
 
@@ -191,6 +194,29 @@ async def test_an_intent_and_a_take_over_at_once_never_both_stand_on_the_old_tok
                 ask(other, "high", Priority.HIGH, resource=resource),
             )
             assert taken.granted != acts, "nobody is replaced while acting, or acts afterwards"
+
+
+async def test_a_token_that_is_checked_in_a_write_holds_until_the_commit(
+    ledger: Ledger, ledger_url: str
+) -> None:
+    token = await take(ledger, "low", Priority.LOW)
+    checked, go_on = threading.Event(), threading.Event()
+
+    def write(connection: Connection) -> bool:
+        held = holds(connection, CHECKOUT, token, NOON)
+        checked.set()
+        go_on.wait()
+        return held
+
+    with Ledger.open(ledger_url) as other:
+        writing = asyncio.create_task(ledger._access.write(write))
+        await asyncio.to_thread(checked.wait)
+        taking = asyncio.create_task(ask(other, "high", Priority.HIGH))
+        done, _ = await asyncio.wait([taking], timeout=0.5)
+        go_on.set()
+        assert not done, "it was taken over in the middle of the write"
+        assert await writing
+        assert (await taking).verdict is Verdict.TAKE_OVER
 
 
 async def _act_then_intend(ledger: Ledger, intent: RemediationRecord, token: int) -> bool:

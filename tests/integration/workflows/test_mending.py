@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 from prefect import flow
@@ -180,3 +182,13 @@ async def test_a_remedy_that_breaks_off_has_failed_and_that_is_on_record(shop, l
     (kept,) = await ledger.remediations()
     assert (kept.status, kept.detail) == (line.status, line.detail)
     assert kept.finished_at is not None
+
+
+async def test_the_report_prints_the_end_of_the_chain_of_receipts(shop, ledger):
+    _, report = await ran(daily_health_check, remediate_issues=False)
+    text = report.sections[-1].text
+    with closing(sqlite3.connect(ledger.path)) as database:
+        receipts = database.execute("SELECT seq, hash FROM receipts").fetchall()
+    printed = [seq for seq, digest in receipts if digest in text]
+    assert len(printed) == 1
+    assert f"The last of {printed[0]:,} receipts" in text

@@ -62,13 +62,17 @@ def test_the_draws_belong_to_the_task_and_not_to_the_policy():
     assert second == pytest.approx([ratio * latency for latency in first])
 
 
-def test_no_instance_has_more_calls_than_its_capacity_and_no_task_more_attempts(world):
+@pytest.mark.parametrize("name", ["ours", "random", "round robin", "least busy", "known speeds"])
+def test_no_instance_has_more_calls_than_its_capacity_and_no_task_more_attempts(world, name):
+    policy = policies(world, 5)[name]
+
     def watched(team, now, attempt):
-        assert all(0 <= i.workload <= CAPACITY for i in team)
         number = int(attempt.split("/")[1])
         assert number < ATTEMPTS
         assert len(team) == INSTANCES - number  # those that failed this task are not asked again
-        return next((i for i in team if i.workload < CAPACITY), None)
+        chosen = policy(team, now, attempt)
+        assert chosen is None or chosen.workload < CAPACITY
+        return chosen
 
     run(world, watched)
 

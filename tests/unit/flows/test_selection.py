@@ -180,6 +180,13 @@ def test_bad_luck_is_forgiven_as_it_fades():
     assert faded["bad"] > 20
 
 
+def test_an_instance_that_was_slow_a_few_times_is_tried_again():
+    good = candidate("good", timed=1_000.0, successes=1_000.0, failures=50.0)
+    often = replace(good, instance="slow", mean_ms=200.0)
+    assert chosen_by_seed([often, good])["slow"] == 0
+    assert chosen_by_seed([replace(often, timed=2.0), good])["slow"] > 20
+
+
 def test_curiosity_does_not_send_calls_where_calls_already_are():
     new = candidate("new", workload=1, successes=0.0, failures=0.0, mean_ms=None, timed=0.0)
     assert chosen_by_seed([new, candidate("good")])["new"] == 0
