@@ -12,6 +12,8 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from blocks.ledger.access import Access
 from blocks.ledger.coordination_tables import LEASES
 from blocks.ledger.locks import lock
+from blocks.ledger.rows import insert
+from blocks.ledger.tables import Instant
 from blocks.ledger.writer import Entry, WriteRows
 
 
@@ -35,6 +37,7 @@ class Leases:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._take = insert(access.dialect, LEASES).on_conflict_do_nothing()
 
     async def take(
         self, now: datetime, choose: Callable[[Mapping[str, int]], Lease | None]
@@ -56,9 +59,7 @@ class Leases:
             lock(connection, "leases")
             chosen = choose(_workload(connection, now))
             if chosen is not None:
-                row = chosen.model_dump()
-                if connection.scalar(select(LEASES.c.id).where(LEASES.c.id == chosen.id)) is None:
-                    connection.execute(LEASES.insert(), row)
+                connection.execute(self._take, dict(chosen))
             return chosen is not None
 
         return await self._access.write(write)
@@ -82,10 +83,13 @@ def writes() -> Mapping[str, WriteRows]:
     return {"released": release}
 
 
+# Built once: every call asks, and building a statement takes as long as running it.
+_WORKLOAD = (
+    select(LEASES.c.instance, func.count())
+    .where(LEASES.c.expires_at > bindparam("now", type_=Instant))
+    .group_by(LEASES.c.instance)
+)
+
+
 def _workload(connection: Connection, now: datetime) -> dict[str, int]:
-    query = (
-        select(LEASES.c.instance, func.count())
-        .where(LEASES.c.expires_at > now)
-        .group_by(LEASES.c.instance)
-    )
-    return {row.instance: row[1] for row in connection.execute(query)}
+    return {row.instance: row[1] for row in connection.execute(_WORKLOAD, {"now": now})}
