@@ -45,6 +45,12 @@ async def carried_out(bench: Bench, task_id: str) -> TaskRecord:
     return await going_on()
 
 
+async def given_back(ledger: Ledger) -> None:
+    """Every slot is free again; the test ends in a time-out when one is kept."""
+    while await ledger.leases.workload(utc_now()):  # noqa: ASYNC110 - a ledger knows no event
+        await asyncio.sleep(0.02)
+
+
 async def kinds(ledger: Ledger, subject: str) -> list[ReceiptKind]:
     return [receipt.kind for receipt in await ledger.receipts.of(subject=subject)]
 
@@ -64,7 +70,7 @@ async def test_the_primary_does_the_task_and_every_decision_has_its_receipt(benc
     assert (call.priority, call.attempts) == (task.priority, 1)
     (chosen,) = await ledger.receipts.of(subject=call.message_id)
     assert chosen.body["decision"] == {"instance": "worker"}
-    assert await ledger.leases.workload(utc_now()) == {}, "the slot was given back"
+    await given_back(ledger)
 
 
 async def test_roles_prepare_and_explain(bench):
@@ -155,7 +161,7 @@ async def test_the_monitor_stops_the_primary_and_the_secondary_takes_over(bench,
     assert task.status is TaskStatus.DEGRADED
     calls = {call.action: call for call in await ledger.calls()}
     assert calls["work"].error.code == "interrupted"
-    assert await ledger.leases.workload(utc_now()) == {}
+    await given_back(ledger)
 
 
 async def test_a_monitor_that_has_nothing_to_say_holds_nothing_up(bench, monkeypatch):
