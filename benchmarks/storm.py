@@ -93,7 +93,8 @@ def stream(seconds: int, rate: int, fresh: float, *, quiet: bool) -> list[list[S
             name = f"{number}-{place}"
             critical = chance.random() < CRITICAL
             late = chance.random() < LATE
-            again = chance.random() < TWICE
+            again, which = chance.random() < TWICE, chance.random()
+            units, delay = chance.randrange(5), chance.uniform(0, 2)
             subject, severity = f"sku:{chance.randrange(40)}", chance.choice(["info", "warning"])
             if critical:
                 if chance.random() < fresh or not troubled:
@@ -107,12 +108,12 @@ def stream(seconds: int, rate: int, fresh: float, *, quiet: bool) -> list[list[S
                 type="order.failed" if critical else "stock.changed",
                 severity=Severity(severity),
                 subject=subject,
-                data={"units": chance.randrange(5)},
-                time=utc_now() - timedelta(seconds=chance.uniform(0, 2) if late else 0),
+                data={"units": units},
+                time=utc_now() - timedelta(seconds=delay if late else 0),
             )
-            batch += [event, *([chance.choice(sent)] if again and sent else [])]
+            batch += [event, *([sent[int(which * len(sent))]] if again and sent else [])]
             sent.append(event)
-        chance.shuffle(batch)
+        random.Random(number).shuffle(batch)
         rounds.append(batch)
     return rounds
 

@@ -10,7 +10,7 @@ class EventRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch: PositiveInt = Field(default=200, le=2000, description="Events that are taken at once.")
+    batch: PositiveInt = Field(default=100, le=2000, description="Events that are taken at once.")
     window_seconds: float = Field(
         default=300.0, gt=0, description="Events of one resource within it are one situation."
     )

@@ -153,7 +153,7 @@ class _Drainer:
         levels = [self.tide.at_least]
         if self.queue.qsize() >= self.rules.at_once:
             levels = [Severity.CRITICAL]
-        elif depth.events > self.rules.batch:
+        elif depth.events > self.rules.batch and not self.tide.storm:
             levels = [WORTH_ASKING, self.tide.at_least]
         for at_least in levels:
             taken = await self.inbox.take(

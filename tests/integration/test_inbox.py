@@ -177,6 +177,19 @@ async def test_low_value_events_are_summarised_and_nothing_else_is(ledger: Ledge
     assert taken.event.id == "bad"
 
 
+async def test_arrivals_are_counted_by_minute_and_severity(ledger: Ledger) -> None:
+    for seconds, name, severity in ((0, "a", "info"), (59, "b", "info"), (60, "c", "critical")):
+        await ledger.inbox.accept([event(name, severity=severity)], at(seconds))
+    assert await ledger.inbox.arrivals(at(0)) == {
+        at(0): {Severity.INFO: 2},
+        at(60): {Severity.CRITICAL: 1},
+    }
+    assert await ledger.inbox.arrivals(at(30)) == {
+        at(0): {Severity.INFO: 1},
+        at(60): {Severity.CRITICAL: 1},
+    }
+
+
 async def test_many_callers_at_once_lose_nothing(ledger: Ledger) -> None:
     batches = [[event(f"{i}-{j}") for j in range(20)] for i in range(30)]
     accepted = await asyncio.gather(*(ledger.inbox.accept(b, NOON) for b in batches))

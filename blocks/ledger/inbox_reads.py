@@ -1,0 +1,106 @@
+"""What is asked of the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_, select
+
+from blocks.ledger.access import Access
+from blocks.ledger.coordination_tables import EVENTS, SITUATIONS
+from blocks.ledger.event_records import (
+    Depth,
+    SituationRecord,
+    SituationStatus,
+    Waiting,
+    taken_event,
+)
+from blocks.ledger.queries import matching, newest
+from blocks.ledger.situations import UNSETTLED
+from blocks.messages import Severity, SystemEvent
+
+
+class InboxReads:
+    """How much waits, and what became of the rest."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def depth(self, now: datetime) -> Depth:
+        """How many events are not settled yet, by severity, and since when."""
+        query = (
+            select(
+                EVENTS.c.rank,
+                func.count().label("events"),
+                func.min(EVENTS.c.received_at).label("oldest"),
+                func.max(EVENTS.c.received_at).label("newest"),
+            )
+            .where(UNSETTLED)
+            .group_by(EVENTS.c.rank)
+        )
+        scale = list(Severity)
+        found = {scale[row["rank"]]: row for row in await self._access.rows(query)}
+        return Depth(
+            at=now,
+            waiting={
+                severity: Waiting(events=row["events"], oldest=row["oldest"], newest=row["newest"])
+                for severity, row in found.items()
+            },
+        )
+
+    async def arrivals(self, since: datetime) -> dict[datetime, dict[Severity, int]]:
+        """How many events came in each minute from ``since`` on, by severity; empty minutes not."""
+        if self._access.dialect == "sqlite":
+            minute: ColumnElement[Any] = func.substr(cast(EVENTS.c.received_at, Text), 1, 16)
+        else:
+            minute = func.to_char(func.timezone("UTC", EVENTS.c.received_at), "YYYY-MM-DD HH24:MI")
+        minute = minute.label("minute")
+        query = (
+            select(minute, EVENTS.c.rank, func.count().label("events"))
+            .where(EVENTS.c.received_at >= since)
+            .group_by(literal_column("minute"), EVENTS.c.rank)
+            .order_by(literal_column("minute"))
+        )
+        found: dict[datetime, dict[Severity, int]] = {}
+        for row in await self._access.rows(query):
+            at = datetime.fromisoformat(row["minute"]).replace(tzinfo=UTC)
+            found.setdefault(at, {})[list(Severity)[row["rank"]]] = row["events"]
+        return found
+
+    async def about(self, resources: Collection[str], since: datetime) -> list[SituationRecord]:
+        """Situations of these resources that are open, or were opened at ``since`` or later."""
+        query = newest(SITUATIONS.c.opened_at, None).where(
+            SITUATIONS.c.resource.in_(sorted(resources)),
+            or_(SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.opened_at >= since),
+        )
+        return [SituationRecord(**row) for row in await self._access.rows(query)]
+
+    async def situations(
+        self,
+        *,
+        resource: str | None = None,
+        run_id: str | None = None,
+        status: SituationStatus | None = None,
+        limit: int = 100,
+    ) -> list[SituationRecord]:
+        """Situations, the one opened last first."""
+        query = newest(SITUATIONS.c.opened_at, limit)
+        query = matching(query, SITUATIONS, resource=resource, run_id=run_id, status=status)
+        return [SituationRecord(**row) for row in await self._access.rows(query)]
+
+    async def situation(self, situation_id: str) -> SituationRecord | None:
+        """One situation."""
+        found = await self._access.rows(select(SITUATIONS).where(SITUATIONS.c.id == situation_id))
+        return SituationRecord(**found[0]) if found else None
+
+    async def events(self, situation_id: str, limit: int = 100) -> list[SystemEvent]:
+        """The events of a situation, the first to arrive first."""
+        query = (
+            select(EVENTS)
+            .where(EVENTS.c.situation_id == situation_id)
+            .order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
+            .limit(limit)
+        )
+        return [taken_event(row).event for row in await self._access.rows(query)]
