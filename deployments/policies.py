@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.registry import registry
+from blocks.errors import ConfigurationError
 from blocks.ledger import Ledger
 from blocks.policy import Policy, Role
 from blocks.prefect_env import use_embedded_prefect
@@ -50,6 +51,22 @@ async def read_policy_shown(file: Path | None, *, put: bool) -> PolicyShown:
         return PolicyShown(version=policy.version, source=source, policy=policy)
     policy, source = await _in_force()
     return PolicyShown(version=policy.version, source=source, policy=policy)
+
+
+async def policy_fault() -> str:
+    """Why the policy that a person put in force cannot be used; empty when it can.
+
+    Raises:
+        SourceUnavailable: The Prefect server does not answer.
+    """
+    from flows.policy import read_changes, read_policy
+
+    changes = await read_changes()
+    try:
+        read_policy(changes, registry())
+    except ConfigurationError as error:
+        return str(error)
+    return ""
 
 
 async def _in_force() -> tuple[Policy, str]:

@@ -21,9 +21,10 @@ from blocks.settings import get_settings
 from deployments.markup import escape
 from flows.policy import read_policy
 from flows.replay import Replay, replay
+from flows.replay_events import replay_events
 
 _SHOWN = 50  # rows of the table; --json has all
-_MOST_TASKS = 100_000
+_MOST_TASKS = _MOST_EVENTS = 100_000
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -58,7 +59,18 @@ async def replay_ledger(ledger: Ledger, policy: Policy, team: Registry, since: d
         if then := _policy(await ledger.policies.body(version)):
             policies[version] = then
     tasks = await ledger.tasks.list(since=since, limit=_MOST_TASKS)
-    return replay(receipts, policy, team, tasks=tasks, policies=policies)
+    told = replay(receipts, policy, team, tasks=tasks, policies=policies)
+    events = await ledger.inbox.received(since, _MOST_EVENTS)
+    if not events:
+        return told
+    usual = _policy(await ledger.policies.latest()) or Policy()
+    tally, differences = replay_events(events, usual, policy, datetime.now(UTC))
+    return told.model_copy(
+        update={
+            "tallies": [*told.tallies, tally],
+            "differences": [*told.differences, *differences],
+        }
+    )
 
 
 def _policy(body: dict[str, Any] | None) -> Policy | None:

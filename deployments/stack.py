@@ -178,7 +178,12 @@ class Stack:
 
     async def _register(self) -> Registration:
         with self.progress.step("Registered pools, queues, deployments and configured blocks"):
-            return await register(file=self._file)
+            registration = await register(file=self._file)
+        from deployments.policies import policy_fault
+
+        if fault := await policy_fault():
+            self.progress.say(f"The policy that was used last stands in: {fault}")
+        return registration
 
     async def _start_sample_if_needed(self) -> Path | None:
         if await _is_configured(self.settings):

@@ -32,6 +32,7 @@ class Question(StrEnum):
     ROUTING = "routing"
     PRIORITY = "priority"
     SELECTION = "selection"
+    CORRELATION = "correlation"
 
 
 class _Told(BaseModel):
@@ -42,8 +43,9 @@ class Difference(_Told):
     """A decision that would have been another one.
 
     Attributes:
-        receipt: Id of the receipt of the decision as it was made.
-        subject: The task or message that it was about.
+        receipt: Id of the receipt of the decision as it was made; empty for events, which are put
+            together anew.
+        subject: The task, message or resource that it was about.
         about: Its type or action.
         recorded, replayed: What was decided, and what would have been.
         why: What makes the difference.
@@ -152,7 +154,9 @@ def replay(
     return Replay(
         policy_version=policy.version,
         tallies=[
-            Tally(question=q, same=counts[q, True], different=counts[q, False]) for q in Question
+            Tally(question=q, same=counts[q, True], different=counts[q, False])
+            for q in Question
+            if q is not Question.CORRELATION  # flows.replay_events
         ],
         differences=differences,
         skipped=dict(skipped),

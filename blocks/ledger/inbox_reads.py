@@ -95,6 +95,12 @@ class InboxReads:
         found = await self._access.rows(select(SITUATIONS).where(SITUATIONS.c.id == situation_id))
         return SituationRecord(**found[0]) if found else None
 
+    async def received(self, since: datetime, limit: int) -> list[SystemEvent]:
+        """The events that came in at ``since`` or later, the newest ``limit`` of them."""
+        query = select(EVENTS).where(EVENTS.c.received_at >= since)
+        query = query.order_by(EVENTS.c.received_at.desc(), EVENTS.c.source, EVENTS.c.id)
+        return [taken_event(row).event for row in await self._access.rows(query.limit(limit))]
+
     async def events(self, situation_id: str, limit: int = 100) -> list[SystemEvent]:
         """The events of a situation, the first to arrive first."""
         query = (

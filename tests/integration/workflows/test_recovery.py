@@ -12,6 +12,7 @@ from blocks.errors import InvalidMessage, NoAgentAvailable, PolicyError
 from blocks.ledger import Ledger, ReceiptKind, TaskRecord, TaskStatus
 from blocks.messages import utc_now
 from blocks.prefect_api.calls import save_variable
+from deployments.policies import policy_fault
 from flows.orchestrator import workflow_run
 from flows.policy import VARIABLE, forget_policy, write_changes
 from flows.recovery import carry_out
@@ -219,6 +220,7 @@ async def test_a_policy_that_cannot_be_used_stops_nobody(bench, ledger):
             task = await accept(team, "plain", {})
             return team.notes, (await carry_out(team, task.id)).policy_version
 
+    assert "plan needs a primary" in await policy_fault(), "as a start says"
     notes, version = await opening()
     assert "plan needs a primary" in notes[0]
     assert version == good.policy_version, "the one that was used last stands in"
