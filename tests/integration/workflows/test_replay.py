@@ -33,6 +33,7 @@ def content(ledger: Ledger) -> dict[str, list[Any]]:
         rows = {
             name: sorted(map(repr, connection.execute(select(table)).all()))
             for name, table in METADATA.tables.items()
+            if name != "leases"  # a slot is given back a moment after its call
         }
     engine.dispose()
     return rows
