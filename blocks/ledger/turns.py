@@ -22,6 +22,8 @@ from pathlib import Path
 _LOOK = 0.002
 """Seconds between two looks, at most."""
 
+_jitter = random.Random()  # noqa: S311  no secret; of its own, so that nobody's seed is disturbed
+
 
 @contextmanager
 def turn(path: Path | None, patience: float) -> Iterator[None]:
@@ -62,7 +64,7 @@ def _take(place: int, deadline: float) -> bool:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 return False
-            time.sleep(random.uniform(0, _LOOK))  # noqa: S311  jitter, no secret
+            time.sleep(_jitter.uniform(0, _LOOK))
         except OSError:  # a file system without such locks
             return False
         else:
