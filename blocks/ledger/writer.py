@@ -26,6 +26,8 @@ LINGER = 0.1
 
 _PAUSE = 5.0  # seconds between tries while the database is gone and nobody waits
 
+_jitter = random.Random()  # noqa: S311  no secret; of its own, so that nobody's seed is disturbed
+
 T = TypeVar("T")
 
 WriteRows = Callable[[Connection, list[dict[str, Any]]], Callable[[], object] | None]
@@ -233,7 +235,7 @@ class GroupWriter:
             except Exception as error:
                 if _refuses_values(error) or time.monotonic() + delay > deadline:
                     raise
-            time.sleep(random.uniform(0, delay))  # noqa: S311  full jitter, no secret
+            time.sleep(_jitter.uniform(0, delay))  # full jitter
             delay = min(2 * delay, 1.0)
 
     def _refuse(self, item: Entry | Job, error: Exception) -> None:

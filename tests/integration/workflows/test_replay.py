@@ -72,9 +72,11 @@ async def test_recorded_tasks_are_decided_again_and_nothing_is_touched(
     refused = [d.about for d in told.differences if d.replayed == "refused"]
     assert refused == ["checked"]
     moved = [d for d in told.differences if d.recorded == "worker/2"]
-    assert all(d.replayed in ("worker", "worker/3") for d in moved)
+    # Of two calls that failed, the last to try may have had worker/2 alone to turn to.
+    assert {d.replayed for d in moved} <= {"worker", "worker/3", "nobody"}
+    assert sum(d.replayed == "nobody" for d in moved) <= 1
     assert content(ledger) == before
-    assert await ledger.receipts.verify()
+    assert (await ledger.receipts.verify()).sound
 
     later = utc_now() + timedelta(minutes=1)
     nothing = await replay_ledger(ledger, fewer, bench.registry, later)
