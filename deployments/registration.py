@@ -154,6 +154,12 @@ def check_entrypoints(file: Path = PREFECT_FILE) -> list[str]:
     return names
 
 
+def module_entrypoints(file: Path = PREFECT_FILE) -> list[str]:
+    """The entrypoints of ``prefect.yaml``, ``module:flow``."""
+    stanzas = yaml.safe_load(file.read_text()).get("deployments", [])
+    return [stanza["entrypoint"] for stanza in stanzas]
+
+
 async def save_pool(client: PrefectClient, pool: WorkPool) -> None:
     """Make a work pool and its queues; leaves limits and pauses that a person set.
 
