@@ -13,8 +13,6 @@ one cannot run it twice at once.
 from __future__ import annotations
 
 import ctypes
-import gc
-import importlib
 import json
 import os
 import selectors
@@ -22,7 +20,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -144,28 +141,9 @@ class Server:
                 os.killpg(pid, number)
 
 
-def preload(entrypoints: list[str]) -> None:
-    """Import what runs need.
-
-    What cannot be imported is left out: its run will say why, in its own log.
-    """
-    for module in (
-        *("prefect.main", "prefect.engine", "prefect.flow_engine", "prefect.deployments.steps"),
-        *("prefect.runner._workspace_supervisor", "prefect.runner._workspace_runtime_bootstrap"),
-        *(entrypoint.partition(":")[0] for entrypoint in entrypoints),
-    ):
-        try:
-            importlib.import_module(module)
-        except Exception:
-            print(f"{module} cannot be imported in advance:", file=sys.stderr)
-            traceback.print_exc()
-    # Neither copied by the children's garbage collections nor looked at again.
-    gc.collect()
-    gc.freeze()
-
-
 def main() -> None:
     """Load everything and serve."""
+    from deployments.preloading import preload
     from deployments.registration import module_entrypoints
 
     channel = socket.socket(fileno=int(sys.argv[1]))

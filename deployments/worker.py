@@ -64,11 +64,14 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
     from deployments.forking import Forks
     from deployments.supervision import Supervision
     from deployments.waking import wake_on_events
-    from deployments.warm_worker import WarmWorker
+    from deployments.warm_worker import WarmWorker, base_environment
 
     async with get_client() as client:
         ids = await _find(client, pools)
-        async with aclosing(Forks(say)) as forks, Supervision() as supervision:
+        async with (
+            aclosing(Forks({**os.environ, **base_environment()}, say)) as forks,
+            Supervision() as supervision,
+        ):
             workers = {
                 ids[pool.name]: WarmWorker(
                     work_pool_name=pool.name,
