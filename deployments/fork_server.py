@@ -1,8 +1,8 @@
-"""Forks the processes of runs: ``python -m deployments.fork_server FD``.
+"""Forks the processes of runs: ``python -m deployments.fork_server FD MODULE ...``.
 
-It imports Prefect and the flows once and then only waits: one thread, no event loop, no client, no
-connection, so that a fork copies nothing that is at work. Orders come over the socket ``FD``, one
-JSON object a line; each makes one process, whose number and end are told the same way.
+It imports Prefect and the modules of the flows once and then only waits: one thread, no event loop,
+no client, no connection, so that a fork copies nothing that is at work. Orders come over the socket
+``FD``, one JSON object a line; each makes one process, whose number and end are told the same way.
 
 However the other side ends, its end of the socket closes, and the runs that still go on are ended:
 asked first, so that they can say what became of them, then killed. When this process itself is
@@ -144,10 +144,9 @@ class Server:
 def main() -> None:
     """Load everything and serve."""
     from deployments.preloading import preload
-    from deployments.registration import module_entrypoints
 
     channel = socket.socket(fileno=int(sys.argv[1]))
-    preload(module_entrypoints())
+    preload(sys.argv[2:])
     Server(channel).serve()
 
 

@@ -89,23 +89,25 @@ def _move_in(order: Order) -> None:
     if order["quiet"]:
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
-    before = _prefect_settings()
+    before = _settings("PREFECT_"), _settings("ORCHESTRATOR_")
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["directory"])
-    get_settings.cache_clear()
-    if _prefect_settings() != before:  # else they are those of the fork server: 130 ms less
+    # What differs is read anew. What does not, the fork server has read: that saves 150 ms.
+    if _settings("PREFECT_") != before[0]:
         refresh_global_settings_context()
         setup_logging(incremental=False)
+    if _settings("ORCHESTRATOR_") != before[1]:
+        get_settings.cache_clear()
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # or all runs would draw the same; Python's own generator sees to it
 
 
-def _prefect_settings() -> dict[str, str]:
+def _settings(prefix: str) -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("PREFECT_") and not name.startswith("PREFECT__")
+        if name.startswith(prefix) and not name.startswith("PREFECT__")  # which name the run
     }
 
 

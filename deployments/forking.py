@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from blocks.settings import PROJECT_ROOT
 from deployments.forked_run import Order
 
-_CODE = ("agents", "blocks", "deployments", "flows")
+_CODE = {"agents", "blocks", "deployments", "flows"}
 _LOOK = 5.0  # seconds between two looks at whether code changed, beside the one before each run
 _PAUSE = 30.0  # seconds until a fork server that could not start is tried again
 
@@ -65,11 +65,12 @@ class ForkServer:
     """One fork server; it and its runs end when it is closed.
 
     Args:
+        modules: What it imports, beside what all runs need.
         environment: Its variables. Runs that have the same Prefect settings start faster.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    def __init__(self, modules: Iterable[str], environment: Mapping[str, str]) -> None:
+        self._modules, self._environment = modules, environment
         self._asked: dict[str, asyncio.Future[ForkedProcess]] = {}
         self._runs: dict[int, ForkedProcess] = {}
         self.ended = False
@@ -84,7 +85,10 @@ class ForkServer:
         with theirs:
             # Takes a fork's time; what takes seconds is awaited below.
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603
-                [sys.executable, "-m", "deployments.fork_server", str(theirs.fileno())],
+                [
+                    *(sys.executable, "-m", "deployments.fork_server", str(theirs.fileno())),
+                    *self._modules,
+                ],
                 cwd=PROJECT_ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -152,12 +156,23 @@ class Forks:
     """The fork server in use, and those before it that still have runs.
 
     Args:
+        modules: Names of the modules of flows; others are imported by each run that needs them.
         environment: What they start with.
         say: Told what a person should know.
     """
 
-    def __init__(self, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-        self._environment = environment
+    def __init__(
+        self,
+        modules: Iterable[str],
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+    ) -> None:
+        self._modules, self._environment = sorted(modules), environment
+        self._folders = {
+            folder
+            for name in _CODE | {module.partition(".")[0] for module in self._modules}
+            if (folder := PROJECT_ROOT / name).is_dir()
+        }
         self._say = say
         self._lock = asyncio.Lock()
         self._current: ForkServer | None = None
@@ -193,7 +208,7 @@ class Forks:
         for retired in [each for each in self._retired if each.is_idle]:
             self._retired.remove(retired)
             await retired.close()
-        stamps = await asyncio.to_thread(code_stamps)
+        stamps = await asyncio.to_thread(code_stamps, self._folders)
         if self._current is not None and not self._current.ended and stamps == self._stamps:
             return self._current
         if self._current is not None:
@@ -204,7 +219,7 @@ class Forks:
             raise NoForkServer("the last one could not start")
         # Of before it is loaded: what changes meanwhile is then seen at the next run.
         self._stamps = stamps
-        server = ForkServer(self._environment)
+        server = ForkServer(self._modules, self._environment)
         try:
             await server.start()
         except NoForkServer as error:
@@ -215,17 +230,17 @@ class Forks:
         return server
 
 
-def code_stamps() -> Stamps:
-    """Path to modification time and inode of each Python file that a fork server may load."""
-    return {entry.path: (entry.stat().st_mtime_ns, entry.inode()) for entry in _files()}
+def code_stamps(folders: Iterable[Path]) -> Stamps:
+    """Path to modification time and inode of each Python file in the folders."""
+    return {entry.path: (entry.stat().st_mtime_ns, entry.inode()) for entry in _files(folders)}
 
 
-def _files() -> Iterator[os.DirEntry[str]]:
-    folders: list[str | Path] = [PROJECT_ROOT / name for name in _CODE]
-    while folders:
-        with os.scandir(folders.pop()) as entries:
+def _files(folders: Iterable[Path]) -> Iterator[os.DirEntry[str]]:
+    left: list[str | Path] = [*folders]
+    while left:
+        with os.scandir(left.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+                    left.append(entry.path)
                 elif entry.name.endswith(".py"):
                     yield entry

@@ -7,10 +7,12 @@ import importlib
 import ssl
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
+
+from blocks.settings import get_settings
 
 # What Prefect, asyncio and rich import only in the course of a run.
 _IMPORTED_LATE = (
@@ -30,25 +32,35 @@ _IMPORTED_LATE = (
 )
 
 
-def preload(entrypoints: Iterable[str]) -> None:
+def preload(flow_modules: Iterable[str]) -> None:
     """Import what runs need, and make what they would all make alike.
 
     What cannot be imported is left out: its run will say why, in its own log.
 
     Args:
-        entrypoints: Of the flows, ``module:flow``.
+        flow_modules: Names of the modules of flows.
     """
-    for module in (*_IMPORTED_LATE, *(each.partition(":")[0] for each in entrypoints)):
+    modules = (*_IMPORTED_LATE, *flow_modules)
+    steps: list[Callable[[], object]] = [
+        *(partial(importlib.import_module, module) for module in modules),
+        *(_complete_models, _share_tls_contexts, get_settings, _prepare_tasks),
+    ]
+    for step in steps:
         try:
-            importlib.import_module(module)
+            step()
         except Exception:
-            print(f"{module} cannot be imported in advance:", file=sys.stderr)
+            print("Not loaded in advance, so its runs are slower or will fail:", file=sys.stderr)
             traceback.print_exc()
-    _complete_models()
-    _share_tls_contexts()
     # Collections in the forked processes would else touch, and so copy, all of this.
     gc.collect()
     gc.freeze()
+
+
+def _prepare_tasks() -> None:
+    from agents.registry import registry
+    from agents.tasks import prepare_tasks
+
+    prepare_tasks(registry())
 
 
 def _complete_models() -> None:
@@ -76,3 +88,4 @@ def _share_tls_contexts() -> None:
     names = {name: getattr(ssl, name) for name in ("SSLContext", "CERT_NONE")}
     shared = SimpleNamespace(**names, create_default_context=cache(ssl.create_default_context))
     orchestration.ssl = shared  # type: ignore[assignment, attr-defined]
+    orchestration.get_client()  # makes it now; opens nothing

@@ -102,6 +102,18 @@ class WarmWorker(ProcessWorker, abc.ABC):  # ABC: Prefect's registry keeps its o
         async with self._one_query:
             return await super().get_and_submit_flow_runs()
 
+    async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
+        """As in Prefect, but nothing waits for it (15 ms)."""
+        assert self._runs_task_group is not None
+
+        async def label() -> None:
+            try:
+                await super(WarmWorker, self)._give_worker_labels_to_flow_run(flow_run_id)
+            except httpx.HTTPError:
+                self._logger.warning("Run %s was not labelled.", flow_run_id, exc_info=True)
+
+        self._runs_task_group.start_soon(label)
+
     def _release_limit_slot(self, flow_run_id: UUID) -> None:
         super()._release_limit_slot(flow_run_id)
         self.wake()

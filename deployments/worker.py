@@ -25,7 +25,7 @@ import httpx
 from blocks.errors import ConfigurationError, OrchestratorError, SourceUnavailable, StackError
 from blocks.prefect_env import use_embedded_prefect
 from blocks.settings import get_settings
-from deployments.registration import WorkPool, read_work_pools
+from deployments.registration import WorkPool, flow_modules, read_work_pools
 from deployments.together import together
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
 
     async with get_client() as client:
         ids = await _find(client, pools)
+        modules = await flow_modules(client, list(ids))
+        environment = {**os.environ, **base_environment()}
         async with (
-            aclosing(Forks({**os.environ, **base_environment()}, say)) as forks,
+            aclosing(Forks(modules, environment, say)) as forks,
             Supervision() as supervision,
         ):
             workers = {
