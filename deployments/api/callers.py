@@ -1,7 +1,8 @@
 """Who calls, and what they may do: bearer tokens with scopes.
 
 While no token was ever made, a server that only this machine reaches lets this machine do
-everything, as Prefect's own does. From the first valid token on, every request needs one.
+everything, as Prefect's own does. From the first token on every request needs one, and stays so
+when the last one expires or is revoked.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class Callers:
             return False
         until, is_open = self._open
         if time.monotonic() > until:
-            is_open = not await self._ledger.tokens.any_valid(utc_now())
+            is_open = not await self._ledger.tokens.list()
             self._open = time.monotonic() + FRESH, is_open
         return is_open
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
 
+from blocks.errors import RequestError
 from blocks.ledger.requests import LONGEST_KEY, Begun, Done, InFlight
 from blocks.messages import utc_now
 from deployments.api.callers import Caller
@@ -20,7 +21,10 @@ from deployments.api.problems import RETRY_SOON, Refused
 HEADER = "Idempotency-Key"
 
 ALIVE = timedelta(seconds=30)
-"""A request that took longer than this is taken to have died with its process."""
+"""A request that takes longer than this is taken to have died with its process.
+
+More than the work can take: a run is created within ``runs.DEADLINE``, twice at most.
+"""
 
 KEPT = timedelta(hours=48)
 """How long an answer is kept."""
@@ -77,9 +81,11 @@ class Once:
             )
         try:
             body = await work(f"{caller.id} {self.key}")
-        except BaseException:
-            # What it may have begun is found by its key when the request is sent again.
+        except RequestError:  # refused before anything happened
             await self._requests.forget(self.key, caller.id)
+            raise
+        except Exception:  # the work may have begun: no other request may take its key
+            await self._requests.release(self.key, caller.id, utc_now())
             raise
         await self._requests.finish(self.key, caller.id, 202, json.dumps(body), utc_now())
         return body, False
