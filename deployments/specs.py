@@ -32,7 +32,11 @@ def local_url(host: str, port: int) -> str:
 def stack_environment(settings: Settings) -> dict[str, str]:
     """What every process of the stack shares: Prefect's settings, and our server's address."""
     api_url = f"{prefect_url(settings)}/api"
-    return {**_unset(common_environment(settings)), "PREFECT_API_URL": api_url}
+    ours = common_environment(settings)
+    if "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED" not in os.environ:
+        # The server gives no tokens (see below), so no client need ask for one before it writes.
+        ours["PREFECT_CLIENT_CSRF_SUPPORT_ENABLED"] = "false"
+    return {**_unset(ours), "PREFECT_API_URL": api_url}
 
 
 def server_spec(settings: Settings) -> ProcessSpec:
@@ -71,9 +75,12 @@ def server_spec(settings: Settings) -> ProcessSpec:
 def worker_spec(pools: Sequence[str]) -> ProcessSpec:
     """The process with a worker for each pool; one each, since priorities order one poll's runs."""
     environment = {
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        # The safety net below the server's events. Runs are fetched 10 s before they are due, so
+        # that at this interval none is late even when no event comes.
+        "PREFECT_WORKER_QUERY_SECONDS": "5",
         "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
         "PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1",
+        "PREFECT_LOGGING_COLORS": "false",  # its output is a file
     }
     return ProcessSpec(
         name=WORKER,
