@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -14,6 +15,7 @@ from deployments.api.bodies import BoundedBodies
 from deployments.api.callers import Callers
 from deployments.api.context import open_context
 from deployments.api.limits import Limiter, RateHeaders
+from deployments.api.once import keep_pruning
 from deployments.own_pages import OwnPagesOnly, is_loopback
 
 _ABOUT = """
@@ -38,7 +40,13 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.context = context
             app.state.callers = Callers(context.ledger, local=local)
             app.state.limiter = Limiter()
-            yield
+            pruning = asyncio.create_task(keep_pruning(context.ledger))
+            try:
+                yield
+            finally:
+                pruning.cancel()
+                with suppress(asyncio.CancelledError):
+                    await pruning
 
     app = FastAPI(
         title="System Orchestrator",

@@ -16,15 +16,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from blocks.errors import ConfigurationError
 from blocks.ledger import Ledger
 from blocks.ledger.tokens import Scope, TokenRecord
 from blocks.messages import utc_now
-from blocks.settings import Settings
 from deployments.api.context import Ctx
 from deployments.api.limits import Limit, Limiter
 from deployments.api.problems import Refused
-from deployments.own_pages import is_loopback
 
 FRESH = 2.0
 """Seconds for which a token that was looked up is taken to be valid."""
@@ -143,17 +140,3 @@ def needing(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
 Reader = Annotated[Caller, Depends(needing(Scope.READ))]
 Runner = Annotated[Caller, Depends(needing(Scope.RUN))]
 Approver = Annotated[Caller, Depends(needing(Scope.APPROVE))]
-
-
-async def check_exposure(ledger: Ledger, settings: Settings) -> None:
-    """Refuse to be reached from other machines while nobody needs a token.
-
-    Raises:
-        ConfigurationError: The address is not of this machine alone, and there is no token.
-    """
-    host = settings.effective_api_host
-    if not is_loopback(host) and not await ledger.tokens.any_valid(utc_now()):
-        raise ConfigurationError(
-            f"The API would listen on {host}, which other machines reach, and there is no token.",
-            hint="Make one first: ./orchestrator token create NAME --scope read --scope run.",
-        )
