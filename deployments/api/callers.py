@@ -28,7 +28,7 @@ FRESH = 2.0
 
 _MOST_KNOWN = 1000
 
-_bearer = HTTPBearer(auto_error=False, description="A token of ./orchestrator token create.")
+bearer = HTTPBearer(auto_error=False, description="A token of ./orchestrator token create.")
 
 
 @dataclass(frozen=True)
@@ -116,25 +116,43 @@ def needing(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
     async def caller(
         request: Request,
         ctx: Ctx,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     ) -> Caller:
-        callers: Callers = request.app.state.callers
-        limiter: Limiter = request.app.state.limiter
         if credentials is None and "authorization" in request.headers:
             raise _unauthorized("The Authorization header is no bearer token.")
-        found = await callers.identify(credentials.credentials if credentials else None)
-        if not found.allows(scope):
-            raise Refused(
-                403,
-                "scope-missing",
-                f"Token {found.name!r} lacks the scope {scope}.",
-                hint=f"Make one with ./orchestrator token create NAME --scope {scope}.",
-            )
+        found = await _allowed(request, credentials.credentials if credentials else None, scope)
+        limiter: Limiter = request.app.state.limiter
         limit = Limit("calls", ctx.settings.api_rate)
         request.state.rate = limiter.take(limit, found.id)
         return found
 
     return caller
+
+
+async def _allowed(request: Request, token: str | None, scope: Scope) -> Caller:
+    callers: Callers = request.app.state.callers
+    found = await callers.identify(token)
+    if not found.allows(scope):
+        raise Refused(
+            403,
+            "scope-missing",
+            f"Token {found.name!r} lacks the scope {scope}.",
+            hint=f"Make one with ./orchestrator token create NAME --scope {scope}.",
+        )
+    return found
+
+
+async def allowed(request: Request, scope: Scope) -> Caller:
+    """Whoever sent a request, for routes that FastAPI resolves no dependencies for.
+
+    Raises:
+        Refused: 401 without a valid token, where one is needed; 403 without the scope.
+        LedgerError: The ledger cannot be read.
+    """
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind and kind.lower() != "bearer":
+        raise _unauthorized("The Authorization header is no bearer token.")
+    return await _allowed(request, token.strip() if kind else None, scope)
 
 
 Reader = Annotated[Caller, Depends(needing(Scope.READ))]

@@ -17,6 +17,7 @@ from blocks.errors import (
     ConfigurationError,
     DataError,
     LedgerUnavailable,
+    Malformed,
     NoAgentAvailable,
     NotFound,
     OrchestratorError,
@@ -34,6 +35,7 @@ log = logging.getLogger("orchestrator.api")
 _STATUS: Sequence[tuple[type[OrchestratorError], int]] = (
     # The first that fits counts.
     (NotFound, 404),
+    (Malformed, 400),
     (RequestError, 422),
     (NoAgentAvailable, 422),
     (PolicyError, 409),

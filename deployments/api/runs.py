@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ DEADLINE = 10.0
 
 PROBE = 3.0
 """Seconds that it may take to say that it is there: who asks wants to know whether it is now."""
+_SOON = timedelta(minutes=1)
 
 _LOOK = 0.1  # seconds between two looks at the runs that somebody waits for
 
@@ -83,6 +85,7 @@ class Runs:
         *,
         key: str,
         queue: str | None = None,
+        at: datetime | None = None,
     ) -> UUID:
         """Create a run of a deployment, once per key.
 
@@ -91,6 +94,7 @@ class Runs:
             parameters: The flow's, as JSON has them.
             key: Of all requests with one key, one run comes.
             queue: The work queue; the deployment's own when None.
+            at: When it is to start; at once when None.
 
         Raises:
             RequestError: The server refuses the parameters.
@@ -99,31 +103,72 @@ class Runs:
         """
         known = deployment in self._deployments
         try:
-            return await self._create(deployment, parameters, key, queue)
+            return await self._create(deployment, parameters, key, queue, at)
         except ObjectNotFound:
             if known:  # it was registered anew
                 self._deployments.pop(deployment, None)
-                return await self.start(deployment, parameters, key=key, queue=queue)
+                return await self.start(deployment, parameters, key=key, queue=queue, at=at)
             raise ConfigurationError(
                 f"The Prefect server has no deployment {deployment}.",
                 hint="Make it with ./orchestrator register.",
             ) from None
 
     async def _create(
-        self, deployment: str, parameters: dict[str, Any], key: str, queue: str | None
+        self,
+        deployment: str,
+        parameters: dict[str, Any],
+        key: str,
+        queue: str | None,
+        at: datetime | None,
     ) -> UUID:
+        from prefect.states import Scheduled
+
         async with _answering(self._client):
             if deployment not in self._deployments:
                 found = await self._client.read_deployment_by_name(deployment)
                 self._deployments[deployment] = found.id
             run = await self._client.create_flow_run_from_deployment(
                 self._deployments[deployment],
+                state=Scheduled(scheduled_time=at) if at else None,
                 parameters=parameters,
                 idempotency_key=f"api {key}",
                 work_queue_name=queue,
                 tags=["api"],
             )
             return run.id
+
+    async def is_awaited(self, deployment: str, at: datetime) -> bool:
+        """Whether a run of a deployment that is due by then has not begun yet.
+
+        One that has been due for more than a minute does not count: nobody may be there to run it.
+
+        Raises:
+            SourceUnavailable: The server does not answer.
+        """
+        from prefect.client.schemas.filters import (
+            DeploymentFilter,
+            DeploymentFilterName,
+            FlowRunFilterExpectedStartTime,
+            FlowRunFilterState,
+            FlowRunFilterStateType,
+        )
+        from prefect.client.schemas.objects import StateType
+
+        not_begun = FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING])
+        async with _answering(self._client):
+            found = await self._client.read_flow_runs(
+                deployment_filter=DeploymentFilter(
+                    name=DeploymentFilterName(any_=[deployment.rpartition("/")[2]])
+                ),
+                flow_run_filter=FlowRunFilter(
+                    state=FlowRunFilterState(type=not_begun),
+                    expected_start_time=FlowRunFilterExpectedStartTime(
+                        before_=at, after_=at - _SOON
+                    ),
+                ),
+                limit=1,
+            )
+        return bool(found)
 
     async def read(self, run_id: UUID) -> FlowRun:
         """A run as Prefect has it.
