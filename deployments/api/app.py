@@ -9,7 +9,16 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from blocks.settings import Settings
-from deployments.api import approvals, health, orchestrate, problems, prometheus, system
+from deployments.api import (
+    approvals,
+    health,
+    orchestrate,
+    overview,
+    page,
+    problems,
+    prometheus,
+    system,
+)
 from deployments.api.bodies import BoundedBodies
 from deployments.api.callers import Callers
 from deployments.api.context import open_context
@@ -38,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.context = context
             app.state.callers = Callers(context.ledger, local=local)
             app.state.limiter = Limiter()
+            app.state.watch = overview.Watch(context)
             yield
 
     app = FastAPI(
@@ -49,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for part in (orchestrate, system, approvals, health):
+    for part in (orchestrate, system, approvals, health, overview, page):
         app.include_router(part.router)
     app.add_middleware(RateHeaders)
     app.add_middleware(BoundedBodies)
