@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from blocks.findings import Finding
 from blocks.ledger.event_records import SituationRecord, SituationStatus
-from blocks.ledger.records import RemediationStatus
-from blocks.messages import Severity
+from blocks.ledger.records import RemediationStatus, RunRecord
+from blocks.messages import Outcome, Severity
 from flows.overview_parts import Facts, Incident
 from flows.reports import Report
 
@@ -16,14 +17,15 @@ _DAY = timedelta(hours=24)
 
 
 def incidents(facts: Facts, now: datetime) -> list[Incident]:
-    """What is wrong, worst first: open situations, what was left to a person, the daily findings.
+    """What is wrong, worst first: situations, failing workflows, and what the daily check found.
 
     Args:
         facts: What the ledger knows.
-        now: What was left to a person longer than a day before is told no more.
+        now: What was left to a person, or failed, longer than a day before is told no more.
     """
     found = [_situation(s) for s in facts.situations if s.status is not SituationStatus.SETTLED]
     found += _left_to_a_person(facts, now)
+    found += _failing_workflows(facts, now)
     known = {incident.resource for incident in found}
     if daily := last_daily_check(facts):
         found += [
@@ -71,6 +73,32 @@ def _left_to_a_person(facts: Facts, now: datetime) -> list[Incident]:
         and _needs_somebody(situation)
         and not _helped_since(situation.resource, situation.settled_at, facts)
     ]
+
+
+def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
+    """Workflows whose last run failed; a run that did better ends the trouble."""
+    ended: dict[str, list[RunRecord]] = {}
+    for run in facts.runs:
+        if run.finished_at and run.outcome:
+            ended.setdefault(run.workflow, []).append(run)
+    found = []
+    for workflow, runs in ended.items():
+        failed = list(takewhile(lambda run: run.outcome is Outcome.FAILED, runs))
+        if failed and now - (failed[0].finished_at or now) < _DAY:
+            times = f" {len(failed)} times in a row" if len(failed) > 1 else ""
+            found.append(
+                Incident(
+                    id=f"workflow:{workflow}",
+                    severity=Severity.ERROR,
+                    title=f"{workflow} failed{times}",
+                    resource=f"workflow:{workflow}",
+                    since=failed[-1].started_at,
+                    standing=facts.headlines.get(failed[0].id) or "See its log in Prefect.",
+                    open=False,
+                    run_id=failed[0].id if failed[0].id in facts.headlines else None,
+                )
+            )
+    return found
 
 
 def _needs_somebody(situation: SituationRecord) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
@@ -23,14 +24,16 @@ from flows.overview_parts import (
     Overview,
     Question,
     Reason,
-    RunLine,
     Stock,
+    WorkflowLine,
 )
 from flows.reports import Report, count, money
 from flows.timeline import timeline
 
 MOST_INCIDENTS = 12
-MOST_RUNS = 12
+RECENT = 12
+"""Runs of each workflow whose outcomes are told."""
+
 MOST_MOMENTS = 40
 
 STALE_EVENTS = timedelta(minutes=5)
@@ -47,6 +50,10 @@ _SERIOUS = Severity.ERROR.rank
 
 def overview(facts: Facts, now: datetime) -> Overview:
     """The whole page."""
+    # Of a run that failed, the run itself tells more than the event that it led to.
+    runs = {f"run:{run.id}" for run in facts.runs}
+    told = [situation for situation in facts.situations if situation.resource not in runs]
+    facts = replace(facts, situations=told)
     found = incidents(facts, now)
     return Overview(
         health=_condition(facts, found, now),
@@ -56,7 +63,7 @@ def overview(facts: Facts, now: datetime) -> Overview:
             waiting_events=facts.depth.events,
             checked_at=daily.finished_at if (daily := last_daily_check(facts)) else None,
         ),
-        approvals=[_question(r) for r in facts.approvals if r.status is ApprovalStatus.OPEN],
+        approvals=_questions(facts.approvals),
         agents=Agents(
             agents=[
                 Agent(title=facts.titles.get(agent.agent, agent.agent), **dict(agent))
@@ -64,7 +71,7 @@ def overview(facts: Facts, now: datetime) -> Overview:
             ],
             targets=facts.status.targets,
         ),
-        workflows=[_line(run, facts.headlines) for run in facts.runs[:MOST_RUNS]],
+        workflows=_workflows(facts),
         stock=next(filter(None, map(_stock, facts.reports)), None),
         activity=activity(facts.calls, facts.events, now),
         timeline=timeline(
@@ -145,21 +152,41 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _question(record: ApprovalRecord) -> Question:
-    return Question(**{name: getattr(record, name) for name in Question.model_fields})
+def _questions(approvals: Sequence[ApprovalRecord]) -> list[Question]:
+    """The open ones, the most pressing first."""
+    found = sorted(
+        (record for record in approvals if record.status is ApprovalStatus.OPEN),
+        key=lambda record: (record.expires_at, record.id),
+    )
+    return [
+        Question(**{name: getattr(record, name) for name in Question.model_fields})
+        for record in found
+    ]
 
 
-def _line(run: RunRecord, headlines: Mapping[str, str]) -> RunLine:
-    return RunLine(
-        id=run.id,
-        workflow=run.workflow,
-        trigger=run.trigger,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        outcome=run.outcome,
-        headline=headlines.get(run.id, ""),
-        has_report=run.id in headlines,
-        flow_run_id=run.flow_run_id,
+def _workflows(facts: Facts) -> list[WorkflowLine]:
+    """Each workflow by its newest run; those that ran last come first."""
+    runs: dict[str, list[RunRecord]] = {}
+    for run in facts.runs:
+        runs.setdefault(run.workflow, []).append(run)
+    return [_workflow(those, facts.headlines) for those in runs.values()]
+
+
+def _workflow(runs: Sequence[RunRecord], headlines: Mapping[str, str]) -> WorkflowLine:
+    newest = runs[0]
+    ended = [run.outcome for run in runs if run.outcome is not None]
+    return WorkflowLine(
+        id=newest.id,
+        workflow=newest.workflow,
+        trigger=newest.trigger,
+        started_at=newest.started_at,
+        finished_at=newest.finished_at,
+        outcome=newest.outcome,
+        headline=headlines.get(newest.id, ""),
+        has_report=newest.id in headlines,
+        flow_run_id=newest.flow_run_id,
+        going_on=len(runs) - len(ended),
+        recent=ended[:RECENT][::-1],
     )
 
 

@@ -99,8 +99,14 @@ class Agents(_Part):
     targets: list[Target]
 
 
-class RunLine(_Part):
-    """One run; ``outcome`` is None while it goes on."""
+class WorkflowLine(_Part):
+    """A workflow by its newest run.
+
+    Attributes:
+        outcome: None while the run goes on.
+        going_on: How many of its runs are.
+        recent: How its last runs ended, oldest first.
+    """
 
     id: str
     workflow: str
@@ -111,6 +117,8 @@ class RunLine(_Part):
     headline: str
     has_report: bool
     flow_run_id: str | None
+    going_on: int
+    recent: list[Outcome]
 
 
 class Stock(_Part):
@@ -159,7 +167,7 @@ class Overview(_Part):
     incidents: Incidents | None = None
     approvals: list[Question] | None = None
     agents: Agents | None = None
-    workflows: list[RunLine] | None = None
+    workflows: list[WorkflowLine] | None = None
     stock: Stock | None = None
     activity: Activity | None = None
     timeline: list[Moment] | None = None

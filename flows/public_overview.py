@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from blocks.settings import PagePart
-from flows.overview_parts import PARTS, Condition, Incidents, Moment, Overview, Question, RunLine
+from flows.overview_parts import (
+    PARTS,
+    Condition,
+    Incidents,
+    Moment,
+    Overview,
+    Question,
+    WorkflowLine,
+)
 
 
 def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
@@ -20,7 +28,7 @@ def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
         incidents=_incidents(shown.get("incidents")),
         approvals=_questions(shown.get("approvals")),
         agents=shown.get("agents"),
-        workflows=_runs(shown.get("workflows")),
+        workflows=_workflows(shown.get("workflows")),
         stock=(stock := shown.get("stock")) and stock.model_copy(update={"run_id": ""}),
         activity=shown.get("activity"),
         timeline=_moments(shown.get("timeline"), parts),
@@ -49,11 +57,11 @@ def _questions(questions: list[Question] | None) -> list[Question] | None:
     return [q.model_copy(update={"id": "", "detail": "", "resource": ""}) for q in questions]
 
 
-def _runs(runs: list[RunLine] | None) -> list[RunLine] | None:
-    if runs is None:
+def _workflows(lines: list[WorkflowLine] | None) -> list[WorkflowLine] | None:
+    if lines is None:
         return None
     bare = {"id": "", "trigger": "", "headline": "", "has_report": False, "flow_run_id": None}
-    return [run.model_copy(update=bare) for run in runs]
+    return [line.model_copy(update=bare) for line in lines]
 
 
 def _moments(moments: list[Moment] | None, parts: Collection[PagePart]) -> list[Moment] | None:

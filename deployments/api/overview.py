@@ -31,6 +31,7 @@ BUSINESS = ("daily-health-check", "sequential-workflow", "parallel-workflow")
 
 _NEED_PARAMETERS = frozenset({"route-task", "deliver-message", "broadcast-alert"})
 _DAY = timedelta(hours=24)
+_MOST_RUNS = 200  # so that a workflow that often runs does not hide the others
 _PATIENCE = 2.0  # seconds that Prefect's server may take before it counts as away
 
 
@@ -74,7 +75,7 @@ class Watch:
     async def _compute(self) -> Overview:
         ctx, now = self._context, utc_now()
         await ctx.ledger.approvals.expire_due(now)
-        runs = await ctx.ledger.runs(limit=60)
+        runs = await ctx.ledger.runs(limit=_MOST_RUNS)
         calls, events = await self._week.get()
         facts = Facts(
             status=await ctx.status.get(),

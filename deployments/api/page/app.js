@@ -7,7 +7,7 @@ import { byId, el, keyed } from "./dom.js";
 import { tick, timeOfDay, when } from "./format.js";
 import { prepareReports } from "./report.js";
 import {
-  showAgents, showFigures, showHealth, showIncidents, showRuns, showStock, showTimeline,
+  showAgents, showFigures, showHealth, showIncidents, showWorkflows, showStock, showTimeline,
 } from "./sections.js";
 
 const EVERY = 3000; // milliseconds between two questions
@@ -57,7 +57,7 @@ function show(data) {
   if (data.approvals) showApprovals(data.approvals, isPublic);
   if (data.incidents) showIncidents(data.incidents, data.currency);
   if (data.agents) showAgents(data.agents);
-  if (data.workflows) showRuns(data.workflows, data.prefect);
+  if (data.workflows) showWorkflows(data.workflows, data.prefect);
   if (data.parts.includes("stock")) showStock(data.stock);
   if (data.timeline) showTimeline(data.timeline);
   if (data.activity) showActivity(data.activity);

@@ -28,7 +28,7 @@ export function showApprovals(questions, readOnly) {
       if (!cards.has(question.id)) {
         const card = form(question);
         cards.set(question.id, card);
-        byId("questions").prepend(card);
+        byId("questions").append(card);
       }
     }
   }
@@ -46,7 +46,7 @@ function facts(question) {
 }
 
 function form(question) {
-  const note = el("textarea", { id: `note-${question.id}`, rows: "2", maxlength: "2000" });
+  const note = el("textarea", { id: `note-${question.id}`, rows: "1", maxlength: "2000" });
   const buttons = [
     el("button", { type: "submit", class: "button strong", value: "yes" }, "Approve"),
     el("button", { type: "submit", class: "button", value: "no" }, "Reject"),

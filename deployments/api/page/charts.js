@@ -153,7 +153,7 @@ function line(one, x, y) {
   });
   return runs.filter((points) => points.length).flatMap((points) => [
     svg("polyline", { class: `stroke ${one.style}`, points: points.map((p) => p.join(",")).join(" ") }),
-    ...points.map(([cx, cy]) => svg("circle", { class: `mark ${one.style}`, cx, cy, r: points.length > 40 ? 1.5 : 2.5 })),
+    ...points.map(([cx, cy]) => svg("circle", { class: `mark ${one.style}`, cx, cy, r: points.length === 1 ? 4 : points.length > 40 ? 1.5 : 2.5 })),
   ]);
 }
 

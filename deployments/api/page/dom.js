@@ -28,7 +28,7 @@ function fill(node, properties, children) {
     else node.setAttribute(name, value === true ? "" : plain(value));
   }
   for (const child of children.flat()) {
-    if (child !== null && child !== undefined && child !== "") {
+    if (child !== null && child !== undefined && child !== false && child !== "") {
       node.append(child instanceof Node ? child : plain(child));
     }
   }

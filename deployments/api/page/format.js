@@ -9,9 +9,15 @@ const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
+const fine = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+
+export const small = (value) => (Math.abs(value) >= 10 ? number(value) : fine.format(value));
 export const number = (value) => (Math.abs(value) >= 100 ? whole : decimal).format(value);
 export const percent = (value) => (value === null ? "–" : share.format(value));
 export const timeOfDay = (instant) => clock.format(instant);
+
+/** A text that begins a line; a name, which has signs in it, stays as it is written. */
+export const sentence = (text) => (/^\S*[-_:]/.test(text) ? text : text.replace(/^./u, (first) => first.toUpperCase()));
 
 export function money(value, currency) {
   const digits = Math.abs(value) < 100 ? 2 : 0;

@@ -1,7 +1,7 @@
 // The parts of the page, each from its part of the data.
 
 import { byId, el, keyed, told } from "./dom.js";
-import { duration, money, number, percent, when } from "./format.js";
+import { duration, money, number, percent, sentence, small, when } from "./format.js";
 import { icon } from "./icons.js";
 import { reportTable } from "./report.js";
 
@@ -14,6 +14,8 @@ const OUTCOME = {
   running: ["running", "running"],
 };
 
+const MOST_REASONS = 5;
+
 export function showHealth(health, parts) {
   const meaning = HEALTH[health.state];
   byId("health").dataset.state = meaning;
@@ -24,10 +26,12 @@ export function showHealth(health, parts) {
   if (byId("health-headline").textContent !== health.headline) {
     byId("health-headline").textContent = health.headline;
   }
-  keyed(byId("reasons"), health.reasons, (reason) => reason.text, (reason) =>
-    el("li", {}, parts.includes(reason.part) && reason.part !== "health"
-      ? el("a", { href: `#${reason.part}`, data: { focus: "reason" } }, told(reason.text))
-      : told(reason.text)));
+  const more = health.reasons.length - MOST_REASONS;
+  const shown = more > 1 ? [...health.reasons.slice(0, MOST_REASONS), { more }] : health.reasons;
+  keyed(byId("reasons"), shown, (reason) => reason.text ?? "more", (reason) =>
+    el("li", {}, reason.more ? `and ${number(reason.more)} more, below` : parts.includes(reason.part) && reason.part !== "health"
+      ? el("a", { href: `#${reason.part}`, data: { focus: "reason" } }, told(sentence(reason.text)))
+      : told(sentence(reason.text))));
   const mark = { good: "✓", warning: "▲", bad: "✕" }[meaning];
   document.title = `${mark} ${health.headline} · System Orchestrator`;
 }
@@ -35,12 +39,14 @@ export function showHealth(health, parts) {
 export function showFigures(page) {
   const figures = [];
   const add = (name, value, note = "") => figures.push({ name, value, note });
-  if (page.approvals) add("Wait for you", number(page.approvals.length));
+  // What should be 0 stands out when it is not.
+  const watch = (name, value) => figures.push({ name, value: number(value), note: "", weigh: value > 0 });
+  if (page.approvals) watch("Waiting for you", page.approvals.length);
   if (page.incidents) {
-    add("Incidents", number(page.incidents.open.length + page.incidents.left_out));
-    add("Events waiting", number(page.incidents.waiting_events));
+    watch("Incidents", page.incidents.open.length + page.incidents.left_out);
+    watch("Events waiting", page.incidents.waiting_events);
   }
-  if (page.workflows) add("Running now", number(page.workflows.filter((run) => !run.finished_at).length));
+  if (page.workflows) add("Running now", number(page.workflows.reduce((sum, line) => sum + line.going_on, 0)));
   if (page.agents) {
     const agents = page.agents.agents;
     const calls = agents.reduce((sum, agent) => sum + agent.tasks_completed, 0);
@@ -50,7 +56,7 @@ export function showFigures(page) {
   }
   byId("figures").hidden = !figures.length;
   keyed(byId("figures"), figures, (one) => one.name, (one) =>
-    el("div", {}, el("dt", {}, one.name), el("dd", {}, one.value, one.note && el("small", {}, ` ${one.note}`))));
+    el("div", {}, el("dt", {}, one.name), el("dd", { class: one.weigh && "weighty" }, one.value, one.note && el("small", {}, ` ${one.note}`))));
 }
 
 export function showIncidents(incidents, currency) {
@@ -71,7 +77,7 @@ function incident(one, currency) {
     when(one.since),
     one.events > 1 && `${number(one.events)} events`,
     one.impact_per_day && `about ${money(one.impact_per_day, currency)} per day`,
-    one.run_id && reportLink(one.run_id, "report"),
+    one.run_id && reportLink(one.run_id, "Report"),
   ].filter(Boolean);
   return el(
     "li",
@@ -80,7 +86,7 @@ function incident(one, currency) {
     el(
       "div",
       {},
-      el("p", { class: "title" }, told(one.title), " ", el("span", { class: `tag ${SEVERITY[one.severity]}` }, one.severity)),
+      el("p", { class: "title" }, told(sentence(one.title)), " ", el("span", { class: `tag ${SEVERITY[one.severity]}` }, one.severity)),
       one.standing && el("p", { class: "standing" }, told(one.standing)),
       facing(facts),
     ),
@@ -118,7 +124,7 @@ function targetLine(target) {
   const words = { true: "met", false: "missed", null: "not measured yet" }[target.met];
   const actual = target.actual === null
     ? ""
-    : target.unit === "share" ? percent(target.actual) : `${Number(target.actual.toPrecision(2))} ${target.unit === "sigma" ? "" : target.unit}`.trim();
+    : target.unit === "share" ? percent(target.actual) : `${small(target.actual)} ${target.unit === "sigma" ? "" : target.unit}`.trim();
   return el(
     "li",
     {},
@@ -129,56 +135,79 @@ function targetLine(target) {
   );
 }
 
-export function showRuns(runs, prefect) {
-  byId("runs-empty").hidden = runs.length > 0;
+export function showWorkflows(lines, prefect) {
+  byId("runs-empty").hidden = lines.length > 0;
   byId("prefect").hidden = !prefect;
   if (prefect) byId("prefect").href = `${prefect}/runs`;
-  keyed(byId("run-list"), runs, (run) => run.id || `${run.workflow} ${run.started_at}`, (run) => runLine(run, prefect));
+  keyed(byId("run-list"), lines, (line) => line.workflow, (line) => workflowLine(line, prefect));
 }
 
-function runLine(run, prefect) {
-  const [meaning, words] = OUTCOME[run.finished_at ? run.outcome : "running"];
+function workflowLine(line, prefect) {
+  const running = line.going_on > 0;
+  const [meaning, words] = OUTCOME[running ? "running" : line.outcome];
+  const page = line.flow_run_id && prefect && `${prefect}/runs/flow-run/${encodeURIComponent(line.flow_run_id)}`;
   const facts = [
-    run.finished_at
-      ? `took ${duration(new Date(run.finished_at) - new Date(run.started_at))}`
-      : "going on",
-    when(run.started_at),
-    run.trigger && told(run.trigger),
-    run.has_report && reportLink(run.id, "report", run.workflow),
-    run.flow_run_id && prefect && el("a", { href: `${prefect}/runs/flow-run/${encodeURIComponent(run.flow_run_id)}`, "aria-label": `${run.workflow} in Prefect`, data: { focus: "prefect" } }, "Prefect"),
+    line.finished_at && `took ${duration(new Date(line.finished_at) - new Date(line.started_at))}`,
+    el("span", {}, line.finished_at ? "" : "since ", when(line.started_at)),
+    line.trigger && told(line.trigger),
+    line.has_report && reportLink(line.id, "Report", line.workflow),
+    page && el("a", { href: page, "aria-label": `${line.workflow} in Prefect`, data: { focus: "prefect" } }, "Prefect"),
   ].filter(Boolean);
   return el(
     "li",
     { class: "run" },
     icon(meaning),
     el("div", {},
-      el("p", { class: "title" }, told(run.workflow), " ", el("span", { class: `tag ${meaning}` }, words)),
-      run.headline && el("p", { class: "standing" }, told(run.headline)),
+      el("p", { class: "title" }, told(line.workflow), " ",
+        el("span", { class: `tag ${meaning}` }, running && line.going_on > 1 ? `${line.going_on} running` : words),
+        line.recent.length > 1 && strip(line.recent)),
+      line.headline && el("p", { class: "standing" }, told(line.headline)),
       facing(facts)),
   );
 }
 
+/** How the last runs ended, one small sign each, the newest on the right. */
+function strip(outcomes) {
+  const counts = Object.entries(OUTCOME)
+    .map(([outcome, [, words]]) => [outcomes.filter((one) => one === outcome).length, words])
+    .filter(([times]) => times)
+    .map(([times, words]) => `${times} ${words}`);
+  const said = `Last ${outcomes.length} runs: ${counts.join(", ")}`;
+  return el("span", { class: "strip", role: "img", "aria-label": said, title: said }, outcomes.map((one) => icon(OUTCOME[one][0])));
+}
+
 export function showStock(stock) {
   const shown = stock ? [stock] : [];
-  keyed(byId("stock-source"), shown, (one) => one.as_of, (one) => el("span", {}, when(one.as_of), one.run_id && [" · ", reportLink(one.run_id, "report", "stock")]));
+  keyed(byId("stock-source"), shown, (one) => one.as_of, (one) => el("span", {}, when(one.as_of), one.run_id && [" · ", reportLink(one.run_id, "Report", "the stock")]));
   keyed(byId("stock-body"), stock ? shown : [{ none: true }], () => "stock", (one) =>
     one.none
       ? el("p", { class: "empty" }, "No report has looked at the stock yet. Try ", el("code", {}, "./orchestrator run daily-health-check"))
       : el("div", {}, el("p", {}, told(one.text)), one.tables.map((table) => reportTable(table, { only: [1, 2, 6, -1] }))));
 }
 
+const FIRST_MOMENTS = 12;
+
 export function showTimeline(moments) {
+  const more = byId("moments-more");
+  more.onclick = () => {
+    more.dataset.all = more.dataset.all ? "" : "yes";
+    showTimeline(moments);
+  };
+  more.hidden = moments.length <= FIRST_MOMENTS;
+  more.textContent = more.dataset.all ? "Show less" : `Show all ${number(moments.length)}`;
+  more.setAttribute("aria-expanded", Boolean(more.dataset.all));
   byId("moments-empty").hidden = moments.length > 0;
-  const keyOf = (moment) => `${moment.what} ${moment.run_id ?? ""} ${moment.title} ${moment.count > 1 ? "" : moment.at}`;
-  keyed(byId("moments"), moments, keyOf, (moment) =>
+  const shown = more.dataset.all ? moments : moments.slice(0, FIRST_MOMENTS);
+  const keyOf = (moment) => `${moment.what} ${moment.title} ${moment.count > 1 ? "" : moment.at}`;
+  keyed(byId("moments"), shown, keyOf, (moment) =>
     el(
       "li",
       {},
       icon(moment.mark),
       el("div", {},
-        el("p", { class: "title" }, told(moment.title), moment.count > 1 && el("span", { class: "tag" }, `${number(moment.count)} times`)),
-        moment.detail && el("p", { class: "standing" }, told(moment.detail)),
-        el("p", { class: "facts" }, when(moment.at))),
+        el("p", { class: "title" }, told(sentence(moment.title)), moment.count > 1 && el("span", { class: "tag" }, `${number(moment.count)} times`)),
+        moment.detail && el("p", { class: "standing" }, told(moment.detail))),
+      el("p", { class: "facts" }, when(moment.at)),
     ));
 }
 
