@@ -16,6 +16,8 @@ from deployments.api import (
     events,
     health,
     orchestrate,
+    overview,
+    page,
     problems,
     prometheus,
     system,
@@ -59,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.limiter = Limiter()
             app.state.intake = intake
             app.state.senders = Senders()
+            app.state.watch = overview.Watch(context)
             pruning = asyncio.create_task(keep_pruning(context.ledger))
             try:
                 yield
@@ -76,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for part in (events, alerts, webhooks, orchestrate, system, approvals, health):
+    for part in (events, alerts, webhooks, orchestrate, system, approvals, health, overview, page):
         app.include_router(part.router)
     app.add_middleware(RateHeaders)
     app.add_middleware(BoundedBodies)
