@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -35,8 +36,17 @@ say = partial(print, flush=True)
 
 
 def worker_name(pool: str) -> str:
-    """The name under which the worker of a pool reports to Prefect."""
-    return f"worker-{pool}"
+    """The name under which this machine's worker of a pool reports to Prefect.
+
+    It tells the machine, because the runs that the worker takes carry it: a process number means
+    something only where the process is.
+    """
+    return f"worker-{pool}@{socket.gethostname()}"
+
+
+def is_here(worker: object) -> bool:
+    """Whether the worker of that name is on this machine."""
+    return str(worker or "").endswith(f"@{socket.gethostname()}")
 
 
 async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
@@ -67,9 +77,10 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
 
 async def _work_on(pool: str, limit: int) -> NoReturn:
     from prefect.settings import PREFECT_WORKER_HEARTBEAT_SECONDS
-    from prefect.workers.process import ProcessWorker
 
-    worker = ProcessWorker(
+    from deployments.pool_worker import PoolWorker
+
+    worker = PoolWorker(
         work_pool_name=pool,
         name=worker_name(pool),
         limit=limit,

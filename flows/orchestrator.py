@@ -28,6 +28,7 @@ from flows.artifacts import publish
 from flows.dispatch import dispatch
 from flows.policy import InForce, policy_in_force
 from flows.reports import RemediationLine, Report, Section
+from flows.run_deaths import record_id
 
 __all__ = ["DATA", "INTEGRATION", "SRE", "Orchestrator", "conclude", "workflow_run"]
 
@@ -240,10 +241,9 @@ def _new_run(workflow: str) -> RunRecord:
     if flow_run.deployment_id:
         trigger = "schedule" if flow_run.auto_scheduled else "deployment"
     # One id for both, so that a run found in Prefect is found in the ledger. One that Prefect
-    # retries is a new run here: what the first came to stays on record.
-    retry = f"-{flow_run.run_count}" if flow_run.run_count > 1 else ""
+    # restarts or retries is a new run here: what the first came to stays on record.
     return RunRecord(
-        id=flow_run.id.hex + retry,
+        id=record_id(flow_run.id, flow_run.run_count),
         workflow=workflow,
         trigger=trigger,
         flow_run_id=str(flow_run.id),
