@@ -278,10 +278,10 @@ async def test_on_another_machine_heartbeats_tell(yard: Yard) -> None:
         await yard.pretend(run_id, Pending(), Running(), here=False, pid=os.getpid())
     await yard.pretend(watched, Pending(), Running(), here=False)
     await yard.client.update_flow_run_labels(watched, {"prefect.worker.name": "there"})
-    await yard.client.send_worker_heartbeat(yard.pool, "there", heartbeat_interval_seconds=30)
     await yard.look()  # from now on it listens
 
     await asyncio.sleep(4)
+    await yard.client.send_worker_heartbeat(yard.pool, "there", heartbeat_interval_seconds=30)
     resource = {"prefect.resource.id": f"prefect.flow-run.{beating}"}
     beat = Event(event="prefect.flow-run.heartbeat", resource=Resource(resource))
     await yard.client.request("POST", "/events", json=[beat.model_dump(mode="json")])
