@@ -2,6 +2,7 @@
 
     OrchestratorError
     ├── RequestError            the caller asked for something that cannot be done
+    │   ├── NotFound            what is asked about does not exist
     │   ├── UnknownAction
     │   └── InvalidMessage
     ├── DataError               data came, but does not fit its contract
@@ -58,6 +59,10 @@ class OrchestratorError(Exception):
 
 class RequestError(OrchestratorError):
     """The caller asked for something that cannot be done."""
+
+
+class NotFound(RequestError):
+    """What is asked about does not exist."""
 
 
 class UnknownAction(RequestError):

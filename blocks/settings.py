@@ -41,6 +41,23 @@ class Settings(BaseSettings):
     sample_port: int = Field(
         default=4310, ge=1, le=65500, description="First of the ports of the sample business."
     )
+    api_port: int = Field(default=4250, ge=1, le=65535)
+    api_host: str = Field(
+        default="",
+        description="Address that the REST API listens on; host if empty. One that other machines "
+        "reach needs a token first.",
+    )
+    api_names: str = Field(
+        default="",
+        description="Host names under which a proxy passes requests on to the API, for instance "
+        "ops.example.com,10.0.0.5:8443.",
+    )
+    api_rate: int = Field(
+        default=100, ge=1, description="Requests per second that each caller of the API may make."
+    )
+    api_intake_rate: int = Field(
+        default=5000, ge=1, description="Events per second that each sender may hand in."
+    )
     prefect_database_url: SecretStr | None = Field(
         default=None, description="Prefect's own database; SQLite in state_dir if empty."
     )
@@ -79,6 +96,11 @@ class Settings(BaseSettings):
     def effective_ledger_url(self) -> str:
         """The ledger's URL, with the default filled in."""
         return self.ledger_url or f"sqlite:///{self.state_dir / 'ledger.db'}"
+
+    @property
+    def effective_api_host(self) -> str:
+        """The address that the API listens on, with the default filled in."""
+        return self.api_host or self.host
 
 
 @lru_cache(maxsize=1)

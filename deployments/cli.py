@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployments.command import AsJson, app, err, out, perform, print_json
+from blocks.errors import OrchestratorError
+from deployments.command import AsJson, app, err, fail, out, perform, print_json
 from deployments.markup import escape
 
 if TYPE_CHECKING:
@@ -32,6 +33,26 @@ def up(
     from deployments.up import up as run_stack
 
     raise typer.Exit(perform(run_stack(out, once=once)))
+
+
+@app.command()
+def api() -> None:
+    """Serve the REST API alone, on the Prefect server and the ledger of the settings.
+
+    A running stack serves it already. The process ends with Ctrl-C.
+    """
+    from blocks.prefect_env import use_embedded_prefect
+
+    async def prepare() -> None:
+        use_embedded_prefect()
+
+    perform(prepare())
+    from deployments.api.serving import serve
+
+    try:
+        serve()
+    except OrchestratorError as error:
+        fail(error, as_json=False)
 
 
 @app.command()
@@ -188,7 +209,7 @@ def env() -> None:
 
 
 # Here, so that help lists their commands after those above.
-from deployments import judging_commands, messaging_commands  # noqa: E402, F401
+from deployments import judging_commands, messaging_commands, token_commands  # noqa: E402, F401
 
 if __name__ == "__main__":
     app(prog_name="orchestrator")

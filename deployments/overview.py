@@ -24,6 +24,8 @@ from deployments.markup import escape
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agents.registry import Registry
+
 
 WINDOW = timedelta(hours=24)
 
@@ -85,7 +87,7 @@ async def read_status() -> Status:
         pid=running.pid,
         api_url=running.api_url,
         processes=list(running.processes),
-        uptime_s=round(time.time() - psutil.Process(running.pid).create_time()),
+        uptime_s=_uptime(running),
     )
     runs: list[RunRecord] = []
     reports: list[ReportRecord] = []
@@ -102,6 +104,16 @@ async def read_status() -> Status:
         runs=runs,
         system=system,
     )
+
+
+def stack_uptime(settings: Settings) -> float | None:
+    """Seconds since the stack on a state folder started; None when none runs."""
+    running = RunningStack.find(settings.state_dir)
+    return _uptime(running) if running else None
+
+
+def _uptime(running: RunningStack) -> float:
+    return round(time.time() - psutil.Process(running.pid).create_time())
 
 
 async def _read_system(ledger: Ledger, uptime_s: float | None) -> SystemStatus:
@@ -122,16 +134,20 @@ async def read_agents() -> list[AgentStatus]:
     """
     from agents.registry import registry
 
-    settings, known = get_settings(), registry()
-    activity: Mapping[str, AgentActivity] = {}
-    if has_ledger(settings):
-        with Ledger.open(settings.effective_ledger_url) as ledger:
-            activity = await ledger.activity(datetime.now(UTC))
+    settings = get_settings()
+    if not has_ledger(settings):
+        return describe_agents(registry(), {})
+    with Ledger.open(settings.effective_ledger_url) as ledger:
+        return describe_agents(registry(), await ledger.activity(datetime.now(UTC)))
+
+
+def describe_agents(team: Registry, activity: Mapping[str, AgentActivity]) -> list[AgentStatus]:
+    """Each agent of a team, with what it is doing; one without activity is idle."""
     found = []
-    for agent, spec in sorted(known.agents.items()):
+    for agent, spec in sorted(team.agents.items()):
         workload = activity[agent].workload if agent in activity else 0
         actions: dict[str, dict[str, str]] = {}
-        for action in known.actions(agent):
+        for action in team.actions(agent):
             actions.setdefault(action.capability, {})[action.name] = action.summary
         found.append(
             AgentStatus(

@@ -7,24 +7,20 @@ keeps the pages of other sites out; on SQLite its writers queue.
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import random
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.own_pages import OwnPagesOnly
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-Receive = Callable[[], Awaitable[Message]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Seconds. Prefect's client parses the header as a float. Its five tries must outlast a writer
 # that holds the lock, and colliding clients must not come back in step: hence random, not tiny.
 _RETRY_AFTER = (0.02, 0.25)
-_REFUSAL = b'{"detail": "Requests from pages of other sites are refused."}'
 
 
 class RetrySoon:
@@ -34,7 +30,7 @@ class RetrySoon:
     2 s or more, but obeys the header, so that a collision costs milliseconds.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,53 +46,6 @@ class RetrySoon:
             await send(message)
 
         await self._app(scope, receive, send_on if scope["type"] == "http" else send)
-
-
-class OwnPagesOnly:
-    """Refuses what a page of another site makes the user's browser send.
-
-    The API needs no password on loopback, and whoever may write to it may run code. A browser
-    names the page's site in ``Origin``; it has to be the one that was asked. On loopback the name
-    that was asked has to be this machine's, or a foreign name that resolves to 127.0.0.1 would
-    count as same site (DNS rebinding). Programs, which send no ``Origin``, are not concerned.
-
-    Args:
-        app: What to protect.
-        host: Address that the server listens on.
-        port: Its port.
-    """
-
-    def __init__(self, app: App, host: str, port: int) -> None:
-        self._app = app
-        self._hosts = None
-        if _is_loopback(host):
-            names = {host, "127.0.0.1", "localhost", "[::1]"}
-            self._hosts = {f"{name}:{port}" for name in names}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 403 (or close the websocket) or pass the request through."""
-        if scope["type"] == "lifespan" or self._is_ours(dict(scope["headers"])):
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        else:
-            headers = [(b"content-type", b"application/json")]
-            await send({"type": "http.response.start", "status": 403, "headers": headers})
-            await send({"type": "http.response.body", "body": _REFUSAL})
-
-    def _is_ours(self, headers: Mapping[bytes, bytes]) -> bool:
-        host = headers.get(b"host", b"").decode("latin-1").lower()
-        if self._hosts is not None and host not in self._hosts:
-            return False
-        origin = headers.get(b"origin", b"").decode("latin-1").lower()
-        return not origin or origin.partition("://")[2] == host
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def queue_writers() -> None:

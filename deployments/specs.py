@@ -15,6 +15,7 @@ from deployments.processes import ProcessSpec
 
 SERVER = "prefect-server"
 WORKER = "worker"
+API = "api"
 
 
 def prefect_url(settings: Settings) -> str:
@@ -78,6 +79,20 @@ def worker_spec(pools: Sequence[str]) -> ProcessSpec:
         name=WORKER,
         argv=(sys.executable, "-m", "deployments.worker", *pools),
         env=_unset(environment),
+    )
+
+
+def api_url(settings: Settings) -> str:
+    """The address of the REST API as this machine reaches it."""
+    return local_url(settings.effective_api_host, settings.api_port)
+
+
+def api_spec(settings: Settings) -> ProcessSpec:
+    """The REST API and the status page."""
+    return ProcessSpec(
+        name=API,
+        argv=(sys.executable, "-m", "deployments.api"),
+        ready_url=f"{api_url(settings)}/livez",
     )
 
 

@@ -36,7 +36,14 @@ from deployments.registration import (
     save_pool,
 )
 from deployments.restart import serve_restarts
-from deployments.specs import prefect_url, server_spec, stack_environment, worker_spec
+from deployments.specs import (
+    api_spec,
+    api_url,
+    prefect_url,
+    server_spec,
+    stack_environment,
+    worker_spec,
+)
 from deployments.together import together
 from deployments.worker import worker_name
 
@@ -84,7 +91,9 @@ class Stack:
             asyncio.to_thread(self._check_ledger),
         )
         await self._announce()
-        registration, sample = await together(self._serve_pools(), self._start_sample_if_needed())
+        registration, sample, _ = await together(
+            self._serve_pools(), self._start_sample_if_needed(), self._start_api()
+        )
         if sample is not None:
             # Not beside the registration: both make the block types that a new server lacks.
             await self._save_sample(sample)
@@ -181,6 +190,10 @@ class Stack:
 
         with self.progress.step(f"Worker for {', '.join(pools)}"):
             await self.supervisor.start(spec, keep_alive=True, ready=polls)
+
+    async def _start_api(self) -> None:
+        with self.progress.step(f"API on {api_url(self.settings)}"):
+            await self.supervisor.start(api_spec(self.settings), keep_alive=True)
 
     async def _register(self) -> Registration:
         with self.progress.step("Registered pools, queues, deployments and configured blocks"):

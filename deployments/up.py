@@ -18,7 +18,7 @@ from blocks.settings import Settings, get_settings
 from deployments.markup import escape
 from deployments.preflight import check_port, check_prefect_database, state_folder
 from deployments.progress import Progress
-from deployments.specs import prefect_url
+from deployments.specs import api_url, prefect_url
 from deployments.stack import Stack
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ async def up(console: Console, *, once: bool = False) -> int:
     begun = time.monotonic()
     with state_folder(settings):
         check_port(settings.host, settings.prefect_port, "Prefect", "ORCHESTRATOR_PREFECT_PORT")
+        check_port(
+            settings.effective_api_host, settings.api_port, "the API", "ORCHESTRATOR_API_PORT"
+        )
         stack = Stack(settings, progress, migrates=check_prefect_database(settings))
         serving = False
         with _stop_signals(progress):
@@ -142,6 +145,7 @@ def _show_where(console: Console, settings: Settings, registration: Registration
     assert stack is not None
     for what, where in (
         ("Prefect UI", prefect_url(settings)),
+        ("REST API", f"{api_url(settings)}/openapi.json"),
         ("Reports", f"{prefect_url(settings)}/artifacts"),
         ("Deployments", ", ".join(name.split("/")[1] for name in registration.deployments)),
         ("Logs", str(settings.state_dir / "logs")),

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
@@ -29,6 +29,9 @@ from flows.dispatch import dispatch
 from flows.policy import InForce, policy_in_force
 from flows.reports import RemediationLine, Report, Section
 from flows.run_deaths import record_id
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 __all__ = ["DATA", "INTEGRATION", "SRE", "Orchestrator", "conclude", "workflow_run"]
 
@@ -240,15 +243,21 @@ def _new_run(workflow: str) -> RunRecord:
     trigger = "ad hoc"
     if flow_run.deployment_id:
         trigger = "schedule" if flow_run.auto_scheduled else "deployment"
-    # One id for both, so that a run found in Prefect is found in the ledger. One that Prefect
-    # restarts or retries is a new run here: what the first came to stays on record.
     return RunRecord(
-        id=record_id(flow_run.id, flow_run.run_count),
+        id=ledger_id(flow_run),
         workflow=workflow,
         trigger=trigger,
         flow_run_id=str(flow_run.id),
         started_at=utc_now(),
     )
+
+
+def ledger_id(flow_run: FlowRun) -> str:
+    """The ledger's id of a run of Prefect's: one for both, so that who finds one finds the other.
+
+    A run that is restarted or retried is a new one here: what the first came to stays on record.
+    """
+    return record_id(flow_run.id, flow_run.run_count)
 
 
 def findings_of(replies: Iterable[Reply]) -> Iterable[Finding]:

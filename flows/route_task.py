@@ -9,12 +9,13 @@ from prefect import flow
 from pydantic import Field
 
 from agents.calls import check_signature
+from agents.registry import Registry
 from blocks.errors import RequestError
 from blocks.ledger.records import ReceiptKind
 from blocks.ledger.tasks import TaskRecord, TaskStatus
 from blocks.messages import utc_now
-from blocks.policy import Plan, Role
-from blocks.priorities import urgency
+from blocks.policy import Plan, Policy, Role
+from blocks.priorities import Urgency, urgency
 from blocks.severity import Severity
 from flows.orchestrator import Orchestrator, conclude, findings_of, workflow_run
 from flows.recovery import carry_out
@@ -115,17 +116,16 @@ async def accept(
     Raises:
         NoAgentAvailable, InvalidMessage, LedgerError: As for the flow.
     """
-    if not task_type:
-        raise RequestError("No task type is given.", hint="For instance task_type=inventory_sync.")
-    plan = plan_for(team.policy, task_type)
-    _check_params(team, plan, params)
     now = utc_now()
-    urgent = urgency(
-        severity or plan.severity,
+    plan, urgent = judge(
+        team.policy,
+        team.toolbox.registry,
         now,
+        task_type,
+        params,
+        severity=severity,
         impact_per_hour=impact_per_hour,
         deadline=deadline,
-        rules=team.policy.priorities,
     )
     task = TaskRecord(
         need_key=need_key,
@@ -144,10 +144,37 @@ async def accept(
     return kept
 
 
-def _check_params(team: Orchestrator, plan: Plan, params: dict[str, Any]) -> None:
+def judge(
+    policy: Policy,
+    agents: Registry,
+    now: datetime,
+    task_type: str,
+    params: dict[str, Any],
+    *,
+    severity: Severity | None = None,
+    impact_per_hour: float | None = None,
+    deadline: datetime | None = None,
+) -> tuple[Plan, Urgency]:
+    """The plan of a task and how urgent it is; changes nothing.
+
+    Raises:
+        RequestError: No task type is given.
+        NoAgentAvailable, InvalidMessage: As for the flow.
+    """
+    if not task_type:
+        raise RequestError("No task type is given.", hint="For instance task_type=inventory_sync.")
+    plan = plan_for(policy, task_type)
     play = plan.roles[Role.PRIMARY]
-    spec = team.toolbox.registry.action(play.agent, play.action)
+    spec = agents.action(play.agent, play.action)
     check_signature(spec, params_for(spec, Role.PRIMARY, params))
+    urgent = urgency(
+        severity or plan.severity,
+        now,
+        impact_per_hour=impact_per_hour,
+        deadline=deadline,
+        rules=policy.priorities,
+    )
+    return plan, urgent
 
 
 def _record_route(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
-from blocks.errors import LedgerError, RequestError
+from blocks.errors import LedgerError, NotFound, RequestError
 from blocks.ledger.access import Access
 from blocks.ledger.coordination_tables import APPROVALS
 from blocks.ledger.queries import matching, newest
@@ -226,7 +226,8 @@ class Approvals:
         """One question, by its id or by enough of its beginning.
 
         Raises:
-            RequestError: There is none, there are several, or the beginning is too short.
+            NotFound: There is none.
+            RequestError: There are several, or the beginning is too short.
         """
         if len(id_or_prefix) < SHORTEST_PREFIX:
             raise RequestError(
@@ -236,7 +237,7 @@ class Approvals:
         begins = APPROVALS.c.id.startswith(id_or_prefix, autoescape=True)
         found = await self._access.rows(select(APPROVALS).where(begins).limit(2))
         if not found:
-            raise RequestError(
+            raise NotFound(
                 f"There is no approval {id_or_prefix!r}.", hint="See ./orchestrator approvals --all"
             )
         if len(found) > 1:

@@ -1,4 +1,4 @@
-"""The ledger's tables of coordination: tasks, leases, claims, approvals, events, receipts.
+"""The ledger's tables of coordination: tasks, claims, approvals, events, receipts, the API.
 
 As in ``blocks.ledger.tables``, no foreign keys: rows arrive from several processes in any order.
 """
@@ -207,3 +207,36 @@ OUTCOMES = Table(
     _json("detail", nullable=False),
 )
 """One row per automatic decision that was compared with what then happened."""
+
+API_TOKENS = Table(
+    "api_tokens",
+    METADATA,
+    _required("id", primary_key=True),
+    _required("name"),
+    _required("hash"),
+    _json("scopes", nullable=False),
+    _required("created_at", Instant),
+    _required("created_by"),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+)
+"""One row per token of the API that was ever made; of its text only the hash."""
+
+API_REQUESTS = Table(
+    "api_requests",
+    METADATA,
+    _required("caller", primary_key=True),
+    _required("key", primary_key=True),
+    _required("fingerprint"),
+    _required("begun_at", Instant, index=True),
+    _required("begun_by"),
+    _required("alive_until", Instant),
+    Column("finished_at", Instant),
+    Column("status", BigInteger),
+    _json("headers"),
+    Column("body", CleanText),
+)
+"""One row per request with an idempotency key, and its answer once there is one.
+
+``body`` is JSON as text: whoever asks again is answered to the letter.
+"""

@@ -34,9 +34,11 @@ from blocks.ledger.records import (
     ReportRecord,
     RunRecord,
 )
+from blocks.ledger.requests import Requests
 from blocks.ledger.seal import Seal
 from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
 from blocks.ledger.tasks import Tasks
+from blocks.ledger.tokens import Tokens
 from blocks.ledger.traces import Traces
 from blocks.ledger.writer import GroupWriter
 from blocks.settings import get_settings
@@ -65,6 +67,8 @@ class Ledger:
         outcomes: What became of decisions.
         traces: All that is known about one id.
         inbox: Events, and the situations that they make up.
+        tokens: Who may use the API, and for what.
+        requests: What requests to the API with an idempotency key came to.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -87,6 +91,8 @@ class Ledger:
         self.outcomes = Outcomes(access)
         self.traces = Traces(access)
         self.inbox = Inbox(access)
+        self.tokens = Tokens(access)
+        self.requests = Requests(access)
 
     @classmethod
     def open(

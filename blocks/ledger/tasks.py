@@ -193,6 +193,11 @@ class Tasks:
         found = await self._access.rows(select(TASKS).where(TASKS.c.id == task_id))
         return TaskRecord(**found[0]) if found else None
 
+    async def of_need(self, need_key: str) -> TaskRecord | None:
+        """The task that stands for a need."""
+        found = await self._access.rows(select(TASKS).where(TASKS.c.need_key == need_key))
+        return TaskRecord(**found[0]) if found else None
+
     async def list(
         self,
         *statuses: TaskStatus,

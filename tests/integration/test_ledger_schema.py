@@ -123,6 +123,23 @@ async def test_an_older_ledger_is_migrated_with_its_entries(
         assert [call.action for call in await ledger.calls()] == ["kept"]
 
 
+async def test_a_ledger_from_before_the_api_is_migrated_with_its_entries(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as ledger:
+        ledger.record(AgentMessage(to="data-intelligence", action="kept"))
+    execute(
+        ledger_url,
+        "DROP TABLE api_tokens",
+        "DROP TABLE api_requests",
+        "UPDATE alembic_version SET version_num = '0003'",
+    )
+    with pytest.raises(LedgerSchemaError, match=f"'0003'; '{NEWEST}' is needed"):
+        Ledger.open(ledger_url, migrate=False)
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.schema_version() == NEWEST
+        assert [call.action for call in await ledger.calls()] == ["kept"]
+        assert await ledger.tokens.list() == []
+
+
 async def test_a_migration_that_fails_changes_nothing(
     ledger_url: str, next_release: Release
 ) -> None:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from prefect.client.base import PrefectHttpxAsyncClient
 
-from deployments.prefect_server import OwnPagesOnly, RetrySoon
+from deployments.own_pages import OwnPagesOnly
+from deployments.prefect_server import RetrySoon
 
 
 class Application:

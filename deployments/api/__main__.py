@@ -1,0 +1,25 @@
+"""Serves the API: ``python -m deployments.api``."""
+
+from __future__ import annotations
+
+import sys
+
+from blocks.errors import OrchestratorError
+from blocks.prefect_env import use_embedded_prefect
+
+
+def main() -> int:
+    """Serve until SIGTERM; exit code 1 when the API cannot start."""
+    try:
+        use_embedded_prefect()
+        from deployments.api.serving import serve
+
+        serve()
+    except OrchestratorError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

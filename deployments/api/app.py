@@ -1,0 +1,63 @@
+"""The application: its parts put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from blocks.settings import Settings
+from deployments.api import approvals, health, orchestrate, problems, prometheus, system
+from deployments.api.bodies import BoundedBodies
+from deployments.api.callers import Callers
+from deployments.api.context import open_context
+from deployments.api.limits import Limiter, RateHeaders
+from deployments.own_pages import OwnPagesOnly, is_loopback
+
+_ABOUT = """
+An operations team for your online business, over HTTP.
+
+Ask for work with `POST /orchestrate/workflow` and `POST /orchestrate/task`: they answer 202 at
+once, with the run's id and where to look; with `Prefer: wait=30` they answer with the result, if
+the run ends by then. Sent twice with the same `Idempotency-Key`, a request is carried out once.
+
+Every error is `application/problem+json` (RFC 9457): `code` is stable, `detail` says what is wrong
+and with which value, `hint` what to do.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API on the ledger and the Prefect server of these settings."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_context(settings) as context:
+            local = is_loopback(settings.effective_api_host)
+            app.state.context = context
+            app.state.callers = Callers(context.ledger, local=local)
+            app.state.limiter = Limiter()
+            yield
+
+    app = FastAPI(
+        title="System Orchestrator",
+        version="1.0.0",
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    problems.install(app)
+    for part in (orchestrate, system, approvals, health):
+        app.include_router(part.router)
+    app.add_middleware(RateHeaders)
+    app.add_middleware(BoundedBodies)
+    app.add_middleware(prometheus.Measured)
+    return app
+
+
+def served(app: FastAPI, settings: Settings) -> ASGIApp:
+    """The application as it is served: closed to the pages of other sites."""
+    names = [name.strip() for name in settings.api_names.split(",") if name.strip()]
+    return OwnPagesOnly(app, settings.effective_api_host, settings.api_port, names)

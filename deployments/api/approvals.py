@@ -1,0 +1,76 @@
+"""Questions to a person: what waits for an answer, and answering it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
+from blocks.messages import utc_now
+from deployments.api.bodies import StrictRoute
+from deployments.api.callers import Approver, Reader
+from deployments.api.context import Ctx
+from deployments.api.problems import documented
+from deployments.approving import Answered
+from flows.approvals import settle_due
+
+router = APIRouter(prefix="/approvals", tags=["approvals"], route_class=StrictRoute)
+
+Id = Annotated[
+    str,
+    Path(
+        pattern=r"^[0-9a-f-]{6,64}$",
+        description="The question's id, or at least six characters of its beginning.",
+        examples=["3f0c9d5e2b7a4c1d8e6f"],
+    ),
+]
+
+
+class Answer(BaseModel):
+    """A person's answer."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"approve": True, "note": "Agreed with the supplier."}]},
+    )
+
+    approve: bool = Field(strict=True, description="Yes or no.")
+    note: str = Field(default="", max_length=2000, description="What else there is to say.")
+
+
+@router.get("", responses=documented(422))
+async def list_approvals(
+    ctx: Ctx,
+    caller: Reader,
+    status: Annotated[
+        list[ApprovalStatus] | None, Query(description="Only these; all when left out.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[ApprovalRecord]:
+    """Questions and their answers, newest first."""
+    await ctx.ledger.approvals.expire_due(utc_now())
+    return await ctx.ledger.approvals.list(*(status or ()), limit=limit)
+
+
+@router.get("/{approval_id}", responses=documented(404, 422))
+async def read_approval(approval_id: Id, ctx: Ctx, caller: Reader) -> ApprovalRecord:
+    """One question."""
+    return await ctx.ledger.approvals.get(approval_id)
+
+
+@router.post("/{approval_id}/answer", responses=documented(400, 404, 413, 415, 422))
+async def answer_approval(approval_id: Id, answer: Answer, ctx: Ctx, caller: Approver) -> Answered:
+    """Answer a question; the first answer counts, and is put into effect at once.
+
+    Sent again it changes nothing: ``counted`` says whether this answer did.
+    """
+    question = await ctx.ledger.approvals.get(approval_id)
+    _, counted = await ctx.ledger.approvals.answer(
+        question.id, answer.approve, by=caller.name, via="api", note=answer.note, now=utc_now()
+    )
+    faults = await settle_due(ctx.ledger, utc_now())
+    return Answered(
+        approval=await ctx.ledger.approvals.get(question.id), counted=counted, faults=faults
+    )

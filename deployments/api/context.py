@@ -1,0 +1,144 @@
+"""What the routes work with: one ledger, one Prefect client, one team, for the whole process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel
+
+from agents.registry import Registry, registry
+from blocks.errors import LedgerError
+from blocks.ledger import Ledger
+from blocks.ledger.event_records import Depth
+from blocks.messages import utc_now
+from blocks.settings import Settings
+from blocks.status import SystemStatus
+from deployments.api.runs import Runs
+from deployments.overview import stack_uptime
+from flows.policy import last_used_policy, policy_in_force
+from flows.system_status import read_system_status
+
+if TYPE_CHECKING:
+    from blocks.policy import Policy
+
+T = TypeVar("T")
+
+FRESH = 1.0
+"""Seconds for which a computed status is given to everybody who asks."""
+
+DAY = timedelta(hours=24)
+
+
+class Shared(Generic[T]):
+    """A value that is costly to make: made once for all who ask within a moment.
+
+    Args:
+        make: Makes it.
+        fresh: Seconds for which it is given out.
+    """
+
+    def __init__(self, make: Callable[[], Awaitable[T]], fresh: float = FRESH) -> None:
+        self._make, self._fresh = make, fresh
+        self._lock = asyncio.Lock()
+        self._made: tuple[float, T] | None = None
+
+    async def get(self) -> T:
+        """The value; raises what its maker raises, and then tries anew."""
+        async with self._lock:
+            if self._made is None or time.monotonic() - self._made[0] > self._fresh:
+                value = await self._make()
+                self._made = time.monotonic(), value
+            return self._made[1]
+
+
+class Readiness(BaseModel):
+    """Whether each part that requests need answers."""
+
+    ledger: Literal["ok", "unavailable"]
+    prefect: Literal["ok", "unavailable"]
+
+    @property
+    def everything(self) -> bool:
+        """Whether all of them do."""
+        return self.ledger == self.prefect == "ok"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the routes work with.
+
+    Attributes:
+        settings: Of this process.
+        ledger: Open as long as the application is.
+        runs: Starts and watches runs.
+        team: All agents of this installation.
+        status: Of the last 24 hours.
+        depth: What waits in the inbox.
+        readiness: Whether ledger and Prefect answer.
+    """
+
+    settings: Settings
+    ledger: Ledger
+    runs: Runs
+    team: Registry
+    status: Shared[SystemStatus]
+    depth: Shared[Depth]
+    readiness: Shared[Readiness]
+
+    async def policy(self) -> Policy:
+        """The policy that decisions are made under now."""
+        return (await policy_in_force(self.ledger, self.team)).policy
+
+
+@asynccontextmanager
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
+    """Open what the routes work with.
+
+    Raises:
+        LedgerError: The ledger cannot be opened.
+    """
+    team = registry()
+    with Ledger.open(settings.effective_ledger_url) as ledger:
+
+        async def status() -> SystemStatus:
+            policy = await last_used_policy(ledger, team)
+            uptime = stack_uptime(settings)
+            return await read_system_status(ledger, policy, team, utc_now(), DAY, uptime)
+
+        async with Runs.open() as runs:
+            yield Context(
+                settings,
+                ledger,
+                runs,
+                team,
+                Shared(status),
+                Shared(lambda: ledger.inbox.depth(utc_now())),
+                Shared(lambda: _readiness(ledger, runs)),
+            )
+
+
+async def _readiness(ledger: Ledger, runs: Runs) -> Readiness:
+    try:
+        await ledger.schema_version()
+        kept = True
+    except LedgerError:
+        kept = False
+    reachable = await runs.is_reachable()
+    return Readiness(
+        ledger="ok" if kept else "unavailable", prefect="ok" if reachable else "unavailable"
+    )
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(_context)]

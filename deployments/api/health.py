@@ -1,0 +1,27 @@
+"""Whether the API lives, and whether it can do its work. Open to all: they give nothing away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from deployments.api.context import Ctx, Readiness
+
+router = APIRouter(tags=["health"])
+
+_UNREADY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "Not ready."}}
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses=_UNREADY)
+async def readyz(ctx: Ctx, response: Response) -> Readiness:
+    """200 when the ledger and Prefect's server answer, else 503."""
+    ready = await ctx.readiness.get()
+    response.status_code = 200 if ready.everything else 503
+    return ready

@@ -1,0 +1,130 @@
+"""The figures in Prometheus' text format. Names and units as its guide to naming asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from blocks.ledger.event_records import Depth
+from blocks.status import SystemStatus
+
+CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
+
+_own = CollectorRegistry()
+
+REQUESTS = Counter(
+    "orchestrator_api_requests",
+    "Requests that were answered.",
+    ["method", "route", "status"],
+    registry=_own,
+)
+DURATION = Histogram(
+    "orchestrator_api_request_duration_seconds",
+    "Time to the answer.",
+    ["method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
+    registry=_own,
+)
+
+
+def exposition(status: SystemStatus, depth: Depth) -> bytes:
+    """Everything that is known, as text."""
+    computed = CollectorRegistry()
+    computed.register(_Computed(status, depth))
+    return generate_latest(computed) + generate_latest(_own)
+
+
+class Measured:
+    """Counts and times every answer, by the route that gave it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through, and note how it was answered."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        begun, status = time.monotonic(), 500
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        finally:
+            route = getattr(scope.get("route"), "path", "(none)")  # paths that lead nowhere are one
+            method = scope["method"] if route != "(none)" else "(any)"
+            REQUESTS.labels(method, route, status).inc()
+            DURATION.labels(method, route).observe(time.monotonic() - begun)
+
+
+class _Computed:
+    """What the status says, as gauges."""
+
+    def __init__(self, status: SystemStatus, depth: Depth) -> None:
+        self._status, self._depth = status, depth
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._status
+        healthy = {"healthy": 0, "degraded": 1, "unhealthy": 2}[status.system_health]
+        yield _gauge("health", "0 healthy, 1 degraded, 2 unhealthy.", healthy)
+        yield _gauge("pending_tasks", "Tasks that are not finished.", status.pending_tasks)
+        yield _gauge("open_approvals", "Questions to a person.", status.awaiting_approval)
+        if status.uptime_s is not None:
+            yield _gauge("uptime_seconds", "Since the stack started.", status.uptime_s)
+        yield from self._agents()
+        yield from self._workflows()
+        met = GaugeMetricFamily(
+            "orchestrator_target_met", "Whether an operating target is met.", labels=["target"]
+        )
+        for target in status.targets:
+            if target.met is not None:
+                met.add_metric([target.name], float(target.met))
+        yield met
+        waiting = GaugeMetricFamily(
+            "orchestrator_inbox_events", "Events that wait.", labels=["severity"]
+        )
+        for severity, wait in self._depth.waiting.items():
+            waiting.add_metric([severity.value], wait.events)
+        yield waiting
+        oldest = self._depth.oldest_wait.total_seconds()
+        yield _gauge("inbox_oldest_seconds", "How long the oldest event waits.", oldest)
+
+    def _agents(self) -> Iterator[Metric]:
+        for name, help_, field in (
+            ("workload", "Slots in use now.", "workload"),
+            ("capacity", "Slots.", "capacity"),
+            ("calls_completed", "Calls that ended with a result, last 24 h.", "tasks_completed"),
+            ("success_ratio", "Of the calls that ended, last 24 h.", "success_rate"),
+            ("utilization_ratio", "Busy time over capacity, last 24 h.", "utilization"),
+        ):
+            family = GaugeMetricFamily(f"orchestrator_agent_{name}", help_, labels=["agent"])
+            for agent in self._status.agents:
+                if (value := getattr(agent, field)) is not None:
+                    family.add_metric([agent.agent], value)
+            yield family
+
+    def _workflows(self) -> Iterator[Metric]:
+        for name, help_, field in (
+            ("runs", "Runs, last 24 h.", "runs"),
+            ("running", "Runs that are going on.", "going_on"),
+            ("completion_ratio", "Of the runs that ended, last 24 h.", "completion_rate"),
+            ("duration_median_seconds", "Median, last 24 h.", "median_s"),
+            ("duration_p95_seconds", "95th percentile, last 24 h.", "p95_s"),
+        ):
+            family = GaugeMetricFamily(f"orchestrator_workflow_{name}", help_, labels=["workflow"])
+            for workflow in self._status.workflows:
+                if (value := getattr(workflow, field)) is not None:
+                    family.add_metric([workflow.workflow], value)
+            yield family
+
+
+def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"orchestrator_{name}", help_, value=value)

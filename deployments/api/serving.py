@@ -1,0 +1,41 @@
+"""The API as a process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import uvicorn
+
+from blocks.ledger import Ledger
+from blocks.settings import Settings, get_settings
+from deployments.api.app import create_app, served
+from deployments.api.callers import check_exposure
+from deployments.preflight import check_port
+
+
+def serve() -> None:
+    """Serve on the address of the settings, until SIGTERM or Ctrl-C.
+
+    Raises:
+        OrchestratorError: It cannot start; says what to do.
+    """
+    settings = get_settings()
+    check_port(settings.effective_api_host, settings.api_port, "The API", "ORCHESTRATOR_API_PORT")
+    asyncio.run(_check_ledger(settings))
+    uvicorn.run(
+        served(create_app(settings), settings),
+        host=settings.effective_api_host,
+        port=settings.api_port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        # Who waits for a run, or watches, is told and then left.
+        timeout_graceful_shutdown=3,
+    )
+
+
+async def _check_ledger(settings: Settings) -> None:
+    """What is wrong with the ledger, or lacks in it, is said before anything is served."""
+    with Ledger.open(settings.effective_ledger_url) as ledger:
+        await check_exposure(ledger, settings)
