@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TypeVar
 
 from prefect import get_client
 from prefect.context import FlowRunContext
 
+from blocks.ledger.dead_letters import DeadLetter
+from blocks.messages import AgentMessage, SystemEvent
 from flows.run_deaths import repeats_in
+
+Kept = TypeVar("Kept", AgentMessage, SystemEvent, DeadLetter)
 
 
 async def accepted_as() -> str | None:
@@ -34,3 +39,15 @@ async def accepted_as() -> str | None:
 def id_from(identity: str, part: str) -> str:
     """The id of one part of what a run does: the same whenever it is done."""
     return hashlib.sha256(f"{identity}/{part}".encode()).hexdigest()[:32]
+
+
+async def with_lasting_id(kept: Kept, place: int = 0) -> Kept:
+    """What came without an id of its own, under one that it has in every life of this run.
+
+    Args:
+        kept: What the ledger keeps once per id.
+        place: Which one, of those that the run was handed.
+    """
+    if "id" in kept.model_fields_set or (identity := await accepted_as()) is None:
+        return kept
+    return kept.model_copy(update={"id": id_from(identity, f"{type(kept).__name__} {place}")})

@@ -105,7 +105,7 @@ async def resume_abandoned(ledger: Ledger, now: datetime) -> list[str]:
     """
     faults = []
     for task in await ledger.tasks.abandoned(now):
-        if task.run_id and not await _is_over(task.run_id, now):
+        if task.run_id and not await _is_left_alone(task.run_id, now):
             continue
         place = place_of("route-task", task.priority)
         fault = await start_run(
@@ -120,8 +120,17 @@ async def resume_abandoned(ledger: Ledger, now: datetime) -> list[str]:
     return faults
 
 
-async def _is_over(run_id: str, now: datetime) -> bool:
-    """Whether nothing more is to come of a run that the ledger knows."""
+def is_over(run: FlowRun, now: datetime) -> bool:
+    """Whether nothing more is to come of a run: it ended, and is not going to be restarted."""
+    state = run.state
+    if state is None or not state.is_final():
+        return False
+    name = state.name or ""
+    return not may_be_restarted(name, run.tags, state.timestamp, run.auto_scheduled, now)
+
+
+async def _is_left_alone(run_id: str, now: datetime) -> bool:
+    """Whether nobody looks after a run that the ledger knows."""
     if get_current_settings().api.url is None:
         return True
     try:
@@ -129,10 +138,5 @@ async def _is_over(run_id: str, now: datetime) -> bool:
             run = await client.read_flow_run(UUID(hex=life_of(run_id)[0]))
     except (ObjectNotFound, httpx.HTTPError, TimeoutError, ValueError):
         return True
-    state = run.state
-    if run.deployment_id is None or state is None:
-        return True  # nobody looks after a run of the command line
-    if not state.is_final():
-        return False
-    name = state.name or ""
-    return not may_be_restarted(name, run.tags, state.timestamp, run.auto_scheduled, now)
+    # The reconciler looks after those of deployments, not after those of the command line.
+    return run.deployment_id is None or is_over(run, now)

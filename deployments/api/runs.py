@@ -14,6 +14,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import ObjectNotFound
 
 from blocks.errors import ConfigurationError, NotFound, RequestError, SourceUnavailable
+from blocks.messages import utc_now
+from flows.starting import is_over
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -175,7 +177,7 @@ class Runs:
             except SourceUnavailable:
                 found = []  # it may be starting again; who waits has a limit of their own
             for run in found:
-                if run.state is not None and run.state.is_final():
+                if is_over(run, utc_now()):
                     for ended in self._awaited.pop(run.id, ()):
                         if not ended.done():
                             ended.set_result(run)
