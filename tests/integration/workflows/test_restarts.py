@@ -122,7 +122,7 @@ async def test_a_run_waits_for_a_life_of_its_own_that_was_taken_to_be_dead(
     await ledger.tasks.keep_alive(task.id, run.id.hex, hour)  # it lives, and comes to an end
     done = task.model_copy(update={"status": TaskStatus.DONE, "finished_at": utc_now()})
     second = asyncio.create_task(live_again(run, route_task))
-    while await ledger.run(f"{run.id.hex}-2") is None:
+    while await ledger.run(f"{run.id.hex}-2") is None:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     await ledger.tasks.settle(done)
     state = await second
