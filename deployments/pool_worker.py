@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING
 
 import anyio.abc
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import WorkerFlowRunResponse
 
 
-class PoolWorker(ProcessWorker):
+class PoolWorker(ProcessWorker, abc.ABC):  # ABC: Prefect's registry keeps its own for the type
     """The worker of one of our pools."""
 
     async def run(
