@@ -1,4 +1,4 @@
-"""What we look after: one store, its suppliers, its services, from blocks or from a file."""
+"""What we look after: a store, its suppliers, services and webhooks, from blocks or a file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ from blocks.partners import SupplierConnection
 from blocks.services import MonitoredService
 from blocks.settings import get_settings
 from blocks.stores import StoreDatabase
+from blocks.webhook_sources import WebhookSource
 
 SAMPLE = "sample"
 """Origin of the sample business, which steps back as soon as there is another."""
 
-B = TypeVar("B", StoreDatabase, SupplierConnection, MonitoredService)
-_KINDS: tuple[type[BusinessBlock], ...] = (StoreDatabase, SupplierConnection, MonitoredService)
+B = TypeVar("B", StoreDatabase, SupplierConnection, MonitoredService, WebhookSource)
+KINDS: tuple[type[BusinessBlock], ...] = (
+    StoreDatabase,
+    SupplierConnection,
+    MonitoredService,
+    WebhookSource,
+)
+"""The types of block that a business is made of."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,13 @@ class Business:
         store: Its database; None when only suppliers or services are configured.
         suppliers: Whom it buys from.
         services: What it depends on.
+        webhooks: Who tells it what happens.
     """
 
     store: StoreDatabase | None
     suppliers: tuple[SupplierConnection, ...] = ()
     services: tuple[MonitoredService, ...] = ()
+    webhooks: tuple[WebhookSource, ...] = ()
 
     @property
     def name(self) -> str:
@@ -63,6 +72,7 @@ class Business:
             yield self.store
         yield from self.suppliers
         yield from self.services
+        yield from self.webhooks
 
     @classmethod
     def of(cls, blocks: list[BusinessBlock]) -> Business:
@@ -81,12 +91,14 @@ class Business:
             store=stores[0] if stores else None,
             suppliers=tuple(_of_type(blocks, SupplierConnection)),
             services=tuple(_of_type(blocks, MonitoredService)),
+            webhooks=tuple(_of_type(blocks, WebhookSource)),
         )
 
     @classmethod
     def from_toml(cls, path: Path) -> Business:
-        """Read a business from a TOML file: ``[store]``, ``[[suppliers]]``, ``[[services]]``.
+        """Read a business from a TOML file.
 
+        It has ``[store]``, ``[[suppliers]]``, ``[[services]]`` and ``[[webhooks]]``.
         ``${NAME}`` in any text is replaced by that environment variable, so that secrets stay out
         of the file. A relative SQLite path starts at the file's folder.
 
@@ -163,7 +175,7 @@ async def _documents() -> list[BlockDocument]:
 
 async def _read_documents(client: PrefectClient) -> list[BlockDocument]:
     found: list[BlockDocument] = []
-    for kind in _KINDS:
+    for kind in KINDS:
         try:
             found += await client.read_block_documents_by_type(
                 kind.get_block_type_slug(), include_secrets=True
@@ -176,7 +188,7 @@ async def _read_documents(client: PrefectClient) -> list[BlockDocument]:
 
 def _from_document(document: BlockDocument) -> BusinessBlock:
     slug = document.block_type.slug if document.block_type else ""
-    kind = next(k for k in _KINDS if k.get_block_type_slug() == slug)
+    kind = next(k for k in KINDS if k.get_block_type_slug() == slug)
     try:
         return kind.model_validate(document.data)
     except ValidationError as error:

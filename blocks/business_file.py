@@ -16,9 +16,10 @@ from blocks.partners import SupplierConnection
 from blocks.services import MonitoredService
 from blocks.sql import parse_url
 from blocks.stores import FrameMapping, Join, StoreDatabase
+from blocks.webhook_sources import WebhookSource
 
-BusinessBlock: TypeAlias = StoreDatabase | SupplierConnection | MonitoredService
-B = TypeVar("B", StoreDatabase, SupplierConnection, MonitoredService)
+BusinessBlock: TypeAlias = StoreDatabase | SupplierConnection | MonitoredService | WebhookSource
+B = TypeVar("B", StoreDatabase, SupplierConnection, MonitoredService, WebhookSource)
 
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 
@@ -56,7 +57,7 @@ def faults(error: ValidationError, path: str = "") -> str:
 
 
 def _read_sections(document: dict[str, Any], folder: Path) -> list[BusinessBlock]:
-    _refuse_unknown(document, ["store", "suppliers", "services"], "")
+    _refuse_unknown(document, ["store", "suppliers", "services", "webhooks"], "")
     document = _resolve(document, "")
     blocks: list[BusinessBlock] = []
     if "store" in document:
@@ -66,9 +67,11 @@ def _read_sections(document: dict[str, Any], folder: Path) -> list[BusinessBlock
         blocks.append(store)
     blocks += _build_list(SupplierConnection, document, "suppliers")
     blocks += _build_list(MonitoredService, document, "services")
+    blocks += _build_list(WebhookSource, document, "webhooks")
     if not blocks:
         raise ConfigurationError(
-            "It describes no business.", hint="Write [store], [[suppliers]] or [[services]]."
+            "It describes no business.",
+            hint="Write [store], [[suppliers]], [[services]] or [[webhooks]].",
         )
     return blocks
 

@@ -5,6 +5,7 @@
     │   ├── NotFound            what is asked about does not exist
     │   ├── UnknownAction
     │   └── InvalidMessage
+    │       └── Malformed       it cannot even be read as JSON
     ├── DataError               data came, but does not fit its contract
     │   ├── ContractViolation
     │   └── EmptySource
@@ -71,6 +72,10 @@ class UnknownAction(RequestError):
 
 class InvalidMessage(RequestError):
     """A message or parameter does not fit its model."""
+
+
+class Malformed(InvalidMessage):
+    """A document cannot be read as JSON, or as JSON that has one meaning."""
 
 
 class DataError(OrchestratorError):

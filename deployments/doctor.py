@@ -207,7 +207,8 @@ async def _business(settings: Settings) -> str:
     business = await current_business()
     return (
         f"{business.name}: {'a store' if business.store else 'no store'}, "
-        f"{len(business.suppliers)} suppliers, {len(business.services)} services"
+        f"{len(business.suppliers)} suppliers, {len(business.services)} services, "
+        f"{len(business.webhooks)} webhook sources"
     )
 
 

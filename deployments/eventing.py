@@ -83,19 +83,24 @@ async def start_run(settings: Settings) -> str | None:
     from prefect.exceptions import ObjectNotFound
     from prefect.states import Scheduled
 
-    number = int(utc_now().timestamp() // BUCKET.total_seconds()) + 1
-    over = datetime.fromtimestamp(number * BUCKET.total_seconds(), UTC)
+    over = bucket_end(utc_now())
     try:
         async with get_client() as client:
             deployment = await client.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
             run = await client.create_flow_run_from_deployment(
                 deployment.id,
                 state=Scheduled(scheduled_time=over),
-                idempotency_key=f"inbox {number}",
+                idempotency_key=f"inbox {over.isoformat()}",
             )
     except (httpx.HTTPError, ObjectNotFound):
         return None
     return run.name
+
+
+def bucket_end(now: datetime) -> datetime:
+    """When the bucket that an instant falls into is over."""
+    number = int(now.timestamp() // BUCKET.total_seconds()) + 1
+    return datetime.fromtimestamp(number * BUCKET.total_seconds(), UTC)
 
 
 def one_event(

@@ -222,12 +222,9 @@ async def _save_variables(client: PrefectClient, settings: Settings) -> None:
 
 
 async def _save_blocks(settings: Settings) -> list[str]:
-    from blocks.business import Business, save_business
-    from blocks.partners import SupplierConnection
-    from blocks.services import MonitoredService
-    from blocks.stores import StoreDatabase
+    from blocks.business import KINDS, Business, save_business
 
-    for block in (StoreDatabase, SupplierConnection, MonitoredService):
+    for block in KINDS:
         await block.register_type_and_schema()  # so that the UI offers them
     if settings.business_file is None:
         return []

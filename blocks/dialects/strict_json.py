@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any, NoReturn
 
-from blocks.errors import InvalidMessage
+from blocks.errors import Malformed
 
 MAX_BYTES = 256 * 1024
 """Largest document, in bytes of UTF-8. CloudEvents asks for at least 64 KiB."""
@@ -40,11 +40,11 @@ def parse(raw: Raw) -> Document:
     """The object or list that a document holds.
 
     Raises:
-        InvalidMessage: As ``parse_value``, or it is neither.
+        Malformed: As ``parse_value``, or it is neither.
     """
     document = parse_value(raw)
     if not isinstance(document, dict | list):
-        raise InvalidMessage(
+        raise Malformed(
             f"The document is {shown(document)}.", hint="Send a JSON object, or a list of them."
         )
     return document
@@ -54,7 +54,7 @@ def parse_value(raw: Raw) -> Any:
     """Any JSON value.
 
     Raises:
-        InvalidMessage: It is too large or too deep, no UTF-8, no JSON, says a key twice, holds
+        Malformed: It is too large or too deep, no UTF-8, no JSON, says a key twice, holds
             NaN or a number beyond the range of a double, or text that no database keeps.
     """
     value = _loaded(_text(raw))
@@ -67,7 +67,7 @@ def _text(raw: Raw) -> str:
         raw = _dumped(raw)
     size = len(raw) if isinstance(raw, bytes) else len(raw.encode(errors="replace"))
     if size > MAX_BYTES:
-        raise InvalidMessage(
+        raise Malformed(
             f"The document has {size:,} bytes.",
             hint=f"Send at most {MAX_BYTES:,} bytes at once.",
         )
@@ -76,7 +76,7 @@ def _text(raw: Raw) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidMessage(
+        raise Malformed(
             f"Byte {error.start} of the document is no UTF-8: {shown(raw[error.start :][:8])}.",
             hint="Send JSON in UTF-8.",
         ) from None
@@ -89,7 +89,7 @@ def _dumped(value: Mapping[str, Any] | list[Any]) -> str:
     except RecursionError:
         _too_deep()
     except (TypeError, ValueError) as error:  # a set, an instant, a cycle
-        raise InvalidMessage(
+        raise Malformed(
             f"The document cannot be written as JSON: {error}.",
             hint="Use objects, lists, text, numbers, true, false and null.",
         ) from None
@@ -108,7 +108,7 @@ def _loaded(text: str) -> Any:
         _too_deep()
     except json.JSONDecodeError as error:
         near = shown(text[max(0, error.pos - 10) : error.pos + 20])
-        raise InvalidMessage(
+        raise Malformed(
             f"The document is no JSON: {error.msg} at line {error.lineno}, column {error.colno}, "
             f"near {near}.",
             hint="Correct it there.",
@@ -119,13 +119,13 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise InvalidMessage(f"The key {shown(name)} is there twice.", hint="Say it once.")
+            raise Malformed(f"The key {shown(name)} is there twice.", hint="Say it once.")
         found[name] = value
     return found
 
 
 def _no_constant(word: str) -> NoReturn:
-    raise InvalidMessage(f"{word} is no number in JSON.", hint="Send a finite number, or null.")
+    raise Malformed(f"{word} is no number in JSON.", hint="Send a finite number, or null.")
 
 
 def _finite(digits: str) -> float:
@@ -142,13 +142,13 @@ def _moderate(digits: str) -> int:
 
 
 def _out_of_range(digits: str) -> NoReturn:
-    raise InvalidMessage(
+    raise Malformed(
         f"The number {shown(digits)} is out of range.", hint="Send numbers up to 1e308."
     )
 
 
 def _too_deep() -> NoReturn:
-    raise InvalidMessage(
+    raise Malformed(
         f"The document is nested more than {MAX_DEPTH} levels deep.",
         hint="Flatten it, or send the deep part as text.",
     )
@@ -175,13 +175,11 @@ def _check(document: Any) -> None:
 
 def _check_text(text: str) -> None:
     if "\x00" in text:
-        raise InvalidMessage(
-            f"The text {shown(text)} holds a NUL character.", hint="Send it without."
-        )
+        raise Malformed(f"The text {shown(text)} holds a NUL character.", hint="Send it without.")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidMessage(
+        raise Malformed(
             f"The text {shown(text)} holds half of a surrogate pair.",
             hint="Send whole characters.",
         ) from None

@@ -145,11 +145,11 @@ def event_row(event: SystemEvent, now: datetime) -> dict[str, Any]:
     return {
         "source": clean_text(event.source),
         "id": clean_text(event.id),
-        "type": event.type,
+        "type": clean_text(event.type),
         "time": event.time,
         "severity": event.severity,
         "rank": event.severity.rank,
-        "subject": event.subject,
+        "subject": clean_text(event.subject),
         "data": to_json(event.data),
         "fingerprint": event.fingerprint,
         "content_hash": event.content_hash,

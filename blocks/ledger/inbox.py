@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -27,12 +27,10 @@ from blocks.ledger.event_records import (
     event_row,
     taken_event,
 )
+from blocks.ledger.event_rows import each_text, insert_events
 from blocks.ledger.inbox_reads import InboxReads
-from blocks.ledger.rows import insert
 from blocks.ledger.situations import RESOURCE, UNSETTLED, among, free
 from blocks.messages import Severity, SystemEvent
-
-_ROWS_PER_STATEMENT = 500  # the databases limit the values of one statement
 
 
 class Inbox(InboxReads):
@@ -45,23 +43,28 @@ class Inbox(InboxReads):
             events: Any number, in any order; two with equal source and id are one.
             now: The instant of their arrival.
         """
-        first: dict[EventKey, SystemEvent] = {}
-        for event in events:
-            first.setdefault((event.source, event.id), event)
-        rows = [event_row(event, now) for event in first.values()]
-        statement = (
-            insert(self._access.dialect, EVENTS)
-            .on_conflict_do_nothing()
-            .returning(EVENTS.c.source, EVENTS.c.id)
-        )
+        rows = _rows(events, now)
         new: set[EventKey] = set()  # a commit that is repeated finds there what it wrote itself
 
         def write(connection: Connection) -> Accepted:
             known = _said_before(connection, {row["fingerprint"] for row in rows})
-            for start in range(0, len(rows), _ROWS_PER_STATEMENT):
-                part = rows[start : start + _ROWS_PER_STATEMENT]
-                new.update((row.source, row.id) for row in connection.execute(statement, part))
+            new.update(insert_events(connection, rows))
             return _counted(len(events), rows, new, known)
+
+        return await self._access.write(write)
+
+    async def keep(self, events: Sequence[SystemEvent], now: datetime) -> set[EventKey]:
+        """Keep events as ``accept`` does, at less cost: nobody is told what they say anew.
+
+        Returns:
+            Those that were not known.
+        """
+        rows = _rows(events, now)
+        new: set[EventKey] = set()  # as in accept
+
+        def write(connection: Connection) -> set[EventKey]:
+            new.update(insert_events(connection, rows))
+            return new
 
         return await self._access.write(write)
 
@@ -208,19 +211,26 @@ class Inbox(InboxReads):
         return made
 
 
+def _rows(events: Iterable[SystemEvent], now: datetime) -> list[dict[str, Any]]:
+    """A row per event; of those with equal source and id the first counts."""
+    first: dict[EventKey, SystemEvent] = {}
+    for event in events:
+        first.setdefault((event.source, event.id), event)
+    return [event_row(event, now) for event in first.values()]
+
+
 def _said_before(connection: Connection, fingerprints: Collection[str]) -> dict[str, str]:
     """The content hash of the newest event of each fingerprint, by fingerprint."""
-    found = {}
-    for fingerprint in sorted(fingerprints):
-        query = (
-            select(EVENTS.c.content_hash)
-            .where(EVENTS.c.fingerprint == fingerprint)
-            .order_by(EVENTS.c.received_at.desc(), EVENTS.c.time.desc())
-            .limit(1)
-        )
-        if content := connection.scalar(query):
-            found[fingerprint] = content
-    return found
+    asked = each_text(connection, sorted(fingerprints))
+    newest = (
+        select(EVENTS.c.content_hash)
+        .where(EVENTS.c.fingerprint == asked.c.value)
+        .order_by(EVENTS.c.received_at.desc(), EVENTS.c.time.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = connection.execute(select(asked.c.value, newest)).all()
+    return {fingerprint: content for fingerprint, content in found if content}
 
 
 def _counted(

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from blocks.settings import Settings
-from deployments.api import approvals, health, orchestrate, problems, prometheus, system
+from deployments.api import (
+    alerts,
+    approvals,
+    events,
+    health,
+    orchestrate,
+    overview,
+    page,
+    problems,
+    prometheus,
+    system,
+    webhooks,
+)
 from deployments.api.bodies import BoundedBodies
 from deployments.api.callers import Callers
 from deployments.api.context import open_context
+from deployments.api.event_runs import EventRuns
+from deployments.api.intake import Intake
 from deployments.api.limits import Limiter, RateHeaders
+from deployments.api.once import keep_pruning
+from deployments.api.webhook_senders import Senders
 from deployments.own_pages import OwnPagesOnly, is_loopback
 
 _ABOUT = """
@@ -33,12 +50,25 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_context(settings) as context:
+        async with (
+            open_context(settings) as context,
+            EventRuns.open(context.runs) as runs,
+            Intake.open(context.ledger.inbox, runs) as intake,
+        ):
             local = is_loopback(settings.effective_api_host)
             app.state.context = context
             app.state.callers = Callers(context.ledger, local=local)
             app.state.limiter = Limiter()
-            yield
+            app.state.intake = intake
+            app.state.senders = Senders()
+            app.state.watch = overview.Watch(context)
+            pruning = asyncio.create_task(keep_pruning(context.ledger))
+            try:
+                yield
+            finally:
+                pruning.cancel()
+                with suppress(asyncio.CancelledError):
+                    await pruning
 
     app = FastAPI(
         title="System Orchestrator",
@@ -49,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for part in (orchestrate, system, approvals, health):
+    for part in (events, alerts, webhooks, orchestrate, system, approvals, health, overview, page):
         app.include_router(part.router)
     app.add_middleware(RateHeaders)
     app.add_middleware(BoundedBodies)

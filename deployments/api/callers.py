@@ -16,22 +16,19 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from blocks.errors import ConfigurationError
 from blocks.ledger import Ledger
 from blocks.ledger.tokens import Scope, TokenRecord
 from blocks.messages import utc_now
-from blocks.settings import Settings
 from deployments.api.context import Ctx
 from deployments.api.limits import Limit, Limiter
 from deployments.api.problems import Refused
-from deployments.own_pages import is_loopback
 
 FRESH = 2.0
 """Seconds for which a token that was looked up is taken to be valid."""
 
 _MOST_KNOWN = 1000
 
-_bearer = HTTPBearer(auto_error=False, description="A token of ./orchestrator token create.")
+bearer = HTTPBearer(auto_error=False, description="A token of ./orchestrator token create.")
 
 
 @dataclass(frozen=True)
@@ -119,20 +116,12 @@ def needing(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
     async def caller(
         request: Request,
         ctx: Ctx,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     ) -> Caller:
-        callers: Callers = request.app.state.callers
-        limiter: Limiter = request.app.state.limiter
         if credentials is None and "authorization" in request.headers:
             raise _unauthorized("The Authorization header is no bearer token.")
-        found = await callers.identify(credentials.credentials if credentials else None)
-        if not found.allows(scope):
-            raise Refused(
-                403,
-                "scope-missing",
-                f"Token {found.name!r} lacks the scope {scope}.",
-                hint=f"Make one with ./orchestrator token create NAME --scope {scope}.",
-            )
+        found = await _allowed(request, credentials.credentials if credentials else None, scope)
+        limiter: Limiter = request.app.state.limiter
         limit = Limit("calls", ctx.settings.api_rate)
         request.state.rate = limiter.take(limit, found.id)
         return found
@@ -140,20 +129,32 @@ def needing(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
     return caller
 
 
+async def _allowed(request: Request, token: str | None, scope: Scope) -> Caller:
+    callers: Callers = request.app.state.callers
+    found = await callers.identify(token)
+    if not found.allows(scope):
+        raise Refused(
+            403,
+            "scope-missing",
+            f"Token {found.name!r} lacks the scope {scope}.",
+            hint=f"Make one with ./orchestrator token create NAME --scope {scope}.",
+        )
+    return found
+
+
+async def allowed(request: Request, scope: Scope) -> Caller:
+    """Whoever sent a request, for routes that FastAPI resolves no dependencies for.
+
+    Raises:
+        Refused: 401 without a valid token, where one is needed; 403 without the scope.
+        LedgerError: The ledger cannot be read.
+    """
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind and kind.lower() != "bearer":
+        raise _unauthorized("The Authorization header is no bearer token.")
+    return await _allowed(request, token.strip() if kind else None, scope)
+
+
 Reader = Annotated[Caller, Depends(needing(Scope.READ))]
 Runner = Annotated[Caller, Depends(needing(Scope.RUN))]
 Approver = Annotated[Caller, Depends(needing(Scope.APPROVE))]
-
-
-async def check_exposure(ledger: Ledger, settings: Settings) -> None:
-    """Refuse to be reached from other machines while nobody needs a token.
-
-    Raises:
-        ConfigurationError: The address is not of this machine alone, and there is no token.
-    """
-    host = settings.effective_api_host
-    if not is_loopback(host) and not await ledger.tokens.any_valid(utc_now()):
-        raise ConfigurationError(
-            f"The API would listen on {host}, which other machines reach, and there is no token.",
-            hint="Make one first: ./orchestrator token create NAME --scope read --scope run.",
-        )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from fastapi import Depends, Header, Request
-from fastapi.responses import JSONResponse, Response
 
-from blocks.errors import RequestError
+from blocks.errors import LedgerError, RequestError
+from blocks.ledger import Ledger
 from blocks.ledger.requests import LONGEST_KEY, Begun, Done, InFlight
 from blocks.messages import utc_now
 from deployments.api.callers import Caller
 from deployments.api.context import Context, Ctx
 from deployments.api.problems import RETRY_SOON, Refused
+
+log = logging.getLogger("orchestrator.api")
 
 HEADER = "Idempotency-Key"
 
@@ -28,6 +32,9 @@ More than the work can take: a run is created within ``runs.DEADLINE``, twice at
 
 KEPT = timedelta(hours=48)
 """How long an answer is kept."""
+
+PRUNED = timedelta(hours=1)
+"""How often those that were kept so long are removed."""
 
 
 class Once:
@@ -80,7 +87,9 @@ class Once:
                 hint="Send a new key with a new request.",
             )
         try:
-            body = await work(f"{caller.id} {self.key}")
+            # The fingerprint is a part of it: what remembers the key for longer than the ledger
+            # must not take a later request with it for this one.
+            body = await work(f"{caller.id} {self.key} {self._fingerprint[:16]}")
         except RequestError:  # refused before anything happened
             await self._requests.forget(self.key, caller.id)
             raise
@@ -115,7 +124,11 @@ async def _once(
 Idempotent = Annotated[Once, Depends(_once)]
 
 
-def answered(body: dict[str, Any], *, status: int, again: bool, **headers: str) -> Response:
-    """An answer, marked when it is a repeated one."""
-    marks = {"Idempotency-Replayed": "true"} if again else {}
-    return JSONResponse(body, status_code=status, headers=marks | headers)
+async def keep_pruning(ledger: Ledger) -> NoReturn:
+    """Remove old requests again and again, until cancelled."""
+    while True:
+        try:
+            await ledger.requests.prune(utc_now() - KEPT)
+        except LedgerError as error:
+            log.warning("Old requests are not removed yet: %s", error)
+        await asyncio.sleep(PRUNED.total_seconds())

@@ -17,6 +17,7 @@ from blocks.errors import (
     ConfigurationError,
     DataError,
     LedgerUnavailable,
+    Malformed,
     NoAgentAvailable,
     NotFound,
     OrchestratorError,
@@ -34,6 +35,7 @@ log = logging.getLogger("orchestrator.api")
 _STATUS: Sequence[tuple[type[OrchestratorError], int]] = (
     # The first that fits counts.
     (NotFound, 404),
+    (Malformed, 400),
     (RequestError, 422),
     (NoAgentAvailable, 422),
     (PolicyError, 409),
@@ -100,6 +102,7 @@ _TITLES = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    408: "Request Timeout",
     409: "Conflict",
     413: "Content Too Large",
     415: "Unsupported Media Type",

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.exceptions import ObjectNotFound
 
 from blocks.errors import ConfigurationError, NotFound, RequestError, SourceUnavailable
@@ -20,8 +28,14 @@ from flows.starting import is_over
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
+log = logging.getLogger("orchestrator.api")
+
 DEADLINE = 10.0
 """Seconds that Prefect's server may take for one answer."""
+
+PROBE = 3.0
+"""Seconds that it may take to say that it is there: who asks wants to know whether it is now."""
+_SOON = timedelta(minutes=1)
 
 _LOOK = 0.1  # seconds between two looks at the runs that somebody waits for
 
@@ -61,7 +75,7 @@ class Runs:
     async def is_reachable(self) -> bool:
         """Whether Prefect's server answers."""
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(PROBE):
                 return await self._client.api_healthcheck() is None
         except TimeoutError:
             return False
@@ -73,6 +87,7 @@ class Runs:
         *,
         key: str,
         queue: str | None = None,
+        at: datetime | None = None,
     ) -> UUID:
         """Create a run of a deployment, once per key.
 
@@ -81,6 +96,7 @@ class Runs:
             parameters: The flow's, as JSON has them.
             key: Of all requests with one key, one run comes.
             queue: The work queue; the deployment's own when None.
+            at: When it is to start; at once when None.
 
         Raises:
             RequestError: The server refuses the parameters.
@@ -89,31 +105,72 @@ class Runs:
         """
         known = deployment in self._deployments
         try:
-            return await self._create(deployment, parameters, key, queue)
+            return await self._create(deployment, parameters, key, queue, at)
         except ObjectNotFound:
             if known:  # it was registered anew
                 self._deployments.pop(deployment, None)
-                return await self.start(deployment, parameters, key=key, queue=queue)
+                return await self.start(deployment, parameters, key=key, queue=queue, at=at)
             raise ConfigurationError(
                 f"The Prefect server has no deployment {deployment}.",
                 hint="Make it with ./orchestrator register.",
             ) from None
 
     async def _create(
-        self, deployment: str, parameters: dict[str, Any], key: str, queue: str | None
+        self,
+        deployment: str,
+        parameters: dict[str, Any],
+        key: str,
+        queue: str | None,
+        at: datetime | None,
     ) -> UUID:
+        from prefect.states import Scheduled
+
         async with _answering(self._client):
             if deployment not in self._deployments:
                 found = await self._client.read_deployment_by_name(deployment)
                 self._deployments[deployment] = found.id
             run = await self._client.create_flow_run_from_deployment(
                 self._deployments[deployment],
+                state=Scheduled(scheduled_time=at) if at else None,
                 parameters=parameters,
                 idempotency_key=f"api {key}",
                 work_queue_name=queue,
                 tags=["api"],
             )
             return run.id
+
+    async def is_awaited(self, deployment: str, at: datetime) -> bool:
+        """Whether a run of a deployment that is due by then has not begun yet.
+
+        One that has been due for more than a minute does not count: nobody may be there to run it.
+
+        Raises:
+            SourceUnavailable: The server does not answer.
+        """
+        from prefect.client.schemas.filters import (
+            DeploymentFilter,
+            DeploymentFilterName,
+            FlowRunFilterExpectedStartTime,
+            FlowRunFilterState,
+            FlowRunFilterStateType,
+        )
+        from prefect.client.schemas.objects import StateType
+
+        not_begun = FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING])
+        async with _answering(self._client):
+            found = await self._client.read_flow_runs(
+                deployment_filter=DeploymentFilter(
+                    name=DeploymentFilterName(any_=[deployment.rpartition("/")[2]])
+                ),
+                flow_run_filter=FlowRunFilter(
+                    state=FlowRunFilterState(type=not_begun),
+                    expected_start_time=FlowRunFilterExpectedStartTime(
+                        before_=at, after_=at - _SOON
+                    ),
+                ),
+                limit=1,
+            )
+        return bool(found)
 
     async def read(self, run_id: UUID) -> FlowRun:
         """A run as Prefect has it.
@@ -173,20 +230,27 @@ class Runs:
     async def _look(self) -> None:
         while self._awaited:
             try:
-                found = await self._those(list(self._awaited))
+                found = await self._ended(list(self._awaited))
             except SourceUnavailable:
                 found = []  # it may be starting again; who waits has a limit of their own
-            for run in found:
-                if is_over(run, utc_now()):
-                    for ended in self._awaited.pop(run.id, ()):
-                        if not ended.done():
-                            ended.set_result(run)
+            except Exception:
+                # Whoever waits is not told: their work was accepted, whatever this is.
+                log.exception("Looking at the runs that somebody waits for failed")
+                found = []
+            for run in (run for run in found if is_over(run, utc_now())):
+                for ended in self._awaited.pop(run.id, ()):
+                    if not ended.done():
+                        ended.set_result(run)
             await asyncio.sleep(_LOOK)
 
-    async def _those(self, ids: Collection[UUID]) -> list[FlowRun]:
+    async def _ended(self, ids: Collection[UUID]) -> list[FlowRun]:
+        """Those in a final state; of more than Prefect gives at once, the next look has the rest."""
+        terminal = FlowRunFilterStateType(any_=list(TERMINAL_STATES))
         async with _answering(self._client):
             return await self._client.read_flow_runs(
-                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=list(ids)))
+                flow_run_filter=FlowRunFilter(
+                    id=FlowRunFilterId(any_=list(ids)), state=FlowRunFilterState(type=terminal)
+                )
             )
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import tomli_w
 
 from blocks.errors import ConfigurationError
+from blocks.webhook_signatures import new_secret
 from deployments.processes import ProcessSpec
 from deployments.sample import DrillTarget
 from deployments.sample.faults import PATH as DRILL_PATH
@@ -79,12 +80,17 @@ FRAMES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach the processes: address, first port, and secrets by process name."""
+    """How to reach the processes: address, first port, and secrets by process name.
+
+    Attributes:
+        webhook_secret: What the shop signs the webhooks with that it may send to the API.
+    """
 
     host: str
     port: int
     credentials: dict[str, str] = field(repr=False)
     drill_tokens: dict[str, str] = field(repr=False)
+    webhook_secret: str = field(default="", repr=False)
 
     def base_url(self, name: str) -> str:
         """The address of the named process."""
@@ -128,6 +134,7 @@ def save_access(folder: Path, host: str, port: int) -> Access:
         port,
         {s.name: known.credentials.get(s.name) or secrets.token_urlsafe(24) for s in SUPPLIERS},
         {name: known.drill_tokens.get(name) or secrets.token_urlsafe(24) for name in NAMES},
+        known.webhook_secret or new_secret(),
     )
     if access != known or not file.exists():
         _write_private(file, json.dumps(asdict(access), indent=1))
@@ -180,6 +187,14 @@ def write_business_file(folder: Path, state_dir: Path, access: Access, store_url
         },
         "suppliers": [_supplier(access, supplier) for supplier in SUPPLIERS],
         "services": [_service(access, name, state_dir.resolve()) for name in SERVICES],
+        "webhooks": [
+            {
+                "name": "sample-shop",
+                "secret": access.webhook_secret,
+                "event_type": "shop.event",
+                "subject": "{data.subject}",
+            }
+        ],
     }
     file = folder / "business.toml"
     heading = "# The sample business. Written anew at every start: changes here are lost.\n\n"

@@ -32,6 +32,7 @@ from blocks.settings import PROJECT_ROOT, get_settings
 from deployments.reconciling import Reconciler
 from deployments.registration import PREFECT_FILE, register
 from deployments.watchdog import MARK, marked
+from deployments.worker import worker_name
 from flows.orchestrator import shared_ledger
 from flows.reports import Report
 from flows.run_deaths import CRASHED, GIVEN_UP, RESTARTED, RESTARTS, TAG
@@ -129,16 +130,22 @@ async def yard(prefect_server: str, ledger: Ledger, tmp_path: Path) -> AsyncIter
         await client.delete_work_pool(pool)
 
 
+Starter = Callable[..., "subprocess.Popen[bytes]"]
+
+
 @pytest.fixture
-def worker(yard: Yard, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts the process that hosts the pool's worker; all that it started ends with the test."""
+def worker(yard: Yard, tmp_path: Path) -> Iterator[Starter]:
+    """Starts our worker, or Prefect's own; all that they started ends with the test."""
     mark = uuid4().hex
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(*, plain: bool = False) -> subprocess.Popen[bytes]:
+        named = ["--pool", yard.pool, "--name", worker_name(yard.pool)]
+        ours = ["deployments.worker", yard.pool]
+        command = ["prefect", "worker", "start", *named] if plain else ours
         with (tmp_path / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "deployments.worker", yard.pool],
+                [sys.executable, "-m", *command],
                 cwd=PROJECT_ROOT,
                 env={**os.environ, "PREFECT_WORKER_QUERY_SECONDS": "1", MARK: mark},
                 stdout=log,
@@ -169,7 +176,7 @@ def is_alive_in(folder: Path) -> Callable[[FlowRun], bool]:
 
 
 async def test_a_run_whose_process_is_killed_ends_under_its_own_id(
-    yard: Yard, worker: Callable[[], subprocess.Popen[bytes]]
+    yard: Yard, worker: Starter
 ) -> None:
     worker()
     run_id = await yard.start(idempotency_key="once")
@@ -199,25 +206,37 @@ async def test_a_run_whose_process_is_killed_ends_under_its_own_id(
     assert "Restart 1 of 3" in told
 
 
-async def test_when_a_worker_is_killed_its_runs_end_all_the_same(
-    yard: Yard, worker: Callable[[], subprocess.Popen[bytes]]
+async def test_when_our_worker_is_killed_its_runs_are_restarted(
+    yard: Yard, worker: Starter
 ) -> None:
     first = worker()
     run_id = await yard.start()
     run = await yard.until(run_id, is_alive_in(yard.folder))
     first.kill()
+    while psutil.pid_exists(int(run.infrastructure_pid or 0)):
+        await asyncio.sleep(0.1)
+    await yard.look(11 * SECOND)
+    assert await yard.name_of(run_id) == CRASHED
+    await yard.look(SETTLED)
+    worker()
+    await yard.until(run_id, lambda run: run.state_name == "Completed")
+
+
+async def test_when_prefect_s_worker_is_killed_its_runs_live_on(
+    yard: Yard, worker: Starter
+) -> None:
+    first = worker(plain=True)
+    run_id = await yard.start()
+    run = await yard.until(run_id, is_alive_in(yard.folder))
+    first.kill()
     await yard.look(30 * SECOND)
-    assert await yard.name_of(run_id) == "Running", "its process lives on without the worker"
+    assert await yard.name_of(run_id) == "Running"
 
     kill_run(run)
     await yard.look(11 * SECOND)
     dead = await yard.run(run_id)
     assert dead.state is not None
     assert (dead.state.name, dead.state.message) == (CRASHED, "Its process is gone.")
-    await yard.look(SETTLED)
-    worker()
-    ended = await yard.until(run_id, lambda run: bool(run.state and run.state.is_final()))
-    assert ended.state_name == "Completed"
 
 
 async def test_a_run_that_a_dead_worker_had_claimed_is_restarted(yard: Yard) -> None:

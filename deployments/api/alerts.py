@@ -1,0 +1,97 @@
+"""Alerts from Prometheus' Alertmanager (webhook version 4)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from blocks.dialects import alertmanager
+from blocks.dialects.strict_json import parse
+from blocks.ledger.tokens import Scope
+from deployments.api.callers import allowed, bearer
+from deployments.api.events import kept
+from deployments.api.intake import Intake, Kept
+from deployments.api.lean import LeanRoute, content_type, plain_headers, wrong_type
+from deployments.api.limits import Limit, Limiter
+from deployments.api.problems import Refused, documented
+
+router = APIRouter(tags=["events"], route_class=LeanRoute)
+
+_KIND = "application/json"
+
+BODY = {
+    "required": True,
+    "content": {
+        _KIND: {
+            "schema": {
+                "type": "object",
+                "required": ["alerts"],
+                "properties": {
+                    "version": {"const": alertmanager.VERSION},
+                    "groupKey": {"type": "string"},
+                    "alerts": {
+                        "type": "array",
+                        "items": {"type": "object", "required": ["startsAt"]},
+                    },
+                },
+            },
+            "example": {
+                "version": "4",
+                "groupKey": '{}:{alertname="CheckoutDown"}',
+                "status": "firing",
+                "receiver": "orchestrator",
+                "alerts": [
+                    {
+                        "status": "firing",
+                        "labels": {
+                            "alertname": "CheckoutDown",
+                            "service": "checkout",
+                            "severity": "critical",
+                        },
+                        "annotations": {"summary": "The checkout does not answer."},
+                        "startsAt": "2026-03-01T12:00:00Z",
+                        "fingerprint": "c1f0a5b2e3d4",
+                    }
+                ],
+            },
+        }
+    },
+}
+
+
+@router.post(
+    "/alerts",
+    status_code=202,
+    response_model=Kept,
+    responses=documented(400, 413, 415, 422),
+    dependencies=[Depends(bearer)],
+    openapi_extra={"requestBody": BODY},
+)
+async def post_alerts(request: Request) -> Response:
+    """Take a notification of Alertmanager; 202 when its alerts are durable.
+
+    Unknown fields are ignored. An alert of known group, fingerprint, start and status changes
+    nothing. Whatever Alertmanager had better send again is answered with 503, as it tries again
+    only after 5xx.
+    """
+    try:
+        return await _take(request)
+    except Refused as refusal:
+        if refusal.status == 429:
+            refusal.status = 503
+        raise
+
+
+async def _take(request: Request) -> Response:
+    caller = await allowed(request, Scope.RUN)
+    limiter: Limiter = request.app.state.limiter
+    limit = Limit("events", request.app.state.context.settings.api_intake_rate)
+    request.state.rate = limiter.take(limit, caller.id)
+    if (kind := content_type(plain_headers(request))) != _KIND:
+        raise wrong_type(kind, _KIND)
+    body = await request.body()
+    events = alertmanager.read(parse(body))
+    if len(events) > 1:
+        request.state.rate = limiter.take(limit, caller.id, len(events) - 1)
+    intake: Intake = request.app.state.intake
+    new = await intake.accept(events, len(body))
+    return kept(events, new)

@@ -1,0 +1,80 @@
+"""Who may send webhooks, as the business says; read now and then, not for every webhook."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from dataclasses import dataclass
+
+from blocks.business import current_business
+from blocks.errors import NoBusinessConfigured, OrchestratorError
+from blocks.webhook_sources import WebhookSource
+from deployments.api.problems import RETRY_SOON, Refused
+
+log = logging.getLogger("orchestrator.api")
+
+FRESH = 5.0
+"""Seconds after which they are read anew, while those that are known go on to count."""
+
+STALE = 10.0
+"""Seconds after which nobody is let in before they were read anew."""
+
+_PATIENCE = 5.0  # seconds for reading them
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A source of webhooks with its keys."""
+
+    source: WebhookSource
+    keys: tuple[bytes, ...]
+
+
+class Senders:
+    """The senders by name."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Sender] | None = None
+        self._read_at = 0.0
+        self._reading: asyncio.Task[None] | None = None
+        self._nobody = (secrets.token_bytes(32),)
+
+    async def find(self, name: str) -> tuple[Sender | None, tuple[bytes, ...]]:
+        """The sender of that name, and the keys to check its webhooks with.
+
+        For a name that nobody has there are keys too, which fit nothing: whoever guesses names
+        learns nothing, by the answer or by the time that it takes.
+
+        Raises:
+            Refused: 503 when it cannot be known now who may send.
+        """
+        age = time.monotonic() - self._read_at
+        if self._known is None or age > FRESH:
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.create_task(self._read())
+            if self._known is None or age > STALE:
+                await asyncio.shield(self._reading)
+        if self._known is None:
+            raise Refused(
+                503,
+                "senders-unknown",
+                "It is not known just now who may send webhooks.",
+                hint="Send it again in a moment.",
+                headers=RETRY_SOON,
+            )
+        sender = self._known.get(name)
+        return sender, sender.keys if sender else self._nobody
+
+    async def _read(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                business = await current_business()
+            self._known = {s.name: Sender(s, s.keys) for s in business.webhooks}
+        except NoBusinessConfigured:
+            self._known = {}
+        except (OrchestratorError, TimeoutError) as error:
+            # A sender that was known is let in: what it tells would be lost else.
+            log.warning("The senders of webhooks cannot be read: %s", error or "no answer")
+        self._read_at = time.monotonic()
