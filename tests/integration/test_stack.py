@@ -25,6 +25,7 @@ from deployments.main_job import WORKFLOWS
 from deployments.registration import read_work_pools
 from deployments.restart import restart
 from deployments.watchdog import marked
+from deployments.worker import worker_name
 from tests.integration.loopback import free_port, wait_until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -113,7 +114,7 @@ def last_heartbeat(place: Place, pool: str) -> datetime:
     """When the one worker of a pool last reported."""
     url = f"http://127.0.0.1:{place.prefect_port}/api/work_pools/{pool}/workers/filter"
     (worker,) = httpx.post(url, json={}, trust_env=False).json()
-    assert worker["name"] == f"worker-{pool}"
+    assert worker["name"] == worker_name(pool)
     return datetime.fromisoformat(worker["last_heartbeat_time"])
 
 
@@ -157,7 +158,7 @@ def test_once_does_the_main_job_and_stops_everything(place: Place) -> None:
     with place.up("--once") as process:
         place.wait_for("Ready in", process)
         mark = stack_id(place)
-        assert "runs of an earlier stack were settled" in place.output
+        assert "is dead. Its process is gone." in place.output
 
         elsewhere = Place(place.state_dir / "elsewhere", place.prefect_port, place.sample_port)
         elsewhere.state_dir.mkdir()
