@@ -12,7 +12,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	&& { command -v $$p; break; }; done)
 endif
 
-.PHONY: help setup run once check test lock clean
+.PHONY: help setup run once check test soak lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ check: $(VENV)/.installed-dev ## Format, lint, types, floors
 
 test: $(VENV)/.installed-dev ## All tests; those whose database server is missing are skipped
 	$(BIN)/pytest -n $(JOBS)
+
+soak: $(VENV)/.installed-dev ## The slow proofs: 50 runs while their processes are killed, and the like
+	$(BIN)/pytest -m soak -n 0 -o timeout=900
 
 lock: $(VENV)/.installed-dev ## Write the hashed locks from requirements.in and requirements-dev.in
 	for set in requirements requirements-dev; do \

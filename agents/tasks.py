@@ -25,7 +25,7 @@ from prefect.states import Failed
 
 from agents.calls import PLAIN, Envelope, Reply, Toolbox, address, answer
 from agents.capability import tools_of
-from agents.registry import ActionSpec
+from agents.registry import ActionSpec, Registry
 from blocks.errors import OrchestratorError, SourceTimeout
 from blocks.ledger.records import AttemptRecord
 from blocks.messages import CALLED_OFF, AgentMessage, ErrorInfo, Outcome, utc_now
@@ -123,6 +123,12 @@ async def _run(spec: ActionSpec, call: _Call) -> None:
     # With return_state, Prefect's types name the state, but a coroutine of an async task comes.
     state: Any = _task_for(spec)(call, return_state=True)
     await state
+
+
+def prepare_tasks(team: Registry) -> None:
+    """Make the Prefect tasks of all actions now; else each is made at its first call (5 ms)."""
+    for spec in team.actions():
+        _task_for(spec)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args
+from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -14,6 +14,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from blocks.errors import ConfigurationError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+PagePart = Literal[
+    "health",
+    "incidents",
+    "approvals",
+    "agents",
+    "workflows",
+    "stock",
+    "activity",
+    "timeline",
+]
+"""The parts of the status page."""
 
 
 class Settings(BaseSettings):
@@ -58,6 +70,11 @@ class Settings(BaseSettings):
     api_intake_rate: int = Field(
         default=5000, ge=1, description="Events per second that each sender may hand in."
     )
+    public_page: str = Field(
+        default="",
+        description="Parts of the status page that everybody may see at /public, without a token, "
+        "for instance health,workflows,timeline; none if empty.",
+    )
     prefect_database_url: SecretStr | None = Field(
         default=None, description="Prefect's own database; SQLite in state_dir if empty."
     )
@@ -84,6 +101,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from error
         return value
 
+    @field_validator("public_page")
+    @classmethod
+    def _known_parts(cls, value: str) -> str:
+        known = get_args(PagePart)
+        if unknown := [part for part in _listed(value) if part not in known]:
+            raise ValueError(f"{unknown[0]!r} is no part of the page: there are {', '.join(known)}")
+        return value
+
     @field_validator("state_dir", "business_file")
     @classmethod
     def _from_root(cls, value: Path | None) -> Path | None:
@@ -98,9 +123,18 @@ class Settings(BaseSettings):
         return self.ledger_url or f"sqlite:///{self.state_dir / 'ledger.db'}"
 
     @property
+    def public_parts(self) -> frozenset[PagePart]:
+        """The parts of the status page that need no token."""
+        return frozenset(cast(PagePart, part) for part in _listed(self.public_page))
+
+    @property
     def effective_api_host(self) -> str:
         """The address that the API listens on, with the default filled in."""
         return self.api_host or self.host
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 @lru_cache(maxsize=1)

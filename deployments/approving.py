@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from datetime import datetime
 
 from pydantic import BaseModel
@@ -17,6 +15,7 @@ from blocks.messages import utc_now
 from blocks.prefect_env import use_embedded_prefect
 from blocks.settings import get_settings
 from blocks.text import printable
+from deployments.current_user import current_user
 from deployments.markup import escape
 from deployments.overview import has_ledger
 
@@ -71,7 +70,7 @@ async def answer(which: str, *, approve: bool, note: str) -> Answered:
     with Ledger.open(settings.effective_ledger_url) as ledger:
         question = await ledger.approvals.get(which)
         _, counted = await ledger.approvals.answer(
-            question.id, approve, by=_user(), via="cli", note=note, now=utc_now()
+            question.id, approve, by=current_user(), via="cli", note=note, now=utc_now()
         )
         faults = await settle_due(ledger, utc_now())
         return Answered(
@@ -134,10 +133,3 @@ def _span(begin: datetime, end: datetime) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return f"user {os.getuid()}"

@@ -209,7 +209,7 @@ def env() -> None:
 
 
 # Here, so that help lists their commands after those above.
-from deployments import judging_commands, messaging_commands  # noqa: E402, F401
+from deployments import judging_commands, messaging_commands, token_commands  # noqa: E402, F401
 
 if __name__ == "__main__":
     app(prog_name="orchestrator")

@@ -15,8 +15,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from blocks.errors import ConfigurationError, StackError
+from blocks.ledger import Ledger
+from blocks.messages import utc_now
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings
+from deployments.own_pages import is_loopback
 
 LITTLE_SPACE = 500 * 1024**2
 """Bytes: Prefect's database and logs of a first day fit, and not much else."""
@@ -87,6 +90,26 @@ def check_port(host: str, port: int, what: str, setting: str) -> None:
                 f"{_owner(port)}.",
                 hint=f"Stop what uses it, or set {setting} to another value.",
             ) from None
+
+
+async def check_exposure(settings: Settings) -> None:
+    """The API is reached from other machines only when they need a token.
+
+    Raises:
+        ConfigurationError: The address is not of this machine alone, and there is no valid token.
+        LedgerError: The ledger, which holds the tokens, cannot be read.
+    """
+    host = settings.effective_api_host
+    if is_loopback(host):
+        return
+    with Ledger.open(settings.effective_ledger_url) as ledger:
+        if not await ledger.tokens.any_valid(utc_now()):
+            raise ConfigurationError(
+                f"The API would listen on {host}, which other machines reach, and no token is "
+                "valid.",
+                hint="Make one (./orchestrator token create NAME --scope run), or keep the API on "
+                "this machine: ORCHESTRATOR_API_HOST=127.0.0.1.",
+            )
 
 
 def _owner(port: int) -> str:

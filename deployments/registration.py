@@ -21,7 +21,7 @@ from blocks.settings import PROJECT_ROOT, Settings, get_settings
 from deployments.automations import save_automations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import WorkQueue
@@ -152,6 +152,20 @@ def check_entrypoints(file: Path = PREFECT_FILE) -> list[str]:
             ) from error
         names.append(f"{flow.name}/{stanza['name']}")
     return names
+
+
+async def flow_modules(client: PrefectClient, pools: Sequence[str]) -> set[str]:
+    """The modules of the flows that ``prefect.yaml`` lists and that are deployed to the pools."""
+    from prefect.client.schemas.filters import WorkPoolFilter, WorkPoolFilterName
+
+    named = WorkPoolFilter(name=WorkPoolFilterName(any_=list(pools)))
+    stanzas = yaml.safe_load(PREFECT_FILE.read_text()).get("deployments", [])
+    entrypoints = {
+        *(stanza["entrypoint"] for stanza in stanzas),
+        *(each.entrypoint or "" for each in await client.read_deployments(work_pool_filter=named)),
+    }
+    modules = {entrypoint.rpartition(":")[0] for entrypoint in entrypoints}
+    return {module for module in modules if module and not module.endswith(".py")}
 
 
 async def save_pool(client: PrefectClient, pool: WorkPool) -> None:

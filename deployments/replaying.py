@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,18 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.registry import Registry, registry
-from blocks.errors import ConfigurationError, RequestError
+from blocks.errors import ConfigurationError
 from blocks.ledger import Ledger, ReceiptKind
 from blocks.policy import Policy
 from blocks.settings import get_settings
 from deployments.markup import escape
+from deployments.times import parse_since
 from flows.policy import read_policy
 from flows.replay import Replay, replay
 from flows.replay_events import replay_events
 
 _SHOWN = 50  # rows of the table; --json has all
 _MOST_TASKS = _MOST_EVENTS = 100_000
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 async def run_replay(file: Path, since: str) -> Replay:
@@ -111,23 +110,6 @@ def read_changes_file(file: Path) -> Any:
     except (ValueError, RecursionError) as error:
         kind = "JSON" if file.suffix == ".json" else "TOML"
         raise ConfigurationError(f"{file} is not {kind}: {error}.") from None
-
-
-def parse_since(text: str, now: datetime) -> datetime:
-    """The instant that ``7d``, ``12h``, ``30m`` or an ISO 8601 text names; without a zone, UTC.
-
-    Raises:
-        RequestError: It is neither, or nobody has reckoned so far back.
-    """
-    try:
-        if found := re.fullmatch(r"([0-9]+)([mhd])", text.strip()):
-            return now - int(found[1]) * _UNITS[found[2]]
-        at = datetime.fromisoformat(text.strip())
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise RequestError(
-            f"{text!r} is no time.", hint="Write for instance 7d, 12h, or 2026-03-01."
-        ) from None
 
 
 def print_replay(told: Replay, console: Console) -> None:

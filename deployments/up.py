@@ -16,7 +16,12 @@ from rich.table import Table
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
 from deployments.markup import escape
-from deployments.preflight import check_port, check_prefect_database, state_folder
+from deployments.preflight import (
+    check_exposure,
+    check_port,
+    check_prefect_database,
+    state_folder,
+)
 from deployments.progress import Progress
 from deployments.specs import api_url, prefect_url
 from deployments.stack import Stack
@@ -50,6 +55,7 @@ async def up(console: Console, *, once: bool = False) -> int:
         check_port(
             settings.effective_api_host, settings.api_port, "the API", "ORCHESTRATOR_API_PORT"
         )
+        await check_exposure(settings)
         stack = Stack(settings, progress, migrates=check_prefect_database(settings))
         serving = False
         with _stop_signals(progress):

@@ -2,8 +2,9 @@
 
 Every pool has a Prefect worker of its own, with its own limit, so that no pool's runs wait for a
 slot that another pool's hold. The workers share one process and one event loop, since an
-interpreter with Prefect costs seconds and about 100 MB. ``prefect worker start --pool POOL`` does
-the same work for one pool.
+interpreter with Prefect costs seconds and about 100 MB. They learn of runs from the server's events
+(``deployments.waking``) and fork the processes of runs (``deployments.warm_worker``).
+``prefect worker start --pool POOL`` does the same work for one pool, seconds later.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 from uuid import UUID
@@ -23,11 +25,13 @@ import httpx
 from blocks.errors import ConfigurationError, OrchestratorError, SourceUnavailable, StackError
 from blocks.prefect_env import use_embedded_prefect
 from blocks.settings import get_settings
-from deployments.registration import WorkPool, read_work_pools
+from deployments.registration import WorkPool, flow_modules, read_work_pools
 from deployments.together import together
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
+
+    from deployments.warm_worker import WarmWorker
 
 _LOOK = 10.0  # seconds between two looks at whether the pools are still there
 
@@ -55,28 +59,46 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
         StackError: A worker ended, or its pool was deleted.
     """
     from prefect import get_client
+    from prefect.settings import PREFECT_WORKER_HEARTBEAT_SECONDS
+
+    from deployments.forking import Forks
+    from deployments.supervision import Supervision
+    from deployments.waking import wake_on_events
+    from deployments.warm_worker import WarmWorker, base_environment
 
     async with get_client() as client:
         ids = await _find(client, pools)
-        await together(
-            _watch(client, ids),
-            *(_work_on(pool.name, pool.worker_limit or default_limit) for pool in pools),
-        )
+        modules = await flow_modules(client, list(ids))
+        environment = {**os.environ, **base_environment()}
+        async with (
+            aclosing(Forks(modules, environment, say)) as forks,
+            Supervision() as supervision,
+        ):
+            workers = {
+                ids[pool.name]: WarmWorker(
+                    work_pool_name=pool.name,
+                    name=worker_name(pool.name),
+                    limit=pool.worker_limit or default_limit,
+                    heartbeat_interval_seconds=int(PREFECT_WORKER_HEARTBEAT_SECONDS.value()),
+                    # Registration makes pools. One that a worker makes lacks our queues and
+                    # their order.
+                    create_pool_if_not_found=False,
+                    forks=forks,
+                    supervision=supervision,
+                )
+                for pool in pools
+            }
+            await together(
+                _watch(client, ids),
+                forks.keep_fresh(),
+                wake_on_events(workers),
+                *(worker.work_when_woken() for worker in workers.values()),
+                *(_work_on(pool.name, workers[ids[pool.name]]) for pool in pools),
+            )
     raise AssertionError("None of these returns.")
 
 
-async def _work_on(pool: str, limit: int) -> NoReturn:
-    from prefect.settings import PREFECT_WORKER_HEARTBEAT_SECONDS
-    from prefect.workers.process import ProcessWorker
-
-    worker = ProcessWorker(
-        work_pool_name=pool,
-        name=worker_name(pool),
-        limit=limit,
-        heartbeat_interval_seconds=int(PREFECT_WORKER_HEARTBEAT_SECONDS.value()),
-        # Registration makes pools. One that a worker makes lacks our queues and their order.
-        create_pool_if_not_found=False,
-    )
+async def _work_on(pool: str, worker: WarmWorker) -> NoReturn:
     try:
         await worker.start(printer=say)
     except Exception as error:

@@ -193,6 +193,13 @@ def _target(
     )
 
 
+def _measured(target: Target) -> str:
+    assert target.actual is not None, "what is not measured misses no target"
+    if target.unit == "share":
+        return f"{target.actual:.1%}"
+    return f"{target.actual:.3g} {target.unit}"
+
+
 def _health(
     agents: Sequence[AgentMetrics], targets: Sequence[Target], facts: Facts, now: datetime
 ) -> tuple[Health, list[str]]:
@@ -208,10 +215,11 @@ def _health(
         for task in facts.tasks
     )
     grave += [f"{abandoned} tasks were abandoned by their run"] if abandoned else []
-    lesser = [f"{t.name} misses its target" for t in targets if t.met is False]
+    lesser = [f"{t.name} is {_measured(t)}, wanted {t.wanted}" for t in targets if t.met is False]
     lesser += [f"{a.agent} has no free slot" for a in agents if a.status == "busy"]
     if facts.open_approvals:
-        lesser.append(f"{facts.open_approvals} questions wait for a person")
+        waiting = "question waits" if facts.open_approvals == 1 else "questions wait"
+        lesser.append(f"{facts.open_approvals} {waiting} for a person")
     return ("unhealthy" if grave else "degraded" if lesser else "healthy"), grave + lesser
 
 

@@ -30,7 +30,8 @@ class Policies:
         def write(connection: Connection) -> None:
             connection.execute(statement)
 
-        await self._access.write(write)
+        if await self.body(version) is None:  # most often it is known, and nothing is written
+            await self._access.write(write)
 
     async def body(self, version: str) -> dict[str, Any] | None:
         """A policy by its version; None when no decision was made under it."""

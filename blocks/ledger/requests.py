@@ -140,6 +140,17 @@ class Requests:
 
         await self._access.write(write)
 
+    async def release(self, key: str, caller: str, now: datetime) -> None:
+        """Let the same request be begun again at once: nobody carries it out any more."""
+        statement = (
+            update(API_REQUESTS).where(_this(key, caller), _UNFINISHED).values(alive_until=now)
+        )
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement)
+
+        await self._access.write(write)
+
     async def prune(self, before: datetime) -> int:
         """Remove requests that were answered, or whose process died, before then; how many.
 

@@ -20,6 +20,7 @@ from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
 from blocks.ledger.dead_letters import DeadLetters
+from blocks.ledger.history import History
 from blocks.ledger.inbox import Inbox
 from blocks.ledger.leases import Leases
 from blocks.ledger.mailbox import Mailbox
@@ -66,6 +67,7 @@ class Ledger:
         receipts: What was decided and why, chained and signed.
         outcomes: What became of decisions.
         traces: All that is known about one id.
+        history: What went on, hour by hour.
         inbox: Events, and the situations that they make up.
         tokens: Who may use the API, and for what.
         requests: What requests to the API with an idempotency key came to.
@@ -90,6 +92,7 @@ class Ledger:
         self.receipts = Receipts(access, seal)
         self.outcomes = Outcomes(access)
         self.traces = Traces(access)
+        self.history = History(access)
         self.inbox = Inbox(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -15,6 +16,8 @@ from deployments.api import (
     events,
     health,
     orchestrate,
+    overview,
+    page,
     problems,
     prometheus,
     system,
@@ -26,6 +29,7 @@ from deployments.api.context import open_context
 from deployments.api.event_runs import EventRuns
 from deployments.api.intake import Intake
 from deployments.api.limits import Limiter, RateHeaders
+from deployments.api.once import keep_pruning
 from deployments.api.webhook_senders import Senders
 from deployments.own_pages import OwnPagesOnly, is_loopback
 
@@ -57,7 +61,14 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.limiter = Limiter()
             app.state.intake = intake
             app.state.senders = Senders()
-            yield
+            app.state.watch = overview.Watch(context)
+            pruning = asyncio.create_task(keep_pruning(context.ledger))
+            try:
+                yield
+            finally:
+                pruning.cancel()
+                with suppress(asyncio.CancelledError):
+                    await pruning
 
     app = FastAPI(
         title="System Orchestrator",
@@ -68,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for part in (events, alerts, webhooks, orchestrate, system, approvals, health):
+    for part in (events, alerts, webhooks, orchestrate, system, approvals, health, overview, page):
         app.include_router(part.router)
     app.add_middleware(RateHeaders)
     app.add_middleware(BoundedBodies)

@@ -1,11 +1,14 @@
-"""Bodies are bounded before they are read, and JSON is read once and strictly."""
+"""Bodies are bounded in size and time, and JSON is read once and strictly."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,17 +16,23 @@ from blocks.dialects.strict_json import MAX_BYTES, parse_value
 from blocks.errors import InvalidMessage
 from deployments.api.problems import Refused, problem
 
+LONGEST = 30.0
+"""Seconds that a body may take to arrive."""
+
 
 class BoundedBodies:
     """Answers 413 to a body that is too large: by its declared length, else once it has passed.
 
+    One that does not arrive in time is answered 408: who sends a byte a second holds nothing up.
+
     Args:
         app: What to protect.
         most: Bytes that a body may have.
+        longest: Seconds that it may take.
     """
 
-    def __init__(self, app: ASGIApp, most: int = MAX_BYTES) -> None:
-        self._app, self._most = app, most
+    def __init__(self, app: ASGIApp, most: int = MAX_BYTES, longest: float = LONGEST) -> None:
+        self._app, self._most, self._longest = app, most, longest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request through, as long as its body is small enough."""
@@ -31,35 +40,53 @@ class BoundedBodies:
             return await self._app(scope, receive, send)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > self._most:
-            return await self._refuse(scope, receive, send)
-        taken = 0
+            return await self._too_large()(scope, receive, send)
+        until, taken, complete = asyncio.get_running_loop().time() + self._longest, 0, False
 
         async def bounded() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, complete
+            if complete:  # whoever asks now waits for the client to leave
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise _Ended(self._too_slow()) from None
             taken += len(message.get("body", b""))
             if taken > self._most:
-                raise _TooLarge
+                raise _Ended(self._too_large())
+            complete = not message.get("more_body", False)
             return message
 
         try:
             await self._app(scope, bounded, send)
-        except _TooLarge:
-            await self._refuse(scope, receive, send)
+        except _Ended as ended:
+            await ended.answer(scope, receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = problem(
+    def _too_large(self) -> JSONResponse:
+        return problem(
             413,
             "body-too-large",
             f"The body has more than {self._most:,} bytes.",
             hint="Send less at once.",
             headers={"Connection": "close"},
         )
-        await refusal(scope, receive, send)
+
+    def _too_slow(self) -> JSONResponse:
+        return problem(
+            408,
+            "body-too-slow",
+            f"The body did not arrive within {self._longest:g} s.",
+            hint="Send it again, at once.",
+            headers={"Connection": "close"},
+        )
 
 
-class _TooLarge(BaseException):
+class _Ended(BaseException):
     """Not an Exception: nothing on the way may take it for one of its own."""
+
+    def __init__(self, answer: JSONResponse) -> None:
+        self.answer = answer
 
 
 class StrictRoute(APIRoute):
@@ -68,21 +95,34 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """The handler, given requests whose ``json`` is strict."""
         handler = super().get_route_handler()
-        takes_body = self.body_field is not None
+        if self.body_field is None:
+            return handler
 
         async def handle(request: Request) -> Response:
-            if takes_body:
-                request = _StrictRequest(request.scope, request.receive)
-                await request.json()  # what is wrong with it is said here, in our words
-            return await handler(request)
+            strict = _StrictRequest(request.scope, request.receive)
+            await strict.json()
+            try:
+                # Who calls is asked first: to strangers nothing is said of their body.
+                return await handler(strict)
+            except RequestValidationError:
+                if strict.fault is not None:  # said in our words
+                    raise strict.fault from None
+                raise
 
         return handle
 
 
 class _StrictRequest(Request):
+    """A request whose JSON is None when it cannot be read; ``fault`` says why."""
+
+    fault: Refused | None = None
+
     async def json(self) -> Any:
         if not hasattr(self, "_read"):
-            self._read = await self._strictly()
+            try:
+                self._read = await self._strictly()
+            except Refused as fault:
+                self._read, self.fault = None, fault
         return self._read
 
     async def _strictly(self) -> Any:

@@ -46,16 +46,23 @@ class Shared(Generic[T]):
 
     def __init__(self, make: Callable[[], Awaitable[T]], fresh: float = FRESH) -> None:
         self._make, self._fresh = make, fresh
-        self._lock = asyncio.Lock()
         self._made: tuple[float, T] | None = None
+        self._making: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
-        """The value; raises what its maker raises, and then tries anew."""
-        async with self._lock:
-            if self._made is None or time.monotonic() - self._made[0] > self._fresh:
-                value = await self._make()
-                self._made = time.monotonic(), value
+        """The value; raises what its maker raises, to all who wait for it, and then tries anew."""
+        if self._made is not None and time.monotonic() - self._made[0] <= self._fresh:
             return self._made[1]
+        if self._making is None or self._making.done():
+            self._making = asyncio.create_task(self._make_once())
+        # Waited for, not awaited: who is called off, or leaves, takes nothing from the others.
+        await asyncio.wait([self._making])
+        return self._making.result()
+
+    async def _make_once(self) -> T:
+        value = await self._make()
+        self._made = time.monotonic(), value
+        return value
 
 
 class Readiness(BaseModel):

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from fastapi import Depends, Header, Request
-from fastapi.responses import JSONResponse, Response
 
+from blocks.errors import LedgerError, RequestError
+from blocks.ledger import Ledger
 from blocks.ledger.requests import LONGEST_KEY, Begun, Done, InFlight
 from blocks.messages import utc_now
 from deployments.api.callers import Caller
 from deployments.api.context import Context, Ctx
 from deployments.api.problems import RETRY_SOON, Refused
 
+log = logging.getLogger("orchestrator.api")
+
 HEADER = "Idempotency-Key"
 
 ALIVE = timedelta(seconds=30)
-"""A request that took longer than this is taken to have died with its process."""
+"""A request that takes longer than this is taken to have died with its process.
+
+More than the work can take: a run is created within ``runs.DEADLINE``, twice at most.
+"""
 
 KEPT = timedelta(hours=48)
 """How long an answer is kept."""
+
+PRUNED = timedelta(hours=1)
+"""How often those that were kept so long are removed."""
 
 
 class Once:
@@ -76,10 +87,14 @@ class Once:
                 hint="Send a new key with a new request.",
             )
         try:
-            body = await work(f"{caller.id} {self.key}")
-        except BaseException:
-            # What it may have begun is found by its key when the request is sent again.
+            # The fingerprint is a part of it: what remembers the key for longer than the ledger
+            # must not take a later request with it for this one.
+            body = await work(f"{caller.id} {self.key} {self._fingerprint[:16]}")
+        except RequestError:  # refused before anything happened
             await self._requests.forget(self.key, caller.id)
+            raise
+        except Exception:  # the work may have begun: no other request may take its key
+            await self._requests.release(self.key, caller.id, utc_now())
             raise
         await self._requests.finish(self.key, caller.id, 202, json.dumps(body), utc_now())
         return body, False
@@ -109,7 +124,11 @@ async def _once(
 Idempotent = Annotated[Once, Depends(_once)]
 
 
-def answered(body: dict[str, Any], *, status: int, again: bool, **headers: str) -> Response:
-    """An answer, marked when it is a repeated one."""
-    marks = {"Idempotency-Replayed": "true"} if again else {}
-    return JSONResponse(body, status_code=status, headers=marks | headers)
+async def keep_pruning(ledger: Ledger) -> NoReturn:
+    """Remove old requests again and again, until cancelled."""
+    while True:
+        try:
+            await ledger.requests.prune(utc_now() - KEPT)
+        except LedgerError as error:
+            log.warning("Old requests are not removed yet: %s", error)
+        await asyncio.sleep(PRUNED.total_seconds())

@@ -12,8 +12,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from blocks.ledger.event_records import Depth
 from blocks.status import SystemStatus
 
-CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
-
 _own = CollectorRegistry()
 
 REQUESTS = Counter(

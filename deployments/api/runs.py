@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -11,7 +12,13 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.exceptions import ObjectNotFound
 
 from blocks.errors import ConfigurationError, NotFound, RequestError, SourceUnavailable
@@ -19,9 +26,13 @@ from blocks.errors import ConfigurationError, NotFound, RequestError, SourceUnav
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
+log = logging.getLogger("orchestrator.api")
+
 DEADLINE = 10.0
 """Seconds that Prefect's server may take for one answer."""
 
+PROBE = 3.0
+"""Seconds that it may take to say that it is there: who asks wants to know whether it is now."""
 _SOON = timedelta(minutes=1)
 
 _LOOK = 0.1  # seconds between two looks at the runs that somebody waits for
@@ -62,7 +73,7 @@ class Runs:
     async def is_reachable(self) -> bool:
         """Whether Prefect's server answers."""
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(PROBE):
                 return await self._client.api_healthcheck() is None
         except TimeoutError:
             return False
@@ -217,20 +228,27 @@ class Runs:
     async def _look(self) -> None:
         while self._awaited:
             try:
-                found = await self._those(list(self._awaited))
+                found = await self._ended(list(self._awaited))
             except SourceUnavailable:
                 found = []  # it may be starting again; who waits has a limit of their own
+            except Exception:
+                # Whoever waits is not told: their work was accepted, whatever this is.
+                log.exception("Looking at the runs that somebody waits for failed")
+                found = []
             for run in found:
-                if run.state is not None and run.state.is_final():
-                    for ended in self._awaited.pop(run.id, ()):
-                        if not ended.done():
-                            ended.set_result(run)
+                for ended in self._awaited.pop(run.id, ()):
+                    if not ended.done():
+                        ended.set_result(run)
             await asyncio.sleep(_LOOK)
 
-    async def _those(self, ids: Collection[UUID]) -> list[FlowRun]:
+    async def _ended(self, ids: Collection[UUID]) -> list[FlowRun]:
+        """Those that have ended; of more than Prefect gives at once, the next look has the rest."""
+        terminal = FlowRunFilterStateType(any_=list(TERMINAL_STATES))
         async with _answering(self._client):
             return await self._client.read_flow_runs(
-                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=list(ids)))
+                flow_run_filter=FlowRunFilter(
+                    id=FlowRunFilterId(any_=list(ids)), state=FlowRunFilterState(type=terminal)
+                )
             )
 
 

@@ -7,10 +7,9 @@ import asyncio
 import uvicorn
 
 from blocks.ledger import Ledger
-from blocks.settings import Settings, get_settings
+from blocks.settings import get_settings
 from deployments.api.app import create_app, served
-from deployments.api.callers import check_exposure
-from deployments.preflight import check_port
+from deployments.preflight import check_exposure, check_port
 
 
 def serve() -> None:
@@ -20,8 +19,9 @@ def serve() -> None:
         OrchestratorError: It cannot start; says what to do.
     """
     settings = get_settings()
-    check_port(settings.effective_api_host, settings.api_port, "The API", "ORCHESTRATOR_API_PORT")
-    asyncio.run(_check_ledger(settings))
+    check_port(settings.effective_api_host, settings.api_port, "the API", "ORCHESTRATOR_API_PORT")
+    Ledger.open(settings.effective_ledger_url).close()  # what is wrong with it is said in a line
+    asyncio.run(check_exposure(settings))
     uvicorn.run(
         served(create_app(settings), settings),
         host=settings.effective_api_host,
@@ -33,9 +33,3 @@ def serve() -> None:
         # Who waits for a run, or watches, is told and then left.
         timeout_graceful_shutdown=3,
     )
-
-
-async def _check_ledger(settings: Settings) -> None:
-    """What is wrong with the ledger, or lacks in it, is said before anything is served."""
-    with Ledger.open(settings.effective_ledger_url) as ledger:
-        await check_exposure(ledger, settings)

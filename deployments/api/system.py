@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel, Field
 
 from blocks.messages import utc_now
@@ -10,7 +11,7 @@ from blocks.status import AgentMetrics, Health, SystemStatus, Target, WorkflowMe
 from deployments.api.callers import Reader
 from deployments.api.context import Ctx
 from deployments.api.problems import documented
-from deployments.api.prometheus import CONTENT_TYPE, exposition
+from deployments.api.prometheus import exposition
 from deployments.overview import AgentStatus, describe_agents
 
 router = APIRouter(tags=["status"])
@@ -70,4 +71,4 @@ async def system_metrics(ctx: Ctx, caller: Reader) -> SystemMetrics:
 async def prometheus_metrics(ctx: Ctx, caller: Reader) -> Response:
     """The same figures as Prometheus reads them."""
     depth = await ctx.depth.get()
-    return Response(exposition(await ctx.status.get(), depth), media_type=CONTENT_TYPE)
+    return Response(exposition(await ctx.status.get(), depth), media_type=CONTENT_TYPE_PLAIN_0_0_4)

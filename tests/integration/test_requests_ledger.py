@@ -71,6 +71,13 @@ async def test_a_refused_request_leaves_its_key_free(ledger: Ledger) -> None:
     assert await begin(ledger, caller="other") == InFlight()
 
 
+async def test_a_released_key_takes_the_same_request_alone(ledger: Ledger) -> None:
+    assert await begin(ledger) == Begun()
+    await ledger.requests.release("k", "c", NOON)
+    assert await begin(ledger, what="another") == Mismatch()
+    assert await begin(ledger) == Begun()
+
+
 async def test_a_dead_request_is_begun_again_once(ledger: Ledger) -> None:
     assert await begin(ledger) == Begun()
     assert await begin(ledger, now=NOON + MINUTE - timedelta(microseconds=1)) == InFlight()

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -20,11 +16,10 @@ from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import StateType
 
-from blocks.settings import PROJECT_ROOT
 from deployments.registration import PREFECT_FILE, WorkPool, register, save_pool
-from deployments.watchdog import MARK, marked
+from tests.integration.workers import is_completed, is_running, run_that, working
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -40,27 +35,6 @@ DEPLOYMENTS = """
   entrypoint: tests.integration.tiny:tiny
   work_pool: {name: critical, work_queue_name: critical}
 """
-
-
-@contextmanager
-def working(log: Path, *pools: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, which ends with the context together with whatever it started."""
-    mark = uuid4().hex
-    environment = {**os.environ, "PREFECT_WORKER_QUERY_SECONDS": "1", MARK: mark, **settings}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deployments.worker", *pools],
-            cwd=PROJECT_ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    with process:
-        try:
-            yield process
-        finally:
-            for each in marked(mark):
-                each.kill()
 
 
 @pytest_asyncio.fixture
@@ -86,25 +60,6 @@ async def start(client: PrefectClient, name: str) -> UUID:
     deployment = await client.read_deployment_by_name(name)
     run = await client.create_flow_run_from_deployment(deployment.id)
     return run.id
-
-
-async def run_that(
-    client: PrefectClient, run_id: UUID, condition: Callable[[FlowRun], bool]
-) -> FlowRun:
-    """The run, as soon as a condition holds."""
-    while not condition(run := await client.read_flow_run(run_id)):
-        assert run.state is not None
-        assert not run.state.is_final(), run.state
-        await asyncio.sleep(0.2)
-    return run
-
-
-def is_completed(run: FlowRun) -> bool:
-    return run.state is not None and run.state.is_completed()
-
-
-def is_running(run: FlowRun) -> bool:
-    return run.state is not None and run.state.is_running()
 
 
 async def test_a_flood_in_one_pool_holds_up_no_other(

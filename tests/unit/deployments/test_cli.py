@@ -49,6 +49,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         "connect",
         "doctor",
         "env",
+        "token",
     ):
         assert f" {command} " in ended.stdout
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -11,35 +11,12 @@ import pytest
 from rich.console import Console
 
 from agents.registry import registry
-from blocks.errors import ConfigurationError, RequestError
-from deployments.replaying import parse_since, print_replay, read_policy_file
+from blocks.errors import ConfigurationError
+from deployments.replaying import print_replay, read_policy_file
 from flows.replay import Difference, Question, Replay, Tally
 from tests.unit.deployments.test_cli import orchestrator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "instant"),
-    [
-        ("7d", NOON - timedelta(days=7)),
-        (" 12h ", NOON - timedelta(hours=12)),
-        ("30m", NOON - timedelta(minutes=30)),
-        ("2026-02-01", datetime(2026, 2, 1, tzinfo=UTC)),
-        ("2026-02-01T12:00:00+02:00", datetime(2026, 2, 1, 10, tzinfo=UTC)),
-    ],
-)
-def test_a_time_is_a_span_or_an_instant(text: str, instant: datetime) -> None:
-    assert parse_since(text, NOON) == instant
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "yesterday", "7", "-7d", "7.5d", "9999999999999d", "7d7d", "0001-01-01T00:00+05:00"],
-)
-def test_what_is_no_time_is_said(text: str) -> None:
-    with pytest.raises(RequestError, match="is no time"):
-        parse_since(text, NOON)
 
 
 def test_a_policy_is_read_from_toml_and_json(tmp_path: Path) -> None:

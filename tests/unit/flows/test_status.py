@@ -135,7 +135,7 @@ def test_a_task_that_its_run_abandoned_makes_it_unhealthy():
 def test_a_full_agent_and_an_open_question_are_told():
     found = status(workload={"a": 2}, approvals=1)
     assert found.agents[0].status == "busy"
-    assert found.reasons == ["a has no free slot", "1 questions wait for a person"]
+    assert found.reasons == ["a has no free slot", "1 question waits for a person"]
 
 
 def test_hours_hold_what_ended_in_them():

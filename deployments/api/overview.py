@@ -1,0 +1,170 @@
+"""What the status page shows, for its page and for programs; and the reports that it links to."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from blocks.errors import NotFound
+from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
+from blocks.ledger.event_records import SituationRecord, SituationStatus
+from blocks.ledger.history import HourOfCalls
+from blocks.messages import utc_now
+from deployments.api.callers import Reader
+from deployments.api.context import Context, Ctx, Shared
+from deployments.api.problems import documented
+from deployments.workflows import entrypoints
+from flows.overview import WEEK_HOURS, overview
+from flows.overview_parts import Facts, Overview
+from flows.public_overview import for_everybody
+from flows.reports import Report
+
+router = APIRouter(tags=["status"])
+
+BUSINESS = ("daily-health-check", "sequential-workflow", "parallel-workflow")
+"""Workflows whose reports tell of the business."""
+
+_NEED_PARAMETERS = frozenset({"route-task", "deliver-message", "broadcast-alert"})
+_DAY = timedelta(hours=24)
+_MOST_RUNS = 200  # so that a workflow that often runs does not hide the others
+_PATIENCE = 2.0  # seconds that Prefect's server may take before it counts as away
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A page's data as they are sent, with the tag that says whether they have changed."""
+
+    body: bytes
+    etag: str
+
+    @classmethod
+    def of(cls, page: Overview) -> Rendered:
+        """The data of a page."""
+        body = page.model_dump_json().encode()
+        return cls(body, f'"{sha256(body).hexdigest()[:32]}"')
+
+
+class Watch:
+    """Looks at the ledger once in a moment, for all who watch.
+
+    Args:
+        context: Whose ledger.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        # Charts need not be of this second, and reports seldom come: they cost most.
+        self._week = Shared(self._read_week, 20.0)
+        self._reports = Shared(self._read_reports, 5.0)
+        self._page = Shared(self._compute)
+        self.page = Shared(self._render)
+        self.public = Shared(self._render_public)
+
+    async def _render(self) -> Rendered:
+        return Rendered.of(await self._page.get())
+
+    async def _render_public(self) -> Rendered:
+        parts = self._context.settings.public_parts
+        return Rendered.of(for_everybody(await self._page.get(), parts))
+
+    async def _compute(self) -> Overview:
+        ctx, now = self._context, utc_now()
+        await ctx.ledger.approvals.expire_due(now)
+        runs = await ctx.ledger.runs(limit=_MOST_RUNS)
+        calls, events = await self._week.get()
+        facts = Facts(
+            status=await ctx.status.get(),
+            depth=await ctx.depth.get(),
+            runs=runs,
+            situations=await self._situations(),
+            approvals=await self._approvals(),
+            remediations=await ctx.ledger.remediations(since=now - _DAY),
+            headlines=await ctx.ledger.history.headlines([run.id for run in runs]),
+            reports=await self._reports.get(),
+            calls=calls,
+            events=events,
+            titles={agent: spec.title for agent, spec in ctx.team.agents.items()},
+            prefect=ctx.runs.pages,
+            prefect_answers=await self._prefect_answers(),
+            can_start=[name for name in entrypoints() if name not in _NEED_PARAMETERS],
+        )
+        return overview(facts, now)
+
+    async def _situations(self) -> list[SituationRecord]:
+        inbox = self._context.ledger.inbox
+        found = await inbox.situations(limit=60)
+        for status in (SituationStatus.OPEN, SituationStatus.RESPONDING):
+            found += await inbox.situations(status=status)
+        return sorted({s.id: s for s in found}.values(), key=lambda s: s.opened_at, reverse=True)
+
+    async def _approvals(self) -> list[ApprovalRecord]:
+        approvals = self._context.ledger.approvals
+        found = [*await approvals.list(limit=40), *await approvals.list(ApprovalStatus.OPEN)]
+        return sorted({a.id: a for a in found}.values(), key=lambda a: a.asked_at, reverse=True)
+
+    async def _prefect_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return (await self._context.readiness.get()).prefect == "ok"
+        except TimeoutError:
+            return False
+
+    async def _read_week(self) -> tuple[list[HourOfCalls], dict[datetime, int]]:
+        since = utc_now() - timedelta(hours=WEEK_HOURS)
+        history = self._context.ledger.history
+        return await history.calls(since), await history.events(since)
+
+    async def _read_reports(self) -> list[Report]:
+        found = [
+            record
+            for workflow in BUSINESS
+            for record in await self._context.ledger.latest_reports(workflow=workflow)
+        ]
+        found.sort(key=lambda record: record.created_at, reverse=True)
+        return [Report.model_validate(record.body) for record in found]
+
+
+def watch(request: Request) -> Watch:
+    """The application's."""
+    found: Watch = request.app.state.watch
+    return found
+
+
+def conditional(request: Request, rendered: Rendered) -> Response:
+    """The data, or 304 when whoever asks has them."""
+    headers = {"ETag": rendered.etag, "Cache-Control": "no-cache"}
+    known = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
+    if rendered.etag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(rendered.body, headers=headers, media_type="application/json")
+
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    304: {"description": "As it was when you asked last (If-None-Match)."},
+    **documented(),
+}
+
+
+@router.get("/orchestrate/overview", response_model=Overview, responses=_ANSWERS)
+async def read_overview(request: Request, ctx: Ctx, caller: Reader) -> Response:
+    """Everything that the status page shows; a second old at most, charts 20.
+
+    Ask again with the answer's ``ETag`` in ``If-None-Match``.
+    """
+    return conditional(request, await watch(request).page.get())
+
+
+@router.get("/orchestrate/reports/{run_id}", responses=documented(404, 422))
+async def read_report(
+    run_id: Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$")], ctx: Ctx, caller: Reader
+) -> Report:
+    """The report that a run left, whether or not Prefect still knows the run."""
+    record = await ctx.ledger.report(run_id)
+    if record is None:
+        raise NotFound(f"Run {run_id} left no report.")
+    return Report.model_validate(record.body)

@@ -1,0 +1,98 @@
+// The report of a run, in a window over the page.
+
+import { ask } from "./api.js";
+import { chart } from "./charts.js";
+import { byId, el, told } from "./dom.js";
+import { money, number, when } from "./format.js";
+import { icon } from "./icons.js";
+
+const SEVERITY = { critical: "bad", error: "bad", warning: "warning", info: "info" };
+const MOST_FINDINGS = 20;
+
+export async function openReport(runId) {
+  const dialog = byId("report");
+  byId("report-title").textContent = "Report";
+  byId("report-body").replaceChildren(el("p", { class: "quiet" }, "Loading …"));
+  dialog.showModal();
+  try {
+    const { value } = await ask(`orchestrate/reports/${encodeURIComponent(runId)}`);
+    byId("report-title").replaceChildren(told(value.title));
+    byId("report-body").replaceChildren(...render(value));
+  } catch (problem) {
+    byId("report-body").replaceChildren(el("p", { role: "alert" }, `${problem.message} ${problem.hint}`));
+  }
+  byId("report-body").focus();
+}
+
+export function prepareReports() {
+  byId("report-close").addEventListener("click", () => byId("report").close());
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-report]");
+    if (button) openReport(button.dataset.report);
+  });
+}
+
+function render(report) {
+  return [
+    el("p", { class: "lead" }, told(report.headline)),
+    el("p", { class: "facts" }, el("span", {}, told(report.workflow)), el("span", {}, when(report.finished_at))),
+    report.findings.length > 0 && el("section", {}, el("h3", {}, "What needs attention"), findings(report)),
+    ...report.sections.map(section),
+    report.missing.length > 0 && el("section", {}, el("h3", {}, "What is missing or set aside"), el("ul", {}, report.missing.map((line) => el("li", {}, told(line))))),
+  ].filter(Boolean);
+}
+
+function findings(report) {
+  const shown = report.findings.slice(0, MOST_FINDINGS);
+  const more = report.findings.length - shown.length;
+  return el("ul", { class: "list" }, shown.map((one) => el(
+    "li",
+    { class: "incident" },
+    icon(SEVERITY[one.severity]),
+    el("div", {},
+      el("p", { class: "title" }, told(one.title), " ", el("span", { class: `tag ${SEVERITY[one.severity]}` }, one.severity)),
+      el("p", { class: "standing" }, told(done(report, one) || one.advice)),
+      one.impact_per_day !== null && el("p", { class: "facts" }, `about ${money(one.impact_per_day, report.currency)} per day`)),
+  )), more > 0 && el("li", { class: "quiet" }, `${number(more)} more.`));
+}
+
+function done(report, finding) {
+  const tried = report.remediations.find((line) => line.finding === `${finding.kind}/${finding.resource}`);
+  return tried && `${tried.action}: ${tried.status ?? "not tried"}. ${tried.detail}`;
+}
+
+function section(part) {
+  return el(
+    "section",
+    {},
+    el("h3", {}, told(part.title)),
+    part.text && el("p", {}, told(part.text)),
+    part.tables.map((table) => reportTable(table)),
+    part.charts.map((one) => chart({
+      title: one.title, unit: one.unit, kind: one.kind === "bar" ? "bars" : "line", labels: one.x,
+      series: Object.entries(one.series).slice(0, one.kind === "bar" ? 2 : 1).map(([name, values], i) => ({ name, values, style: i ? "failed" : "done" })),
+    })),
+  );
+}
+
+/** A table of a report; `only` names the columns to show, negative ones from the end. */
+export function reportTable(table, { only } = {}) {
+  const places = (only ?? table.columns.map((_, i) => i))
+    .map((i) => (i < 0 ? table.columns.length + i : i))
+    .filter((i) => i >= 0 && i < table.columns.length);
+  const isFigure = (i) => table.rows.every((row) => row[i] === null || typeof row[i] === "number");
+  const figures = new Set(places.filter(isFigure));
+  const cell = (value) => (value === null ? "–" : typeof value === "number" ? number(value) : told(value));
+  return el(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": table.title || table.columns.slice(0, 2).join(", ") },
+    el(
+      "table",
+      {},
+      table.title && el("caption", {}, told(table.title)),
+      el("thead", {}, el("tr", {}, places.map((i) => el("th", { scope: "col", class: figures.has(i) ? "figure" : null }, told(table.columns[i]))))),
+      el("tbody", {}, table.rows.map((row) => el("tr", {}, places.map((i) => el("td", { class: figures.has(i) ? "figure" : null }, cell(row[i])))))),
+    ),
+    table.note && el("p", { class: "quiet" }, told(table.note)),
+  );
+}

@@ -1,0 +1,154 @@
+"""Forks the processes of runs: ``python -m deployments.fork_server FD MODULE ...``.
+
+It imports Prefect and the modules of the flows once and then only waits: one thread, no event loop,
+no client, no connection, so that a fork copies nothing that is at work. Orders come over the socket
+``FD``, one JSON object a line; each makes one process, whose number and end are told the same way.
+
+However the other side ends, its end of the socket closes, and the runs that still go on are ended:
+asked first, so that they can say what became of them, then killed. When this process itself is
+killed, the kernel kills its children. So no run goes on that nobody watches, and whoever restarts
+one cannot run it twice at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from deployments.forked_run import Order, live
+
+_GRACE = 5.0  # seconds between SIGTERM and SIGKILL for runs whose worker is gone
+_PR_SET_PDEATHSIG = 1
+
+
+class Server:
+    """Takes orders from a socket until it closes, or until SIGTERM.
+
+    Args:
+        channel: Connected to whoever orders.
+    """
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._selector = selectors.DefaultSelector()
+        self._received = b""
+        self._runs: dict[int, int] = {}  # process number to a descriptor of the process
+        self._woken, self._wakes = socket.socketpair()
+        self._stopping = False
+
+    def serve(self) -> None:
+        """Fork what is ordered; return when no run is left and none can come."""
+        self._wakes.setblocking(False)
+        signal.set_wakeup_fd(self._wakes.fileno())
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the worker's affair
+        self._selector.register(self._channel, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._tell({"ready": True})
+        while not self._stopping:
+            self._look(None)
+        self._end_runs()
+
+    def _look(self, timeout: float | None) -> None:
+        for key, _ in self._selector.select(timeout):
+            if key.fileobj is self._channel:
+                self._receive()
+            elif key.data is not None:
+                self._reap(key.data)
+
+    def _stop(self, _signal: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _receive(self) -> None:
+        try:
+            received = self._channel.recv(1 << 16)
+        except ConnectionError:
+            received = b""
+        if not received:
+            self._stopping = True
+            self._selector.unregister(self._channel)
+            return
+        *lines, self._received = (self._received + received).split(b"\n")
+        for line in lines:
+            self._fork(json.loads(line))
+
+    def _fork(self, order: Order) -> None:
+        parent = os.getpid()
+        # A signal that comes while the child still has our handlers waits until it has its own.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        pid = os.fork()
+        if pid == 0:
+            self._become(order, parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        # Both sides do this, so that it is done when either goes on.
+        with suppress(OSError):
+            os.setpgid(pid, pid)
+        self._runs[pid] = os.pidfd_open(pid)
+        self._selector.register(self._runs[pid], selectors.EVENT_READ, pid)
+        self._tell({"run": order["run"], "pid": pid})
+
+    def _become(self, order: Order, parent: int) -> NoReturn:
+        """Go on as the run, without anything of the server."""
+        try:
+            os.setpgid(0, 0)
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)  # it ended before the kernel was asked to tell
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            self._selector.close()
+            for descriptor in self._runs.values():
+                os.close(descriptor)
+            for each in (self._channel, self._woken, self._wakes):
+                each.close()
+            live(order)
+        finally:
+            os._exit(1)
+
+    def _reap(self, pid: int) -> None:
+        _, status = os.waitpid(pid, 0)
+        descriptor = self._runs.pop(pid)
+        self._selector.unregister(descriptor)
+        os.close(descriptor)
+        self._tell({"pid": pid, "returncode": os.waitstatus_to_exitcode(status)})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        with suppress(ConnectionError):
+            self._channel.sendall(json.dumps(message).encode() + b"\n")
+
+    def _end_runs(self) -> None:
+        deadline = time.monotonic() + _GRACE
+        self._signal_runs(signal.SIGTERM)
+        while self._runs and (left := deadline - time.monotonic()) > 0:
+            self._look(left)
+        self._signal_runs(signal.SIGKILL)
+        while self._runs:
+            self._look(None)
+
+    def _signal_runs(self, number: signal.Signals) -> None:
+        for pid in self._runs:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, number)
+
+
+def main() -> None:
+    """Load everything and serve."""
+    from deployments.preloading import preload
+
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    preload(sys.argv[2:])
+    Server(channel).serve()
+
+
+if __name__ == "__main__":
+    main()

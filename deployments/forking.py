@@ -1,0 +1,246 @@
+"""The worker's side of the fork server: starts it, orders runs, replaces it when code changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from blocks.settings import PROJECT_ROOT
+from deployments.forked_run import Order
+
+_CODE = {"agents", "blocks", "deployments", "flows"}
+_LOOK = 5.0  # seconds between two looks at whether code changed, beside the one before each run
+_PAUSE = 30.0  # seconds until a fork server that could not start is tried again
+
+Stamps = dict[str, tuple[int, int]]
+
+
+@dataclass
+class ForkedProcess:
+    """A run's process, with what Prefect wants to know of one.
+
+    Attributes:
+        pid: Its number, also of its process group.
+        returncode: As in ``subprocess``; None while it lives.
+    """
+
+    pid: int
+    returncode: int | None = None
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, returncode: int) -> None:
+        """Note that it ended."""
+        self.returncode = returncode
+        self._ended.set()
+
+    async def wait(self) -> int:
+        """Wait for its end; its return code."""
+        await self._ended.wait()
+        assert self.returncode is not None
+        return self.returncode
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and to all that it started."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+
+class NoForkServer(Exception):
+    """There is none that could start a run; says why."""
+
+
+class ForkServer:
+    """One fork server; it and its runs end when it is closed.
+
+    Args:
+        modules: What it imports, beside what all runs need.
+        environment: Its variables. Runs that have the same Prefect settings start faster.
+    """
+
+    def __init__(self, modules: Iterable[str], environment: Mapping[str, str]) -> None:
+        self._modules, self._environment = modules, environment
+        self._asked: dict[str, asyncio.Future[ForkedProcess]] = {}
+        self._runs: dict[int, ForkedProcess] = {}
+        self.ended = False
+
+    async def start(self) -> None:
+        """Return when it has everything loaded.
+
+        Raises:
+            NoForkServer: It ended instead.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # Takes a fork's time; what takes seconds is awaited below.
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603
+                [
+                    *(sys.executable, "-m", "deployments.fork_server", str(theirs.fileno())),
+                    *self._modules,
+                ],
+                cwd=PROJECT_ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # no terminal's signal reaches its runs
+            )
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        if not await self._reader.readline():
+            self.ended = True
+            raise NoForkServer(
+                f"it ended with status {await asyncio.to_thread(self._process.wait)}"
+            )
+        self._listener = asyncio.create_task(self._listen())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no run of it is left."""
+        return not self._asked and not self._runs
+
+    async def fork(self, order: Order) -> ForkedProcess:
+        """Start a run.
+
+        Raises:
+            NoForkServer: It ended meanwhile, and with it what it may have started.
+        """
+        if self.ended:
+            raise NoForkServer("it ended")
+        future: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
+        self._asked[order["run"]] = future
+        self._writer.write(json.dumps(order).encode() + b"\n")
+        return await future
+
+    async def close(self) -> None:
+        """End it, and the runs that it still has."""
+        if not self.ended:
+            self._writer.close()
+            await self._listener
+        await asyncio.to_thread(self._process.wait)
+
+    async def _listen(self) -> None:
+        with suppress(ConnectionError):
+            while line := await self._reader.readline():
+                self._note(json.loads(line))
+        self.ended = True
+        self._writer.close()
+        # The kernel has killed them; what they started themselves may still be there.
+        for run in self._runs.values():
+            run.signal(signal.SIGKILL)
+            run.end(-signal.SIGKILL)
+        self._runs.clear()
+        for future in self._asked.values():
+            future.set_exception(NoForkServer("it ended"))
+        self._asked.clear()
+
+    def _note(self, message: dict[str, Any]) -> None:
+        pid = message["pid"]
+        if "run" in message:
+            self._runs[pid] = ForkedProcess(pid)
+            self._asked.pop(message["run"]).set_result(self._runs[pid])
+        else:
+            self._runs.pop(pid).end(message["returncode"])
+
+
+class Forks:
+    """The fork server in use, and those before it that still have runs.
+
+    Args:
+        modules: Names of the modules of flows; others are imported by each run that needs them.
+        environment: What they start with.
+        say: Told what a person should know.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[str],
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+    ) -> None:
+        self._modules, self._environment = sorted(modules), environment
+        self._folders = {
+            folder
+            for name in _CODE | {module.partition(".")[0] for module in self._modules}
+            if (folder := PROJECT_ROOT / name).is_dir()
+        }
+        self._say = say
+        self._lock = asyncio.Lock()
+        self._current: ForkServer | None = None
+        self._retired: list[ForkServer] = []
+        self._stamps: Stamps = {}
+        self._pause_until = 0.0
+
+    async def fork(self, order: Order) -> ForkedProcess:
+        """Start a run on the code as it is now.
+
+        Raises:
+            NoForkServer: None could be started, or it ended.
+        """
+        async with self._lock:
+            server = await self._up_to_date()
+        return await server.fork(order)
+
+    async def keep_fresh(self) -> NoReturn:
+        """Keep a fork server ready that knows the code as it is."""
+        while True:
+            async with self._lock:
+                with suppress(NoForkServer):
+                    await self._up_to_date()
+            await asyncio.sleep(_LOOK)
+
+    async def aclose(self) -> None:
+        """End all of them."""
+        for server in (*self._retired, self._current):
+            if server is not None:
+                await server.close()
+
+    async def _up_to_date(self) -> ForkServer:
+        for retired in [each for each in self._retired if each.is_idle]:
+            self._retired.remove(retired)
+            await retired.close()
+        stamps = await asyncio.to_thread(code_stamps, self._folders)
+        if self._current is not None and not self._current.ended and stamps == self._stamps:
+            return self._current
+        if self._current is not None:
+            self._say("A fork server with the code as it is now takes over.")
+            self._retired.append(self._current)
+            self._current = None
+        if time.monotonic() < self._pause_until and stamps == self._stamps:
+            raise NoForkServer("the last one could not start")
+        # Of before it is loaded: what changes meanwhile is then seen at the next run.
+        self._stamps = stamps
+        server = ForkServer(self._modules, self._environment)
+        try:
+            await server.start()
+        except NoForkServer as error:
+            self._pause_until = time.monotonic() + _PAUSE
+            self._say(f"No fork server, so runs take an interpreter each: {error}.")
+            raise
+        self._current = server
+        return server
+
+
+def code_stamps(folders: Iterable[Path]) -> Stamps:
+    """Path to modification time and inode of each Python file in the folders."""
+    return {entry.path: (entry.stat().st_mtime_ns, entry.inode()) for entry in _files(folders)}
+
+
+def _files(folders: Iterable[Path]) -> Iterator[os.DirEntry[str]]:
+    left: list[str | Path] = [*folders]
+    while left:
+        with os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(entry.path)
+                elif entry.name.endswith(".py"):
+                    yield entry

@@ -1,0 +1,249 @@
+"""A process worker whose runs are forked from a process that has everything loaded.
+
+It is Prefect's process worker in all but the way in which a run's process is made: states, limits,
+priorities, logs, cancellation and hooks are Prefect's own code, and a run for which a forked
+process is not the same thing (it asks for a command of its own, or for a variable that is read
+while an interpreter starts) gets an interpreter as ever.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import anyio
+import httpx
+from prefect.runner._flow_run_executor import FlowRunExecutionResult
+from prefect.runner._process_manager import ProcessHandle, create_isolated_termination_scope
+from prefect.runner._workspace_starter import WorkspaceResolvingEngineCommandStarter
+from prefect.settings import get_current_settings
+from prefect.utilities.processutils import sanitize_subprocess_env
+from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
+
+from deployments.forked_run import Order
+from deployments.forking import Forks, NoForkServer
+from deployments.supervision import SupervisedRun, Supervision
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.responses import DeploymentResponse
+
+# What interpreters, the loader and numerical libraries read when they start, not later.
+_READ_AT_START = re.compile(
+    r"PYTHON.*|LD_.*|LC_.*|LANG|TZ|MALLOC_.*|.*_NUM_THREADS|MPL.*|SSL_CERT_.*|OPENBLAS_.*|OMP_.*"
+)
+_STOP = 10.0  # seconds between SIGTERM and SIGKILL for the runs of a worker that stops
+
+
+class WarmJobConfiguration(ProcessJobConfiguration):
+    """As Prefect's; what every run of this process gets is put together once (30 ms)."""
+
+    @classmethod
+    def _base_environment(cls) -> dict[str, str]:
+        return dict(base_environment())
+
+
+@cache
+def base_environment() -> Mapping[str, str]:
+    """The variables of Prefect's settings in this process, for runs and for what starts them."""
+    return {
+        # This process has checked already, and talks to the same server.
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        **get_current_settings().to_environment_variables(exclude_unset=True),
+    }
+
+
+class WarmWorker(ProcessWorker, abc.ABC):  # ABC: Prefect's registry keeps its own for the type
+    """Prefect's process worker, with forked processes, that can be woken to look for runs.
+
+    Args:
+        forks: Where processes come from.
+        supervision: How they are watched.
+        options: As for any Prefect worker.
+    """
+
+    job_configuration = WarmJobConfiguration
+
+    def __init__(self, *, forks: Forks, supervision: Supervision, **options: Any) -> None:
+        super().__init__(**options)
+        self._forks = forks
+        self._supervision = supervision
+        self._woken = asyncio.Event()
+        self._one_query = asyncio.Lock()
+
+    def wake(self) -> None:
+        """Have it look for runs soon, beside looking every ``PREFECT_WORKER_QUERY_SECONDS``."""
+        self._woken.set()
+
+    async def work_when_woken(self) -> NoReturn:
+        """Look for runs whenever woken; a failure is left to the ordinary loop to judge."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            if self._limiter is not None and self._limiter.available_tokens < 1:
+                continue  # whichever run ends next wakes it
+            with contextlib.suppress(httpx.HTTPError):
+                await self.get_and_submit_flow_runs()
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """As in Prefect; one query at a time, so that none submits on an outdated answer."""
+        async with self._one_query:
+            return await super().get_and_submit_flow_runs()
+
+    async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
+        """As in Prefect, but nothing waits for it (15 ms)."""
+        assert self._runs_task_group is not None
+
+        async def label() -> None:
+            try:
+                await super(WarmWorker, self)._give_worker_labels_to_flow_run(flow_run_id)
+            except httpx.HTTPError:
+                self._logger.warning("Run %s was not labelled.", flow_run_id, exc_info=True)
+
+        self._runs_task_group.start_soon(label)
+
+    def _release_limit_slot(self, flow_run_id: UUID) -> None:
+        super()._release_limit_slot(flow_run_id)
+        self.wake()
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: ProcessJobConfiguration,
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> ProcessWorkerResult:
+        """Run a flow run in a process of its own; returns when that has ended.
+
+        Raises:
+            RuntimeError: No process could be started.
+        """
+        deployment = (configuration._related_objects or {}).get("deployment")
+        if configuration._command_configured or deployment is None or sys.platform != "linux":
+            return await super().run(flow_run, configuration, task_status)
+        task_status = task_status or anyio.TASK_STATUS_IGNORED
+        execution: FlowRunExecutionResult | None = None
+        with contextlib.ExitStack() as stack:
+            folder = configuration.working_dir or stack.enter_context(
+                tempfile.TemporaryDirectory(suffix="prefect")
+            )
+            directory = await asyncio.to_thread(os.path.realpath, folder)
+            async with SupervisedRun(self._supervision) as supervised:
+                starter = ForkingStarter(
+                    forks=self._forks,
+                    deployment=deployment,
+                    workspace_root=Path(directory),
+                    stream_output=configuration.stream_output,
+                    control_channel=supervised.control_channel,
+                    source_cwd=Path(directory),
+                    environment=configuration.env,
+                )
+                supervised.call_after_exit(starter.close)
+                executor = supervised.create_executor(
+                    flow_run, starter, propose_submitting=False, hook_runner=starter.hook_runner
+                )
+
+                async def execute(*, task_status: anyio.abc.TaskStatus[ProcessHandle]) -> None:
+                    nonlocal execution
+                    execution = await executor.submit(task_status=task_status)
+
+                async with anyio.create_task_group() as task_group:
+                    handle = await task_group.start(execute)
+                    task_status.started(handle.pid)
+        if execution is None or execution.status_code is None:
+            raise RuntimeError("Failed to start flow run process.")
+        return ProcessWorkerResult(
+            status_code=execution.status_code, identifier=str(execution.handle.pid)
+        )
+
+
+class ForkingStarter(WorkspaceResolvingEngineCommandStarter):
+    """Starts a run's process by forking; where that is impossible, as Prefect does.
+
+    Args:
+        forks: Where processes come from.
+        deployment: The run's deployment.
+        options: As for Prefect's starter.
+    """
+
+    def __init__(self, *, forks: Forks, deployment: DeploymentResponse, **options: Any) -> None:
+        super().__init__(**options)
+        self._forks = forks
+        self._deployment = deployment
+
+    async def start(
+        self,
+        flow_run: FlowRun,
+        task_status: anyio.abc.TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Start the process, tell its handle, and return when it has ended."""
+        environment = self._whole_environment(flow_run)
+        if needs_new_interpreter(environment):
+            return await super().start(flow_run, task_status)
+        order = Order(
+            run=str(flow_run.id),
+            flow_run=flow_run.model_dump_json(),
+            deployment=self._deployment.model_dump_json(),
+            environment={**environment, **self._control(flow_run)},
+            directory=str(self._workspace_root),
+            manifest=str(self._manifest_path),
+            quiet=not self._stream_output,
+        )
+        try:
+            process = await self._forks.fork(order)
+        except NoForkServer:
+            return await super().start(flow_run, task_status)
+        try:
+            handle = ProcessHandle(
+                process,  # type: ignore[arg-type] # all that it is asked for is there
+                create_isolated_termination_scope(process.pid),
+            )
+            task_status.started(handle)
+            await process.wait()
+        finally:
+            if process.returncode is None:
+                process.signal(signal.SIGTERM)
+                with anyio.CancelScope(shield=True):
+                    with anyio.move_on_after(_STOP):
+                        await process.wait()
+                    process.signal(signal.SIGKILL)
+                    await process.wait()
+        return None
+
+    def _whole_environment(self, flow_run: FlowRun) -> dict[str, str]:
+        """What Prefect's starter gives to the process; the settings are in it already."""
+        return sanitize_subprocess_env(
+            {
+                **self._environment,
+                "PREFECT__FLOW_RUN_ID": str(flow_run.id),
+                "PREFECT__ENABLE_CANCELLATION_AND_CRASHED_HOOKS": "false",
+            }
+        )
+
+    def _control(self, flow_run: FlowRun) -> dict[str, str]:
+        if self._control_channel is None:
+            return {}
+        with contextlib.suppress(RuntimeError):  # without it, a cancelled run is killed
+            port, token = self._control_channel.register(flow_run.id)
+            return {"PREFECT__CONTROL_PORT": str(port), "PREFECT__CONTROL_TOKEN": token}
+        return {}
+
+
+def needs_new_interpreter(environment: Mapping[str, str]) -> bool:
+    """Whether a variable differs that is only read while an interpreter starts."""
+    names = environment.keys() | os.environ.keys()
+    return any(
+        _READ_AT_START.fullmatch(name) and environment.get(name) != os.environ.get(name)
+        for name in names
+    )

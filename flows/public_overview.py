@@ -1,0 +1,71 @@
+"""What of the status page everybody may see. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from blocks.settings import PagePart
+from flows.overview_parts import (
+    PARTS,
+    Condition,
+    Incidents,
+    Moment,
+    Overview,
+    Question,
+    WorkflowLine,
+)
+
+
+def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
+    """What of the page may be seen without a token.
+
+    Of the parts that are named, how things stand and what happened; never who answered or what
+    they said, what a run reported, money, an id, or a link. What is not named here is not shown.
+    """
+    shown = {part: getattr(page, part) for part in PARTS if part in parts}
+    return Overview(
+        health=_condition(shown.get("health"), parts),
+        incidents=_incidents(shown.get("incidents")),
+        approvals=_questions(shown.get("approvals")),
+        agents=shown.get("agents"),
+        workflows=_workflows(shown.get("workflows")),
+        stock=(stock := shown.get("stock")) and stock.model_copy(update={"run_id": ""}),
+        activity=shown.get("activity"),
+        timeline=_moments(shown.get("timeline"), parts),
+        parts=list(shown),
+    )
+
+
+def _condition(condition: Condition | None, parts: Collection[PagePart]) -> Condition | None:
+    if condition is None:
+        return None
+    told = [reason for reason in condition.reasons if reason.part in parts]
+    return condition.model_copy(update={"reasons": told})
+
+
+def _incidents(incidents: Incidents | None) -> Incidents | None:
+    if incidents is None:
+        return None
+    bare = {"id": "", "standing": "", "impact_per_day": None, "run_id": None}
+    told = [incident.model_copy(update=bare) for incident in incidents.open]
+    return incidents.model_copy(update={"open": told})
+
+
+def _questions(questions: list[Question] | None) -> list[Question] | None:
+    if questions is None:
+        return None
+    return [q.model_copy(update={"id": "", "detail": "", "resource": ""}) for q in questions]
+
+
+def _workflows(lines: list[WorkflowLine] | None) -> list[WorkflowLine] | None:
+    if lines is None:
+        return None
+    bare = {"id": "", "trigger": "", "headline": "", "has_report": False, "flow_run_id": None}
+    return [line.model_copy(update=bare) for line in lines]
+
+
+def _moments(moments: list[Moment] | None, parts: Collection[PagePart]) -> list[Moment] | None:
+    if moments is None:
+        return None
+    told = [moment for moment in moments if moment.part in parts]
+    return [moment.model_copy(update={"detail": "", "run_id": None}) for moment in told]
