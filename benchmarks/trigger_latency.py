@@ -7,7 +7,7 @@ state. Then the worker is replaced by ``prefect worker start`` with default sett
 pool and deployment. All of it on SQLite, then with Prefect's database on PostgreSQL, in one that is
 made for it and dropped.
 
-    python -m benchmarks.trigger_latency [--json] [--full] [--runs N]
+    python -m benchmarks.trigger_latency [--json] [--full] [--runs OURS PREFECTS]
 """
 
 from __future__ import annotations
@@ -295,11 +295,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="nothing but the JSON object")
-    parser.add_argument("--full", action="store_true", help="200 and 30 runs instead of 40 and 8")
-    parser.add_argument("--runs", type=int, help="runs of our worker that count")
+    parser.add_argument("--full", action="store_true", help="as --runs 200 30; default: 40 8")
+    parser.add_argument(
+        "--runs", type=int, nargs=2, metavar=("OURS", "PREFECTS"), help="how many count"
+    )
     options = parser.parse_args()
-    warm_runs, process_runs = (200, 30) if options.full else (40, 8)
-    counts = (options.runs or warm_runs, process_runs)
+    counts = options.runs or ((200, 30) if options.full else (40, 8))
     # Whoever ends the benchmark ends it in order: its processes and its database go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     load_before = os.getloadavg()[0]

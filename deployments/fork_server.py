@@ -3,6 +3,7 @@
 It imports Prefect and the modules of the flows once and then only waits: one thread, no event loop,
 no client, no connection, so that a fork copies nothing that is at work. Orders come over the socket
 ``FD``, one JSON object a line; each makes one process, whose number and end are told the same way.
+The process makes itself ready and begins its run when it is told to go.
 
 However the other side ends, its end of the socket closes, and the runs that still go on are ended:
 asked first, so that they can say what became of them, then killed. When this process itself is
@@ -21,12 +22,25 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-from deployments.forked_run import Order, live
+from deployments.forked_run import EDITION, Order, live
 
-_GRACE = 5.0  # seconds between SIGTERM and SIGKILL for runs whose worker is gone
+# How often runs whose worker is gone are asked to end, and for how many seconds each time before
+# they are killed.
+_ASKED, _PATIENCE = 2, 2.5
 _PR_SET_PDEATHSIG = 1
+
+
+class _Run(NamedTuple):
+    """Descriptors of a run's process, and of the pipe over which it is told to go."""
+
+    process: int
+    begins: int
+
+    def close(self) -> None:
+        os.close(self.process)
+        os.close(self.begins)
 
 
 class Server:
@@ -40,7 +54,7 @@ class Server:
         self._channel = channel
         self._selector = selectors.DefaultSelector()
         self._received = b""
-        self._runs: dict[int, int] = {}  # process number to a descriptor of the process
+        self._runs: dict[int, _Run] = {}
         self._woken, self._wakes = socket.socketpair()
         self._stopping = False
 
@@ -52,15 +66,18 @@ class Server:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the worker's affair
         self._selector.register(self._channel, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
-        self._tell({"ready": True})
+        self._tell({"ready": EDITION})
         while not self._stopping:
             self._look(None)
+        self._selector.unregister(self._channel)  # nothing is begun any more
         self._end_runs()
 
     def _look(self, timeout: float | None) -> None:
         for key, _ in self._selector.select(timeout):
             if key.fileobj is self._channel:
                 self._receive()
+            elif key.fileobj is self._woken:
+                self._woken.recv(64)
             elif key.data is not None:
                 self._reap(key.data)
 
@@ -74,28 +91,39 @@ class Server:
             received = b""
         if not received:
             self._stopping = True
-            self._selector.unregister(self._channel)
             return
         *lines, self._received = (self._received + received).split(b"\n")
         for line in lines:
-            self._fork(json.loads(line))
+            message = json.loads(line)
+            if "go" in message:
+                self._let_go(message["go"])
+            else:
+                self._fork(message)
 
     def _fork(self, order: Order) -> None:
         parent = os.getpid()
+        waits, begins = os.pipe()
         # A signal that comes while the child still has our handlers waits until it has its own.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         pid = os.fork()
         if pid == 0:
-            self._become(order, parent)
+            os.close(begins)
+            self._become(order, parent, waits)
+        os.close(waits)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         # Both sides do this, so that it is done when either goes on.
         with suppress(OSError):
             os.setpgid(pid, pid)
-        self._runs[pid] = os.pidfd_open(pid)
-        self._selector.register(self._runs[pid], selectors.EVENT_READ, pid)
+        self._runs[pid] = _Run(os.pidfd_open(pid), begins)
+        self._selector.register(self._runs[pid].process, selectors.EVENT_READ, pid)
         self._tell({"run": order["run"], "pid": pid})
 
-    def _become(self, order: Order, parent: int) -> NoReturn:
+    def _let_go(self, pid: int) -> None:
+        if pid in self._runs:
+            with suppress(BrokenPipeError):  # it has just ended
+                os.write(self._runs[pid].begins, b"g")
+
+    def _become(self, order: Order, parent: int, waits: int) -> NoReturn:
         """Go on as the run, without anything of the server."""
         try:
             os.setpgid(0, 0)
@@ -107,19 +135,19 @@ class Server:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             self._selector.close()
-            for descriptor in self._runs.values():
-                os.close(descriptor)
+            for run in self._runs.values():
+                run.close()
             for each in (self._channel, self._woken, self._wakes):
                 each.close()
-            live(order)
+            live(order, waits)
         finally:
             os._exit(1)
 
     def _reap(self, pid: int) -> None:
         _, status = os.waitpid(pid, 0)
-        descriptor = self._runs.pop(pid)
-        self._selector.unregister(descriptor)
-        os.close(descriptor)
+        run = self._runs.pop(pid)
+        self._selector.unregister(run.process)
+        run.close()
         self._tell({"pid": pid, "returncode": os.waitstatus_to_exitcode(status)})
 
     def _tell(self, message: dict[str, Any]) -> None:
@@ -127,10 +155,11 @@ class Server:
             self._channel.sendall(json.dumps(message).encode() + b"\n")
 
     def _end_runs(self) -> None:
-        deadline = time.monotonic() + _GRACE
-        self._signal_runs(signal.SIGTERM)
-        while self._runs and (left := deadline - time.monotonic()) > 0:
-            self._look(left)
+        for _ in range(_ASKED):  # more than once, as in deployments.warm_worker
+            deadline = time.monotonic() + _PATIENCE
+            self._signal_runs(signal.SIGTERM)
+            while self._runs and (left := deadline - time.monotonic()) > 0:
+                self._look(left)
         self._signal_runs(signal.SIGKILL)
         while self._runs:
             self._look(None)

@@ -9,6 +9,7 @@ in Prefect.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import sys
 import threading
@@ -20,6 +21,14 @@ from blocks.settings import PROJECT_ROOT, get_settings
 
 if TYPE_CHECKING:
     from prefect.runner._workspace_resolver import PreparedWorkspace
+
+
+EDITION = hashlib.sha256(
+    b"".join(
+        Path(__file__).with_name(name).read_bytes() for name in ("fork_server.py", "forked_run.py")
+    )
+).hexdigest()
+"""Of the code by which worker and fork server understand each other, as it was when loaded."""
 
 
 class Order(TypedDict):
@@ -44,11 +53,17 @@ class Order(TypedDict):
     quiet: bool
 
 
-def live(order: Order) -> NoReturn:
-    """Do the run, and end as an interpreter does: with its threads and exit handlers."""
+def live(order: Order, waits: int) -> NoReturn:
+    """Do the run, and end as an interpreter does: with its threads and exit handlers.
+
+    Args:
+        order: The run.
+        waits: Descriptor from which a byte can be read when the run may begin. Until then the
+            process makes itself ready, while its worker tells the server of it.
+    """
     status = 1
     try:
-        status = _run(order)
+        status = _run(order, waits)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:
@@ -61,9 +76,12 @@ def live(order: Order) -> NoReturn:
         os._exit(status)
 
 
-def _run(order: Order) -> int:
+def _run(order: Order, waits: int) -> int:
     _move_in(order)
     workspace, environment, command = _prepare(order)
+    if not os.read(waits, 1):
+        return 1  # nobody is left who could say so
+    os.close(waits)
     if command is not None or workspace.working_directory != PROJECT_ROOT:
         from prefect.utilities.processutils import command_from_string
 
@@ -72,7 +90,7 @@ def _run(order: Order) -> int:
         os.execvpe(program[0], program, environment)  # noqa: S606 - as Prefect does
     from prefect.runner._workspace_runtime_bootstrap import _run_engine
 
-    os.environ.update(environment)
+    _adopt(environment)
     return _run_engine(workspace.runtime_entrypoint)
 
 
@@ -80,27 +98,32 @@ _ENGINE = [sys.executable, "-m", "prefect.engine"]
 
 
 def _move_in(order: Order) -> None:
-    """Take over the run's environment, in which settings are read anew."""
-    from prefect.context import refresh_global_settings_context
-    from prefect.logging.configuration import setup_logging
-
+    """Take the place of a process that was started for the run."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     if order["quiet"]:
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
+    _adopt(order["environment"])
+    os.chdir(order["directory"])
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()  # or all runs would draw the same; Python's own generator sees to it
+
+
+def _adopt(environment: dict[str, str]) -> None:
+    """Have these variables and no others, and settings that follow from them."""
+    from prefect.context import refresh_global_settings_context
+    from prefect.logging.configuration import setup_logging
+
     before = _settings("PREFECT_"), _settings("ORCHESTRATOR_")
     os.environ.clear()
-    os.environ.update(order["environment"])
-    os.chdir(order["directory"])
+    os.environ.update(environment)
     # What differs is read anew. What does not, the fork server has read: that saves 150 ms.
     if _settings("PREFECT_") != before[0]:
         refresh_global_settings_context()
         setup_logging(incremental=False)
     if _settings("ORCHESTRATOR_") != before[1]:
         get_settings.cache_clear()
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed()  # or all runs would draw the same; Python's own generator sees to it
 
 
 def _settings(prefix: str) -> dict[str, str]:

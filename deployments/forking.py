@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from blocks.settings import PROJECT_ROOT
-from deployments.forked_run import Order
+from deployments.forked_run import EDITION, Order
 
 _CODE = {"agents", "blocks", "deployments", "flows"}
 _LOOK = 5.0  # seconds between two looks at whether code changed, beside the one before each run
@@ -32,10 +33,12 @@ class ForkedProcess:
 
     Attributes:
         pid: Its number, also of its process group.
+        go: Has it begin the run; until then it makes itself ready.
         returncode: As in ``subprocess``; None while it lives.
     """
 
     pid: int
+    go: Callable[[], None]
     returncode: int | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -79,7 +82,7 @@ class ForkServer:
         """Return when it has everything loaded.
 
         Raises:
-            NoForkServer: It ended instead.
+            NoForkServer: It ended instead, or is of another edition than this process.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -96,10 +99,17 @@ class ForkServer:
                 start_new_session=True,  # no terminal's signal reaches its runs
             )
         self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-        if not await self._reader.readline():
+        greeting = await self._reader.readline()
+        if not greeting:
             self.ended = True
             raise NoForkServer(
                 f"it ended with status {await asyncio.to_thread(self._process.wait)}"
+            )
+        if json.loads(greeting)["ready"] != EDITION:
+            self._writer.close()
+            await asyncio.to_thread(self._process.wait)
+            raise NoForkServer(
+                "its code is newer than this worker; python -m deployments.restart worker"
             )
         self._listener = asyncio.create_task(self._listen())
 
@@ -109,7 +119,7 @@ class ForkServer:
         return not self._asked and not self._runs
 
     async def fork(self, order: Order) -> ForkedProcess:
-        """Start a run.
+        """Make a process for a run, which begins when it is told to go.
 
         Raises:
             NoForkServer: It ended meanwhile, and with it what it may have started.
@@ -118,8 +128,11 @@ class ForkServer:
             raise NoForkServer("it ended")
         future: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
         self._asked[order["run"]] = future
-        self._writer.write(json.dumps(order).encode() + b"\n")
+        self._tell(order)
         return await future
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def close(self) -> None:
         """End it, and the runs that it still has."""
@@ -146,7 +159,7 @@ class ForkServer:
     def _note(self, message: dict[str, Any]) -> None:
         pid = message["pid"]
         if "run" in message:
-            self._runs[pid] = ForkedProcess(pid)
+            self._runs[pid] = ForkedProcess(pid, partial(self._tell, {"go": pid}))
             self._asked.pop(message["run"]).set_result(self._runs[pid])
         else:
             self._runs.pop(pid).end(message["returncode"])
@@ -181,7 +194,7 @@ class Forks:
         self._pause_until = 0.0
 
     async def fork(self, order: Order) -> ForkedProcess:
-        """Start a run on the code as it is now.
+        """Make a process for a run, on the code as it is now.
 
         Raises:
             NoForkServer: None could be started, or it ended.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import NoReturn, Self
 from uuid import UUID
 
 import anyio
@@ -18,6 +19,8 @@ from prefect.runner._flow_run_executor import FlowRunExecutorContext, _placehold
 from prefect.runner._hook_runner import HookRunner
 from prefect.runner._process_manager import ProcessManager
 from prefect.runner._state_proposer import StateProposer
+
+_LOOK = 5.0  # seconds between two looks at whether cancellations are still heard of
 
 
 class Supervision:
@@ -43,13 +46,17 @@ class Supervision:
         await self._observer.__aexit__(*exc_info)
         await self._stack.aclose()
 
-    async def watch(self, flow_run_id: UUID, run: SupervisedRun) -> None:
+    async def keep_listening(self) -> NoReturn:
+        """Listen anew when the server was away for so long that the observer gave up."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            if self._observer._consumer_task is None or self._observer._consumer_task.done():
+                lost, self._observer = self._observer, await self._observe()
+                await lost.__aexit__(None, None, None)
+
+    def watch(self, flow_run_id: UUID, run: SupervisedRun) -> None:
         """Tell a run when it is to be cancelled."""
         self.watched[flow_run_id] = run
-        if self._observer._consumer_task is None or self._observer._consumer_task.done():
-            # The server was away for so long that this one only polls. A new one listens again.
-            lost, self._observer = self._observer, await self._observe()
-            await lost.__aexit__(None, None, None)
         self._observer.add_in_flight_flow_run_id(flow_run_id)
 
     def leave(self, flow_run_id: UUID) -> None:
@@ -60,9 +67,9 @@ class Supervision:
 
     async def _observe(self) -> FlowRunCancellingObserver:
         observer = FlowRunCancellingObserver(on_cancelling=self._cancel, on_failure=self._give_up)
+        await observer.__aenter__()  # type: ignore[no-untyped-call]
         for flow_run_id in self.watched:
             observer.add_in_flight_flow_run_id(flow_run_id)
-        await observer.__aenter__()  # type: ignore[no-untyped-call]
         return observer
 
     def _cancel(self, flow_run_id: UUID) -> None:
@@ -84,6 +91,7 @@ class SupervisedRun(FlowRunExecutorContext):
 
     def __init__(self, shared: Supervision) -> None:
         self._shared = shared
+        self._cancelled = False
         self.client = shared.client
         self.control_channel = shared.control_channel
         self._event_emitter = shared.event_emitter
@@ -98,7 +106,7 @@ class SupervisedRun(FlowRunExecutorContext):
             self._shared.leave(flow_run_id)
 
         async def watch(flow_run_id: UUID) -> None:
-            await self._shared.watch(flow_run_id, self)
+            self._shared.watch(flow_run_id, self)
 
         self.process_manager = await self._stack.enter_async_context(
             ProcessManager(on_add=watch, on_remove=leave)
@@ -120,6 +128,9 @@ class SupervisedRun(FlowRunExecutorContext):
 
     def cancel(self, flow_run_id: UUID) -> None:
         """Cancel the run: ask its process, end it, run hooks, write the state."""
+        if self._cancelled:
+            return  # a new observer hears of the last minute's events once more
+        self._cancelled = True
         self._cancellation_task_group.start_soon(
             self._cancellation_manager.cancel_by_id, flow_run_id
         )

@@ -25,13 +25,14 @@ import anyio
 import httpx
 from prefect.runner._flow_run_executor import FlowRunExecutionResult
 from prefect.runner._process_manager import ProcessHandle, create_isolated_termination_scope
+from prefect.runner._state_proposer import StateProposer
 from prefect.runner._workspace_starter import WorkspaceResolvingEngineCommandStarter
 from prefect.settings import get_current_settings
 from prefect.utilities.processutils import sanitize_subprocess_env
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorkerResult
 
 from deployments.forked_run import Order
-from deployments.forking import Forks, NoForkServer
+from deployments.forking import ForkedProcess, Forks, NoForkServer
 from deployments.pool_worker import PoolWorker
 from deployments.supervision import SupervisedRun, Supervision
 
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
 _READ_AT_START = re.compile(
     r"PYTHON.*|LD_.*|LC_.*|LANG|TZ|MALLOC_.*|.*_NUM_THREADS|MPL.*|SSL_CERT_.*|OPENBLAS_.*|OMP_.*"
 )
-_STOP = 10.0  # seconds between SIGTERM and SIGKILL for the runs of a worker that stops
+# How often a run is asked to end when its worker stops, and for how many seconds each time before
+# it is killed. The stack kills a worker that has not stopped after 10 s.
+_ASKED, _PATIENCE = 3, 2.0
 
 
 class WarmJobConfiguration(ProcessJobConfiguration):
@@ -81,6 +84,7 @@ class WarmWorker(PoolWorker, abc.ABC):  # ABC: see PoolWorker
         super().__init__(**options)
         self._forks = forks
         self._supervision = supervision
+        self._submitting: dict[UUID, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         self._one_query = asyncio.Lock()
 
@@ -115,6 +119,11 @@ class WarmWorker(PoolWorker, abc.ABC):  # ABC: see PoolWorker
 
         self._runs_task_group.start_soon(label)
 
+    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
+        """As in Prefect, while the process makes itself ready; the run does not begin before."""
+        proposal = super()._propose_submitting_state(flow_run)
+        self._submitting[flow_run.id] = asyncio.create_task(proposal)
+
     def _release_limit_slot(self, flow_run_id: UUID) -> None:
         super()._release_limit_slot(flow_run_id)
         self.wake()
@@ -130,8 +139,10 @@ class WarmWorker(PoolWorker, abc.ABC):  # ABC: see PoolWorker
         Raises:
             RuntimeError: No process could be started.
         """
+        submitting = self._submitting.pop(flow_run.id)
         deployment = (configuration._related_objects or {}).get("deployment")
         if configuration._command_configured or deployment is None or sys.platform != "linux":
+            await submitting
             return await super().run(flow_run, configuration, task_status)
         task_status = task_status or anyio.TASK_STATUS_IGNORED
         execution: FlowRunExecutionResult | None = None
@@ -144,6 +155,8 @@ class WarmWorker(PoolWorker, abc.ABC):  # ABC: see PoolWorker
                 starter = ForkingStarter(
                     forks=self._forks,
                     deployment=deployment,
+                    submitting=submitting,
+                    state_proposer=supervised._state_proposer,
                     workspace_root=Path(directory),
                     stream_output=configuration.stream_output,
                     control_channel=supervised.control_channel,
@@ -174,13 +187,25 @@ class ForkingStarter(WorkspaceResolvingEngineCommandStarter):
     Args:
         forks: Where processes come from.
         deployment: The run's deployment.
+        submitting: Tells the server that the run is being started; it begins after that.
+        state_proposer: Tells the server that the run crashed, when its worker stops.
         options: As for Prefect's starter.
     """
 
-    def __init__(self, *, forks: Forks, deployment: DeploymentResponse, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        forks: Forks,
+        deployment: DeploymentResponse,
+        submitting: asyncio.Task[None],
+        state_proposer: StateProposer,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._forks = forks
         self._deployment = deployment
+        self._submitting = submitting
+        self._state_proposer = state_proposer
 
     async def start(
         self,
@@ -190,6 +215,7 @@ class ForkingStarter(WorkspaceResolvingEngineCommandStarter):
         """Start the process, tell its handle, and return when it has ended."""
         environment = self._whole_environment(flow_run)
         if needs_new_interpreter(environment):
+            await self._submitting
             return await super().start(flow_run, task_status)
         order = Order(
             run=str(flow_run.id),
@@ -203,6 +229,7 @@ class ForkingStarter(WorkspaceResolvingEngineCommandStarter):
         try:
             process = await self._forks.fork(order)
         except NoForkServer:
+            await self._submitting
             return await super().start(flow_run, task_status)
         try:
             handle = ProcessHandle(
@@ -210,16 +237,31 @@ class ForkingStarter(WorkspaceResolvingEngineCommandStarter):
                 create_isolated_termination_scope(process.pid),
             )
             task_status.started(handle)
+            await self._submitting
+            process.go()
             await process.wait()
         finally:
             if process.returncode is None:
-                process.signal(signal.SIGTERM)
                 with anyio.CancelScope(shield=True):
-                    with anyio.move_on_after(_STOP):
-                        await process.wait()
-                    process.signal(signal.SIGKILL)
-                    await process.wait()
+                    await self._end(flow_run, process)
         return None
+
+    async def _end(self, flow_run: FlowRun, process: ForkedProcess) -> None:
+        """End a run whose worker stops, and leave none behind that seems to go on.
+
+        It is asked more than once: Prefect's handler raises in whatever its main thread does just
+        then, and asyncio drops what is raised while it writes.
+        """
+        for _ in range(_ASKED):
+            process.signal(signal.SIGTERM)
+            with anyio.move_on_after(_PATIENCE):
+                await process.wait()
+                break
+        process.signal(signal.SIGKILL)
+        await process.wait()
+        if self._control_channel and self._control_channel.get_conclusion(flow_run.id) is None:
+            with anyio.move_on_after(_PATIENCE):
+                await self._state_proposer.propose_crashed(flow_run, "Its worker was stopped.")
 
     def _whole_environment(self, flow_run: FlowRun) -> dict[str, str]:
         """What Prefect's starter gives to the process; the settings are in it already."""

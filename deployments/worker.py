@@ -101,6 +101,7 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
             await together(
                 _watch(client, ids),
                 forks.keep_fresh(),
+                supervision.keep_listening(),
                 wake_on_events(workers),
                 *(worker.work_when_woken() for worker in workers.values()),
                 *(_work_on(pool.name, workers[ids[pool.name]]) for pool in pools),

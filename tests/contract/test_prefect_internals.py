@@ -27,6 +27,7 @@ from prefect.runner._process_manager import (
     create_isolated_termination_scope,
 )
 from prefect.runner._starter_engine import EngineCommandStarter
+from prefect.runner._state_proposer import StateProposer
 from prefect.runner._workspace_resolver import PreparedWorkspace, prepare_workspace
 from prefect.runner._workspace_runtime import PreparedWorkspaceManifest, write_private_model
 from prefect.runner._workspace_starter import (
@@ -67,6 +68,9 @@ SIGNATURES: list[tuple[Callable[..., Any], str]] = [
     (CancellationManager.cancel_by_id, "self, flow_run_id"),
     (ControlChannel.register, "self, flow_run_id"),
     (ControlChannel.unregister, "self, flow_run_id"),
+    (ControlChannel.get_conclusion, "self, flow_run_id"),
+    (StateProposer.__init__, "self, client"),
+    (StateProposer.propose_crashed, "self, flow_run, message"),
     (EventEmitter.__init__, "self, runner_name, client, get_events_client, cache_ttl"),
     (
         FlowRunCancellingObserver.__init__,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
 from blocks.settings import PROJECT_ROOT
+from deployments import forking
+from deployments.forked_run import Order
 from deployments.registration import WorkPool, save_pool
 from deployments.watchdog import marked
 from tests.integration.workers import is_completed, is_running, run_that, working
@@ -68,6 +72,9 @@ async def leaving(file: str):
 async def late(file: str):
     await asyncio.sleep(60)
 '''
+
+
+NOWHERE: Any = {"environment": {}, "directory": "/", "manifest": "", "quiet": True}
 
 
 @dataclass
@@ -354,6 +361,18 @@ async def test_a_run_does_not_outlive_the_fork_server_which_is_replaced(shop: Sh
     assert is_gone(process)
     told = await shop.completed(await shop.start("telling"))
     assert told["parent"] == shop.fork_server.pid != killed.pid
+
+
+async def test_a_fork_server_that_speaks_otherwise_is_not_used(
+    prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade under a running worker: runs then take the ordinary way."""
+    monkeypatch.setattr(forking, "EDITION", "an older one")
+    said: list[str] = []
+    async with aclosing(forking.Forks([], dict(os.environ), said.append)) as forks:
+        with pytest.raises(forking.NoForkServer):
+            await forks.fork(Order(run="1", flow_run="", deployment="", **NOWHERE))
+    assert "python -m deployments.restart worker" in said[0]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

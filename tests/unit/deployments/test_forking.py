@@ -1,0 +1,58 @@
+"""When a forked process is not the same thing: the code changed, or a variable did."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deployments.forking import code_stamps
+from deployments.warm_worker import needs_new_interpreter
+
+
+def test_every_change_of_a_python_file_is_seen(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    first, second = tmp_path / "first.py", inner / "second.py"
+    first.write_text("1")
+    seen = [code_stamps([tmp_path])]
+
+    def changed() -> bool:
+        seen.append(code_stamps([tmp_path]))
+        return seen[-1] != seen[-2]
+
+    assert not changed()
+    second.write_text("2")
+    assert changed()
+    # An editor that writes a new file in place of the old one, even with its time.
+    copy = tmp_path / "copy"
+    copy.write_text("3")
+    stat = first.stat()
+    copy.replace(first)
+    os.utime(first, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert changed()
+    second.unlink()
+    assert changed()
+    (tmp_path / "notes.txt").write_text("4")
+    assert not changed()
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        *[("PYTHONPATH", True), ("LD_PRELOAD", True), ("TZ", True), ("OMP_NUM_THREADS", True)],
+        *[("LC_ALL", True), ("MPLBACKEND", True), ("MY_TOKEN", False), ("PREFECT_HOME", False)],
+        *[("ORCHESTRATOR_TIMEZONE", False), ("LANGUAGE_OF_REPORTS", False)],
+    ],
+)
+def test_variables_that_are_read_at_the_start_need_an_interpreter(
+    name: str, needs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEPT", "as it is")
+    monkeypatch.delenv(name, raising=False)
+    same = dict(os.environ)
+    assert not needs_new_interpreter(same)
+    assert needs_new_interpreter({**same, name: "other"}) is needs
+    monkeypatch.setenv(name, "ours")
+    assert needs_new_interpreter(same) is needs  # the run is to be without it
