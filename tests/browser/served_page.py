@@ -27,6 +27,9 @@ from tests.integration.loopback import free_port, wait_until
 HOSTILE = '<img src=x onerror="window.hacked=1"> \x1b[31mred\x1b[0m \u202egnitset\u202c'
 """A name that is markup, steers terminals, and turns the text around it."""
 
+COLUMNS = ["SKU", "Product", "On hand", "Arriving", "Sells per day", "Lead time (days)"]
+COLUMNS += ["Runs out", "Loss per day (GBP)"]
+
 
 class Api:
     """The API on a folder, started and killed at will."""
@@ -147,8 +150,7 @@ async def fill_with_trouble(ledger: Ledger) -> None:
                 text="7 of 186 items are out of stock.",
                 tables=[
                     Table(
-                        columns="SKU,Product,On hand,Arriving,Sells per day,Lead time (days),"
-                        "Runs out,Loss per day (GBP)".split(","),
+                        columns=COLUMNS,
                         rows=[["82484", HOSTILE, 0.0, 0.0, 30.8, 2, "now", 204.27]],
                     )
                 ],

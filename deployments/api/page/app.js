@@ -52,6 +52,9 @@ function show(data) {
   for (const section of document.querySelectorAll("[data-part]")) {
     section.hidden = !data.parts.includes(section.dataset.part);
   }
+  for (const column of document.querySelectorAll(".column")) {
+    column.hidden = !column.querySelector("section:not([hidden])");
+  }
   if (data.health) showHealth(data.health, data.parts);
   showFigures(data);
   if (data.approvals) showApprovals(data.approvals, isPublic);
@@ -120,7 +123,7 @@ let saying = 0;
 function say(text, keep = false) {
   clearTimeout(saying);
   byId("said").textContent = text;
-  if (!keep) saying = setTimeout(() => (byId("said").textContent = ""), 8000);
+  if (!keep) saying = setTimeout(() => (byId("said").textContent = ""), 20_000);
 }
 
 const THEMES = ["system", "light", "dark"];

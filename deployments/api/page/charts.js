@@ -1,9 +1,10 @@
 // Charts as inline SVG, each with its figures as a table.
 
-import { el, svg } from "./dom.js";
+import { el, svg, told } from "./dom.js";
 import { number } from "./format.js";
 
 const HEIGHT = 168;
+const WIDEST_BAR = 56;
 const MARGIN = { top: 10, right: 6, bottom: 24, left: 46 };
 
 let charts = 0;
@@ -19,7 +20,7 @@ export function chart({ title, unit = "", kind, labels, long = labels, series })
   const figure = el(
     "figure",
     { class: "chart" },
-    el("figcaption", {}, el("span", {}, unit ? `${title} (${unit})` : title), legend(series)),
+    el("figcaption", {}, el("span", {}, told(unit ? `${title} (${unit})` : title)), legend(series)),
     plot,
     el("details", {}, el("summary", {}, "As a table"), table(long, series, unit)),
   );
@@ -73,7 +74,11 @@ function table(long, series, unit) {
 
 function draw(id, width, { title, unit, kind, labels, long, series }) {
   const inner = { width: width - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
-  const totals = labels.map((_, i) => series.reduce((sum, one) => sum + (one.values[i] ?? 0), 0));
+  const stacked = kind === "bars";
+  const totals = labels.map((_, i) => {
+    const values = series.map((one) => one.values[i] ?? 0);
+    return stacked ? values.reduce((a, b) => a + b, 0) : Math.max(...values);
+  });
   const ticks = scale(Math.max(...totals, 0));
   const top = ticks.at(-1);
   const x = (i) => MARGIN.left + (inner.width * i) / labels.length;
@@ -83,13 +88,13 @@ function draw(id, width, { title, unit, kind, labels, long, series }) {
     svg("defs", {}, stripes(id)),
     ticks.map((value) => gridline(value, y(value), width)),
     timeAxis(labels, x, step),
-    kind === "bars"
+    stacked
       ? bars(id, series, x, y, step, inner.height)
-      : line(series[0], (i) => x(i) + step / 2, y),
+      : series.map((one) => line(one, (i) => x(i) + step / 2, y)),
     labels.map((_, i) => tooltip(long[i], series, i, x(i), step, inner.height, unit)),
   ];
   const text = summary(title, unit, long, series, totals);
-  return svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": text }, parts.flat());
+  return svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": text }, parts.flat(2));
 }
 
 /** Round values from 0 to the greatest one or above. */
@@ -125,7 +130,7 @@ function timeAxis(labels, x, step) {
 }
 
 function bars(id, series, x, y, step, height) {
-  const gap = Math.min(3, step * 0.2);
+  const width = Math.max(1, Math.min(WIDEST_BAR, step - Math.min(3, step * 0.2)));
   const bottom = MARGIN.top + height;
   return series[0].values.flatMap((_, i) => {
     let base = 0;
@@ -139,7 +144,7 @@ function bars(id, series, x, y, step, height) {
       const style = one.style === "failed" ? { fill: `url(#${id})` } : {};
       return svg("rect", {
         class: `mark ${one.style}`, ...style,
-        x: x(i) + gap / 2, width: Math.max(1, step - gap), y: Math.min(from, bottom) - tall, height: tall,
+        x: x(i) + (step - width) / 2, width, y: Math.min(from, bottom) - tall, height: tall,
       });
     });
   });
@@ -188,4 +193,23 @@ function summary(title, unit, long, series, totals) {
     return unit ? `mean ${number(sum / values.length)} ${unit}` : `${number(sum)} ${one.name}`;
   });
   return `${title}: ${sums.join(", ")}; the most, ${number(most)} ${unit}`.trim() + `, ${at}.`;
+}
+
+/** Named values as horizontal bars, the name beside each: for names that no axis has room for. */
+export function ranking({ title, unit = "", labels, values }) {
+  const most = Math.max(...values.map((value) => Math.abs(value ?? 0)), 0) || 1;
+  const row = (label, i) =>
+    el(
+      "li",
+      {},
+      told(label),
+      svg("svg", { class: "bar-line", "aria-hidden": "true" }, svg("rect", { class: "mark done", height: "100%", width: `${(100 * Math.abs(values[i] ?? 0)) / most}%` })),
+      el("span", { class: "figure" }, values[i] === null ? "–" : number(values[i])),
+    );
+  return el(
+    "figure",
+    { class: "chart" },
+    el("figcaption", {}, el("span", {}, told(unit ? `${title} (${unit})` : title))),
+    el("ol", { class: "ranking" }, labels.map(row)),
+  );
 }

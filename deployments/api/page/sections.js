@@ -54,7 +54,7 @@ export function showFigures(page) {
     add("Calls completed", number(calls), "last 24 h");
     add("Task success", percent(success?.actual ?? null), "last 24 h");
   }
-  byId("figures").hidden = !figures.length;
+  byId("figures").hidden = figures.length < 2; // one alone says less than its part does
   keyed(byId("figures"), figures, (one) => one.name, (one) =>
     el("div", {}, el("dt", {}, one.name), el("dd", { class: one.weigh && "weighty" }, one.value, one.note && el("small", {}, ` ${one.note}`))));
 }
