@@ -14,6 +14,7 @@ from deployments.api import approvals, health, orchestrate, problems, prometheus
 from deployments.api.bodies import BoundedBodies
 from deployments.api.callers import Callers
 from deployments.api.context import open_context
+from deployments.api.document import describe
 from deployments.api.limits import Limiter, RateHeaders
 from deployments.api.once import keep_pruning
 from deployments.own_pages import OwnPagesOnly, is_loopback
@@ -55,10 +56,12 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
     for part in (orchestrate, system, approvals, health):
         app.include_router(part.router)
+    describe(app)
     app.add_middleware(RateHeaders)
     app.add_middleware(BoundedBodies)
     app.add_middleware(prometheus.Measured)
