@@ -26,6 +26,7 @@ from deployments.api import (
 from deployments.api.bodies import BoundedBodies
 from deployments.api.callers import Callers
 from deployments.api.context import open_context
+from deployments.api.document import describe
 from deployments.api.event_runs import EventRuns
 from deployments.api.intake import Intake
 from deployments.api.limits import Limiter, RateHeaders
@@ -77,10 +78,12 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
     for part in (events, alerts, webhooks, orchestrate, system, approvals, health, overview, page):
         app.include_router(part.router)
+    describe(app)
     app.add_middleware(RateHeaders)
     app.add_middleware(BoundedBodies)
     app.add_middleware(prometheus.Measured)

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from blocks.ledger.tasks import TaskRecord
 from blocks.messages import Priority, utc_now
 from deployments.api.bodies import StrictRoute
 from deployments.api.callers import Reader, Runner
 from deployments.api.context import Context, Ctx
-from deployments.api.flow_bodies import flow_body, given
+from deployments.api.flow_bodies import (
+    check_workflow_body,
+    flow_body,
+    given,
+    strictly,
+    workflow_bodies,
+)
 from deployments.api.once import Idempotent
 from deployments.api.problems import documented
 from deployments.workflows import load_workflow, validated
@@ -54,31 +62,42 @@ class WorkflowRequest(BaseModel):
         "same ones on its form.",
     )
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """OpenAPI names each workflow with its parameters."""
+        return handler(workflow_bodies().core_schema)
+
 
 if TYPE_CHECKING:
     TaskRequest: TypeAlias = BaseModel
     AlertRequest: TypeAlias = BaseModel
 else:
-    TaskRequest = flow_body(
-        "TaskRequest",
-        route_task,
-        without={"task_id"},
-        required={"task_type"},
-        example={
-            "task_type": "api_failure",
-            "params": {"connection": "northwind-wholesale"},
-            "severity": "error",
-        },
+    TaskRequest = strictly(
+        flow_body(
+            "TaskRequest",
+            route_task,
+            without={"task_id"},
+            required={"task_type"},
+            example={
+                "task_type": "api_failure",
+                "params": {"connection": "northwind-wholesale"},
+                "severity": "error",
+            },
+        )
     )
-    AlertRequest = flow_body(
-        "AlertRequest",
-        broadcast_alert,
-        required={"title"},
-        example={
-            "title": "Payment provider announces maintenance",
-            "severity": "warning",
-            "resource": "service:checkout",
-        },
+    AlertRequest = strictly(
+        flow_body(
+            "AlertRequest",
+            broadcast_alert,
+            required={"title"},
+            example={
+                "title": "Payment provider announces maintenance",
+                "severity": "warning",
+                "resource": "service:checkout",
+            },
+        )
     )
 
 
@@ -124,7 +143,6 @@ Prefer = Annotated[
     str | None,
     Header(
         description="wait=N: answer with the result if the run ends within N seconds, at most 60.",
-        max_length=200,
         examples=["wait=30"],
     ),
 ]
@@ -143,6 +161,7 @@ async def start_workflow(
     """Run a workflow."""
     flow = load_workflow(body.workflow)
     validated(flow, body.parameters)
+    check_workflow_body(body)
     deployment = f"{flow.name}/{body.workflow}"
 
     async def begin(key: str) -> dict[str, Any]:
