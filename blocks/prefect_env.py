@@ -24,6 +24,8 @@ _DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+    # A run that is not heard of for three of these is taken to be dead: flows.run_deaths.
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # The first migration of a new SQLite file takes about 20 s, Prefect's own limit is 20 s.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
 }

@@ -61,6 +61,8 @@ async def _failed_runs(client: PrefectClient, flows: list[str]) -> AutomationCor
     from prefect.events.actions import RunDeployment
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
+    from flows.run_deaths import CRASHED, GIVEN_UP
+
     deployment = await client.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
     event: Any = {
         "__prefect_kind": "json",
@@ -70,7 +72,7 @@ async def _failed_runs(client: PrefectClient, flows: list[str]) -> AutomationCor
         name=FAILED_RUNS,
         description="Written by ./orchestrator register. May be switched off.",
         trigger=EventTrigger(
-            expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+            expect={f"prefect.flow-run.{name}" for name in ("Failed", CRASHED, GIVEN_UP)},
             match={"prefect.resource.id": "prefect.flow-run.*"},
             # Never the workflow itself: its failure would start it again and again.
             match_related={"prefect.resource.role": "flow", "prefect.resource.name": flows},

@@ -1,49 +1,59 @@
-"""Settles what is due while the stack runs: answers, questions that expire, abandoned tasks."""
+"""Settles what is due while the stack runs: answers, expired questions, dead tasks and runs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import NoReturn
 
 from blocks.errors import OrchestratorError
+from blocks.ledger import Ledger
 from blocks.messages import utc_now
-from blocks.settings import Settings
+from deployments.reconciling import Reconciler
+from deployments.together import together
 
 PERIOD = 10.0
-"""Seconds between two looks; each is two small queries while there is nothing to do."""
+"""Seconds between two looks; each is a few small queries while there is nothing to do."""
 
 
 async def keep_settling(
-    settings: Settings, started: datetime, say: Callable[[str], None]
+    ledger: Ledger, reconciler: Reconciler, say: Callable[[str], None]
 ) -> NoReturn:
     """Look again and again, until cancelled.
 
     Args:
-        settings: Where the ledger is.
-        started: When the stack did: forms from before it are dead, so their questions get new ones.
+        ledger: What is settled.
+        reconciler: Looks after the runs, beside the rest: one may have to wait for a server.
         say: Told what goes wrong, when it is something new.
     """
-    from blocks.ledger import Ledger
     from flows.approvals import settle_due, show_forms
     from flows.starting import resume_abandoned
 
+    async def runs(now: datetime) -> list[str]:
+        await reconciler.look(now)
+        return []
+
+    await together(
+        _repeat(lambda now: settle_due(ledger, now), say),
+        _repeat(lambda now: resume_abandoned(ledger, now), say),
+        _repeat(lambda now: show_forms(ledger, now), say),
+        _repeat(runs, say),
+    )
+    raise AssertionError("None of these returns.")
+
+
+async def _repeat(
+    look: Callable[[datetime], Awaitable[list[str]]], say: Callable[[str], None]
+) -> NoReturn:
     known: list[str] = []
-    with Ledger.open(settings.effective_ledger_url, migrate=False) as ledger:
-        shown = False
-        while True:
-            faults = []
-            try:
-                faults += await settle_due(ledger, utc_now())
-                faults += await resume_abandoned(ledger, utc_now())
-                if not shown:
-                    faults += await show_forms(ledger, started)
-                    shown = True
-            except OrchestratorError as error:
-                faults.append(str(error))
-            for fault in faults:
-                if fault not in known:
-                    say(fault)
-            known = faults
-            await asyncio.sleep(PERIOD)
+    while True:
+        try:
+            faults = await look(utc_now())
+        except OrchestratorError as error:
+            faults = [str(error)]
+        for fault in faults:
+            if fault not in known:
+                say(fault)
+        known = faults
+        await asyncio.sleep(PERIOD)

@@ -36,7 +36,6 @@ from deployments.registration import (
     save_pool,
 )
 from deployments.restart import serve_restarts
-from deployments.settling import keep_settling
 from deployments.specs import (
     api_spec,
     api_url,
@@ -75,7 +74,6 @@ class Stack:
         self._file = file
         self.progress = progress
         self.supervisor = Supervisor(settings.state_dir / "logs", progress.say)
-        self._created = utc_now()
         self._control: asyncio.Server | None = None
         self._has_sample = False
 
@@ -115,7 +113,14 @@ class Stack:
 
     async def serve(self) -> None:
         """Keep everything running until the surrounding task is cancelled."""
-        await keep_settling(self.settings, self._created, self.progress.say)
+        from blocks.ledger import Ledger
+        from deployments.reconciling import Reconciler
+        from deployments.settling import keep_settling
+
+        with Ledger.open(self.settings.effective_ledger_url, migrate=False) as ledger:
+            pools = [pool.name for pool in read_work_pools(self._file).work_pools]
+            reconciler = Reconciler(pools, ledger, self.progress.say)
+            await keep_settling(ledger, reconciler, self.progress.say)
 
     async def _start_server(self) -> None:
         what = f"Prefect server on {prefect_url(self.settings)}"
@@ -149,18 +154,19 @@ class Stack:
         return registration
 
     async def _prepare_pools(self) -> list[str]:
-        """Workers need their pool, without the runs of an earlier stack."""
+        """Workers need their pool, and find there what an earlier stack left to do."""
         from prefect import get_client
 
-        from deployments.main_job import clear_leftovers
+        from blocks.ledger import Ledger
+        from deployments.reconciling import Reconciler
 
         pools = read_work_pools(self._file).work_pools
         names = [pool.name for pool in pools]
         async with get_client() as client:
             for pool in pools:
                 await save_pool(client, pool)
-            if count := await clear_leftovers(client, names):
-                self.progress.say(f"{count} runs of an earlier stack were settled.")
+        with Ledger.open(self.settings.effective_ledger_url, migrate=False) as ledger:
+            await Reconciler(names, ledger, self.progress.say).start_over(utc_now())
         return names
 
     async def _start_worker(self, pools: Sequence[str]) -> None:

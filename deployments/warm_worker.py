@@ -29,10 +29,11 @@ from prefect.runner._state_proposer import StateProposer
 from prefect.runner._workspace_starter import WorkspaceResolvingEngineCommandStarter
 from prefect.settings import get_current_settings
 from prefect.utilities.processutils import sanitize_subprocess_env
-from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
+from prefect.workers.process import ProcessJobConfiguration, ProcessWorkerResult
 
 from deployments.forked_run import Order
 from deployments.forking import ForkedProcess, Forks, NoForkServer
+from deployments.pool_worker import PoolWorker
 from deployments.supervision import SupervisedRun, Supervision
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def base_environment() -> Mapping[str, str]:
     }
 
 
-class WarmWorker(ProcessWorker, abc.ABC):  # ABC: Prefect's registry keeps its own for the type
+class WarmWorker(PoolWorker, abc.ABC):  # ABC: see PoolWorker
     """Prefect's process worker, with forked processes, that can be woken to look for runs.
 
     Args:
@@ -176,9 +177,8 @@ class WarmWorker(ProcessWorker, abc.ABC):  # ABC: Prefect's registry keeps its o
                     task_status.started(handle.pid)
         if execution is None or execution.status_code is None:
             raise RuntimeError("Failed to start flow run process.")
-        return ProcessWorkerResult(
-            status_code=execution.status_code, identifier=str(execution.handle.pid)
-        )
+        # Of a crash the executor has told: see PoolWorker.
+        return ProcessWorkerResult(status_code=0, identifier=str(execution.handle.pid))
 
 
 class ForkingStarter(WorkspaceResolvingEngineCommandStarter):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -39,8 +40,17 @@ say = partial(print, flush=True)
 
 
 def worker_name(pool: str) -> str:
-    """The name under which the worker of a pool reports to Prefect."""
-    return f"worker-{pool}"
+    """The name under which this machine's worker of a pool reports to Prefect.
+
+    It tells the machine, because the runs that the worker takes carry it: a process number means
+    something only where the process is.
+    """
+    return f"worker-{pool}@{socket.gethostname()}"
+
+
+def is_here(worker: object) -> bool:
+    """Whether the worker of that name is on this machine."""
+    return str(worker or "").endswith(f"@{socket.gethostname()}")
 
 
 async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +16,10 @@ from blocks.ledger.records import ReceiptKind
 from flows.apply_approval import CLAIM, apply_approval
 from flows.approval_texts import notification
 from flows.orchestrator import Orchestrator
-from flows.starting import start_run
+from flows.starting import going_on, start_run
+
+FORM = timedelta(seconds=60)
+"""A question has one new form in so long at most: one that always dies does not do it at once."""
 
 
 async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord:
@@ -59,23 +62,28 @@ async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord
     return asked
 
 
-async def show_forms(ledger: Ledger, before: datetime) -> list[str]:
-    """Give every open question that was asked before a stack's start a form that is alive.
+async def show_forms(ledger: Ledger, now: datetime) -> list[str]:
+    """Give every open question whose form died, or never came, another one.
 
-    Args:
-        ledger: Where the questions are.
-        before: When the stack started; called again with the same instant, it changes nothing.
+    Safe to call at any time, from several processes. With no open question it is one small query.
 
     Returns:
         Which questions have no form and why, in words.
 
     Raises:
         LedgerError: The ledger cannot be read.
+        SourceUnavailable: The Prefect server does not answer as it should.
     """
+    asked = await ledger.approvals.list(ApprovalStatus.OPEN)
+    asked = [record for record in asked if now - record.asked_at > FORM]  # else it may be coming
+    if not asked:
+        return []
+    forms = [str(run.parameters.get("approval_id", "")) for run in await going_on("approval-form")]
+    window = int(now.timestamp() // FORM.total_seconds())
     faults = []
-    for record in await ledger.approvals.list(ApprovalStatus.OPEN):
-        if record.asked_at < before:
-            fault = await _show_form(record, key=f"{record.id} {before.isoformat()}")
+    for record in asked:
+        if not any(form and record.id.startswith(form) for form in forms):
+            fault = await _show_form(record, key=f"{record.id} {window}")
             faults += [f"Approval {record.id[:8]} has no form: {fault}."] if fault else []
     return faults
 

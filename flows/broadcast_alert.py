@@ -11,12 +11,15 @@ from pydantic import Field
 
 from agents.calls import Reply
 from agents.registry import AgentSpec
+from blocks.crash_points import reach
 from blocks.findings import Finding
 from blocks.messages import MessageType, Severity, utc_now
 from blocks.responses import EventResponse
 from flows.alert_formats import Alert, event_for
 from flows.orchestrator import Orchestrator, conclude, workflow_run
+from flows.remote import result_of_call
 from flows.reports import Report, Section, Table, count
+from flows.reruns import accepted_as, id_from
 from flows.triage import rank
 
 _RESOURCE = r"^$|^[a-z][a-z0-9_-]*:.+$"
@@ -52,10 +55,13 @@ async def broadcast_alert(
         NothingAchieved: Every agent failed; the report is kept all the same.
     """
     async with workflow_run("broadcast-alert") as team:
+        identity = await accepted_as()
         alert = Alert(title, severity, utc_now(), detail, resource, data or {})
         agents = list(team.toolbox.registry.agents.values())
         told = [agent for agent in agents if agent.event_action]
-        replies = await asyncio.gather(*(_tell(team, agent, alert) for agent in told))
+        replies = await asyncio.gather(*(_tell(team, agent, alert, identity) for agent in told))
+        await team.ledger.flush()
+        reach("alert.told")
         team.notes += [f"{a.title} takes no alerts." for a in agents if not a.event_action]
         report = await team.report(
             f"Alert: {title}",
@@ -67,12 +73,21 @@ async def broadcast_alert(
     return conclude(report)
 
 
-async def _tell(team: Orchestrator, agent: AgentSpec, alert: Alert) -> Reply:
+async def _tell(team: Orchestrator, agent: AgentSpec, alert: Alert, identity: str | None) -> Reply:
+    """Have an agent answer; in a restarted run, unless it did before."""
+    message_id = None if identity is None else id_from(identity, agent.id)
+    call = None if message_id is None else await team.ledger.call(message_id)
+    if call is not None and call.outcome is not None:
+        spec = team.toolbox.registry.action(agent.id, agent.event_action)
+        reply = Reply(call.message, result_of_call(spec, call), call.error, call.agent)
+        team.replies.append(reply)
+        return reply
     return await team.ask(
         agent.id,
         agent.event_action,
         kind=MessageType.ALERT,
         priority=alert.severity.priority,
+        message_id=message_id,
         event=event_for(agent.event_action, alert),
     )
 

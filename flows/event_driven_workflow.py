@@ -18,6 +18,7 @@ from flows.draining import Drained, drain
 from flows.events import accept_events
 from flows.orchestrator import Orchestrator, conclude, shared_ledger, workflow_run
 from flows.reports import Report
+from flows.reruns import with_lasting_id
 from flows.sections import events as sections
 from flows.triage import rank
 
@@ -53,7 +54,7 @@ async def event_driven_workflow(
         NothingAchieved: Every call failed; the report is kept all the same.
     """
     if event is not None:
-        await accept_events(read_event(event))
+        await accept_events(await with_lasting_id(read_event(event)))
         reach("events.accepted")
     by_hand = _is_by_hand()
     if not by_hand and not drain_seconds and not await _waiting():

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.calls import Envelope
 from agents.capability import tools_of
 from blocks import dialects
+from blocks.crash_points import reach
 from blocks.dialects import Dialect, Incoming, Raw, standalone
 from blocks.errors import RequestError
 from blocks.ledger.dead_letters import DeadLetter, LetterStatus
@@ -22,6 +23,8 @@ from blocks.ledger.records import CallRecord
 from blocks.messages import AgentMessage, AgentReply, Outcome, utc_now
 from flows.orchestrator import Orchestrator
 from flows.parameters import fitting
+from flows.reruns import with_lasting_id
+from flows.run_deaths import are_lives_of_one
 
 
 class Delivery(BaseModel):
@@ -78,16 +81,18 @@ async def deliver(
     """
     spoken = dialect or ""
     try:
-        incoming = dialects.read(raw, dialect, headers)
+        incoming = await _with_lasting_ids(dialects.read(raw, dialect, headers))
         spoken = incoming.dialect
         calls = {message.id: _addressed(team, message) for message in incoming.messages}
     except RequestError as error:
-        letter = DeadLetter(
-            received_at=utc_now(),
-            origin=origin,
-            dialect=spoken,
-            raw=standalone(raw, headers),
-            reason=str(error),
+        letter = await with_lasting_id(
+            DeadLetter(
+                received_at=utc_now(),
+                origin=origin,
+                dialect=spoken,
+                raw=standalone(raw, headers),
+                reason=str(error),
+            )
         )
         await team.ledger.dead_letters.keep(letter)
         return [Delivery(dialect=spoken, letter=letter)]
@@ -118,7 +123,7 @@ async def resend(
         _refuse_settled(letter)
     if fixed is None:
         fixed, dialect = letter.raw, dialect or letter.dialect or None
-    incoming = dialects.read(fixed, dialect)
+    incoming = await _with_lasting_ids(dialects.read(fixed, dialect))
     if letter.message_id and incoming.messages:
         one = incoming.messages[0].model_copy(update={"id": letter.message_id})
         incoming = replace(incoming, messages=[one, *incoming.messages[1:]])
@@ -139,6 +144,12 @@ async def resend(
     elif not await team.ledger.dead_letters.resent(letter.id, first_id, utc_now()):
         _refuse_settled(await team.ledger.dead_letters.get(letter.id))
     return await _hand_over(team, incoming, calls)
+
+
+async def _with_lasting_ids(incoming: Incoming) -> Incoming:
+    messages = [await with_lasting_id(each, place) for place, each in enumerate(incoming.messages)]
+    events = [await with_lasting_id(each, place) for place, each in enumerate(incoming.events)]
+    return replace(incoming, messages=messages, events=events)
 
 
 def _refuse_settled(letter: DeadLetter) -> NoReturn:
@@ -182,7 +193,8 @@ async def _ask(
     """Have the agent answer, unless it did before."""
     message = message.model_copy(update={"run_id": team.run.id})
     new = await team.ledger.mailbox.take_in(message)
-    if new:
+    reach("message.taken-in")
+    if new or await _is_unanswered(team, message):
         envelope = Envelope(
             message_id=message.id,
             sender=message.sender,
@@ -191,10 +203,21 @@ async def _ask(
         )
         await team.send(message.recipient, message.action, params, envelope)
         await team.ledger.flush()
+        reach("message.answered")
     call = await team.ledger.call(message.id)
     assert call is not None, "taken in"
     answered = None if call.outcome is None else _answer(dialect, message, call)
     return Delivery(dialect=dialect, call=call, again=not new, answer=answered)
+
+
+async def _is_unanswered(team: Orchestrator, message: AgentMessage) -> bool:
+    """Whether this run took the message in before it crashed, and asking again does no harm."""
+    call = await team.ledger.call(message.id)
+    if call is None or call.outcome is not None:
+        return False
+    effect = team.toolbox.registry.action(call.agent, call.action).policy.effect
+    is_earlier = call.run_id != team.run.id and are_lives_of_one(call.run_id, team.run.id)
+    return is_earlier and not (effect and call.attempts)
 
 
 def _answer(dialect: Dialect, message: AgentMessage, call: CallRecord) -> dict[str, Any]:

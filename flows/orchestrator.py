@@ -28,6 +28,7 @@ from flows.artifacts import publish
 from flows.dispatch import dispatch
 from flows.policy import InForce, policy_in_force
 from flows.reports import RemediationLine, Report, Section
+from flows.run_deaths import record_id
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -254,10 +255,9 @@ def _new_run(workflow: str) -> RunRecord:
 def ledger_id(flow_run: FlowRun) -> str:
     """The ledger's id of a run of Prefect's: one for both, so that who finds one finds the other.
 
-    A run that Prefect retries is a new one here: what the first came to stays on record.
+    A run that is restarted or retried is a new one here: what the first came to stays on record.
     """
-    retry = f"-{flow_run.run_count}" if flow_run.run_count > 1 else ""
-    return flow_run.id.hex + retry
+    return record_id(flow_run.id, flow_run.run_count)
 
 
 def findings_of(replies: Iterable[Reply]) -> Iterable[Finding]:

@@ -13,6 +13,7 @@ is asked.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -28,10 +29,14 @@ from flows.approvals import escalate
 from flows.heartbeat import beating
 from flows.orchestrator import Orchestrator
 from flows.routing import plan_for
+from flows.run_deaths import are_lives_of_one
 from flows.steps import Step, Steps
 
 ALIVE = timedelta(seconds=30)
 """A run that carries out a task says so this often, three times over; else it counts as dead."""
+
+LOOK = 1.0
+"""Seconds between two looks at a task that another run has in hand."""
 
 _OURS = frozenset({InvalidMessage("").code, "unknown-action"})
 """Errors of the request itself: no other agent could do better with it."""
@@ -63,13 +68,8 @@ async def carry_out(team: Orchestrator, task_id: str) -> TaskRecord:
         return task
     plan = plan_for(team.policy, task.task_type)
     begun_before = task.run_id is not None
-    now = utc_now()
-    if not await team.ledger.tasks.start(task.id, team.run.id, now, now + ALIVE):
-        raise PolicyError(
-            "task-taken",
-            f"Task {task.id} ({task.task_type}) is {task.status}, by run {task.run_id}.",
-            hint=f"See ./orchestrator explain {task.id[:12]}.",
-        )
+    if (elsewhere := await _take_on(team, task)) is not None:
+        return elsewhere
     task = task.model_copy(
         update={
             "run_id": team.run.id,
@@ -88,6 +88,34 @@ async def carry_out(team: Orchestrator, task_id: str) -> TaskRecord:
     await team.ledger.tasks.settle(settled)
     reach("recovery.settled")
     return settled
+
+
+async def _take_on(team: Orchestrator, task: TaskRecord) -> TaskRecord | None:
+    """Take a task on; a restarted run waits until its earlier life lets go of it.
+
+    That life may be dead: then it is not heard of for a while, and this one goes on. Or it was
+    taken to be dead and is not: then it finishes the task, and this one tells what came of it.
+
+    Returns:
+        None when this run has it; else what another one made of it.
+    """
+    while True:
+        now = utc_now()
+        if await team.ledger.tasks.start(task.id, team.run.id, now, now + ALIVE):
+            return None
+        task = await team.ledger.tasks.get(task.id) or task
+        if task.status.is_final:
+            return task
+        own = (task.run_id, task.requested_by)
+        if not any(are_lives_of_one(run_id, team.run.id) for run_id in own):
+            raise PolicyError(
+                "task-taken",
+                f"Task {task.id} ({task.task_type}) is {task.status}, by run {task.run_id}.",
+                hint=f"See ./orchestrator explain {task.id[:12]}.",
+            )
+        if task.status is TaskStatus.AWAITING_APPROVAL:
+            return task
+        await asyncio.sleep(LOOK)
 
 
 async def _climb(team: Orchestrator, task: TaskRecord, plan: Plan, steps: Steps) -> TaskRecord:

@@ -20,6 +20,7 @@ from blocks.severity import Severity
 from flows.orchestrator import Orchestrator, conclude, findings_of, workflow_run
 from flows.recovery import carry_out
 from flows.reports import Report, Section, Table
+from flows.reruns import accepted_as
 from flows.routing import params_for, plan_for
 from flows.triage import rank
 
@@ -81,7 +82,8 @@ async def route_task(
                 impact_per_hour=impact_per_hour,
                 resource=resource,
                 deadline=deadline or None,
-                need_key=need_key,
+                # A restarted run goes on with its task, and accepts no second one.
+                need_key=need_key or await accepted_as(),
             )
             task_id = task.id
         task = await carry_out(team, task_id)

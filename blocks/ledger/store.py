@@ -278,12 +278,19 @@ class Ledger:
         return RunRecord(**found[0]) if found else None
 
     async def runs(
-        self, *, workflow: str | None = None, since: datetime | None = None, limit: int = 20
+        self,
+        *,
+        workflow: str | None = None,
+        since: datetime | None = None,
+        going_on: bool = False,
+        limit: int = 20,
     ) -> list[RunRecord]:
-        """Runs that started at ``since`` or later, newest first."""
+        """Runs that started at ``since`` or later, newest first; on demand only unfinished ones."""
         query = queries.newest(RUNS.c.started_at, limit, workflow=workflow)
         if since is not None:
             query = query.where(RUNS.c.started_at >= since)
+        if going_on:
+            query = query.where(RUNS.c.finished_at.is_(None))
         return [RunRecord(**row) for row in await self._access.rows(query)]
 
     async def calls(

@@ -169,6 +169,25 @@ class Tasks:
         )
         return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
 
+    async def give_up(self, flow_run: str, error: ErrorInfo, now: datetime) -> bool:
+        """Give up the task of a run that crashes whenever it is restarted.
+
+        Args:
+            flow_run: Its id's hex, with which the ids of all its lives begin.
+            error: Why.
+            now: When.
+
+        Returns:
+            False when it had none in hand.
+        """
+        statement = (
+            update(TASKS)
+            .where(TASKS.c.status == TaskStatus.RUNNING)
+            .where(or_(TASKS.c.run_id == flow_run, TASKS.c.run_id.startswith(f"{flow_run}-")))
+            .values(status=TaskStatus.FAILED, error=to_json(error), finished_at=now)
+        )
+        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+
     async def get(self, task_id: str) -> TaskRecord | None:
         """One task."""
         found = await self._access.rows(select(TASKS).where(TASKS.c.id == task_id))

@@ -76,7 +76,7 @@ class EventRuns:
             try:
                 await self._ask(urgent)
             except OrchestratorError as error:
-                log.warning("Events wait for the next scheduled run: %s", error)
+                log.warning("Events wait for the next scheduled run: %s", error.what)
                 rest = _REST_AFTER_FAILURE
             except Exception:
                 log.exception("Events wait for the next scheduled run.")

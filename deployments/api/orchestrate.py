@@ -24,6 +24,7 @@ from flows.orchestrator import ledger_id
 from flows.queues import place_of
 from flows.reports import Report
 from flows.route_task import judge, route_task
+from flows.starting import is_over
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -102,7 +103,9 @@ class RunState(BaseModel):
     type: str = Field(description="SCHEDULED, PENDING, RUNNING, COMPLETED, FAILED, CANCELLED, …")
     name: str = Field(description="The same in a finer way, for instance Partial.")
     message: str
-    is_final: bool = Field(description="Whether it has ended.")
+    is_final: bool = Field(
+        description="Whether it has ended. One that crashed may be restarted: it has not ended."
+    )
 
 
 class Run(Accepted):
@@ -265,7 +268,7 @@ async def _run(ctx: Context, run: FlowRun) -> Run:
             type=state.type.value if state else "SCHEDULED",
             name=(state.name or "") if state else "Scheduled",
             message=(state.message or "") if state else "",
-            is_final=state is not None and state.is_final(),
+            is_final=is_over(run, utc_now()),
         ),
         created_at=run.created,
         started_at=run.start_time,

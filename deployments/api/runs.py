@@ -22,6 +22,8 @@ from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.exceptions import ObjectNotFound
 
 from blocks.errors import ConfigurationError, NotFound, RequestError, SourceUnavailable
+from blocks.messages import utc_now
+from flows.starting import is_over
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -235,14 +237,14 @@ class Runs:
                 # Whoever waits is not told: their work was accepted, whatever this is.
                 log.exception("Looking at the runs that somebody waits for failed")
                 found = []
-            for run in found:
+            for run in (run for run in found if is_over(run, utc_now())):
                 for ended in self._awaited.pop(run.id, ()):
                     if not ended.done():
                         ended.set_result(run)
             await asyncio.sleep(_LOOK)
 
     async def _ended(self, ids: Collection[UUID]) -> list[FlowRun]:
-        """Those that have ended; of more than Prefect gives at once, the next look has the rest."""
+        """Those in a final state; of more than Prefect gives at once, the next look has the rest."""
         terminal = FlowRunFilterStateType(any_=list(TERMINAL_STATES))
         async with _answering(self._client):
             return await self._client.read_flow_runs(

@@ -33,19 +33,10 @@ from blocks.settings import get_settings
 from flows.apply_approval import APPLIERS
 from flows.approval_form import approval_form
 from flows.orchestrator import Orchestrator, shared_ledger
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import service_missing
 from tests.integration.conftest import migrated_database  # noqa: F401  a fixture
 from tests.integration.loopback import run_prefect_server
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 pytestmark = [
     pytest.mark.slow,

@@ -24,18 +24,18 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow_async
-from prefect.states import Paused
+from prefect.states import Crashed, Paused
 
 from blocks.ledger import Ledger, TaskRecord, TaskStatus
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
 from blocks.messages import ErrorInfo, new_id, utc_now
 from blocks.settings import PROJECT_ROOT, get_settings
 from deployments import settling
-from deployments.main_job import clear_leftovers
+from deployments.reconciling import Reconciler
 from deployments.registration import register
 from flows.apply_approval import APPLIERS, CLAIM, apply_approval
 from flows.approval_form import approval_form
-from flows.approvals import escalate, settle_due, show_forms
+from flows.approvals import FORM, escalate, settle_due, show_forms
 from flows.orchestrator import Orchestrator, shared_ledger, workflow_run
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -448,24 +448,25 @@ async def test_an_escalation_and_each_application_is_one_run_of_its_deployment(
     assert carried_out == [asked.id]
 
 
-async def test_a_stack_that_starts_gives_open_questions_a_form_that_is_alive(
+async def test_an_open_question_whose_form_died_gets_another_one(
     deployed: None, ledger: Ledger
 ) -> None:
     async with workflow_run("test", with_business=False) as team:
         asked = await ask_by(team, new_id())
     [form] = await runs_named(asked.title)
+    later = utc_now() + 2 * FORM
+    assert await show_forms(ledger, later) == []
+    assert len(await runs_named(asked.title)) == 1, "its form may still be started"
     async with get_client() as client:
         await client.set_flow_run_state(form.id, Paused(timeout_seconds=3600), force=True)
-        assert await clear_leftovers(client, ["approvals"]) >= 1
-        dead = await client.read_flow_run(form.id)
-    assert dead.state_name == "Crashed"
-    started = utc_now()
-    later = await ask(ledger)  # by a run of this stack, which starts its form
+        assert await show_forms(ledger, later) == []
+        assert len(await runs_named(asked.title)) == 1, "its form waits"
+        await client.set_flow_run_state(form.id, Crashed(), force=True)
+    assert await show_forms(ledger, utc_now()) == [], "too early to tell"
     for _ in range(2):
-        assert await show_forms(ledger, started) == []
+        assert await show_forms(ledger, later) == []
     [alive] = await runs_named(asked.title, StateType.SCHEDULED)
     assert alive.parameters == {"approval_id": asked.id}
-    assert await runs_named(later.title) == []
 
 
 async def test_the_stack_settles_what_is_due_and_says_each_fault_once(
@@ -473,7 +474,8 @@ async def test_the_stack_settles_what_is_due_and_says_each_fault_once(
 ) -> None:
     monkeypatch.setattr(settling, "PERIOD", 0.1)
     said: list[str] = []
-    loop = asyncio.create_task(settling.keep_settling(get_settings(), utc_now(), said.append))
+    reconciler = Reconciler([], ledger, said.append)
+    loop = asyncio.create_task(settling.keep_settling(ledger, reconciler, said.append))
     now = utc_now()
     task = TaskRecord(task_type="inventory_sync", requested_at=now, run_id="r1")
     await ledger.tasks.accept(task)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from blocks.prefect_env import RunningStack
@@ -25,6 +26,7 @@ from deployments.main_job import WORKFLOWS
 from deployments.registration import read_work_pools
 from deployments.restart import restart
 from deployments.watchdog import marked
+from deployments.worker import worker_name
 from tests.integration.loopback import free_port, wait_until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -105,6 +107,20 @@ def place(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return Place(folder)
 
 
+def command(process: psutil.Process) -> list[str]:
+    """What a process was started as; nothing once it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def is_run(process: psutil.Process) -> bool:
+    """Whether it was forked for a run."""
+    parent = process.parent()
+    return parent is not None and "deployments.fork_server" in command(process) == command(parent)
+
+
 def stack_id(place: Place) -> str:
     return str(json.loads(RunningStack.path(place.state_dir).read_text())["id"])
 
@@ -113,7 +129,7 @@ def last_heartbeat(place: Place, pool: str) -> datetime:
     """When the one worker of a pool last reported."""
     url = f"http://127.0.0.1:{place.prefect_port}/api/work_pools/{pool}/workers/filter"
     (worker,) = httpx.post(url, json={}, trust_env=False).json()
-    assert worker["name"] == f"worker-{pool}"
+    assert worker["name"] == worker_name(pool)
     return datetime.fromisoformat(worker["last_heartbeat_time"])
 
 
@@ -134,10 +150,10 @@ def test_kill_9_while_working_leaves_no_process(place: Place) -> None:
         place.wait_for("Ready in", process)
         mark = stack_id(place)
         # Server, worker, sample and the run of a workflow, in a session of its own.
-        wait_until(lambda: any("prefect.engine" in p.cmdline() for p in marked(mark)), "a run")
+        wait_until(lambda: any(is_run(process) for process in marked(mark)), "a run")
         # The worker comes back, as often as it dies or somebody asks for it.
         for died in (1, 2):
-            (worker,) = (p for p in marked(mark) if "deployments.worker" in p.cmdline())
+            (worker,) = (p for p in marked(mark) if "deployments.worker" in command(p))
             killed_at = datetime.now(UTC)
             worker.kill()
 
@@ -157,7 +173,7 @@ def test_once_does_the_main_job_and_stops_everything(place: Place) -> None:
     with place.up("--once") as process:
         place.wait_for("Ready in", process)
         mark = stack_id(place)
-        assert "runs of an earlier stack were settled" in place.output
+        assert "is dead. Its process is gone." in place.output
 
         elsewhere = Place(place.state_dir / "elsewhere", place.prefect_port, place.sample_port)
         elsewhere.state_dir.mkdir()

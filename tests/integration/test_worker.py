@@ -19,6 +19,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.objects import StateType
 
 from deployments.registration import PREFECT_FILE, WorkPool, register, save_pool
+from deployments.worker import worker_name
 from tests.integration.workers import is_completed, is_running, run_that, working
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -73,7 +74,7 @@ async def test_a_flood_in_one_pool_holds_up_no_other(
         # The limit of prefect.yaml for this pool, 2, leaves a slot; the setting would not.
         urgent = await run_that(client, await start(client, "tiny/urgent"), is_completed)
         assert urgent.work_pool_name == "critical"
-        assert urgent.labels["prefect.worker.name"] == "worker-critical"
+        assert urgent.labels["prefect.worker.name"] == worker_name("critical")
         others = [await client.read_flow_run(run_id) for run_id in (long, *flood)]
         assert [run.state_type for run in others] == [
             *(StateType.RUNNING, StateType.RUNNING),

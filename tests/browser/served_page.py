@@ -1,0 +1,211 @@
+"""The API as a process of its own, on a ledger that the test fills, and a browser that looks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.async_api import Page, async_playwright
+
+from blocks.findings import Finding
+from blocks.ledger import Ledger, RemediationRecord, RemediationStatus, ReportRecord, RunRecord
+from blocks.ledger.approvals import ApprovalRecord
+from blocks.ledger.event_records import SituationRecord
+from blocks.messages import Outcome, Severity, SystemEvent, new_id, utc_now
+from blocks.settings import PROJECT_ROOT
+from flows.reports import Report, Section, Table
+from tests.browser.chromium import ARGUMENTS, CHROMIUM
+from tests.integration.loopback import free_port, wait_until
+
+HOSTILE = '<img src=x onerror="window.hacked=1"> \x1b[31mred\x1b[0m \u202egnitset\u202c'
+"""A name that is markup, steers terminals, and turns the text around it."""
+
+
+class Api:
+    """The API on a folder, started and killed at will."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home, self.port = home, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.ledger_url = f"sqlite:///{home / 'ledger.db'}"
+        self._environment = {
+            **os.environ,
+            "PREFECT_API_URL": "http://127.0.0.1:9/api",  # nobody is there
+            "ORCHESTRATOR_STATE_DIR": str(home),
+            "ORCHESTRATOR_API_PORT": str(self.port),
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "deployments.api"], env=self._environment, cwd=PROJECT_ROOT
+        )
+
+        def answers() -> bool:
+            assert self._process is not None
+            assert self._process.poll() is None, "the API ended"
+            try:
+                return httpx.get(f"{self.url}/livez", trust_env=False).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        wait_until(answers, "the API")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@asynccontextmanager
+async def browsing(url: str, folder: Path, **options: Any) -> AsyncIterator[Page]:
+    """A page of a fresh browser; fails on an error in the console, or a request elsewhere."""
+    faults: list[str] = []
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            str(folder / f"chromium-{new_id()}"),
+            executable_path=CHROMIUM,
+            args=ARGUMENTS,
+            **{"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", **options},
+        )
+        page = context.pages[0]
+        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+        page.on("console", lambda said: faults.append(said.text) if _is_fault(said) else None)
+
+        def asked(request: Any) -> None:
+            if not request.url.startswith((f"{url}/", "data:")):
+                faults.append(f"asks {request.url}")
+
+        page.on("request", asked)
+        try:
+            yield page
+        finally:
+            await context.close()
+    assert faults == []
+
+
+def _is_fault(said: Any) -> bool:
+    # Chromium reports every answer that is an error; the page tells of those itself.
+    return said.type == "error" and not said.text.startswith("Failed to load resource")
+
+
+def question(title: str, **fields: Any) -> ApprovalRecord:
+    now = utc_now()
+    return ApprovalRecord(
+        need_key=new_id(),
+        title=title,
+        detail="What was tried:\n\n- primary: no answer\n\n**Yes** has it done again.",
+        resource="store:main",
+        proposal={"kind": "test"},
+        asked_at=now,
+        expires_at=now + timedelta(hours=24),
+        **fields,
+    )
+
+
+async def open_situation(ledger: Ledger, title: str, resource: str) -> None:
+    """An event that becomes a situation, as a run does it that takes it from the inbox."""
+    now = utc_now()
+    event = SystemEvent(source=HOSTILE, type="test.trouble", subject=resource)
+    await ledger.inbox.accept([event], now)
+    await ledger.inbox.take(now, "run", now + timedelta(minutes=5), 10)
+    situation = SituationRecord(
+        need_key=new_id(),
+        resource=resource,
+        severity=Severity.CRITICAL,
+        title=title,
+        opened_at=now,
+        updated_at=now,
+    )
+    await ledger.inbox.join([(situation, [(event.source, event.id)])], "run", now)
+
+
+async def fill_with_trouble(ledger: Ledger) -> None:
+    """Something of everything that the page shows, with hostile names."""
+    now = utc_now()
+    ended = now - timedelta(minutes=10)
+    report = Report(
+        workflow="daily-health-check",
+        title="Daily health check",
+        run_id="a" * 32,
+        started_at=ended - timedelta(seconds=9),
+        finished_at=ended,
+        outcome=Outcome.PARTIAL,
+        headline=f"Tuesday: 7,664 GBP. {HOSTILE}",
+        currency="GBP",
+        sections=[
+            Section(
+                title="Stock at risk",
+                text="7 of 186 items are out of stock.",
+                tables=[
+                    Table(
+                        columns="SKU,Product,On hand,Arriving,Sells per day,Lead time (days),"
+                        "Runs out,Loss per day (GBP)".split(","),
+                        rows=[["82484", HOSTILE, 0.0, 0.0, 30.8, 2, "now", 204.27]],
+                    )
+                ],
+            )
+        ],
+        findings=[
+            Finding(
+                kind="service-down",
+                resource="service:checkout",
+                severity=Severity.ERROR,
+                title=f"checkout does not answer {HOSTILE}",
+                advice="Restart it.",
+                impact_per_day=1234.5,
+            )
+        ],
+    )
+    ledger.record(
+        RunRecord(
+            id=report.run_id,
+            workflow="daily-health-check",
+            trigger="schedule",
+            flow_run_id="aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa",
+            started_at=report.started_at,
+            finished_at=ended,
+            outcome=Outcome.PARTIAL,
+        ),
+        RunRecord(
+            id="b" * 32,
+            workflow=HOSTILE,
+            started_at=ended,
+            finished_at=ended,
+            outcome=Outcome.FAILED,
+        ),
+        RunRecord(id="c" * 32, workflow="sequential-workflow", started_at=now),
+    )
+    await ledger.flush()
+    await ledger.save_report(
+        ReportRecord(
+            run_id=report.run_id,
+            workflow=report.workflow,
+            created_at=ended,
+            body=report.model_dump(mode="json"),
+        )
+    )
+    remediation = RemediationRecord(
+        run_id=report.run_id,
+        need_key="restart",
+        finding="service-down/service:warehouse",
+        resource="service:warehouse",
+        action="sre-reliability.restart_service",
+        started_at=ended,
+    )
+    await ledger.intend(remediation)
+    await ledger.settle(
+        remediation.model_copy(
+            update={"status": RemediationStatus.VERIFIED, "finished_at": now, "detail": HOSTILE}
+        )
+    )
+    await open_situation(ledger, f"disk full {HOSTILE}", f"host:{HOSTILE}")
+    await ledger.approvals.ask(question(f"Order 1,176 units of {HOSTILE}?"))

@@ -1,0 +1,304 @@
+"""The status page in a real browser, on the real API and a real ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from blocks.ledger import Ledger, TaskRecord, TaskStatus
+from blocks.ledger.approvals import ApprovalStatus
+from blocks.ledger.tokens import Scope
+from blocks.messages import SystemEvent, new_id, utc_now
+from tests.browser.chromium import CHROMIUM
+from tests.browser.served_page import (
+    HOSTILE,
+    Api,
+    browsing,
+    fill_with_trouble,
+    open_situation,
+    question,
+)
+from tests.conftest import service_missing
+from tests.integration.conftest import migrated_database, prefect_server  # noqa: F401  fixtures
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore:.*<socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:.*<socket:pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    if not CHROMIUM.exists():
+        service_missing(f"{CHROMIUM} is not there")
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def api(ledger: Ledger, tmp_path: Path) -> Iterator[Api]:
+    """The API without Prefect's server."""
+    api = Api(tmp_path)
+    api.start()
+    yield api
+    api.kill()
+
+
+@pytest.fixture
+async def page(api: Api, tmp_path: Path) -> AsyncIterator[Page]:
+    async with browsing(api.url, tmp_path) as page:
+        yield page
+
+
+async def serious_violations(page: Page) -> list[str]:
+    found = await Axe().run(page)
+    return [
+        f"{v['id']}: {[node['target'] for node in v['nodes']][:3]} {v['help']}"
+        for v in found.response["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+async def test_an_empty_ledger_says_what_to_do(api: Api, page: Page) -> None:
+    await page.goto(api.url)
+    await expect(page.get_by_text("No workflow has run yet.")).to_be_visible()
+    await expect(page.get_by_text("Nothing waits for an answer.")).to_be_visible()
+    # Nobody is at the address of Prefect's server: the page works, and says so first.
+    await expect(page.get_by_role("heading", level=1)).to_have_text("There is serious trouble")
+    await expect(page.get_by_text("Prefect's server does not answer")).to_be_visible()
+    assert await serious_violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_everybody_can_read_it_with_trouble_on_it(
+    api: Api, ledger: Ledger, tmp_path: Path, scheme: str, width: int
+) -> None:
+    await fill_with_trouble(ledger)
+    size = {"width": width, "height": 900}
+    async with browsing(api.url, tmp_path, viewport=size, color_scheme=scheme) as page:
+        await page.goto(api.url)
+        await expect(page.locator("#incident-list li").first).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for summary in await page.locator(".chart summary").all():
+            await summary.click()
+        assert await serious_violations(page) == []
+        await page.get_by_role("button", name="Report of daily-health-check").click()
+        await expect(page.get_by_role("dialog")).to_contain_text("What needs attention")
+        assert await serious_violations(page) == []
+
+
+async def test_hostile_names_are_text_everywhere(api: Api, ledger: Ledger, page: Page) -> None:
+    await fill_with_trouble(ledger)
+    await page.goto(api.url)
+    await expect(page.locator("#stock table")).to_contain_text("<img src=x")
+    await page.get_by_role("button", name="Report of daily-health-check").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("<img src=x")
+    for part in ("approvals", "incidents", "workflows", "timeline", "stock"):
+        assert "<img src=x" in await page.locator(f"#{part}").inner_text(), part
+    assert await page.locator("main img, dialog img").count() == 0
+    assert await page.evaluate("window.hacked") is None
+    shown = await page.locator("body").inner_text()
+    assert not {"\x1b", "\u202e", "\u202c"} & set(shown)
+
+
+async def test_an_event_that_becomes_a_situation_appears_by_itself(
+    api: Api, ledger: Ledger, page: Page
+) -> None:
+    await page.goto(api.url)
+    await expect(page.locator("#incidents-empty")).to_be_visible()
+    await open_situation(ledger, "host db-7: disk full", "host:db-7")
+    await expect(page.locator("#incident-list")).to_contain_text("Host db-7: disk full")
+    await expect(page.locator("#reasons")).to_contain_text("Host db-7: disk full")
+    await expect(page.locator("#timeline")).to_contain_text("Host db-7: disk full")
+
+
+@pytest.mark.prefect
+async def test_a_click_answers_and_the_answer_takes_effect(
+    prefect_server: str,  # noqa: F811
+    ledger: Ledger,
+    tmp_path: Path,
+) -> None:
+    waiting = await ledger.tasks.accept(
+        TaskRecord(task_type="inventory_sync", requested_at=utc_now(), run_id="run")
+    )
+    await ledger.tasks.settle(
+        waiting.model_copy(update={"status": TaskStatus.AWAITING_APPROVAL, "run_id": "run"})
+    )
+    asked = await ledger.approvals.ask(
+        question("inventory_sync failed: try it again?", task_id=waiting.id)
+    )
+    api = Api(tmp_path, PREFECT_API_URL=prefect_server)
+    api.start()
+    try:
+        async with browsing(api.url, tmp_path) as page:
+            await page.goto(api.url)
+            card = page.get_by_role("article", name=asked.title)
+            await card.get_by_label("Note").fill("They are closed today.")
+            await card.get_by_role("button", name="Reject").click()
+            await expect(card.get_by_role("status")).to_contain_text(
+                f"Task {waiting.id} is closed.", timeout=60_000
+            )
+            await expect(card.get_by_role("status")).to_be_focused()
+            await card.get_by_role("button", name="Put away").click()
+            await expect(page.get_by_text("Nothing waits for an answer.")).to_be_visible()
+    finally:
+        api.kill()
+    settled = await ledger.approvals.get(asked.id)
+    assert (settled.status, settled.via) == (ApprovalStatus.REJECTED, "api")
+    assert settled.note == "They are closed today."
+    assert settled.applied_at is not None
+    closed = await ledger.tasks.get(waiting.id)
+    assert closed is not None
+    assert closed.status is TaskStatus.FAILED
+
+
+async def test_with_the_keyboard_alone(api: Api, ledger: Ledger, page: Page) -> None:
+    asked = await ledger.approvals.ask(question("Order it?"))
+    await page.goto(api.url)
+    await page.get_by_role("article", name="Order it?").wait_for()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the status")).to_be_focused()
+    await page.keyboard.press("Enter")
+    for _ in range(30):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement.tagName") == "TEXTAREA":
+            break
+    await page.keyboard.type("By hand.")
+    await open_situation(ledger, "host db-7: disk full", "host:db-7")
+    await expect(page.locator("#incident-list")).to_contain_text("Host db-7: disk full")
+    # What came meanwhile took neither the words nor the place away.
+    await page.keyboard.type(" Really.")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Approve")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("article", name="Order it?").get_by_role("status")).to_be_focused(
+        timeout=60_000
+    )
+    settled = await ledger.approvals.get(asked.id)
+    assert (settled.status, settled.note) == (ApprovalStatus.REJECTED, "By hand. Really.")
+
+
+async def test_a_token_is_asked_for_kept_and_forgotten(
+    api: Api, ledger: Ledger, page: Page
+) -> None:
+    now = utc_now()
+    reader, _ = await ledger.tokens.create("reader", [Scope.READ], by="test", now=now)
+    asked = await ledger.approvals.ask(question("Order it?"))
+    await page.goto(api.url)
+    field = page.get_by_label("Token", exact=True)
+    await expect(field).to_be_focused()
+    assert await serious_violations(page) == []
+    await field.fill("orc_wrong")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("unknown, expired or revoked")).to_be_visible()
+    await field.fill(reader)
+    await page.get_by_role("button", name="Show the status").click()
+    card = page.get_by_role("article", name="Order it?")
+    await card.get_by_label("Note").fill("Yes!")
+    await card.get_by_role("button", name="Approve").click()
+    await expect(card.get_by_role("alert")).to_contain_text("lacks the scope approve")
+    assert await card.get_by_label("Note").input_value() == "Yes!"
+    assert (await ledger.approvals.get(asked.id)).status is ApprovalStatus.OPEN
+    await page.reload()
+    await expect(card).to_be_visible()
+    await page.get_by_role("button", name="Forget token").click()
+    await expect(field).to_be_visible()
+    assert await page.evaluate("sessionStorage.length") == 0
+    assert "Order it?" not in await page.locator("body").inner_text()
+
+
+async def test_stale_data_say_so_and_the_page_recovers(
+    api: Api, ledger: Ledger, page: Page
+) -> None:
+    await ledger.approvals.ask(question("Order it?"))
+    await page.goto(api.url)
+    await expect(page.locator("#live-text")).to_contain_text("Live")
+    api.kill()
+    await expect(page.get_by_role("alert").first).to_contain_text("does not answer", timeout=30_000)
+    await expect(page.locator("#live-text")).to_contain_text("Stale")
+    await expect(page.get_by_role("article", name="Order it?")).to_be_visible()
+    api.start()
+    await expect(page.locator("#live-text")).to_contain_text("Live", timeout=30_000)
+    await expect(page.locator("#notice")).to_be_empty()
+
+
+async def test_the_theme_is_a_choice_that_lasts(api: Api, page: Page) -> None:
+    await page.goto(api.url)
+    for name in ("light", "dark"):
+        await page.get_by_role("button", name="Theme").click()
+        await expect(page.get_by_role("button", name="Theme")).to_have_text(f"Theme: {name}")
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await fill_with_trouble(ledger)
+    await ledger.tokens.create("reader", [Scope.READ], by="test", now=utc_now())
+    api = Api(tmp_path, ORCHESTRATOR_PUBLIC_PAGE="health,workflows,timeline")
+    api.start()
+    try:
+        async with httpx.AsyncClient(base_url=api.url, trust_env=False) as client:
+            assert (await client.get("/orchestrate/overview")).status_code == 401
+            text = (await client.get("/public/overview")).text
+        told = json.loads(text)
+        assert told["parts"] == ["health", "workflows", "timeline"]
+        shown = {name for name, value in told.items() if value}
+        assert shown == {"health", "workflows", "timeline", "parts"}
+        secrets = ("Order", "disk full", "checkout", "warehouse", "7,664", "1234", "82484", "aaaa")
+        assert [secret for secret in secrets if secret in text] == []
+        async with browsing(api.url, tmp_path) as page:
+            await page.goto(f"{api.url}/public")
+            await expect(page.get_by_role("heading", level=1)).to_be_visible()
+            await expect(page.locator("#workflows")).to_contain_text("daily-health-check")
+            for hidden in ("approvals", "incidents", "agents", "stock", "activity"):
+                await expect(page.locator(f"#{hidden}")).to_be_hidden()
+            await expect(page.get_by_role("button", name="Run a workflow")).to_be_hidden()
+            assert await page.locator("main form:visible").count() == 0
+            assert await serious_violations(page) == []
+    finally:
+        api.kill()
+
+
+def test_without_configuration_there_is_no_public_page(api: Api) -> None:
+    for path in ("/public", "/public/overview"):
+        assert httpx.get(f"{api.url}{path}", trust_env=False).status_code == 404
+
+
+def test_files_are_closed_to_all_else_and_asked_for_again_only_when_they_changed(
+    api: Api,
+) -> None:
+    with httpx.Client(base_url=api.url, trust_env=False) as client:
+        for path in ("/", "/page/app.js", "/page/app.css", "/page/mark.svg"):
+            answer = client.get(path)
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'none'" in policy, path
+            assert "unsafe" not in policy
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            again = client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+        for path in ("/page/%2e%2e%2fpage.py", "/page/nothing.js", "/page/page.py"):
+            assert client.get(path).status_code == 404, path
+        tag = client.get("/orchestrate/overview").headers["etag"]
+        again = client.get("/orchestrate/overview", headers={"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_events_that_wait_too_long_are_told(api: Api, ledger: Ledger, page: Page) -> None:
+    long_ago = utc_now() - timedelta(minutes=20)
+    await ledger.inbox.accept([SystemEvent(source="s", type="t", id=new_id())], long_ago)
+    await page.goto(api.url)
+    await expect(page.locator("#reasons")).to_contain_text("1 event waiting, the oldest for 20")
+    assert HOSTILE not in await page.content()
