@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from blocks.prefect_env import RunningStack
@@ -106,6 +107,20 @@ def place(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return Place(folder)
 
 
+def command(process: psutil.Process) -> list[str]:
+    """What a process was started as; nothing once it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def is_run(process: psutil.Process) -> bool:
+    """Whether it was forked for a run."""
+    parent = process.parent()
+    return parent is not None and "deployments.fork_server" in command(process) == command(parent)
+
+
 def stack_id(place: Place) -> str:
     return str(json.loads(RunningStack.path(place.state_dir).read_text())["id"])
 
@@ -135,10 +150,10 @@ def test_kill_9_while_working_leaves_no_process(place: Place) -> None:
         place.wait_for("Ready in", process)
         mark = stack_id(place)
         # Server, worker, sample and the run of a workflow, in a session of its own.
-        wait_until(lambda: any("prefect.engine" in p.cmdline() for p in marked(mark)), "a run")
+        wait_until(lambda: any(is_run(process) for process in marked(mark)), "a run")
         # The worker comes back, as often as it dies or somebody asks for it.
         for died in (1, 2):
-            (worker,) = (p for p in marked(mark) if "deployments.worker" in p.cmdline())
+            (worker,) = (p for p in marked(mark) if "deployments.worker" in command(p))
             killed_at = datetime.now(UTC)
             worker.kill()
 
