@@ -33,25 +33,31 @@ T = TypeVar("T")
 FRESH = 1.0
 """Seconds for which a computed status is given to everybody who asks."""
 
+SHARE = 10
+"""A value is given out at least so many times as long as it took to make."""
+
 DAY = timedelta(hours=24)
 
 
 class Shared(Generic[T]):
     """A value that is costly to make: made once for all who ask within a moment.
 
+    Of a large ledger it takes long, and however many watch, others must be served, too: at most a
+    tenth of the time goes into making it.
+
     Args:
         make: Makes it.
-        fresh: Seconds for which it is given out.
+        fresh: Seconds for which it is given out, at least.
     """
 
     def __init__(self, make: Callable[[], Awaitable[T]], fresh: float = FRESH) -> None:
         self._make, self._fresh = make, fresh
-        self._made: tuple[float, T] | None = None
+        self._made: tuple[float, T] | None = None  # until when it counts, and the value
         self._making: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
         """The value; raises what its maker raises, to all who wait for it, and then tries anew."""
-        if self._made is not None and time.monotonic() - self._made[0] <= self._fresh:
+        if self._made is not None and time.monotonic() <= self._made[0]:
             return self._made[1]
         if self._making is None or self._making.done():
             self._making = asyncio.create_task(self._make_once())
@@ -60,8 +66,10 @@ class Shared(Generic[T]):
         return self._making.result()
 
     async def _make_once(self) -> T:
+        began = time.monotonic()
         value = await self._make()
-        self._made = time.monotonic(), value
+        ended = time.monotonic()
+        self._made = ended + max(self._fresh, SHARE * (ended - began)), value
         return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import httpx
@@ -15,10 +16,9 @@ from playwright.async_api import Page, expect
 from blocks.ledger import Ledger, TaskRecord, TaskStatus
 from blocks.ledger.approvals import ApprovalStatus
 from blocks.ledger.tokens import Scope
-from blocks.messages import SystemEvent, new_id, utc_now
+from blocks.messages import SystemEvent, utc_now
 from tests.browser.chromium import CHROMIUM
 from tests.browser.served_page import (
-    HOSTILE,
     Api,
     browsing,
     fill_with_trouble,
@@ -68,7 +68,9 @@ async def serious_violations(page: Page) -> list[str]:
     ]
 
 
-async def test_an_empty_ledger_says_what_to_do(api: Api, page: Page) -> None:
+async def test_an_empty_ledger_says_what_to_do_in_a_theme_of_ones_choice(
+    api: Api, page: Page
+) -> None:
     await page.goto(api.url)
     await expect(page.get_by_text("No workflow has run yet.")).to_be_visible()
     await expect(page.get_by_text("Nothing waits for an answer.")).to_be_visible()
@@ -76,25 +78,30 @@ async def test_an_empty_ledger_says_what_to_do(api: Api, page: Page) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("There is serious trouble")
     await expect(page.get_by_text("Prefect's server does not answer")).to_be_visible()
     assert await serious_violations(page) == []
+    # The theme is a choice that lasts.
+    for name in ("light", "dark"):
+        await page.get_by_role("button", name="Theme").click()
+        await expect(page.get_by_role("button", name="Theme")).to_have_text(f"Theme: {name}")
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
 async def test_everybody_can_read_it_with_trouble_on_it(
-    api: Api, ledger: Ledger, tmp_path: Path, scheme: str, width: int
+    api: Api, ledger: Ledger, tmp_path: Path
 ) -> None:
     await fill_with_trouble(ledger)
-    size = {"width": width, "height": 900}
-    async with browsing(api.url, tmp_path, viewport=size, color_scheme=scheme) as page:
-        await page.goto(api.url)
-        await expect(page.locator("#incident-list li").first).to_be_visible()
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        for summary in await page.locator(".chart summary").all():
-            await summary.click()
-        assert await serious_violations(page) == []
-        await page.get_by_role("button", name="Report of daily-health-check").click()
-        await expect(page.get_by_role("dialog")).to_contain_text("What needs attention")
-        assert await serious_violations(page) == []
+    for width, scheme in product((1440, 390), ("light", "dark")):
+        size = {"width": width, "height": 900}
+        async with browsing(api.url, tmp_path, viewport=size, color_scheme=scheme) as page:
+            await page.goto(api.url)
+            await expect(page.locator("#incident-list li").first).to_be_visible()
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            for summary in await page.locator(".chart summary").all():
+                await summary.click()
+            assert await serious_violations(page) == [], (width, scheme)
+            await page.get_by_role("button", name="Report of daily-health-check").click()
+            await expect(page.get_by_role("dialog")).to_contain_text("What needs attention")
+            assert await serious_violations(page) == [], (width, scheme)
 
 
 async def test_hostile_names_are_text_everywhere(api: Api, ledger: Ledger, page: Page) -> None:
@@ -116,6 +123,9 @@ async def test_an_event_that_becomes_a_situation_appears_by_itself(
 ) -> None:
     await page.goto(api.url)
     await expect(page.locator("#incidents-empty")).to_be_visible()
+    waiting = SystemEvent(source="s", type="t")
+    await ledger.inbox.accept([waiting], utc_now() - timedelta(minutes=20))
+    await expect(page.locator("#reasons")).to_contain_text("1 event waiting, the oldest for 20")
     await open_situation(ledger, "host db-7: disk full", "host:db-7")
     await expect(page.locator("#incident-list")).to_contain_text("Host db-7: disk full")
     await expect(page.locator("#reasons")).to_contain_text("Host db-7: disk full")
@@ -233,15 +243,6 @@ async def test_stale_data_say_so_and_the_page_recovers(
     await expect(page.locator("#notice")).to_be_empty()
 
 
-async def test_the_theme_is_a_choice_that_lasts(api: Api, page: Page) -> None:
-    await page.goto(api.url)
-    for name in ("light", "dark"):
-        await page.get_by_role("button", name="Theme").click()
-        await expect(page.get_by_role("button", name="Theme")).to_have_text(f"Theme: {name}")
-    await page.reload()
-    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-
-
 async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
     ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -272,11 +273,6 @@ async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
         api.kill()
 
 
-def test_without_configuration_there_is_no_public_page(api: Api) -> None:
-    for path in ("/public", "/public/overview"):
-        assert httpx.get(f"{api.url}{path}", trust_env=False).status_code == 404
-
-
 def test_files_are_closed_to_all_else_and_asked_for_again_only_when_they_changed(
     api: Api,
 ) -> None:
@@ -289,16 +285,10 @@ def test_files_are_closed_to_all_else_and_asked_for_again_only_when_they_changed
             assert answer.headers["x-content-type-options"] == "nosniff"
             again = client.get(path, headers={"If-None-Match": answer.headers["etag"]})
             assert (again.status_code, again.content) == (304, b"")
-        for path in ("/page/%2e%2e%2fpage.py", "/page/nothing.js", "/page/page.py"):
+        nowhere = ("/page/%2e%2e%2fpage.py", "/page/nothing.js", "/page/page.py")
+        unconfigured = ("/public", "/public/overview")
+        for path in nowhere + unconfigured:
             assert client.get(path).status_code == 404, path
         tag = client.get("/orchestrate/overview").headers["etag"]
         again = client.get("/orchestrate/overview", headers={"If-None-Match": tag})
         assert (again.status_code, again.content) == (304, b"")
-
-
-async def test_events_that_wait_too_long_are_told(api: Api, ledger: Ledger, page: Page) -> None:
-    long_ago = utc_now() - timedelta(minutes=20)
-    await ledger.inbox.accept([SystemEvent(source="s", type="t", id=new_id())], long_ago)
-    await page.goto(api.url)
-    await expect(page.locator("#reasons")).to_contain_text("1 event waiting, the oldest for 20")
-    assert HOSTILE not in await page.content()

@@ -71,6 +71,7 @@ function show(data) {
 }
 
 function isFresh() {
+  if (document.body.classList.contains("stale")) show(page); // with its title
   byId("live").dataset.state = "live";
   byId("live-text").textContent = `Live, as of ${timeOfDay(heard)}`;
   if (byId("notice").firstChild) byId("notice").replaceChildren();
@@ -81,6 +82,7 @@ function isStale(problem) {
   byId("live").dataset.state = "stale";
   byId("live-text").textContent = heard ? `Stale, as of ${timeOfDay(heard)}` : "No data";
   document.body.classList.toggle("stale", page !== null);
+  document.title = "Stale · System Orchestrator";
   const said = `${problem.message} ${problem.hint}`.trim();
   const since = heard ? ["What you see was true ", when(heard.toISOString()), ". "] : [];
   if (byId("notice").dataset.said === said && byId("notice").firstChild) return;

@@ -5,6 +5,7 @@ import { number } from "./format.js";
 
 const HEIGHT = 168;
 const WIDEST_BAR = 56;
+const TICK = 54; // what a label takes of the axis
 const MARGIN = { top: 10, right: 6, bottom: 24, left: 46 };
 
 let charts = 0;
@@ -12,7 +13,7 @@ let charts = 0;
 /**
  * One chart: stacked bars, or a line with gaps where a value is null.
  *
- * labels: one per value, for the axis; long: the same in full, for tables and tooltips.
+ * labels: one per value, for the axis, empty where there need not be one; long: the same in full.
  * series: [{ name, style, values }], where a style is a class of app.css.
  */
 export function chart({ title, unit = "", kind, labels, long = labels, series }) {
@@ -87,12 +88,15 @@ function draw(id, width, { title, unit, kind, labels, long, series }) {
   const parts = [
     svg("defs", {}, stripes(id)),
     ticks.map((value) => gridline(value, y(value), width)),
-    timeAxis(labels, x, step),
+    timeAxis(labels, x, step, width),
     stacked
       ? bars(id, series, x, y, step, inner.height)
       : series.map((one) => line(one, (i) => x(i) + step / 2, y)),
     labels.map((_, i) => tooltip(long[i], series, i, x(i), step, inner.height, unit)),
   ];
+  if (!Math.max(...totals, 0)) {
+    parts.push(svg("text", { class: "nothing", x: MARGIN.left + inner.width / 2, y: MARGIN.top + inner.height / 2, "text-anchor": "middle" }, "nothing in this time"));
+  }
   const text = summary(title, unit, long, series, totals);
   return svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": text }, parts.flat(2));
 }
@@ -116,17 +120,18 @@ function gridline(value, y, width) {
   );
 }
 
-function timeAxis(labels, x, step) {
-  const every = Math.max(1, Math.ceil(58 / step));
-  // Counted from the newest on: it is the one that people look for.
-  const shown = labels.map((label, i) => [label, i]).filter(([, i]) => (labels.length - 1 - i) % every === 0);
-  return shown
-    .filter(([, i]) => x(i) + step / 2 > MARGIN.left + 14)
-    .map(([label, i]) => {
-      const last = i === labels.length - 1;
-      const at = last ? x(i) + step : x(i) + step / 2;
-      return svg("text", { class: "tick", x: at, y: HEIGHT - 6, "text-anchor": last ? "end" : "middle" }, label);
-    });
+function timeAxis(labels, x, step, right) {
+  const texts = [];
+  let free = right; // what is left of the axis, from the right: the newest is what people look for
+  for (let i = labels.length - 1; i >= 0; i--) {
+    if (!labels[i]) continue;
+    const half = TICK / 2;
+    const middle = Math.min(x(i) + step / 2, right - half);
+    if (middle + half > free || middle - half < 0) continue;
+    free = middle - half;
+    texts.push(svg("text", { x: middle, y: HEIGHT - 6, "text-anchor": "middle" }, labels[i]));
+  }
+  return texts;
 }
 
 function bars(id, series, x, y, step, height) {

@@ -62,9 +62,10 @@ export function showFigures(page) {
 export function showIncidents(incidents, currency) {
   const { open, left_out: more, checked_at: checked } = incidents;
   byId("incidents-empty").hidden = open.length > 0;
-  byId("incidents-empty").textContent = checked
-    ? "Nothing is wrong that the agents know of."
-    : "Nothing is known to be wrong. No health check has run yet: ./orchestrator run daily-health-check looks at everything.";
+  byId("incidents-empty").replaceChildren(
+    checked ? "Nothing is wrong that the agents know of." : "Nothing is known to be wrong, but no health check has run yet. Try ",
+    checked ? "" : el("code", {}, "./orchestrator run daily-health-check"),
+  );
   keyed(byId("checked"), checked ? [checked] : [], (at) => at, (at) => el("span", {}, "checked ", when(at)));
   const shown = more ? [...open, { more }] : open;
   keyed(byId("incident-list"), shown, (one) => one.id || one.title || "more", (one) =>
