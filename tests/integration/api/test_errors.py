@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -152,22 +153,13 @@ async def test_a_body_of_another_type_is_refused(api: Api, kind: str) -> None:
 
 async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
     check_problem(await send_raw(api, WORKFLOW, b" " * (MAX_BYTES + 1)), 413)
-    sent = 0
 
-    async def chunks() -> Any:
-        nonlocal sent
-        for _ in range(100):
-            sent += 1
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
             yield b" " * 65536
-            await asyncio.sleep(0)
 
     headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
-    try:
-        answer = await api.client.post(WORKFLOW, content=chunks(), headers=headers)
-        check_problem(answer, 413)
-    except httpx.WriteError:  # the connection was closed while we still wrote
-        assert sent < 100
-    assert (await api.client.get("/livez")).status_code == 200
+    check_problem(await api.client.post(WORKFLOW, content=chunks(), headers=headers), 413)
 
 
 async def test_a_body_that_drips_is_given_up() -> None:
