@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Collection
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_type_hints
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
     WrapValidator,
     create_model,
 )
@@ -23,8 +24,6 @@ from deployments.workflows import entrypoints, load_workflow
 
 if TYPE_CHECKING:
     from prefect import Flow
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def flow_body(
@@ -63,15 +62,13 @@ def given(body: BaseModel) -> dict[str, Any]:
     return body.model_dump(mode="json", exclude_unset=True)
 
 
-def strictly(model: type[M]) -> Any:
+def strictly(model: type[BaseModel]) -> Any:
     """The type of a body that takes JSON as it is: text is no number, and 1 is not true."""
 
-    def read(value: Any, _: Any) -> M:
-        return (
-            value
-            if isinstance(value, model)
-            else model.model_validate_json(json.dumps(value), strict=True)
-        )
+    def read(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        if not isinstance(value, dict):
+            return handler(value)  # which says what is wrong with it
+        return model.model_validate_json(json.dumps(value), strict=True)
 
     return Annotated[model, WrapValidator(read)]
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Response
+from fastapi import APIRouter, Body, Header, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -42,16 +42,13 @@ router = APIRouter(prefix="/orchestrate", tags=["work"], route_class=StrictRoute
 LONGEST_WAIT = 60.0
 """Seconds that a request may wait for its run."""
 
+EXAMPLE = {"workflow": "sequential-workflow", "parameters": {"top": 5}}
+
 
 class WorkflowRequest(BaseModel):
     """Which workflow to run, and with what."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"workflow": "sequential-workflow", "parameters": {"top": 5}}]
-        },
-    )
+    model_config = ConfigDict(extra="forbid")
 
     workflow: str = Field(
         min_length=1, max_length=100, description="For instance daily-health-check."
@@ -67,7 +64,8 @@ class WorkflowRequest(BaseModel):
         cls, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """OpenAPI names each workflow with its parameters."""
-        return handler(workflow_bodies().core_schema)
+        told = handler(workflow_bodies().core_schema)
+        return {**told, "description": cls.__doc__, "examples": [EXAMPLE]}
 
 
 if TYPE_CHECKING:
@@ -147,6 +145,10 @@ Prefer = Annotated[
     ),
 ]
 
+RunId = Annotated[
+    UUID, Path(description="The run's id.", examples=["0192f3a1-7c5e-7d41-9b1a-5f0e3c2d1b00"])
+]
+
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Run, "description": "It ended while the request waited (Prefer: wait=N)."},
     202: {"model": Accepted, "description": "Accepted; the run begins at once."},
@@ -215,7 +217,7 @@ async def broadcast(
 
 
 @router.get("/runs/{run_id}", responses=documented(404, 422))
-async def read_run(run_id: UUID, ctx: Ctx, caller: Reader) -> Run:
+async def read_run(run_id: RunId, ctx: Ctx, caller: Reader) -> Run:
     """How a run stands, and what it came to."""
     return await _run(ctx, await ctx.runs.read(run_id))
 

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+from fastapi import FastAPI
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.ledger import Ledger
@@ -58,11 +59,12 @@ def api_settings(state_dir: Path, **fields: Any) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings, *, prefect_url: str | None = None) -> Iterator[str]:
+def serving(
+    settings: Settings, *, prefect_url: str | None = None, app: FastAPI | None = None
+) -> Iterator[str]:
     """The API in a thread of this process; yields its address."""
-    app = served(create_app(settings), settings)
     config = uvicorn.Config(
-        app,
+        served(app or create_app(settings), settings),
         host="127.0.0.1",
         port=settings.api_port,
         log_level="critical",

@@ -116,7 +116,7 @@ async def test_a_token_that_is_revoked_in_use_is_soon_none(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["Bearer", "Bearer ", "Basic dXNlcjpw", "orc_x", "Bearer a b", "Bearer \xff" * 99]
+    "header", ["Bearer", "Basic dXNlcjpw", "orc_x", "Bearer a b", "Bearer \xff" * 99]
 )
 async def test_garbage_is_no_token_even_where_none_is_needed(api: Api, header: str) -> None:
     headers = {"Authorization": header.encode("latin-1")}

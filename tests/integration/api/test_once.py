@@ -101,7 +101,7 @@ async def test_of_many_at_once_one_is_done(api: Api) -> None:
     assert len(await runs_with(key)) == 1
 
 
-@pytest.mark.parametrize("key", [None, "", "x" * 256, "käse".encode(), "a\tb", " "])
+@pytest.mark.parametrize("key", [None, "", "x" * 256, "käse".encode(), "a\tb"])
 async def test_a_request_without_a_usable_key_is_refused(api: Api, key: str | bytes | None) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
     answer = await api.client.post("/orchestrate/workflow", json=WORK, headers=headers)

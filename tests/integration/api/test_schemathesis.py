@@ -23,7 +23,7 @@ from blocks.settings import Settings
 from deployments.api.app import create_app
 from tests.integration.api.conftest import api_settings, serving
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi(), config
 
 @schema.parametrize()
 @settings(
-    max_examples=15,
+    max_examples=10,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
