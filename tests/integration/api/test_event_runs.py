@@ -28,13 +28,19 @@ pytestmark = pytest.mark.prefect
 
 @pytest_asyncio.fixture
 async def client(registered: str) -> AsyncIterator[PrefectClient]:
-    """A client of a server that has no run of ours, and no worker."""
+    """A client of a server on which nobody else starts the workflow, and no worker runs it."""
     async with get_client() as client:
-        for run in await asked_for(client):
-            await client.delete_flow_run(run.id)
+        deployment = await client.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
+        await client.pause_deployment(deployment.id)  # forgets the scheduled runs
+        await forget(client)
         yield client
-        for run in await asked_for(client):
-            await client.delete_flow_run(run.id)
+        await forget(client)
+        await client.resume_deployment(deployment.id)
+
+
+async def forget(client: PrefectClient) -> None:
+    for run in await asked_for(client):
+        await client.delete_flow_run(run.id)
 
 
 async def asked_for(client: PrefectClient) -> list[FlowRun]:
@@ -45,9 +51,11 @@ async def asked_for(client: PrefectClient) -> list[FlowRun]:
 
 
 async def until(client: PrefectClient, runs: int) -> list[FlowRun]:
-    while len(found := await asked_for(client)) < runs:
+    for _ in range(300):
+        if len(found := await asked_for(client)) >= runs:
+            return found
         await asyncio.sleep(0.1)
-    return found
+    raise AssertionError(f"only {len(found)} runs were asked for")
 
 
 async def test_however_many_events_come_a_run_that_has_not_begun_will_see_them(
