@@ -33,25 +33,24 @@ T = TypeVar("T")
 FRESH = 1.0
 """Seconds for which a computed status is given to everybody who asks."""
 
-SHARE = 10
-"""A value is given out at least so many times as long as it took to make."""
-
 DAY = timedelta(hours=24)
 
 
 class Shared(Generic[T]):
     """A value that is costly to make: made once for all who ask within a moment.
 
-    Of a large ledger it takes long, and however many watch, others must be served, too: at most a
-    tenth of the time goes into making it.
+    Of a large ledger it takes long, and while somebody watches, others must be served, too.
 
     Args:
         make: Makes it.
         fresh: Seconds for which it is given out, at least.
+        share: The part of the time that may go into making it, at most.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[T]], fresh: float = FRESH) -> None:
-        self._make, self._fresh = make, fresh
+    def __init__(
+        self, make: Callable[[], Awaitable[T]], fresh: float = FRESH, share: float = 0.5
+    ) -> None:
+        self._make, self._fresh, self._share = make, fresh, share
         self._made: tuple[float, T] | None = None  # until when it counts, and the value
         self._making: asyncio.Task[T] | None = None
 
@@ -69,7 +68,8 @@ class Shared(Generic[T]):
         began = time.monotonic()
         value = await self._make()
         ended = time.monotonic()
-        self._made = ended + max(self._fresh, SHARE * (ended - began)), value
+        rest = (ended - began) * (1 / self._share - 1)
+        self._made = ended + max(self._fresh, rest), value
         return value
 
 
@@ -133,7 +133,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
                 ledger,
                 runs,
                 team,
-                Shared(status),
+                Shared(status, share=0.1),
                 Shared(lambda: ledger.inbox.depth(utc_now())),
                 Shared(lambda: _readiness(ledger, runs)),
             )

@@ -12,11 +12,14 @@ import httpx
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
+from prefect.context import refresh_global_settings_context
 
 from blocks.ledger import Ledger, TaskRecord, TaskStatus
 from blocks.ledger.approvals import ApprovalStatus
 from blocks.ledger.tokens import Scope
 from blocks.messages import SystemEvent, utc_now
+from blocks.settings import get_settings
+from flows.orchestrator import shared_ledger
 from tests.browser.chromium import CHROMIUM
 from tests.browser.served_page import (
     Api,
@@ -35,22 +38,32 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*<socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
+expect.set_options(timeout=60_000)  # no test asserts a time
+
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """The ledger of the API, and of the flows that it runs."""
     if not CHROMIUM.exists():
         service_missing(f"{CHROMIUM} is not there")
-    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
-        yield ledger
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path))
+    get_settings.cache_clear()
+    ledger = shared_ledger(get_settings().effective_ledger_url)
+    yield ledger
+    ledger.close()
+    monkeypatch.undo()
+    get_settings.cache_clear()
 
 
 @pytest.fixture
-def api(ledger: Ledger, tmp_path: Path) -> Iterator[Api]:
+def api(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """The API without Prefect's server."""
-    api = Api(tmp_path)
-    api.start()
-    yield api
-    api.kill()
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # nobody is there
+    refresh_global_settings_context()
+    with Api(tmp_path) as api:
+        yield api
+    monkeypatch.undo()
+    refresh_global_settings_context()
 
 
 @pytest.fixture
@@ -147,9 +160,7 @@ async def test_a_click_answers_and_the_answer_takes_effect(
     asked = await ledger.approvals.ask(
         question("inventory_sync failed: try it again?", task_id=waiting.id)
     )
-    api = Api(tmp_path, PREFECT_API_URL=prefect_server)
-    api.start()
-    try:
+    with Api(tmp_path) as api:
         async with browsing(api.url, tmp_path) as page:
             await page.goto(api.url)
             card = page.get_by_role("article", name=asked.title)
@@ -161,8 +172,6 @@ async def test_a_click_answers_and_the_answer_takes_effect(
             await expect(card.get_by_role("status")).to_be_focused()
             await card.get_by_role("button", name="Put away").click()
             await expect(page.get_by_text("Nothing waits for an answer.")).to_be_visible()
-    finally:
-        api.kill()
     settled = await ledger.approvals.get(asked.id)
     assert (settled.status, settled.via) == (ApprovalStatus.REJECTED, "api")
     assert settled.note == "They are closed today."
@@ -192,9 +201,9 @@ async def test_with_the_keyboard_alone(api: Api, ledger: Ledger, page: Page) -> 
     await expect(page.get_by_role("button", name="Approve")).to_be_focused()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("article", name="Order it?").get_by_role("status")).to_be_focused(
-        timeout=60_000
-    )
+    await expect(
+        page.get_by_role("article", name="Order it?").get_by_role("status")
+    ).to_be_focused()
     settled = await ledger.approvals.get(asked.id)
     assert (settled.status, settled.note) == (ApprovalStatus.REJECTED, "By hand. Really.")
 
@@ -234,23 +243,24 @@ async def test_stale_data_say_so_and_the_page_recovers(
     await ledger.approvals.ask(question("Order it?"))
     await page.goto(api.url)
     await expect(page.locator("#live-text")).to_contain_text("Live")
-    api.kill()
-    await expect(page.get_by_role("alert").first).to_contain_text("does not answer", timeout=30_000)
+    api.stop()
+    await expect(page.get_by_role("alert").first).to_contain_text("does not answer")
     await expect(page.locator("#live-text")).to_contain_text("Stale")
     await expect(page.get_by_role("article", name="Order it?")).to_be_visible()
     api.start()
-    await expect(page.locator("#live-text")).to_contain_text("Live", timeout=30_000)
+    await expect(page.locator("#live-text")).to_contain_text("Live")
     await expect(page.locator("#notice")).to_be_empty()
 
 
+@pytest.mark.prefect
 async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
-    ledger: Ledger, tmp_path: Path
+    prefect_server: str,  # noqa: F811
+    ledger: Ledger,
+    tmp_path: Path,
 ) -> None:
     await fill_with_trouble(ledger)
     await ledger.tokens.create("reader", [Scope.READ], by="test", now=utc_now())
-    api = Api(tmp_path, ORCHESTRATOR_PUBLIC_PAGE="health,workflows,timeline")
-    api.start()
-    try:
+    with Api(tmp_path, public_page="health,workflows,timeline") as api:
         async with httpx.AsyncClient(base_url=api.url, trust_env=False) as client:
             assert (await client.get("/orchestrate/overview")).status_code == 401
             text = (await client.get("/public/overview")).text
@@ -269,8 +279,6 @@ async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
             await expect(page.get_by_role("button", name="Run a workflow")).to_be_hidden()
             assert await page.locator("main form:visible").count() == 0
             assert await serious_violations(page) == []
-    finally:
-        api.kill()
 
 
 def test_files_are_closed_to_all_else_and_asked_for_again_only_when_they_changed(
