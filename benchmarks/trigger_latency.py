@@ -200,7 +200,11 @@ class Stack:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:  # Prefect's ignores it where SIGINT is ignored
+                process.kill()
+                process.wait()
 
     def _python(self, *arguments: str) -> None:
         subprocess.run(

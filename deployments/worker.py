@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -168,10 +169,22 @@ def _what(error: BaseException) -> str:
 
 
 async def _until_stopped(pools: Sequence[WorkPool], default_limit: int) -> None:
-    """Work until SIGTERM or Ctrl-C, which end the runs as ``prefect worker start`` does."""
-    from prefect.utilities.processutils import setup_signal_handlers_worker
+    """Work until SIGTERM or Ctrl-C, which end the runs; the second one ends this process at once.
 
-    setup_signal_handlers_worker(os.getpid(), "the workers", say)
+    Prefect's own handlers turn SIGTERM into a SIGINT, and so do nothing in a process that was
+    started in the background of a script, where SIGINT is ignored.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def stop(number: signal.Signals) -> None:
+        if task.cancelling():
+            os.kill(os.getpid(), signal.SIGKILL)
+        say(f"Asked to stop ({number.name}); once more ends it the hard way.")
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
     try:
         await work(pools, default_limit)
     except asyncio.CancelledError:

@@ -30,6 +30,7 @@ from deployments import forking
 from deployments.forked_run import Order
 from deployments.registration import WorkPool, save_pool
 from deployments.watchdog import marked
+from tests.integration.loopback import wait_until
 from tests.integration.workers import is_completed, is_running, run_that, working
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -358,7 +359,7 @@ async def test_a_run_does_not_outlive_the_fork_server_which_is_replaced(shop: Sh
     process = await shop.running(run)
     killed.kill()
     assert (await shop.ended(run)).state_name == "Crashed"
-    assert is_gone(process)
+    await asyncio.to_thread(wait_until, lambda: is_gone(process), "the end of the run's process")
     told = await shop.completed(await shop.start("telling"))
     assert told["parent"] == shop.fork_server.pid != killed.pid
 
@@ -388,8 +389,8 @@ async def test_no_run_outlives_its_worker(
         process.send_signal(how)
         status = await asyncio.to_thread(process.wait, 30)
         assert status == (0 if how == signal.SIGTERM else -how), (tmp_path / "log").read_text()
-        await asyncio.to_thread(psutil.wait_procs, marked(mark), 30)
-        assert all(is_gone(process) for process in marked(mark))
+        gone = lambda: all(is_gone(process) for process in marked(mark))  # noqa: E731
+        await asyncio.to_thread(wait_until, gone, "the end of all processes")
         assert (await shop.ended(run)).state_name == "Crashed"
 
 

@@ -25,9 +25,11 @@ def working(
     """The process, which ends with the context together with whatever it started."""
     mark = mark or uuid4().hex
     environment = {**os.environ, "PREFECT_WORKER_QUERY_SECONDS": "1", MARK: mark, **settings}
+    command = (sys.executable, "-m", "deployments.worker")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deployments.worker", *pools],
+            # As from a script's background, where SIGINT is ignored.
+            ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command, *pools],
             cwd=project,
             env=environment,
             stdout=output,
