@@ -1,68 +1,18 @@
-"""Runs that a worker carries out: waited for, looked at, and what they came to."""
+"""Waiting for runs: many at once, in vain, and with preferences that make no sense."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import httpx
 import pytest
-import pytest_asyncio
 from prefect import get_client
 from prefect.states import Completed
 
-from blocks.ledger import Ledger
-from deployments.api.client import AsyncOrchestrator, Run, run, task, workflow
 from deployments.api.runs import Runs
-from tests.integration.api.conftest import Api, api_settings, serving, working
+from tests.integration.api.conftest import Api
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-@pytest_asyncio.fixture
-async def worked(registered: str, tmp_path: Path) -> AsyncIterator[Api]:
-    """The API, and a worker that shares its ledger."""
-    settings = api_settings(tmp_path)
-    with serving(settings) as url, Ledger.open(settings.effective_ledger_url) as ledger:
-        async with httpx.AsyncClient(base_url=url, timeout=90, trust_env=False) as client:
-            with working(settings, tmp_path / "worker.log", "operations", "critical"):
-                yield Api(settings, client, ledger)
-
-
-async def test_a_run_is_seen_from_acceptance_to_its_report(worked: Api, tmp_path: Path) -> None:
-    async with AsyncOrchestrator(str(worked.client.base_url), timeout=60) as api:
-        call = workflow("system-status", {"hours": 2})
-        accepted = await api.send(call)
-        ended = await api.wait(accepted.id, timeout=200)
-        assert ended.state.type == "COMPLETED", (tmp_path / "worker.log").read_text()[-2000:]
-        assert ended.report is not None
-        assert ended.report["title"] == "System status"
-        assert ended.report == (await worked.ledger.report(UUID(accepted.id).hex)).body  # type: ignore[union-attr]
-        assert ended.finished_at is not None
-
-        # Who prefers to wait gets the result, and so does who asks again.
-        waited = await worked.post(
-            "/orchestrate/workflow", {"workflow": "system-status"}, Prefer="wait=60"
-        )
-        assert waited.status_code == 200, waited.text
-        assert waited.headers["preference-applied"] == "wait=60"
-        assert waited.json()["state"]["is_final"]
-        again = await api.send(workflow("system-status", {"hours": 2}, key=key_of(call), wait=5))
-        assert isinstance(again, Run)
-        assert again.report == ended.report
-
-        # Without a business the task fails, and the answer says why.
-        failed = await api.wait((await api.send(task("inventory_sync"))).id, timeout=200)
-        assert failed.state.type == "FAILED"
-        assert "business" in failed.state.message + str(failed.result)
-        assert (await api.send(run(failed.id))).state == failed.state
-
-
-def key_of(call: Any) -> str:
-    return str(call.headers["Idempotency-Key"])
 
 
 async def test_hundreds_wait_at_once(registered: str) -> None:

@@ -83,4 +83,4 @@ def test_every_answer_is_as_documented(case: Case, served: tuple[str, str]) -> N
     if USABLE.fullmatch(str(case.headers.get("Idempotency-Key", ""))):
         # One key with two bodies is refused, whatever the document says of each.
         case.headers["Idempotency-Key"] = uuid4().hex
-    case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {token}"})
+    case.call_and_validate(base_url=url, timeout=60, headers={"Authorization": f"Bearer {token}"})

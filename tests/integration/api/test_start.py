@@ -1,4 +1,4 @@
-"""Starting the API where it must not, or cannot, be served: one line, exit code 1."""
+"""Starting the API where it must not, or cannot, be served: what is wrong, what to do, exit 1."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.slow
 COMMANDS = [("deployments.cli", "api"), ("deployments.api",)]
 
 
-def run(*command: str, **variables: str) -> tuple[int, list[str]]:
+def run(*command: str, **variables: str) -> tuple[int, str]:
+    """Exit code, and what was said: the error and its hint, a line each at most."""
     ended = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=PROJECT_ROOT,
@@ -36,15 +37,16 @@ def run(*command: str, **variables: str) -> tuple[int, list[str]]:
         check=False,
         timeout=100,
     )
-    return ended.returncode, (ended.stdout + ended.stderr).strip().splitlines()
+    lines = (ended.stdout + ended.stderr).strip().splitlines()
+    assert len(lines) <= 2, lines
+    return ended.returncode, " ".join(lines)
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ("deployments.cli", "up")])
 def test_beyond_this_machine_a_token_comes_first(tmp_path: Path, command: tuple[str, ...]) -> None:
     settings = api_settings(tmp_path, api_host="0.0.0.0", prefect_port=free_port())
-    code, said = run(*command, **process_environment(settings))
+    code, line = run(*command, **process_environment(settings))
     assert code == 1
-    (line,) = said
     assert "0.0.0.0, which other machines reach, and no token is valid" in line
     assert "./orchestrator token create" in line
 
@@ -53,18 +55,16 @@ def test_beyond_this_machine_a_token_comes_first(tmp_path: Path, command: tuple[
 def test_a_port_that_is_taken_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
     settings = api_settings(tmp_path)
     with socket.create_server(("127.0.0.1", settings.api_port)):
-        code, said = run(*command, **process_environment(settings))
+        code, line = run(*command, **process_environment(settings))
     assert code == 1
-    (line,) = said
     assert f"Port {settings.api_port} on 127.0.0.1, for the API, cannot be used" in line
     assert "ORCHESTRATOR_API_PORT" in line
 
 
 def test_a_ledger_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     settings = api_settings(tmp_path, ledger_url="sqlite:////nowhere/at/all/ledger.db")
-    code, said = run("deployments.api", **process_environment(settings))
+    code, line = run("deployments.api", **process_environment(settings))
     assert code == 1
-    (line,) = said
     assert "/nowhere/at/all" in line
 
 
