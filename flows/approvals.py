@@ -95,7 +95,7 @@ async def _show_form(record: ApprovalRecord, *, key: str) -> str:
     )
 
 
-async def settle_due(ledger: Ledger, now: datetime) -> list[str]:
+async def settle_due(ledger: Ledger, now: datetime, *, here: bool = True) -> list[str]:
     """Expire the questions whose time is up, and have every answer applied that is not yet.
 
     Safe to call at any time, from several processes. With nothing to do it is one small query.
@@ -103,6 +103,7 @@ async def settle_due(ledger: Ledger, now: datetime) -> list[str]:
     Args:
         ledger: Where the questions are.
         now: The instant to judge at.
+        here: Whether an answer is applied in this process when no run can be started for it.
 
     Returns:
         What could not be done now, in words; it is tried again by the next call.
@@ -116,22 +117,23 @@ async def settle_due(ledger: Ledger, now: datetime) -> list[str]:
     return [
         f"Approval {record.id[:8]} is not applied yet: {fault}."
         for record in await ledger.approvals.unapplied(now)
-        if (fault := await _have_applied(record, now))
+        if (fault := await _have_applied(record, now, here=here))
     ]
 
 
-async def _have_applied(record: ApprovalRecord, now: datetime) -> str:
+async def _have_applied(record: ApprovalRecord, now: datetime, *, here: bool) -> str:
     """What went wrong; empty when a run was started for it, or it was applied here."""
     # One run per window: when it dies, its claim runs out, and the next window starts another.
     window = int(now.timestamp() // CLAIM.total_seconds())
     name = f"{'yes' if record.is_yes else 'no'}: {record.title}"
-    if not await start_run(
+    fault = await start_run(
         "apply-approval/apply-approval",
         {"approval_id": record.id},
         key=f"{record.id} {window}",
         name=name,
-    ):
-        return ""
+    )
+    if not fault or not here:
+        return fault
     applying: Any = apply_approval(record.id, return_state=True)
     try:
         state = await applying

@@ -161,7 +161,16 @@ async def read_overview(request: Request, ctx: Ctx, caller: Reader) -> Response:
 
 @router.get("/orchestrate/reports/{run_id}", responses=documented(404, 422))
 async def read_report(
-    run_id: Annotated[str, Path(pattern=r"^[0-9a-f-]{1,64}$")], ctx: Ctx, caller: Reader
+    run_id: Annotated[
+        str,
+        Path(
+            pattern=r"^[0-9a-f-]{1,64}$",
+            description="The run, as the overview names it.",
+            examples=["0192f3a17c5e7d419b1a5f0e3c2d1b00"],
+        ),
+    ],
+    ctx: Ctx,
+    caller: Reader,
 ) -> Report:
     """The report that a run left, whether or not Prefect still knows the run."""
     record = await ctx.ledger.report(run_id)

@@ -25,13 +25,14 @@ log = logging.getLogger("orchestrator.api")
 _KIND = "application/json"
 
 
-def _parameter(place: str, name: str, about: str) -> dict[str, Any]:
+def _parameter(place: str, name: str, about: str, example: str) -> dict[str, Any]:
     return {
         "in": place,
         "name": name,
         "required": True,
         "description": about,
         "schema": {"type": "string", "minLength": 1},
+        "example": example,
     }
 
 
@@ -43,11 +44,23 @@ def _parameter(place: str, name: str, about: str) -> dict[str, Any]:
     openapi_extra={
         "security": [],
         "parameters": [
-            _parameter("path", "connection", "Name of a webhook source of the business."),
-            _parameter("header", "webhook-id", "The same however often it is sent."),
-            _parameter("header", "webhook-timestamp", "Seconds since 1970, of this attempt."),
             _parameter(
-                "header", "webhook-signature", "v1, and base64 of the HMAC; several with a space."
+                "path", "connection", "Name of a webhook source of the business.", "storefront"
+            ),
+            _parameter(
+                "header",
+                "webhook-id",
+                "The same however often it is sent.",
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            ),
+            _parameter(
+                "header", "webhook-timestamp", "Seconds since 1970, of this attempt.", "1614265330"
+            ),
+            _parameter(
+                "header",
+                "webhook-signature",
+                "v1, and base64 of the HMAC; several with a space.",
+                "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
             ),
         ],
         "requestBody": {

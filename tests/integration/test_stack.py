@@ -41,6 +41,7 @@ class Place:
     state_dir: Path
     prefect_port: int = field(default_factory=free_port)
     sample_port: int = field(default_factory=lambda: free_ports(SAMPLE_PROCESSES))
+    api_port: int = field(default_factory=free_port)
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the command line here; its output goes to ``output``."""
@@ -48,6 +49,7 @@ class Place:
             "ORCHESTRATOR_STATE_DIR": str(self.state_dir),
             "ORCHESTRATOR_PREFECT_PORT": str(self.prefect_port),
             "ORCHESTRATOR_SAMPLE_PORT": str(self.sample_port),
+            "ORCHESTRATOR_API_PORT": str(self.api_port),
         }
         with (self.state_dir / "output").open("w") as output:
             return subprocess.Popen(
