@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from hashlib import sha256
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
+from blocks.errors import OrchestratorError
 from deployments.api.context import Ctx
 from deployments.api.overview import Rendered, conditional, watch
-from deployments.api.problems import Refused
+from deployments.api.problems import RETRY_SOON, Refused
+
+log = logging.getLogger("orchestrator.api")
 
 router = APIRouter(include_in_schema=False)
 
@@ -64,9 +68,15 @@ async def public_page(request: Request, ctx: Ctx) -> Response:
 
 @router.get("/public/overview")
 async def public_overview(request: Request, ctx: Ctx) -> Response:
-    """What it shows."""
+    """What it shows; when it cannot be told, not why: an error names files and servers."""
     _expect_public(ctx)
-    return conditional(request, await watch(request).public.get())
+    try:
+        return conditional(request, await watch(request).public.get())
+    except OrchestratorError as error:
+        log.warning("The public page cannot be computed: %s", error)
+        raise Refused(
+            503, "unavailable", "The status cannot be told just now.", headers=RETRY_SOON
+        ) from None
 
 
 def _expect_public(ctx: Ctx) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -279,6 +281,15 @@ async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
             await expect(page.get_by_role("button", name="Run a workflow")).to_be_hidden()
             assert await page.locator("main form:visible").count() == 0
             assert await serious_violations(page) == []
+            # Nor when something breaks: an error of the ledger names its file.
+            with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
+                database.execute("DROP TABLE situations")
+            await expect(page.locator("#live-text")).to_contain_text("Stale")
+            await expect(page.locator("#notice")).to_contain_text("cannot be told just now")
+            async with httpx.AsyncClient(base_url=api.url, trust_env=False) as client:
+                answer = await client.get("/public/overview")
+            assert answer.status_code == 503
+            assert "ledger" not in answer.text
 
 
 def test_files_are_closed_to_all_else_and_asked_for_again_only_when_they_changed(
