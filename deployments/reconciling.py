@@ -32,6 +32,7 @@ DEADLINE = 60.0
 
 _SLOW = 5.0  # seconds: a look that took longer may have waited for the server to come back
 _ALIVE = timedelta(seconds=90)  # a worker that has not reported for so long is gone
+_WORKER = "prefect.worker.name"  # the label by which Prefect tells which worker took a run
 _RECORDS = timedelta(days=7)  # runs in the ledger that began before are not looked at any more
 
 
@@ -167,7 +168,7 @@ class Reconciler:
             # Most are seen, or were heard of a moment ago: the server is asked about the others.
             if sight.process is Process.UNSEEN and run_deaths.cause_of_death(sight, now):
                 workers = await self._workers(client, now) if workers is None else workers
-                worker = run.labels.get("prefect.worker.name")
+                worker = run.labels.get(_WORKER)
                 watched = worker in workers and not is_here(worker)
                 sight = replace(sight, heard_at=await _heartbeat(client, run), watched=watched)
             if sight.heard_at is not None:
@@ -285,7 +286,7 @@ class Reconciler:
 def _look(processes: RunProcesses, run: FlowRun) -> Process:
     assert run.state is not None
     pid = run.infrastructure_pid or ""
-    here = is_here(run.labels.get("prefect.worker.name"))
+    here = is_here(run.labels.get(_WORKER))
     return processes.look(run.id, int(pid) if pid.isdigit() else None, here, run.state)
 
 
@@ -342,14 +343,12 @@ async def _propose(
 
 
 async def _forget_process(client: PrefectClient, run: FlowRun) -> None:
-    """The number of the dead process must not be taken for that of the next one."""
+    """Number and machine of the dead process must not be taken for those of the next one."""
     if await _is_as_seen(client, run):
-        await client.request(
-            "PATCH",
-            "/flow_runs/{id}",
-            path_params={"id": run.id},
-            json={"infrastructure_pid": None},
-        )
+        path = {"id": run.id}
+        gone = {"infrastructure_pid": None}
+        await client.request("PATCH", "/flow_runs/{id}", path_params=path, json=gone)
+        await client.update_flow_run_labels(run.id, {_WORKER: ""})
 
 
 async def _is_as_seen(client: PrefectClient, run: FlowRun) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -74,9 +75,15 @@ def validated(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
             )
     if missing := [name for name in flow.parameters.required or () if name not in given]:
         raise RequestError(f"{flow.name} needs {', '.join(missing)}.", hint="Give it a value.")
+    logging.getLogger("prefect.flows").addFilter(_without_values)  # added again, it is one
     try:
         return flow.validate_parameters(given)
     except (ParameterTypeError, ValueError) as error:
         # One line per fault, after a heading of Prefect's own.
         faults = "; ".join(line.strip(" -") for line in str(error).splitlines()[1:])
         raise RequestError(f"{flow.name}: {faults or error}.") from None
+
+
+def _without_values(record: logging.LogRecord) -> bool:
+    """Not the line in which Prefect writes all that was given into the log, secrets and all."""
+    return not str(record.msg).startswith("Parameter validation failed")

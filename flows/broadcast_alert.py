@@ -22,7 +22,8 @@ from flows.reports import Report, Section, Table, count
 from flows.reruns import accepted_as, id_from
 from flows.triage import rank
 
-_RESOURCE = r"^$|^[a-z][a-z0-9_-]*:.+$"
+_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_RESOURCE = r"^$|^[a-z][a-z0-9_-]*:[^\x00-\x1f\x7f-\x9f]+$"
 
 
 @flow(
@@ -34,7 +35,7 @@ _RESOURCE = r"^$|^[a-z][a-z0-9_-]*:.+$"
     timeout_seconds=300,
 )
 async def broadcast_alert(
-    title: Annotated[str, Field(min_length=1, max_length=200)] = "Test alert",
+    title: Annotated[str, Field(pattern=_LINE, min_length=1, max_length=200)] = "Test alert",
     severity: Severity = Severity.WARNING,
     detail: Annotated[str, Field(max_length=4000)] = "",
     resource: Annotated[str, Field(pattern=_RESOURCE, max_length=500)] = "",

@@ -96,6 +96,7 @@ def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
                     standing=facts.headlines.get(failed[0].id) or "See its log in Prefect.",
                     open=False,
                     run_id=failed[0].id if failed[0].id in facts.headlines else None,
+                    part="workflows",
                 )
             )
     return found

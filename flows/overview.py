@@ -115,7 +115,7 @@ def _condition(facts: Facts, found: Sequence[Incident], now: datetime) -> Condit
     for incident in found:
         if incident.severity.rank >= _SERIOUS:
             is_grave = incident.open and incident.severity is Severity.CRITICAL
-            (grave if is_grave else lesser).append(Reason(text=incident.title, part="incidents"))
+            (grave if is_grave else lesser).append(Reason(text=incident.title, part=incident.part))
     if facts.depth.oldest_wait > STALE_EVENTS:
         waiting = count(facts.depth.events, "event")
         minutes = facts.depth.oldest_wait // timedelta(minutes=1)

@@ -51,6 +51,7 @@ class Incident(_Part):
         events: How many events tell of it; 0 when a check found it.
         open: Whether it is still being dealt with; else it was left to a person.
         impact_per_day: Money at risk, in the business's currency.
+        part: The part of the page that it tells of.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Incident(_Part):
     events: int = 0
     impact_per_day: float | None = None
     run_id: str | None = None
+    part: PagePart = "incidents"
 
 
 class Incidents(_Part):

@@ -25,7 +25,7 @@ def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
     shown = {part: getattr(page, part) for part in PARTS if part in parts}
     return Overview(
         health=_condition(shown.get("health"), parts),
-        incidents=_incidents(shown.get("incidents")),
+        incidents=_incidents(shown.get("incidents"), parts),
         approvals=_questions(shown.get("approvals")),
         agents=shown.get("agents"),
         workflows=_workflows(shown.get("workflows")),
@@ -43,11 +43,11 @@ def _condition(condition: Condition | None, parts: Collection[PagePart]) -> Cond
     return condition.model_copy(update={"reasons": told})
 
 
-def _incidents(incidents: Incidents | None) -> Incidents | None:
+def _incidents(incidents: Incidents | None, parts: Collection[PagePart]) -> Incidents | None:
     if incidents is None:
         return None
     bare = {"id": "", "standing": "", "impact_per_day": None, "run_id": None}
-    told = [incident.model_copy(update=bare) for incident in incidents.open]
+    told = [one.model_copy(update=bare) for one in incidents.open if one.part in parts]
     return incidents.model_copy(update={"open": told})
 
 

@@ -136,7 +136,7 @@ def _approval(record: ApprovalRecord) -> Iterator[Moment]:
             at=record.answered_at,
             part="approvals",
             what="approval",
-            mark="neutral",
+            mark="bad" if (record.outcome or "").startswith("Failed") else "neutral",
             title=f"{word}: {record.title}",
             detail=record.outcome or f"{by} Not in effect yet.",
             run_id=record.run_id,

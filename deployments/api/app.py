@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -26,6 +27,7 @@ from deployments.api import (
 from deployments.api.bodies import BoundedBodies
 from deployments.api.callers import Callers
 from deployments.api.context import open_context
+from deployments.api.document import describe
 from deployments.api.event_runs import EventRuns
 from deployments.api.intake import Intake
 from deployments.api.limits import Limiter, RateHeaders
@@ -63,9 +65,12 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.senders = Senders()
             app.state.watch = overview.Watch(context)
             pruning = asyncio.create_task(keep_pruning(context.ledger))
+            gc.collect()
+            gc.freeze()  # what stays for ever is not looked through for garbage all the time
             try:
                 yield
             finally:
+                gc.unfreeze()
                 pruning.cancel()
                 with suppress(asyncio.CancelledError):
                     await pruning
@@ -77,10 +82,15 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
-    for part in (events, alerts, webhooks, orchestrate, system, approvals, health, overview, page):
+    for part in (events, alerts, webhooks):
+        # Not included: to find its way through a router costs a request as much as to be read.
+        app.router.routes += part.router.routes
+    for part in (orchestrate, system, approvals, health, overview, page):
         app.include_router(part.router)
+    describe(app)
     app.add_middleware(RateHeaders)
     app.add_middleware(BoundedBodies)
     app.add_middleware(prometheus.Measured)

@@ -40,18 +40,24 @@ class Answer(BaseModel):
     note: str = Field(default="", max_length=2000, description="What else there is to say.")
 
 
+class Wanted(BaseModel):
+    """Which questions to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[ApprovalStatus] = Field(
+        default=[], description="Only these; all when left out.", examples=[["open"]]
+    )
+    limit: int = Field(default=100, ge=1, le=1000, description="How many at most.", examples=[20])
+
+
 @router.get("", responses=documented(422))
 async def list_approvals(
-    ctx: Ctx,
-    caller: Reader,
-    status: Annotated[
-        list[ApprovalStatus] | None, Query(description="Only these; all when left out.")
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ctx: Ctx, caller: Reader, wanted: Annotated[Wanted, Query()]
 ) -> list[ApprovalRecord]:
     """Questions and their answers, newest first."""
     await ctx.ledger.approvals.expire_due(utc_now())
-    return await ctx.ledger.approvals.list(*(status or ()), limit=limit)
+    return await ctx.ledger.approvals.list(*wanted.status, limit=wanted.limit)
 
 
 @router.get("/{approval_id}", responses=documented(404, 422))

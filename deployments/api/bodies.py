@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from fastapi import Request, Response
@@ -18,6 +19,8 @@ from deployments.api.problems import Refused, problem
 
 LONGEST = 30.0
 """Seconds that a body may take to arrive."""
+
+_DRAINED = 4 * 1024**2  # bytes
 
 
 class BoundedBodies:
@@ -40,6 +43,7 @@ class BoundedBodies:
             return await self._app(scope, receive, send)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > self._most:
+            await _drain(receive)
             return await self._too_large()(scope, receive, send)
         until, taken, complete = asyncio.get_running_loop().time() + self._longest, 0, False
 
@@ -54,6 +58,7 @@ class BoundedBodies:
                 raise _Ended(self._too_slow()) from None
             taken += len(message.get("body", b""))
             if taken > self._most:
+                await _drain(receive)
                 raise _Ended(self._too_large())
             complete = not message.get("more_body", False)
             return message
@@ -80,6 +85,18 @@ class BoundedBodies:
             hint="Send it again, at once.",
             headers={"Connection": "close"},
         )
+
+
+async def _drain(receive: Receive) -> None:
+    """Read on for a while: closed with bytes on the way, a connection is reset, the answer lost."""
+    left = _DRAINED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 class _Ended(BaseException):

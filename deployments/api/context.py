@@ -39,19 +39,24 @@ DAY = timedelta(hours=24)
 class Shared(Generic[T]):
     """A value that is costly to make: made once for all who ask within a moment.
 
+    Of a large ledger it takes long, and while somebody watches, others must be served, too.
+
     Args:
         make: Makes it.
-        fresh: Seconds for which it is given out.
+        fresh: Seconds for which it is given out, at least.
+        share: The part of the time that may go into making it, at most.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[T]], fresh: float = FRESH) -> None:
-        self._make, self._fresh = make, fresh
-        self._made: tuple[float, T] | None = None
+    def __init__(
+        self, make: Callable[[], Awaitable[T]], fresh: float = FRESH, share: float = 0.5
+    ) -> None:
+        self._make, self._fresh, self._share = make, fresh, share
+        self._made: tuple[float, T] | None = None  # until when it counts, and the value
         self._making: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
         """The value; raises what its maker raises, to all who wait for it, and then tries anew."""
-        if self._made is not None and time.monotonic() - self._made[0] <= self._fresh:
+        if self._made is not None and time.monotonic() <= self._made[0]:
             return self._made[1]
         if self._making is None or self._making.done():
             self._making = asyncio.create_task(self._make_once())
@@ -60,8 +65,11 @@ class Shared(Generic[T]):
         return self._making.result()
 
     async def _make_once(self) -> T:
+        began = time.monotonic()
         value = await self._make()
-        self._made = time.monotonic(), value
+        ended = time.monotonic()
+        rest = (ended - began) * (1 / self._share - 1)
+        self._made = ended + max(self._fresh, rest), value
         return value
 
 
@@ -125,7 +133,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
                 ledger,
                 runs,
                 team,
-                Shared(status),
+                Shared(status, share=0.1),
                 Shared(lambda: ledger.inbox.depth(utc_now())),
                 Shared(lambda: _readiness(ledger, runs)),
             )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 from fastapi import Depends, Header, Request
 
+from blocks.crash_points import reach
 from blocks.errors import LedgerError, RequestError
 from blocks.ledger import Ledger
 from blocks.ledger.requests import LONGEST_KEY, Begun, Done, InFlight
@@ -86,6 +87,7 @@ class Once:
                 f"Idempotency-Key {self.key!r} was used for another request.",
                 hint="Send a new key with a new request.",
             )
+        reach("api.request-begun")
         try:
             # The fingerprint is a part of it: what remembers the key for longer than the ledger
             # must not take a later request with it for this one.
@@ -96,6 +98,7 @@ class Once:
         except Exception:  # the work may have begun: no other request may take its key
             await self._requests.release(self.key, caller.id, utc_now())
             raise
+        reach("api.run-created")
         await self._requests.finish(self.key, caller.id, 202, json.dumps(body), utc_now())
         return body, False
 

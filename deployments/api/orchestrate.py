@@ -7,15 +7,23 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Body, Header, Path, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from blocks.ledger.tasks import TaskRecord
 from blocks.messages import Priority, utc_now
 from deployments.api.bodies import StrictRoute
 from deployments.api.callers import Reader, Runner
 from deployments.api.context import Context, Ctx
-from deployments.api.flow_bodies import flow_body, given
+from deployments.api.flow_bodies import (
+    check_workflow_body,
+    flow_body,
+    given,
+    strictly,
+    workflow_bodies,
+)
 from deployments.api.once import Idempotent
 from deployments.api.problems import documented
 from deployments.workflows import load_workflow, validated
@@ -34,16 +42,13 @@ router = APIRouter(prefix="/orchestrate", tags=["work"], route_class=StrictRoute
 LONGEST_WAIT = 60.0
 """Seconds that a request may wait for its run."""
 
+EXAMPLE = {"workflow": "sequential-workflow", "parameters": {"top": 5}}
+
 
 class WorkflowRequest(BaseModel):
     """Which workflow to run, and with what."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"workflow": "sequential-workflow", "parameters": {"top": 5}}]
-        },
-    )
+    model_config = ConfigDict(extra="forbid")
 
     workflow: str = Field(
         min_length=1, max_length=100, description="For instance daily-health-check."
@@ -54,31 +59,43 @@ class WorkflowRequest(BaseModel):
         "same ones on its form.",
     )
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """OpenAPI names each workflow with its parameters."""
+        told = handler(workflow_bodies().core_schema)
+        return {**told, "description": cls.__doc__, "examples": [EXAMPLE]}
+
 
 if TYPE_CHECKING:
     TaskRequest: TypeAlias = BaseModel
     AlertRequest: TypeAlias = BaseModel
 else:
-    TaskRequest = flow_body(
-        "TaskRequest",
-        route_task,
-        without={"task_id"},
-        required={"task_type"},
-        example={
-            "task_type": "api_failure",
-            "params": {"connection": "northwind-wholesale"},
-            "severity": "error",
-        },
+    TaskRequest = strictly(
+        flow_body(
+            "TaskRequest",
+            route_task,
+            without={"task_id"},
+            required={"task_type"},
+            example={
+                "task_type": "api_failure",
+                "params": {"connection": "northwind-wholesale"},
+                "severity": "error",
+            },
+        )
     )
-    AlertRequest = flow_body(
-        "AlertRequest",
-        broadcast_alert,
-        required={"title"},
-        example={
-            "title": "Payment provider announces maintenance",
-            "severity": "warning",
-            "resource": "service:checkout",
-        },
+    AlertRequest = strictly(
+        flow_body(
+            "AlertRequest",
+            broadcast_alert,
+            required={"title"},
+            example={
+                "title": "Payment provider announces maintenance",
+                "severity": "warning",
+                "resource": "service:checkout",
+            },
+        )
     )
 
 
@@ -124,9 +141,12 @@ Prefer = Annotated[
     str | None,
     Header(
         description="wait=N: answer with the result if the run ends within N seconds, at most 60.",
-        max_length=200,
         examples=["wait=30"],
     ),
+]
+
+RunId = Annotated[
+    UUID, Path(description="The run's id.", examples=["0192f3a1-7c5e-7d41-9b1a-5f0e3c2d1b00"])
 ]
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -143,6 +163,7 @@ async def start_workflow(
     """Run a workflow."""
     flow = load_workflow(body.workflow)
     validated(flow, body.parameters)
+    check_workflow_body(body)
     deployment = f"{flow.name}/{body.workflow}"
 
     async def begin(key: str) -> dict[str, Any]:
@@ -196,7 +217,7 @@ async def broadcast(
 
 
 @router.get("/runs/{run_id}", responses=documented(404, 422))
-async def read_run(run_id: UUID, ctx: Ctx, caller: Reader) -> Run:
+async def read_run(run_id: RunId, ctx: Ctx, caller: Reader) -> Run:
     """How a run stands, and what it came to."""
     return await _run(ctx, await ctx.runs.read(run_id))
 

@@ -152,7 +152,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 @router.get("/orchestrate/overview", response_model=Overview, responses=_ANSWERS)
 async def read_overview(request: Request, ctx: Ctx, caller: Reader) -> Response:
-    """Everything that the status page shows; a second old at most, charts 20.
+    """Everything that the status page shows, a second old, charts 20; of a large ledger older.
 
     Ask again with the answer's ``ETag`` in ``If-None-Match``.
     """

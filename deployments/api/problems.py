@@ -144,12 +144,13 @@ def problem(
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of the errors that a route answers."""
     schema = {"$ref": "#/components/schemas/Problem"}
+    of_bodies = {408} if 413 in statuses else set()  # too large, or too slow
     return {
         status: {
             "description": _TITLES[status],
             "content": {"application/problem+json": {"schema": schema}},
         }
-        for status in sorted({*statuses, 401, 403, 429, 500, 503})
+        for status in sorted({*statuses, *of_bodies, 401, 403, 429, 500, 503})
     }
 
 
@@ -225,4 +226,5 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
         "unexpected",
         f"The request failed unexpectedly ({type(error).__name__}).",
         hint="The API's log has the details.",
+        headers={"Connection": "close"},  # the server closes it, as after every such error
     )

@@ -244,7 +244,7 @@ class Runs:
             await asyncio.sleep(_LOOK)
 
     async def _ended(self, ids: Collection[UUID]) -> list[FlowRun]:
-        """Those in a final state; of more than Prefect gives at once, the next look has the rest."""
+        """Those in a final state; of more than Prefect gives at once the next look has the rest."""
         terminal = FlowRunFilterStateType(any_=list(TERMINAL_STATES))
         async with _answering(self._client):
             return await self._client.read_flow_runs(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import uvicorn
+from fastapi import FastAPI
 
 from blocks.ledger import Ledger
-from blocks.settings import get_settings
+from blocks.settings import Settings, get_settings
 from deployments.api.app import create_app, served
 from deployments.preflight import check_exposure, check_port
 
@@ -22,8 +23,13 @@ def serve() -> None:
     check_port(settings.effective_api_host, settings.api_port, "the API", "ORCHESTRATOR_API_PORT")
     Ledger.open(settings.effective_ledger_url).close()  # what is wrong with it is said in a line
     asyncio.run(check_exposure(settings))
+    run(create_app(settings), settings)
+
+
+def run(app: FastAPI, settings: Settings) -> None:
+    """Serve an application as the API is served."""
     uvicorn.run(
-        served(create_app(settings), settings),
+        served(app, settings),
         host=settings.effective_api_host,
         port=settings.api_port,
         log_level="warning",

@@ -1,17 +1,15 @@
-"""The API as a process of its own, on a ledger that the test fills, and a browser that looks."""
+"""The API, on a ledger that the test fills, and a browser that looks."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, Self
 
-import httpx
+import uvicorn
 from playwright.async_api import Page, async_playwright
 
 from blocks.findings import Finding
@@ -19,7 +17,8 @@ from blocks.ledger import Ledger, RemediationRecord, RemediationStatus, ReportRe
 from blocks.ledger.approvals import ApprovalRecord
 from blocks.ledger.event_records import SituationRecord
 from blocks.messages import Outcome, Severity, SystemEvent, new_id, utc_now
-from blocks.settings import PROJECT_ROOT
+from blocks.settings import Settings
+from deployments.api.app import create_app, served
 from flows.reports import Report, Section, Table
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.integration.loopback import free_port, wait_until
@@ -27,42 +26,43 @@ from tests.integration.loopback import free_port, wait_until
 HOSTILE = '<img src=x onerror="window.hacked=1"> \x1b[31mred\x1b[0m \u202egnitset\u202c'
 """A name that is markup, steers terminals, and turns the text around it."""
 
+COLUMNS = ["SKU", "Product", "On hand", "Arriving", "Sells per day", "Lead time (days)"]
+COLUMNS += ["Runs out", "Loss per day (GBP)"]
+
 
 class Api:
-    """The API on a folder, started and killed at will."""
+    """The API as it is served, on a folder, in a thread; started and stopped at will."""
 
-    def __init__(self, home: Path, **environment: str) -> None:
-        self.home, self.port = home, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.ledger_url = f"sqlite:///{home / 'ledger.db'}"
-        self._environment = {
-            **os.environ,
-            "PREFECT_API_URL": "http://127.0.0.1:9/api",  # nobody is there
-            "ORCHESTRATOR_STATE_DIR": str(home),
-            "ORCHESTRATOR_API_PORT": str(self.port),
-            **environment,
-        }
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, home: Path, **settings: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._settings = Settings(state_dir=home, api_port=port, **settings)
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "deployments.api"], env=self._environment, cwd=PROJECT_ROOT
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                served(create_app(self._settings), self._settings),
+                port=self._settings.api_port,
+                log_level="warning",
+                lifespan="on",
+                timeout_graceful_shutdown=1,
+            )
         )
+        self._thread = Thread(target=self._server.run)
+        self._thread.start()
+        wait_until(lambda: self._server.started or not self._thread.is_alive(), "the API")
+        assert self._server.started
 
-        def answers() -> bool:
-            assert self._process is not None
-            assert self._process.poll() is None, "the API ended"
-            try:
-                return httpx.get(f"{self.url}/livez", trust_env=False).status_code == 200
-            except httpx.TransportError:
-                return False
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
 
-        wait_until(answers, "the API")
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 @asynccontextmanager
@@ -147,8 +147,7 @@ async def fill_with_trouble(ledger: Ledger) -> None:
                 text="7 of 186 items are out of stock.",
                 tables=[
                     Table(
-                        columns="SKU,Product,On hand,Arriving,Sells per day,Lead time (days),"
-                        "Runs out,Loss per day (GBP)".split(","),
+                        columns=COLUMNS,
                         rows=[["82484", HOSTILE, 0.0, 0.0, 30.8, 2, "now", 204.27]],
                     )
                 ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import textwrap
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,12 +16,16 @@ from pydantic import SecretStr
 
 from blocks.business import Business, current_business, save_business
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
+from blocks.messages import Severity
 from blocks.partners import SupplierConnection
 from blocks.services import MonitoredService
 from blocks.settings import PROJECT_ROOT, get_settings
 from blocks.stores import FrameMapping, Join, StoreDatabase
+from blocks.webhook_signatures import new_secret
+from blocks.webhook_sources import WebhookSource
 
 CANARY = "canary-88b1"
+SECRET = "whsec_Y2FuYXJ5LTg4YjEtd2hpY2gtaXMtbG9uZy1lbm91Z2g="
 TOML = """
 [store]
 name = "bolts"
@@ -44,6 +49,11 @@ credential = "${ACME_TOKEN}"
 name = "checkout"
 health_url = "http://127.0.0.1:8080/health"
 restart = ["systemctl", "restart", "checkout"]
+
+[[webhooks]]
+name = "parcels"
+secret = "${PARCELS_SECRET}"
+subject = "order:{data.order}"
 """
 
 
@@ -51,6 +61,7 @@ restart = ["systemctl", "restart", "checkout"]
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP_FILE", "shop")
     monkeypatch.setenv("ACME_TOKEN", CANARY)
+    monkeypatch.setenv("PARCELS_SECRET", SECRET)
 
 
 def written(folder: Path, text: str = TOML) -> Path:
@@ -76,8 +87,10 @@ def test_a_file_describes_a_business(tmp_path: Path) -> None:
     )
     assert business.suppliers[0].credential == SecretStr(CANARY)
     assert business.services[0].restart == ["systemctl", "restart", "checkout"]
+    assert business.webhooks[0].secret == SecretStr(SECRET)
     assert {block.origin for block in business.blocks()} == {"file"}
     assert CANARY not in repr(business)
+    assert SECRET not in repr(business)
 
 
 def test_a_business_may_lack_a_store(tmp_path: Path) -> None:
@@ -90,9 +103,15 @@ def test_the_example_in_the_manual_is_a_business(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STORE_URL", "postgresql://127.0.0.1/shop")
+    monkeypatch.setenv("PARCELS_SECRET", new_secret())
     manual = (PROJECT_ROOT / "docs" / "connect-your-business.md").read_text()
     business = Business.from_toml(written(tmp_path, manual.split("```toml\n")[1].split("```")[0]))
-    assert [block.name for block in business.blocks()] == ["my-store", "acme", "checkout"]
+    assert [block.name for block in business.blocks()] == [
+        "my-store",
+        "acme",
+        "checkout",
+        "parcels",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +128,8 @@ def test_the_example_in_the_manual_is_a_business(
         (("Europe/Berlin", "Berlin"), "store.timezone: 'Berlin' is not an IANA time zone"),
         (('"bearer"', '"magic"'), "suppliers[0].auth: Input should be 'none'"),
         (('credential = "${ACME_TOKEN}"', ""), "suppliers[0]: auth 'bearer' needs a credential"),
+        (("${PARCELS_SECRET}", "whsec_short"), "webhooks[0].secret: a webhook secret"),
+        (("{data.order}", "{data order}"), "webhooks[0].subject: {data order} is no path"),
         (("[[suppliers]]", "[suppliers]"), "suppliers must be a list. Write [[suppliers]]"),
         (('"shelf"', "7"), "store.frames.stock.table: Input should be a valid string"),
         (("sqlite:///", "mongodb://"), "'mongodb' are not supported"),
@@ -178,6 +199,14 @@ FULL: list[Block] = [
         revenue_share=0.4,
         restart=["systemctl", "restart", "checkout"],
     ),
+    WebhookSource(
+        name="parcels",
+        secret=SecretStr(f"whsec_{base64.b64encode(CANARY.encode() * 3).decode()}"),
+        previous_secret=SecretStr(SECRET),
+        event_type="parcel.moved",
+        severity=Severity.WARNING,
+        subject="order:{data.order}",
+    ),
 ]
 
 
@@ -194,6 +223,7 @@ async def test_a_block_comes_back_as_it_was_saved(block: Any, prefect_server: st
             )
             kind = await client.read_block_type_by_slug(block.get_block_type_slug())
         assert CANARY not in shown.model_dump_json()
+        assert SECRET not in shown.model_dump_json()
         assert kind.description == block._description
     finally:
         await type(block).adelete(block.name)

@@ -213,7 +213,7 @@ async def test_when_our_worker_is_killed_its_runs_are_restarted(
     run_id = await yard.start()
     run = await yard.until(run_id, is_alive_in(yard.folder))
     first.kill()
-    while psutil.pid_exists(int(run.infrastructure_pid or 0)):
+    while psutil.pid_exists(int(run.infrastructure_pid or 0)):  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     await yard.look(11 * SECOND)
     assert await yard.name_of(run_id) == CRASHED

@@ -29,7 +29,9 @@ function draw(activity, span) {
   const sums = (values) => places.map((i) => sum(values.slice(i, i + step)));
   const time = new Intl.DateTimeFormat(undefined, day ? { hour: "2-digit", minute: "2-digit" } : { weekday: "short", day: "numeric" });
   const full = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
-  const labels = starts.map((start) => time.format(start));
+  // Of the week, the first bar of each day has its name.
+  const begins = (i) => day || !i || starts[i].getDate() !== starts[i - 1].getDate();
+  const labels = starts.map((start, i) => (begins(i) ? time.format(start) : ""));
   const long = starts.map((s) => `${full.format(s)} to ${full.format(new Date(s.getTime() + step * HOUR))}`);
   const per = day ? "per hour" : `per ${WEEK_STEP} hours`;
   const times = places.map((i) => mean(activity, i, step));

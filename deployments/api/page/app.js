@@ -52,6 +52,9 @@ function show(data) {
   for (const section of document.querySelectorAll("[data-part]")) {
     section.hidden = !data.parts.includes(section.dataset.part);
   }
+  for (const column of document.querySelectorAll(".column")) {
+    column.hidden = !column.querySelector("section:not([hidden])");
+  }
   if (data.health) showHealth(data.health, data.parts);
   showFigures(data);
   if (data.approvals) showApprovals(data.approvals, isPublic);
@@ -68,6 +71,7 @@ function show(data) {
 }
 
 function isFresh() {
+  if (document.body.classList.contains("stale")) show(page); // with its title
   byId("live").dataset.state = "live";
   byId("live-text").textContent = `Live, as of ${timeOfDay(heard)}`;
   if (byId("notice").firstChild) byId("notice").replaceChildren();
@@ -78,6 +82,7 @@ function isStale(problem) {
   byId("live").dataset.state = "stale";
   byId("live-text").textContent = heard ? `Stale, as of ${timeOfDay(heard)}` : "No data";
   document.body.classList.toggle("stale", page !== null);
+  document.title = "Stale · System Orchestrator";
   const said = `${problem.message} ${problem.hint}`.trim();
   const since = heard ? ["What you see was true ", when(heard.toISOString()), ". "] : [];
   if (byId("notice").dataset.said === said && byId("notice").firstChild) return;
@@ -120,7 +125,7 @@ let saying = 0;
 function say(text, keep = false) {
   clearTimeout(saying);
   byId("said").textContent = text;
-  if (!keep) saying = setTimeout(() => (byId("said").textContent = ""), 8000);
+  if (!keep) saying = setTimeout(() => (byId("said").textContent = ""), 20_000);
 }
 
 const THEMES = ["system", "light", "dark"];

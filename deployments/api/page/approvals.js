@@ -109,6 +109,7 @@ async function follow(question, card, answered) {
   const first = answered.counted ? `You ${record.status} it.` : `It was settled before: ${record.status}${record.answered_by ? ` by ${record.answered_by}` : ""}.`;
   for (;;) {
     result.replaceChildren(told(record.outcome ? (answered.counted ? record.outcome : `${first} ${record.outcome}`) : `${first} It is being put into effect …`));
+    card.querySelector(".outcome").classList.toggle("failed", /^Failed\b/.test(record.outcome ?? ""));
     if (record.applied_at || !card.isConnected) return;
     await new Promise((resolve) => setTimeout(resolve, LOOK));
     try {

@@ -1,9 +1,11 @@
 // Charts as inline SVG, each with its figures as a table.
 
-import { el, svg } from "./dom.js";
+import { el, svg, told } from "./dom.js";
 import { number } from "./format.js";
 
 const HEIGHT = 168;
+const WIDEST_BAR = 56;
+const TICK = 54; // what a label takes of the axis
 const MARGIN = { top: 10, right: 6, bottom: 24, left: 46 };
 
 let charts = 0;
@@ -11,7 +13,7 @@ let charts = 0;
 /**
  * One chart: stacked bars, or a line with gaps where a value is null.
  *
- * labels: one per value, for the axis; long: the same in full, for tables and tooltips.
+ * labels: one per value, for the axis, empty where there need not be one; long: the same in full.
  * series: [{ name, style, values }], where a style is a class of app.css.
  */
 export function chart({ title, unit = "", kind, labels, long = labels, series }) {
@@ -19,7 +21,7 @@ export function chart({ title, unit = "", kind, labels, long = labels, series })
   const figure = el(
     "figure",
     { class: "chart" },
-    el("figcaption", {}, el("span", {}, unit ? `${title} (${unit})` : title), legend(series)),
+    el("figcaption", {}, el("span", {}, told(unit ? `${title} (${unit})` : title)), legend(series)),
     plot,
     el("details", {}, el("summary", {}, "As a table"), table(long, series, unit)),
   );
@@ -73,7 +75,11 @@ function table(long, series, unit) {
 
 function draw(id, width, { title, unit, kind, labels, long, series }) {
   const inner = { width: width - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
-  const totals = labels.map((_, i) => series.reduce((sum, one) => sum + (one.values[i] ?? 0), 0));
+  const stacked = kind === "bars";
+  const totals = labels.map((_, i) => {
+    const values = series.map((one) => one.values[i] ?? 0);
+    return stacked ? values.reduce((a, b) => a + b, 0) : Math.max(...values);
+  });
   const ticks = scale(Math.max(...totals, 0));
   const top = ticks.at(-1);
   const x = (i) => MARGIN.left + (inner.width * i) / labels.length;
@@ -82,14 +88,17 @@ function draw(id, width, { title, unit, kind, labels, long, series }) {
   const parts = [
     svg("defs", {}, stripes(id)),
     ticks.map((value) => gridline(value, y(value), width)),
-    timeAxis(labels, x, step),
-    kind === "bars"
+    timeAxis(labels, x, step, width),
+    stacked
       ? bars(id, series, x, y, step, inner.height)
-      : line(series[0], (i) => x(i) + step / 2, y),
+      : series.map((one) => line(one, (i) => x(i) + step / 2, y)),
     labels.map((_, i) => tooltip(long[i], series, i, x(i), step, inner.height, unit)),
   ];
+  if (!Math.max(...totals, 0)) {
+    parts.push(svg("text", { class: "nothing", x: MARGIN.left + inner.width / 2, y: MARGIN.top + inner.height / 2, "text-anchor": "middle" }, "nothing in this time"));
+  }
   const text = summary(title, unit, long, series, totals);
-  return svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": text }, parts.flat());
+  return svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": text }, parts.flat(2));
 }
 
 /** Round values from 0 to the greatest one or above. */
@@ -111,21 +120,22 @@ function gridline(value, y, width) {
   );
 }
 
-function timeAxis(labels, x, step) {
-  const every = Math.max(1, Math.ceil(58 / step));
-  // Counted from the newest on: it is the one that people look for.
-  const shown = labels.map((label, i) => [label, i]).filter(([, i]) => (labels.length - 1 - i) % every === 0);
-  return shown
-    .filter(([, i]) => x(i) + step / 2 > MARGIN.left + 14)
-    .map(([label, i]) => {
-      const last = i === labels.length - 1;
-      const at = last ? x(i) + step : x(i) + step / 2;
-      return svg("text", { class: "tick", x: at, y: HEIGHT - 6, "text-anchor": last ? "end" : "middle" }, label);
-    });
+function timeAxis(labels, x, step, right) {
+  const texts = [];
+  let free = right; // what is left of the axis, from the right: the newest is what people look for
+  for (let i = labels.length - 1; i >= 0; i--) {
+    if (!labels[i]) continue;
+    const half = TICK / 2;
+    const middle = Math.min(x(i) + step / 2, right - half);
+    if (middle + half > free || middle - half < 0) continue;
+    free = middle - half;
+    texts.push(svg("text", { x: middle, y: HEIGHT - 6, "text-anchor": "middle" }, labels[i]));
+  }
+  return texts;
 }
 
 function bars(id, series, x, y, step, height) {
-  const gap = Math.min(3, step * 0.2);
+  const width = Math.max(1, Math.min(WIDEST_BAR, step - Math.min(3, step * 0.2)));
   const bottom = MARGIN.top + height;
   return series[0].values.flatMap((_, i) => {
     let base = 0;
@@ -139,7 +149,7 @@ function bars(id, series, x, y, step, height) {
       const style = one.style === "failed" ? { fill: `url(#${id})` } : {};
       return svg("rect", {
         class: `mark ${one.style}`, ...style,
-        x: x(i) + gap / 2, width: Math.max(1, step - gap), y: Math.min(from, bottom) - tall, height: tall,
+        x: x(i) + (step - width) / 2, width, y: Math.min(from, bottom) - tall, height: tall,
       });
     });
   });
@@ -188,4 +198,23 @@ function summary(title, unit, long, series, totals) {
     return unit ? `mean ${number(sum / values.length)} ${unit}` : `${number(sum)} ${one.name}`;
   });
   return `${title}: ${sums.join(", ")}; the most, ${number(most)} ${unit}`.trim() + `, ${at}.`;
+}
+
+/** Named values as horizontal bars, the name beside each: for names that no axis has room for. */
+export function ranking({ title, unit = "", labels, values }) {
+  const most = Math.max(...values.map((value) => Math.abs(value ?? 0)), 0) || 1;
+  const row = (label, i) =>
+    el(
+      "li",
+      {},
+      told(label),
+      svg("svg", { class: "bar-line", "aria-hidden": "true" }, svg("rect", { class: "mark done", height: "100%", width: `${(100 * Math.abs(values[i] ?? 0)) / most}%` })),
+      el("span", { class: "figure" }, values[i] === null ? "–" : number(values[i])),
+    );
+  return el(
+    "figure",
+    { class: "chart" },
+    el("figcaption", {}, el("span", {}, told(unit ? `${title} (${unit})` : title))),
+    el("ol", { class: "ranking" }, labels.map(row)),
+  );
 }

@@ -19,6 +19,9 @@ export const timeOfDay = (instant) => clock.format(instant);
 /** A text that begins a line; a name, which has signs in it, stays as it is written. */
 export const sentence = (text) => (/^\S*[-_:]/.test(text) ? text : text.replace(/^./u, (first) => first.toUpperCase()));
 
+/** A day that is given as 2026-11-25. */
+export const day = (iso) => new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" }).format(new Date(iso));
+
 export function money(value, currency) {
   const digits = Math.abs(value) < 100 ? 2 : 0;
   const places = { minimumFractionDigits: digits, maximumFractionDigits: digits };

@@ -1,13 +1,15 @@
 // The report of a run, in a window over the page.
 
 import { ask } from "./api.js";
-import { chart } from "./charts.js";
+import { chart, ranking } from "./charts.js";
 import { byId, el, told } from "./dom.js";
-import { money, number, when } from "./format.js";
+import { day, money, number, sentence, when } from "./format.js";
 import { icon } from "./icons.js";
 
 const SEVERITY = { critical: "bad", error: "bad", warning: "warning", info: "info" };
 const MOST_FINDINGS = 20;
+const LONGEST_TICK = 9; // characters that fit under an axis
+const STYLES = ["done", "failed", "pace", "arrived"];
 
 export async function openReport(runId) {
   const dialog = byId("report");
@@ -21,7 +23,8 @@ export async function openReport(runId) {
   } catch (problem) {
     byId("report-body").replaceChildren(el("p", { role: "alert" }, `${problem.message} ${problem.hint}`));
   }
-  byId("report-body").focus();
+  byId("report-body").focus({ preventScroll: true });
+  dialog.scrollTop = 0;
 }
 
 export function prepareReports() {
@@ -50,7 +53,7 @@ function findings(report) {
     { class: "incident" },
     icon(SEVERITY[one.severity]),
     el("div", {},
-      el("p", { class: "title" }, told(one.title), " ", el("span", { class: `tag ${SEVERITY[one.severity]}` }, one.severity)),
+      el("p", { class: "title" }, told(sentence(one.title)), " ", el("span", { class: `tag ${SEVERITY[one.severity]}` }, one.severity)),
       el("p", { class: "standing" }, told(done(report, one) || one.advice)),
       one.impact_per_day !== null && el("p", { class: "facts" }, `about ${money(one.impact_per_day, report.currency)} per day`)),
   )), more > 0 && el("li", { class: "quiet" }, `${number(more)} more.`));
@@ -68,11 +71,24 @@ function section(part) {
     el("h3", {}, told(part.title)),
     part.text && el("p", {}, told(part.text)),
     part.tables.map((table) => reportTable(table)),
-    part.charts.map((one) => chart({
-      title: one.title, unit: one.unit, kind: one.kind === "bar" ? "bars" : "line", labels: one.x,
-      series: Object.entries(one.series).slice(0, one.kind === "bar" ? 2 : 1).map(([name, values], i) => ({ name, values, style: i ? "failed" : "done" })),
-    })),
+    part.charts.map(chartOf),
   );
+}
+
+function chartOf(one) {
+  const all = Object.entries(one.series);
+  const isDates = one.x.every((label) => /^\d{4}-\d{2}-\d{2}$/.test(label));
+  if (one.kind === "bar" && all.length === 1 && one.x.some((label) => label.length > LONGEST_TICK)) {
+    return ranking({ title: one.title, unit: one.unit, labels: one.x, values: all[0][1] });
+  }
+  return chart({
+    title: one.title,
+    unit: one.unit,
+    kind: one.kind === "bar" ? "bars" : "line",
+    labels: isDates ? one.x.map(day) : one.x,
+    long: one.x,
+    series: all.map(([name, values], i) => ({ name, values, style: STYLES[i % STYLES.length] })),
+  });
 }
 
 /** A table of a report; `only` names the columns to show, negative ones from the end. */

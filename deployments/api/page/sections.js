@@ -54,7 +54,7 @@ export function showFigures(page) {
     add("Calls completed", number(calls), "last 24 h");
     add("Task success", percent(success?.actual ?? null), "last 24 h");
   }
-  byId("figures").hidden = !figures.length;
+  byId("figures").hidden = figures.length < 2; // one alone says less than its part does
   keyed(byId("figures"), figures, (one) => one.name, (one) =>
     el("div", {}, el("dt", {}, one.name), el("dd", { class: one.weigh && "weighty" }, one.value, one.note && el("small", {}, ` ${one.note}`))));
 }
@@ -62,9 +62,10 @@ export function showFigures(page) {
 export function showIncidents(incidents, currency) {
   const { open, left_out: more, checked_at: checked } = incidents;
   byId("incidents-empty").hidden = open.length > 0;
-  byId("incidents-empty").textContent = checked
-    ? "Nothing is wrong that the agents know of."
-    : "Nothing is known to be wrong. No health check has run yet: ./orchestrator run daily-health-check looks at everything.";
+  byId("incidents-empty").replaceChildren(
+    checked ? "Nothing is wrong that the agents know of." : "Nothing is known to be wrong, but no health check has run yet. Try ",
+    checked ? "" : el("code", {}, "./orchestrator run daily-health-check"),
+  );
   keyed(byId("checked"), checked ? [checked] : [], (at) => at, (at) => el("span", {}, "checked ", when(at)));
   const shown = more ? [...open, { more }] : open;
   keyed(byId("incident-list"), shown, (one) => one.id || one.title || "more", (one) =>

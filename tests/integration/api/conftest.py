@@ -17,6 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+from fastapi import FastAPI
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.ledger import Ledger
@@ -25,7 +26,6 @@ from blocks.messages import utc_now
 from blocks.settings import PROJECT_ROOT, Settings
 from deployments.api.app import create_app, served
 from deployments.registration import register
-from deployments.watchdog import MARK, marked
 from tests.integration.loopback import free_port, wait_until
 
 _registered: set[str] = set()
@@ -58,11 +58,12 @@ def api_settings(state_dir: Path, **fields: Any) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings, *, prefect_url: str | None = None) -> Iterator[str]:
+def serving(
+    settings: Settings, *, prefect_url: str | None = None, app: FastAPI | None = None
+) -> Iterator[str]:
     """The API in a thread of this process; yields its address."""
-    app = served(create_app(settings), settings)
     config = uvicorn.Config(
-        app,
+        served(app or create_app(settings), settings),
         host="127.0.0.1",
         port=settings.api_port,
         log_level="critical",
@@ -126,27 +127,6 @@ def until_live(settings: Settings, process: subprocess.Popen[str]) -> str:
 
     wait_until(answers, "API process")
     return url
-
-
-@contextmanager
-def working(settings: Settings, log: Path, *pools: str) -> Iterator[None]:
-    """A worker for these pools that shares the settings' ledger."""
-    mark = uuid4().hex
-    environment = process_environment(settings, PREFECT_WORKER_QUERY_SECONDS="1", **{MARK: mark})
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deployments.worker", *pools],
-            cwd=PROJECT_ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-    with process:
-        try:
-            yield
-        finally:
-            for each in marked(mark):
-                each.kill()
 
 
 @pytest_asyncio.fixture

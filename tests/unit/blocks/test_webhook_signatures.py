@@ -48,7 +48,7 @@ def test_five_minutes_are_tolerated(seconds: int) -> None:
 
 @pytest.mark.parametrize("seconds", [TOLERANCE + 1, -TOLERANCE - 1])
 def test_more_than_five_minutes_are_not(seconds: int) -> None:
-    with pytest.raises(InvalidMessage, match="301 s in the (past|future)"):
+    with pytest.raises(InvalidMessage, match=r"301 s in the (past|future)"):
         verify([KEY], headers(), BODY, NOW + timedelta(seconds=seconds))
 
 

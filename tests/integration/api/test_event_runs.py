@@ -1,0 +1,86 @@
+"""Runs of the event-driven workflow that the API asks for: soon, and few, however many came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun
+
+from blocks.messages import Severity, utc_now
+from deployments.api.event_runs import EventRuns
+from deployments.api.runs import Runs
+from deployments.automations import WORKFLOW
+from deployments.eventing import BUCKET, bucket_end
+
+pytestmark = pytest.mark.prefect
+
+
+@pytest_asyncio.fixture
+async def client(registered: str) -> AsyncIterator[PrefectClient]:
+    """A client of a server on which nobody else starts the workflow, and no worker runs it."""
+    async with get_client() as client:
+        deployment = await client.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
+        await client.pause_deployment(deployment.id)  # forgets the scheduled runs
+        await forget(client)
+        yield client
+        await forget(client)
+        await client.resume_deployment(deployment.id)
+
+
+async def forget(client: PrefectClient) -> None:
+    for run in await asked_for(client):
+        await client.delete_flow_run(run.id)
+
+
+async def asked_for(client: PrefectClient) -> list[FlowRun]:
+    return await client.read_flow_runs(
+        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[WORKFLOW])),
+        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=["api"])),
+    )
+
+
+async def until(client: PrefectClient, runs: int) -> list[FlowRun]:
+    for _ in range(300):
+        if len(found := await asked_for(client)) >= runs:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"only {len(found)} runs were asked for")
+
+
+async def test_however_many_events_come_a_run_that_has_not_begun_will_see_them(
+    client: PrefectClient,
+) -> None:
+    async with Runs.open() as runs, EventRuns.open(runs) as event_runs:
+        for _ in range(500):
+            event_runs.heed(Severity.ERROR)
+        (run,) = await until(client, 1)
+        due = run.expected_start_time
+        assert due is not None
+        assert due == bucket_end(due - timedelta(microseconds=1)), "when its bucket is over"
+        until_over = 2 * BUCKET
+        async with asyncio.timeout(30):
+            while utc_now() < due + until_over:
+                event_runs.heed(Severity.INFO)
+                event_runs.heed(Severity.CRITICAL)
+                await asyncio.sleep(0.05)
+        # The critical ones had one at once, if the first was not due by then.
+        assert len(await asked_for(client)) <= 2
+
+
+async def test_a_critical_event_waits_for_no_bucket(client: PrefectClient) -> None:
+    async with Runs.open() as runs, EventRuns.open(runs) as event_runs:
+        event_runs.heed(Severity.CRITICAL)
+        (run,) = await until(client, 1)
+        assert run.expected_start_time != bucket_end(run.expected_start_time)
+        assert run.expected_start_time <= run.created
