@@ -333,9 +333,10 @@ async def test_a_free_slot_goes_to_the_queue_that_goes_first(shop: Shop) -> None
 
 
 async def test_a_run_has_the_code_as_it_is_when_it_starts(shop: Shop) -> None:
-    first = shop.fork_server
     word, flows = shop.project / "blocks/word.py", shop.project / "flows/for_tests.py"
-    assert (await shop.completed(await shop.start("telling")))["word"] == "old"
+    told = await shop.completed(await shop.start("telling"))
+    assert told["word"] == "old"
+    first = psutil.Process(told["parent"])
     try:
         word.write_text("WORD = 'another'\n")
         told = await shop.completed(await shop.start("telling"))
@@ -355,8 +356,10 @@ async def test_a_run_has_the_code_as_it_is_when_it_starts(shop: Shop) -> None:
 
 
 async def test_a_run_does_not_outlive_the_fork_server_which_is_replaced(shop: Shop) -> None:
-    run, killed = await shop.start("lasting"), shop.fork_server
+    run = await shop.start("lasting")
     process = await shop.running(run)
+    killed = process.parent()
+    assert killed is not None
     killed.kill()
     assert (await shop.ended(run)).state_name == "Crashed"
     await asyncio.to_thread(wait_until, lambda: is_gone(process), "the end of the run's process")

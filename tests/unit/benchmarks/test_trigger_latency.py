@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.trigger_latency import FLOW, quantile, summary
+from benchmarks.own_stack import FLOW
+from benchmarks.trigger_latency import quantile, summary
 
 
 def test_a_quantile_of_few_values_is_the_greatest() -> None:
