@@ -175,7 +175,6 @@ def test_once_does_the_main_job_and_stops_everything(place: Place) -> None:
     with place.up("--once") as process:
         place.wait_for("Ready in", process)
         mark = stack_id(place)
-        assert "is dead. Its process is gone." in place.output
 
         elsewhere = Place(place.state_dir / "elsewhere", place.prefect_port, place.sample_port)
         elsewhere.state_dir.mkdir()
