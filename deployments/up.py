@@ -151,6 +151,7 @@ def _show_where(console: Console, settings: Settings, registration: Registration
     assert stack is not None
     for what, where in (
         ("Prefect UI", prefect_url(settings)),
+        ("Status page", api_url(settings)),
         ("REST API", f"{api_url(settings)}/openapi.json"),
         ("Reports", f"{prefect_url(settings)}/artifacts"),
         ("Deployments", ", ".join(name.split("/")[1] for name in registration.deployments)),

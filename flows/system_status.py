@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -81,4 +82,4 @@ async def read_system_status(
         agent: {i.name: i.capacity or 1 for i in instances_of(policy, team, agent)}
         for agent in team.agents
     }
-    return judge(facts, capacity, now, window, uptime_s)
+    return await asyncio.to_thread(judge, facts, capacity, now, window, uptime_s)

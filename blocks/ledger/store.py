@@ -316,8 +316,11 @@ class Ledger:
 
     async def past_attempts(self, since: datetime, limit: int) -> list[PastAttempt]:
         """Attempts that started at ``since`` or later and are over, newest first."""
-        found = await self._access.rows(queries.past_attempts(since, limit))
-        return [rows.past_attempt(row) for row in found]
+        query = queries.past_attempts(since, limit)
+        # There may be very many: they are read into records in the other thread, too.
+        return await self._access.read(
+            lambda c: [rows.past_attempt(row) for row in c.execute(query).mappings()]
+        )
 
     async def report(self, run_id: str) -> ReportRecord | None:
         """The report of one run."""
