@@ -90,19 +90,26 @@ def requests(load: Load) -> Iterator[tuple[str, bytes]]:
 
 
 class Connection(asyncio.Protocol):
-    """Sends one request after the other, each when the one before is answered."""
+    """Sends one request after the other, each when the one before is answered.
+
+    It begins with one that is not counted: a busy server is slow to take connections up.
+    """
 
     def __init__(self, following: Callable[[], tuple[str, bytes] | None], seen: Seen) -> None:
         self._following, self._seen = following, seen
         self._buffer = b""
-        self.ended = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.ready, self.ended = loop.create_future(), loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the first request."""
+        """Send the request that is not counted."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
-        self._send()
+        self._transport.write(
+            b"GET /livez HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % _port(transport)
+        )
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Send the next request; close after the last."""
         following = self._following()
         if following is None:
             self._transport.close()
@@ -121,6 +128,9 @@ class Connection(asyncio.Protocol):
         if len(body) < int(length):
             return
         self._buffer = b""
+        if not self.ready.done():
+            self.ready.set_result(None)
+            return
         now, status = perf_counter(), head[9:12].decode()
         self._seen.at.append(now)
         self._seen.took.append(now - self._sent)
@@ -128,19 +138,24 @@ class Connection(asyncio.Protocol):
             self._seen.acked.append(self._name)
         else:
             self._seen.refused[status] = self._seen.refused.get(status, 0) + 1
-        self._send()
+        self.send()
 
     def connection_lost(self, _: Exception | None) -> None:
         """The server is gone, or everything was sent."""
-        if not self.ended.done():
-            self.ended.set_result(None)
+        for future in (self.ready, self.ended):
+            if not future.done():
+                future.set_result(None)
+
+
+def _port(transport: asyncio.BaseTransport) -> int:
+    return int(transport.get_extra_info("peername")[1])
 
 
 async def send(load: Load) -> dict[str, object]:
     """Send it all, and count."""
     prepared = list(requests(load))
-    loop, begun = asyncio.get_running_loop(), perf_counter()
-    until, warm = begun + load.seconds, begun + load.seconds / 4
+    loop = asyncio.get_running_loop()
+    until = warm = 0.0
     seen, states = Seen(), Seen()
     waiting = iter(prepared)
     status = f"GET /orchestrate/status HTTP/1.1\r\nHost: 127.0.0.1:{load.port}\r\n\r\n".encode()
@@ -155,6 +170,11 @@ async def send(load: Load) -> dict[str, object]:
     if load.status:
         senders.append(lambda: Connection(asking, states))
     made = [(await loop.create_connection(s, "127.0.0.1", load.port))[1] for s in senders]
+    await asyncio.gather(*(connection.ready for connection in made))
+    begun = perf_counter()
+    until, warm = begun + load.seconds, begun + load.seconds / 4
+    for connection in made:
+        connection.send()
     await asyncio.gather(*(connection.ended for connection in made))
     if load.acked:
         await asyncio.to_thread(Path(load.acked).write_text, json.dumps(seen.acked))

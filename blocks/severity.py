@@ -25,9 +25,12 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for ``info`` up to 3 for ``critical``."""
-        return list(Severity).index(self)
+        return _RANKS[self]
 
     @property
     def priority(self) -> Priority:
         """The priority of work that this severity calls for."""
         return Priority(self.rank + 1)
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}

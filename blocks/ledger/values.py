@@ -19,6 +19,8 @@ _REPLACEMENT = "\ufffd"
 
 def clean_text(text: str) -> str:
     """The text with NUL characters and lone surrogates replaced by U+FFFD."""
+    if text.isascii() and "\x00" not in text:  # almost all of it, and known at once
+        return text
     text = text.replace("\x00", _REPLACEMENT)
     try:
         text.encode()
