@@ -135,6 +135,17 @@ def last_heartbeat(place: Place, pool: str) -> datetime:
     return datetime.fromisoformat(worker["last_heartbeat_time"])
 
 
+def asked_to_wait(place: Place, workflow: str) -> httpx.Response:
+    """A run asked for over the API, and what came of it."""
+    return httpx.post(
+        f"http://127.0.0.1:{place.api_port}/orchestrate/workflow",
+        json={"workflow": workflow},
+        headers={"Idempotency-Key": "once", "Prefer": "wait=60"},
+        timeout=90,
+        trust_env=False,
+    )
+
+
 def test_sigterm_while_starting_leaves_no_process(place: Place) -> None:
     with place.up() as process:
         place.wait_for("✓ Prefect server", process)
@@ -166,6 +177,10 @@ def test_kill_9_while_working_leaves_no_process(place: Place) -> None:
             for pool in read_work_pools().work_pools:
                 assert last_heartbeat(place, pool.name) > killed_at
         asyncio.run(restart("worker", place.state_dir))
+        answer = asked_to_wait(place, "system-status")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["state"]["type"] == "COMPLETED"
+        assert answer.json()["report"]["workflow"] == "system-status"
         process.kill()
     wait_until(lambda: marked(mark) == [], "all processes ended", timeout=30)
 

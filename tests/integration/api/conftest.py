@@ -26,6 +26,7 @@ from blocks.messages import utc_now
 from blocks.settings import PROJECT_ROOT, Settings
 from deployments.api.app import create_app, served
 from deployments.registration import register
+from deployments.watchdog import MARK, marked
 from tests.integration.loopback import free_port, wait_until
 
 _registered: set[str] = set()
@@ -127,6 +128,27 @@ def until_live(settings: Settings, process: subprocess.Popen[str]) -> str:
 
     wait_until(answers, "API process")
     return url
+
+
+@contextmanager
+def working(settings: Settings, log: Path, *pools: str) -> Iterator[None]:
+    """A worker for these pools that shares the settings' ledger."""
+    mark = uuid4().hex
+    environment = process_environment(settings, PREFECT_WORKER_QUERY_SECONDS="1", **{MARK: mark})
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deployments.worker", *pools],
+            cwd=PROJECT_ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    with process:
+        try:
+            yield
+        finally:
+            for each in marked(mark):
+                each.kill()
 
 
 @pytest_asyncio.fixture
