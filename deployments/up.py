@@ -62,12 +62,18 @@ async def up(console: Console, *, once: bool = False) -> int:
             try:
                 registration = await stack.start()
                 console.print(f"Ready in {time.monotonic() - begun:.0f} s.\n")
-                completed = await _show_reports(progress, settings)
-                if once:
-                    return 0 if completed else 1
-                _show_where(console, settings, registration)
-                serving = True
-                await stack.serve()
+                # Already beside the first reports: what an earlier stack left may hold their slots.
+                tending = asyncio.create_task(stack.serve())
+                try:
+                    completed = await _show_reports(progress, settings)
+                    if once:
+                        return 0 if completed else 1
+                    _show_where(console, settings, registration)
+                    serving = True
+                    await tending
+                finally:
+                    tending.cancel()
+                    await asyncio.gather(tending, return_exceptions=True)
             except asyncio.CancelledError:
                 return 0 if serving else INTERRUPTED
             finally:
