@@ -19,17 +19,18 @@ from flows.run_deaths import Process
 
 BEGUN = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
 MINUTE = timedelta(minutes=1)
-HERE = os.getpid()
+OWN = -1
+"""Stands for the number of this process: what is collected must not differ between processes."""
 
 
 @pytest.mark.parametrize(
     ("pid", "here", "state", "seen"),
     [
-        (HERE, True, Running(timestamp=BEGUN + MINUTE), Process.LIVES),
-        (HERE, True, Running(timestamp=BEGUN - MINUTE), Process.GONE),  # has only the number
-        (HERE, True, Pending(timestamp=BEGUN - MINUTE), Process.LIVES),
-        (HERE, True, Pending(timestamp=BEGUN + MINUTE), Process.UNSEEN),  # of the last life
-        (HERE, False, Running(timestamp=BEGUN + MINUTE), Process.UNSEEN),
+        (OWN, True, Running(timestamp=BEGUN + MINUTE), Process.LIVES),
+        (OWN, True, Running(timestamp=BEGUN - MINUTE), Process.GONE),  # has only the number
+        (OWN, True, Pending(timestamp=BEGUN - MINUTE), Process.LIVES),
+        (OWN, True, Pending(timestamp=BEGUN + MINUTE), Process.UNSEEN),  # of the last life
+        (OWN, False, Running(timestamp=BEGUN + MINUTE), Process.UNSEEN),
         (2**22, True, Running(), Process.GONE),
         (2**22, True, Pending(), Process.UNSEEN),
         (2**22, False, Running(), Process.UNSEEN),
@@ -39,7 +40,8 @@ HERE = os.getpid()
 def test_a_number_is_a_process_if_it_began_in_time(
     pid: int | None, here: bool, state: State[None], seen: Process
 ) -> None:
-    assert RunProcesses().look(uuid4(), pid, here, state) is seen
+    number = os.getpid() if pid == OWN else pid
+    assert RunProcesses().look(uuid4(), number, here, state) is seen
 
 
 def test_what_prefect_started_for_a_run_is_found_without_a_number() -> None:
