@@ -29,13 +29,13 @@ def _instant(about: str) -> dict[str, Any]:
 
 def _optional(schema: dict[str, Any]) -> dict[str, Any]:
     """Null counts as absent."""
-    return {**schema, "type": [schema["type"], "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 _SUBJECT = _text(500, "What it is about, type:name.")
 _SEVERITY = {
-    "description": f"{', '.join(Severity)}, or another usual word for one of them. Whatever else it "
-    "is counts as warning.",
+    "description": f"{', '.join(Severity)}, or another usual word for one of them. Whatever else "
+    "it is counts as warning.",
     "examples": ["error"],
 }
 
