@@ -19,8 +19,14 @@ VERSION = "4"
 SOURCE = "alertmanager"
 """One source for all: the members of a cluster send the same alerts, each under its own URL."""
 
-_SUBJECTS = ("service", "supplier", "store", "sku", "instance")
+SUBJECTS = ("service", "supplier", "store", "sku", "instance")
 """Labels that say what an alert is about, the most telling first."""
+
+LONGEST_NAME = 180
+"""Characters of an alert's name."""
+
+LONGEST_LABEL = 480
+"""Characters of a label that says what an alert is about."""
 
 _KEPT = ("receiver", "groupKey", "externalURL")
 
@@ -42,22 +48,31 @@ def read(document: Document) -> list[SystemEvent]:
     version = group.text("version", VERSION)
     if version != VERSION:
         refuse("version", version, f"be {VERSION}")
+    key = group.document.get("groupKey")
+    if not isinstance(key, str | None):
+        refuse("groupKey", key, "be text")
+    status = _status(group, "firing")
     alerts = group.document.get("alerts")
     if not isinstance(alerts, list):
         refuse("alerts", alerts, "be a list")
-    return [_alert(group, Fields(one, f"alerts[{i}]")) for i, one in enumerate(alerts)]
+    return [_alert(group, Fields(one, f"alerts[{i}]"), status) for i, one in enumerate(alerts)]
 
 
-def _alert(group: Fields, alert: Fields) -> SystemEvent:
-    status = alert.text("status", group.text("status", "firing"))
+def _status(fields: Fields, usual: str) -> str:
+    status = fields.text("status", usual)
     if status not in ("firing", "resolved"):
-        refuse(alert.path("status"), status, "be firing or resolved")
+        refuse(fields.path("status"), status, "be firing or resolved")
+    return status
+
+
+def _alert(group: Fields, alert: Fields, usual: str) -> SystemEvent:
+    status = _status(alert, usual)
     labels = Fields(alert.object("labels"), alert.path("labels"))
-    name = labels.text("alertname", "unnamed", longest=180)
+    name = labels.text("alertname", "unnamed", longest=LONGEST_NAME)
     started = alert.instant("startsAt")
     if started is None:
         refuse(alert.path("startsAt"), None, "say when the alert began")
-    ended = alert.instant("endsAt") if status == "resolved" else None
+    ended = alert.instant("endsAt")
     identity = [
         group.document.get("groupKey"),
         alert.document.get("fingerprint") or labels.document,
@@ -69,7 +84,7 @@ def _alert(group: Fields, alert: Fields) -> SystemEvent:
             "id": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32],
             "source": SOURCE,
             "type": f"alert.{name}",
-            "time": ended or started,
+            "time": ended if ended and status == "resolved" else started,
             # As in a message: an alert that does not say how bad it is counts as an error.
             "severity": Severity.INFO
             if status == "resolved"
@@ -81,8 +96,10 @@ def _alert(group: Fields, alert: Fields) -> SystemEvent:
 
 
 def _subject(labels: Fields, name: str) -> str:
-    for kind in _SUBJECTS:
-        if found := labels.text(kind, "", longest=480):
+    for kind in SUBJECTS:
+        found = labels.document.get(kind)
+        # One that cannot name anything is kept with the others, and the alert is not lost for it.
+        if isinstance(found, str) and found.isprintable() and 0 < len(found) <= LONGEST_LABEL:
             return f"{kind}:{found}"
     return f"alert:{name}"
 

@@ -60,12 +60,13 @@ def _message(fields: Fields) -> AgentMessage:
 def _event(fields: Fields) -> SystemEvent:
     rest = {name: value for name, value in fields.document.items() if name not in _EVENT}
     data = fields.document.get("data")
+    timestamp = fields.instant("timestamp")  # what is not used has to fit too
     if data is not None:
         rest |= data if isinstance(data, dict) else {"value": data}
     return build.event(
         {
             "id": fields.text("id", "", longest=LONGEST_ID) or None,
-            "time": fields.instant("time") or fields.instant("timestamp"),
+            "time": fields.instant("time") or timestamp,
             "source": fields.text("source", OUTSIDE),
             "type": fields.text("type", longest=200),
             "severity": fields.severity("severity", Severity.INFO),

@@ -8,6 +8,7 @@ from blocks.dialects import alertmanager
 from blocks.dialects.strict_json import parse
 from blocks.ledger.tokens import Scope
 from deployments.api.callers import allowed, bearer
+from deployments.api.event_bodies import ALERTS, JSON
 from deployments.api.events import kept
 from deployments.api.intake import Intake, Kept
 from deployments.api.lean import LeanRoute, content_type, plain_headers, wrong_type
@@ -16,47 +17,6 @@ from deployments.api.problems import Refused, documented
 
 router = APIRouter(tags=["events"], route_class=LeanRoute)
 
-_KIND = "application/json"
-
-BODY = {
-    "required": True,
-    "content": {
-        _KIND: {
-            "schema": {
-                "type": "object",
-                "required": ["alerts"],
-                "properties": {
-                    "version": {"const": alertmanager.VERSION},
-                    "groupKey": {"type": "string"},
-                    "alerts": {
-                        "type": "array",
-                        "items": {"type": "object", "required": ["startsAt"]},
-                    },
-                },
-            },
-            "example": {
-                "version": "4",
-                "groupKey": '{}:{alertname="CheckoutDown"}',
-                "status": "firing",
-                "receiver": "orchestrator",
-                "alerts": [
-                    {
-                        "status": "firing",
-                        "labels": {
-                            "alertname": "CheckoutDown",
-                            "service": "checkout",
-                            "severity": "critical",
-                        },
-                        "annotations": {"summary": "The checkout does not answer."},
-                        "startsAt": "2026-03-01T12:00:00Z",
-                        "fingerprint": "c1f0a5b2e3d4",
-                    }
-                ],
-            },
-        }
-    },
-}
-
 
 @router.post(
     "/alerts",
@@ -64,7 +24,7 @@ BODY = {
     response_model=Kept,
     responses=documented(400, 413, 415, 422),
     dependencies=[Depends(bearer)],
-    openapi_extra={"requestBody": BODY},
+    openapi_extra={"requestBody": ALERTS},
 )
 async def post_alerts(request: Request) -> Response:
     """Take a notification of Alertmanager; 202 when its alerts are durable.
@@ -86,8 +46,8 @@ async def _take(request: Request) -> Response:
     limiter: Limiter = request.app.state.limiter
     limit = Limit("events", request.app.state.context.settings.api_intake_rate)
     request.state.rate = limiter.take(limit, caller.id)
-    if (kind := content_type(plain_headers(request))) != _KIND:
-        raise wrong_type(kind, _KIND)
+    if (kind := content_type(plain_headers(request))) != JSON:
+        raise wrong_type(kind, JSON)
     body = await request.body()
     events = alertmanager.read(parse(body))
     if len(events) > 1:

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from deployments.api import event_bodies
 from deployments.api.problems import Problem
 
 _PROBLEM = "application/problem+json"
@@ -54,7 +55,7 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     template = "#/components/schemas/{model}"
     problem = Problem.model_json_schema(ref_template=template)
     schemas = document["components"]["schemas"]
-    schemas |= {**problem.pop("$defs"), "Problem": problem}
+    schemas |= {**problem.pop("$defs"), "Problem": problem, **event_bodies.SCHEMAS}
     for path in document["paths"].values():
         for operation in path.values():
             for status, answer in operation["responses"].items():

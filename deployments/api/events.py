@@ -3,61 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from blocks.dialects import cloudevents, read
+from blocks.dialects import Dialect, cloudevents, read
 from blocks.dialects.strict_json import Document, parse, parse_value
 from blocks.errors import Malformed
 from blocks.ledger.tokens import Scope
 from blocks.messages import SystemEvent
 from deployments.api.callers import allowed, bearer
+from deployments.api.event_bodies import BATCH, EVENTS, JSON, ONE
 from deployments.api.intake import Intake, Kept
 from deployments.api.lean import LeanRoute, answer, content_type, plain_headers, wrong_type
 from deployments.api.limits import Limit, Limiter
 from deployments.api.problems import Refused, documented
 
 router = APIRouter(tags=["events"], route_class=LeanRoute)
-
-_ONE = "application/cloudevents+json"
-_BATCH = "application/cloudevents-batch+json"
-_PLAIN = "application/json"
-
-_EXAMPLE = {
-    "specversion": "1.0",
-    "id": "4711-refused",
-    "source": "/shop/payments",
-    "type": "payment.refused",
-    "subject": "service:checkout",
-    "severity": "error",
-    "data": {"order": 4711},
-}
-
-BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        _ONE: {
-            "schema": {
-                "type": "object",
-                "required": ["specversion", "id", "source", "type"],
-                "properties": {
-                    "specversion": {"const": "1.0"},
-                    **{n: {"type": "string", "minLength": 1} for n in ("id", "source", "type")},
-                    "subject": {"type": "string"},
-                    "time": {"type": "string", "format": "date-time"},
-                    "severity": {"type": "string"},
-                },
-            },
-            "example": _EXAMPLE,
-        },
-        _BATCH: {"schema": {"type": "array", "items": {"type": "object"}}, "example": [_EXAMPLE]},
-        _PLAIN: {
-            "schema": {"type": "object"},
-            "example": {"type": "delivery.late", "subject": "supplier:acme", "days": 3},
-        },
-    },
-}
 
 
 @router.post(
@@ -66,7 +27,7 @@ BODY: dict[str, Any] = {
     response_model=Kept,
     responses=documented(400, 413, 415, 422),
     dependencies=[Depends(bearer)],
-    openapi_extra={"requestBody": BODY},
+    openapi_extra={"requestBody": EVENTS},
 )
 async def post_events(request: Request) -> Response:
     """Hand in events; 202 when they are durable.
@@ -95,8 +56,7 @@ def kept(events: list[SystemEvent], new: int) -> Response:
 
 
 def _read(headers: Mapping[str, str], body: bytes) -> list[SystemEvent]:
-    document = _document(headers, body)
-    found = read(document)
+    found = read(*_document(headers, body))
     if found.messages:
         raise Refused(
             422,
@@ -108,21 +68,22 @@ def _read(headers: Mapping[str, str], body: bytes) -> list[SystemEvent]:
     return found.events
 
 
-def _document(headers: Mapping[str, str], body: bytes) -> Document:
+def _document(headers: Mapping[str, str], body: bytes) -> tuple[Document, Dialect]:
+    """The body, and the dialect that it has to be in."""
     kind = content_type(headers)
-    if kind in (_ONE, _BATCH):
+    if kind in (ONE, BATCH):
         document = parse(body)
-        if isinstance(document, list) != (kind == _BATCH):
+        if isinstance(document, list) != (kind == BATCH):
             raise Malformed(
                 f"The body is {'a list' if isinstance(document, list) else 'no list'}.",
-                hint=f"One event is {_ONE}, a list of them {_BATCH}.",
+                hint=f"One event is {ONE}, a list of them {BATCH}.",
             )
-        return document
+        return document, Dialect.CLOUDEVENTS
     if cloudevents.is_binary(headers):
-        return cloudevents.structured(headers, body)
-    if kind != _PLAIN:
-        raise wrong_type(kind, f"{_ONE}, {_BATCH} or {_PLAIN}")
+        return cloudevents.structured(headers, body), Dialect.CLOUDEVENTS
+    if kind != JSON:
+        raise wrong_type(kind, f"{ONE}, {BATCH} or {JSON}")
     document = parse_value(body)
     if not isinstance(document, dict):
-        raise Malformed("The body is no JSON object.", hint=f"Send a list as {_BATCH}.")
-    return document
+        raise Malformed("The body is no JSON object.", hint=f"Send a list as {BATCH}.")
+    return document, Dialect.CLOUDEVENTS if cloudevents.is_one(document) else Dialect.JSON

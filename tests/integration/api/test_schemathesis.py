@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,6 +13,7 @@ from uuid import uuid4
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
 from schemathesis import Case
 from schemathesis.config import SchemathesisConfig
 from schemathesis.config._checks import PositiveDataAcceptanceConfig
@@ -57,13 +60,26 @@ USABLE = re.compile(r"[\x21-\x7e]{1,255}")
 EXPECTED = [*PositiveDataAcceptanceConfig._DEFAULT_EXPECTED_STATUSES, "422"]
 CONFIG = SchemathesisConfig.from_dict(
     {
+        # No text of any document may hold NUL, as databases do not keep it: test_errors.py.
+        "generation": {"allow-x00": False},
         "operations": [
             {
                 "include-path": "/orchestrate/task",
                 "checks": {"positive_data_acceptance": {"expected-statuses": EXPECTED}},
             }
-        ]
+        ],
     }
+)
+
+# What no pattern can say, the document names as a format.
+schemathesis.openapi.format(
+    "printable", st.text(st.characters(codec="utf-8").filter(str.isprintable), min_size=1)
+)
+schemathesis.openapi.format(
+    "encoded-data",
+    st.one_of(st.text(), st.integers(), st.dictionaries(st.text(), st.booleans())).map(
+        lambda data: base64.b64encode(json.dumps(data).encode()).decode()
+    ),
 )
 
 schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi(), config=CONFIG)

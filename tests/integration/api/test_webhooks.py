@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -53,17 +53,31 @@ def _garbled(signature: str) -> str:
 
 
 TEXT = json.dumps(LATE)
-NOW = datetime.now(UTC)
-SIGNATURE = Webhook(SECRET).sign("msg_bad", NOW, TEXT)
-STAMP = str(int(NOW.timestamp()))
 
-BAD: dict[str, dict] = {
+
+def _just_signed() -> tuple[str, str]:
+    """A signature of the text that is good now, and its timestamp."""
+    now = datetime.now(UTC)
+    return Webhook(SECRET).sign("msg_bad", now, TEXT), str(int(now.timestamp()))
+
+
+def _doubly_spaced() -> dict[str, str]:
+    signature, stamp = _just_signed()
+    return {"webhook_signature": f"{signature}  {signature}", "webhook_timestamp": stamp}
+
+
+def _flipped() -> dict[str, str]:
+    signature, stamp = _just_signed()
+    return {"webhook_signature": _garbled(signature), "webhook_timestamp": stamp}
+
+
+BAD: dict[str, dict | Callable[[], dict]] = {
     "no headers": {"webhook_id": None, "webhook_timestamp": None, "webhook_signature": None},
     "no id": {"webhook_id": None},
     "no signature": {"webhook_signature": None},
     "garbage": {"webhook_signature": "garbage"},
-    "doubly spaced": {"webhook_signature": f"{SIGNATURE}  {SIGNATURE}", "webhook_timestamp": STAMP},
-    "flipped": {"webhook_signature": _garbled(SIGNATURE), "webhook_timestamp": STAMP},
+    "doubly spaced": _doubly_spaced,
+    "flipped": _flipped,
     "three parts": {"webhook_signature": "v1,abc,def"},
     "latin-1": {"webhook_signature": b"v1,\xe9"},
     "timestamp nan": {"webhook_timestamp": "nan"},
@@ -81,7 +95,9 @@ BAD: dict[str, dict] = {
 
 @pytest.mark.parametrize("bad", BAD)
 def test_what_is_not_signed_as_it_should_be_stays_outside(intake: Intake, bad: str) -> None:
-    answer = intake.send(TEXT, **{"name": "msg_bad"} | BAD[bad])
+    given = BAD[bad]
+    given = given() if callable(given) else given
+    answer = intake.send(TEXT, **{"name": "msg_bad"} | given)
     assert answer.status_code in ((401, 404) if "path" in bad else (401,))
     assert problem(answer)["title"]
     assert "msg_bad" not in intake.kept()
@@ -89,7 +105,8 @@ def test_what_is_not_signed_as_it_should_be_stays_outside(intake: Intake, bad: s
 
 @pytest.mark.parametrize("body", [TEXT.replace("late", "late "), json.dumps(LATE, indent=1), "{}"])
 def test_another_body_than_the_signed_one_stays_outside(intake: Intake, body: str) -> None:
-    answer = intake.send(body, name="msg_bad", webhook_timestamp=STAMP, webhook_signature=SIGNATURE)
+    signature, stamp = _just_signed()
+    answer = intake.send(body, name="msg_bad", webhook_timestamp=stamp, webhook_signature=signature)
     assert (answer.status_code, problem(answer)["detail"]) == (401, "No signature fits.")
 
 
