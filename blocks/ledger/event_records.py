@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
-from blocks.ledger.values import clean_text, to_json
+from blocks.ledger.values import to_json
 from blocks.messages import Severity, SystemEvent, new_id
 
 EventKey = tuple[str, str]
@@ -138,25 +138,6 @@ class Depth:
             min(w.oldest for w in milder),
             max(w.newest for w in milder),
         )
-
-
-def event_row(event: SystemEvent, now: datetime) -> dict[str, Any]:
-    """The row of an event that arrives."""
-    return {
-        "source": clean_text(event.source),
-        "id": clean_text(event.id),
-        "type": clean_text(event.type),
-        "time": event.time,
-        "severity": event.severity,
-        "rank": event.severity.rank,
-        "subject": clean_text(event.subject),
-        "data": to_json(event.data),
-        "fingerprint": event.fingerprint,
-        "content_hash": event.content_hash,
-        "received_at": now,
-        "status": EventStatus.WAITING,
-        "tries": 0,
-    }
 
 
 def taken_event(row: RowMapping) -> TakenEvent:

@@ -1,7 +1,8 @@
 """Many events written, or asked about, in one statement: the database unpacks one JSON text.
 
 A statement with a parameter per value is put together anew for each number of rows, and costs
-several times as much.
+several times as much. The answer is one JSON text too: for each row that it is handed, the thread
+lets go of the interpreter's lock, and then waits to get it back from a busy event loop.
 """
 
 from __future__ import annotations
@@ -9,57 +10,83 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    DateTime,
-    Executable,
-    Text,
-    bindparam,
-    cast,
-    column,
-    func,
-    literal,
-    select,
-    true,
-)
+from sqlalchemy import Connection, Text, cast, func, literal, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from blocks.ledger.coordination_tables import EVENTS
-from blocks.ledger.event_records import EventKey
-from blocks.ledger.rows import insert
+from blocks.ledger.event_records import EventKey, EventStatus
+from blocks.ledger.values import clean_text, to_json
+from blocks.messages import SystemEvent
 
 _ROWS_PER_STATEMENT = 1000
 
-_TEXTS = (
-    *("source", "id", "type", "severity", "subject", "data"),
-    *("fingerprint", "content_hash", "status"),
+_KINDS = {
+    **dict.fromkeys(("source", "id", "type", "severity", "subject", "data"), "TEXT"),
+    **dict.fromkeys(("fingerprint", "content_hash", "status"), "TEXT"),
+    **dict.fromkeys(("time", "received_at"), "TIMESTAMP"),
+    **dict.fromkeys(("rank", "tries"), "BIGINT"),
+}
+_COLUMNS = ", ".join(_KINDS)
+
+# Written out: SQLAlchemy puts an INSERT … ON CONFLICT together anew each time.
+_KNOWN = text(
+    "SELECT json_group_array(key) FROM json_each(:rows) WHERE EXISTS (SELECT 1 FROM events "
+    "WHERE source = json_extract(value, '$.source') AND events.id = json_extract(value, '$.id'))"
 )
-_INSTANTS = ("time", "received_at")
-_NUMBERS = ("rank", "tries")
-_WRITTEN = _TEXTS + _INSTANTS + _NUMBERS
+_INSERT = text(
+    f"INSERT INTO events ({_COLUMNS}) SELECT "  # noqa: S608
+    + ", ".join(f"json_extract(value, '$.{name}')" for name in _KINDS)
+    # Without a condition SQLite would take ON CONFLICT for one of a join.
+    + " FROM json_each(:rows) WHERE true ON CONFLICT DO NOTHING"
+)
+_TYPED = {"data": "CAST(data AS JSON)"} | {
+    name: f"timezone('UTC', {name})" for name in ("time", "received_at")
+}
+_INSERT_POSTGRESQL = text(
+    f"WITH written AS (INSERT INTO events ({_COLUMNS}) SELECT "  # noqa: S608
+    + ", ".join(_TYPED.get(name, name) for name in _KINDS)
+    + " FROM json_to_recordset(CAST(:rows AS JSON)) AS handed"
+    + f" ({', '.join(f'{name} {kind}' for name, kind in _KINDS.items())})"
+    + " ON CONFLICT DO NOTHING RETURNING source, id)"
+    + " SELECT CAST(json_agg(json_build_array(source, id)) AS TEXT) FROM written"
+)
+
+
+def event_row(event: SystemEvent, now: datetime) -> dict[str, Any]:
+    """The row of an event that arrives."""
+    return {
+        "source": clean_text(event.source),
+        "id": clean_text(event.id),
+        "type": clean_text(event.type),
+        "time": _text(event.time),
+        "severity": event.severity,
+        "rank": event.severity.rank,
+        "subject": clean_text(event.subject),
+        "data": to_json(event.data),
+        "fingerprint": event.fingerprint,
+        "content_hash": event.content_hash,
+        "received_at": _text(now),
+        "status": EventStatus.WAITING,
+        "tries": 0,
+    }
 
 
 def insert_events(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[EventKey]:
     """Write the rows of events that are not known yet.
 
     Args:
-        connection: In a transaction.
+        connection: In a transaction for writing.
         rows: As ``event_row`` makes them; no two have equal source and id.
 
     Returns:
         Source and id of those that were written.
     """
+    write = _written_sqlite if connection.dialect.name == "sqlite" else _written_postgresql
     written: list[EventKey] = []
     for start in range(0, len(rows), _ROWS_PER_STATEMENT):
-        part = [_unpackable(row) for row in rows[start : start + _ROWS_PER_STATEMENT]]
-        found = connection.execute(_insert(connection.dialect.name), {"rows": json.dumps(part)})
-        written += [(row.source, row.id) for row in found]
+        written += write(connection, rows[start : start + _ROWS_PER_STATEMENT])
     return written
 
 
@@ -71,38 +98,19 @@ def each_text(connection: Connection, texts: Collection[str]) -> TableValuedAlia
     return func.json_array_elements_text(cast(packed, JSON)).table_valued("value")
 
 
-@cache
-def _insert(dialect: str) -> Executable:
-    packed = bindparam("rows", type_=Text)
-    if dialect == "sqlite":
-        each = func.json_each(packed).table_valued("value")
-        values: list[ColumnElement[Any]] = [
-            func.json_extract(each.c.value, f"$.{name}") for name in _WRITTEN
-        ]
-    else:
-        each = (
-            func.json_to_recordset(cast(packed, JSON))
-            .table_valued(
-                *(column(name, Text) for name in _TEXTS),
-                *(column(name, DateTime) for name in _INSTANTS),
-                *(column(name, BigInteger) for name in _NUMBERS),
-            )
-            .render_derived(with_types=True)
-        )
-        typed: dict[str, ColumnElement[Any]] = {"data": cast(each.c.data, JSON)}
-        typed |= {name: func.timezone("UTC", each.c[name]) for name in _INSTANTS}
-        values = [typed.get(name, each.c[name]) for name in _WRITTEN]
-    return (
-        insert(dialect, EVENTS)
-        # Without a condition SQLite would take ON CONFLICT for one of a join.
-        .from_select(list(_WRITTEN), select(*values).where(true()))
-        .on_conflict_do_nothing()
-        .returning(EVENTS.c.source, EVENTS.c.id)
-    )
+def _written_sqlite(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[EventKey]:
+    packed = {"rows": json.dumps(rows)}
+    # Nobody writes between the two: the transaction holds SQLite's only lock for writing.
+    known = set(json.loads(connection.execute(_KNOWN, packed).scalar_one()))
+    connection.execute(_INSERT, packed)
+    return [(row["source"], row["id"]) for n, row in enumerate(rows) if n not in known]
 
 
-def _unpackable(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in _WRITTEN} | {n: _text(row[n]) for n in _INSTANTS}
+def _written_postgresql(
+    connection: Connection, rows: Sequence[Mapping[str, Any]]
+) -> list[EventKey]:
+    found = connection.execute(_INSERT_POSTGRESQL, {"rows": json.dumps(rows)}).scalar_one()
+    return [(source, id_) for source, id_ in json.loads(found or "[]")]
 
 
 def _text(instant: datetime) -> str:

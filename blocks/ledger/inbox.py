@@ -24,10 +24,9 @@ from blocks.ledger.event_records import (
     EventStatus,
     SituationRecord,
     TakenEvent,
-    event_row,
     taken_event,
 )
-from blocks.ledger.event_rows import each_text, insert_events
+from blocks.ledger.event_rows import each_text, event_row, insert_events
 from blocks.ledger.inbox_reads import InboxReads
 from blocks.ledger.situations import RESOURCE, UNSETTLED, among, free
 from blocks.messages import Severity, SystemEvent

@@ -67,9 +67,12 @@ def create_app(settings: Settings) -> FastAPI:
             pruning = asyncio.create_task(keep_pruning(context.ledger))
             gc.collect()
             gc.freeze()  # what stays for ever is not looked through for garbage all the time
+            often = gc.get_threshold()
+            gc.set_threshold(20_000, *often[1:])  # nor what hundreds of requests hold that wait
             try:
                 yield
             finally:
+                gc.set_threshold(*often)
                 gc.unfreeze()
                 pruning.cancel()
                 with suppress(asyncio.CancelledError):
