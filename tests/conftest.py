@@ -41,6 +41,12 @@ MARIADB = os.environ.get(
 )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Not even read unless asked for: Schemathesis takes a minute to make up its examples."""
+    unasked = config.getoption("markexpr") == "not soak"
+    return True if unasked and collection_path.name == "soak" else None
+
+
 def service_missing(reason: str) -> NoReturn:
     """Skip the test with its reason, or fail it where every service is required."""
     if os.environ.get("ORCHESTRATOR_REQUIRE_SERVICES") == "1":
