@@ -21,6 +21,7 @@ from blocks.ledger.approvals import ApprovalStatus
 from blocks.ledger.tokens import Scope
 from blocks.messages import SystemEvent, utc_now
 from blocks.settings import get_settings
+from flows.approvals import settle_due
 from flows.orchestrator import shared_ledger
 from tests.browser.chromium import CHROMIUM
 from tests.browser.served_page import (
@@ -168,6 +169,8 @@ async def test_a_click_answers_and_the_answer_takes_effect(
             card = page.get_by_role("article", name=asked.title)
             await card.get_by_label("Note").fill("They are closed today.")
             await card.get_by_role("button", name="Reject").click()
+            await expect(card.get_by_role("status")).to_contain_text("You rejected it.")
+            assert await settle_due(ledger, utc_now()) == [], "as the stack does"
             await expect(card.get_by_role("status")).to_contain_text(
                 f"Task {waiting.id} is closed.", timeout=60_000
             )

@@ -124,10 +124,10 @@ async def test_a_run_whose_heartbeat_stopped_is_stalled_and_one_that_never_had_a
         }
         return {run.id for run in health.stalled if run.flow == name}
 
-    # Heartbeats come every 180 s; three missed ones are 540 s.
+    # Heartbeats come every 30 s; three missed ones are 90 s.
     assert await stalled_in(seconds=0) == set()
-    assert await stalled_in(seconds=500) == set()
-    assert await stalled_in(seconds=560) == {str(silent.id)}
+    assert await stalled_in(seconds=70) == set()
+    assert await stalled_in(seconds=110) == {str(silent.id)}
     assert await stalled_in(hours=7) == {str(silent.id), str(mute.id)}
 
 

@@ -37,7 +37,7 @@ from flows.orchestrator import shared_ledger
 from flows.reports import Report
 from flows.run_deaths import CRASHED, GIVEN_UP, RESTARTED, RESTARTS, TAG
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.slow]
 
 SECOND = timedelta(seconds=1)
 SETTLED = 31 * SECOND

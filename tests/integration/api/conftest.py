@@ -18,6 +18,8 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.ledger import Ledger
@@ -152,12 +154,20 @@ def working(settings: Settings, log: Path, *pools: str) -> Iterator[None]:
 
 
 @pytest_asyncio.fixture
-async def registered(prefect_server: str) -> str:
-    """The session's Prefect server, with our deployments; its API's URL."""
+async def registered(prefect_server: str) -> AsyncIterator[str]:
+    """The session's Prefect server, with our deployments; its API's URL.
+
+    Nobody carries out what is asked for, and other tests look at what waits: it is removed.
+    """
     if prefect_server not in _registered:
         await register()
         _registered.add(prefect_server)
-    return prefect_server
+    yield prefect_server
+    ours = FlowRunFilter(tags=FlowRunFilterTags(all_=["api"]))
+    async with get_client() as client:
+        while runs := await client.read_flow_runs(flow_run_filter=ours, limit=100):
+            for run in runs:
+                await client.delete_flow_run(run.id)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from flows.route_task import route_task
 from flows.run_deaths import RESTARTED
 from tests.integration.workflows.shop import Shop
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.slow]
 
 SCRIPT = """
 import asyncio, sys
