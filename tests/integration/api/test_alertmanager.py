@@ -22,7 +22,7 @@ from tests.integration.api.intake import Intake, open_intake
 from tests.integration.loopback import free_port, wait_until
 from tests.integration.workers import is_completed, run_that
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PROMETHEUS = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
