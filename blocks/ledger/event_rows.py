@@ -1,8 +1,8 @@
 """Many events written, or asked about, in one statement: the database unpacks one JSON text.
 
-A statement with a parameter per value is put together anew for each number of rows, and costs
-several times as much. The answer is one JSON text too: for each row that it is handed, the thread
-lets go of the interpreter's lock, and then waits to get it back from a busy event loop.
+A statement with a parameter per value is put together anew for each number of rows. The answer is
+one JSON text too: for each row that it is handed, the thread lets go of the interpreter's lock, and
+may then have to wait for it while the event loop is busy.
 """
 
 from __future__ import annotations

@@ -170,8 +170,7 @@ async def start_workflow(
         run_id = await ctx.runs.start(deployment, body.parameters, key=key)
         return _accepted(ctx, run_id, body.workflow)
 
-    accepted, again = await once.do(caller, begin)
-    return await _answer(ctx, accepted, again, prefer)
+    return await _answer(ctx, *await once.do(caller, begin), prefer)
 
 
 @router.post("/task", status_code=202, response_model=None, responses=_ANSWERS)
@@ -192,8 +191,7 @@ async def start_task(
         run_id = await ctx.runs.start(place.deployment, params | needed, key=key, queue=place.queue)
         return _accepted(ctx, run_id, "route-task")
 
-    accepted, again = await once.do(caller, begin)
-    return await _answer(ctx, accepted, again, prefer)
+    return await _answer(ctx, *await once.do(caller, begin), prefer)
 
 
 @router.post("/broadcast", status_code=202, response_model=None, responses=_ANSWERS)
@@ -212,8 +210,7 @@ async def broadcast(
         run_id = await ctx.runs.start("broadcast-alert/broadcast-alert", params, key=key)
         return _accepted(ctx, run_id, "broadcast-alert")
 
-    accepted, again = await once.do(caller, begin)
-    return await _answer(ctx, accepted, again, prefer)
+    return await _answer(ctx, *await once.do(caller, begin), prefer)
 
 
 @router.get("/runs/{run_id}", responses=documented(404, 422))
