@@ -18,6 +18,7 @@ from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
+from blocks.business import Business, save_business
 from blocks.ledger import Ledger
 from blocks.prefect_env import common_environment
 from blocks.settings import get_settings
@@ -64,6 +65,19 @@ def prefect_server(
         APILogWorker.drain_all(timeout=10)
         EventsWorker.drain_all(timeout=10)
     refresh_global_settings_context()
+
+
+@pytest.fixture
+async def no_blocks(prefect_server: str) -> AsyncIterator[None]:
+    """No business is saved on the session's server: neither an earlier test's, nor this one's."""
+    await _forget_blocks()
+    yield
+    await _forget_blocks()
+
+
+async def _forget_blocks() -> None:
+    for origin in ("file", "test"):
+        await save_business(Business(store=None), origin=origin)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -235,12 +235,6 @@ def test_every_field_of_a_form_explains_itself(block: Block) -> None:
     assert fields == {}
 
 
-@pytest.fixture
-async def no_blocks(prefect_server: str) -> AsyncIterator[None]:
-    yield
-    await save_business(Business(store=None), origin="test")
-
-
 def business(*services: str, store: str = "") -> Business:
     return Business(
         store=StoreDatabase(name=store, url=SecretStr("sqlite:////x.db")) if store else None,

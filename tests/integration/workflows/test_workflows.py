@@ -227,7 +227,7 @@ async def test_a_run_that_achieves_nothing_fails_with_its_reasons_and_leaves_its
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
-async def test_without_a_business_the_way_to_one_is_named(workflow, prefect_server, ledger, caplog):
+async def test_without_a_business_the_way_to_one_is_named(workflow, no_blocks, ledger, caplog):
     with pytest.raises(NoBusinessConfigured, match=r"\./orchestrator up"):
         await workflow()
     assert "No business is configured" in caplog.text
