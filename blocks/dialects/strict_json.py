@@ -37,13 +37,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def parse(raw: Raw) -> Document:
-    """The object or list that a document holds.
+def parse(raw: Raw, most: int = MAX_BYTES) -> Document:
+    """The object or list that a document of at most so many bytes holds.
 
     Raises:
         Malformed: As ``parse_value``, or it is neither.
     """
-    document = parse_value(raw)
+    document = parse_value(raw, most)
     if not isinstance(document, dict | list):
         raise Malformed(
             f"The document is {shown(document)}.", hint="Send a JSON object, or a list of them."
@@ -51,28 +51,28 @@ def parse(raw: Raw) -> Document:
     return document
 
 
-def parse_value(raw: Raw) -> Any:
-    """Any JSON value.
+def parse_value(raw: Raw, most: int = MAX_BYTES) -> Any:
+    """Any JSON value of at most so many bytes.
 
     Raises:
         Malformed: It is too large or too deep, no UTF-8, no JSON, says a key twice, holds
             NaN or a number beyond the range of a double, or text that no database keeps.
     """
-    text = _text(raw)
+    text = _text(raw, most)
     value = _loaded(text)
     if not (isinstance(raw, bytes) and _needs_no_check(text)):
         _check(value)
     return value
 
 
-def _text(raw: Raw) -> str:
+def _text(raw: Raw, most: int) -> str:
     if isinstance(raw, Mapping | list):
         raw = _dumped(raw)
     size = len(raw) if isinstance(raw, bytes) else len(raw.encode(errors="replace"))
-    if size > MAX_BYTES:
+    if size > most:
         raise Malformed(
             f"The document has {size:,} bytes.",
-            hint=f"Send at most {MAX_BYTES:,} bytes at once.",
+            hint=f"Send at most {most:,} bytes at once.",
         )
     if isinstance(raw, str):
         return raw.removeprefix("\ufeff")

@@ -15,6 +15,9 @@ from deployments.api.lean import LeanRoute, content_type, plain_headers, wrong_t
 from deployments.api.limits import Limit, Limiter
 from deployments.api.problems import Refused, documented
 
+MOST_BYTES = 2 * 1024**2
+"""Of a notification. Alertmanager puts a whole group into one, and drops what is refused."""
+
 router = APIRouter(tags=["events"], route_class=LeanRoute)
 
 
@@ -49,7 +52,7 @@ async def _take(request: Request) -> Response:
     if (kind := content_type(plain_headers(request))) != JSON:
         raise wrong_type(kind, JSON)
     body = await request.body()
-    events = alertmanager.read(parse(body))
+    events = alertmanager.read(parse(body, MOST_BYTES))
     if len(events) > 1:
         request.state.rate = limiter.take(limit, caller.id, len(events) - 1)
     intake: Intake = request.app.state.intake

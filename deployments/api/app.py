@@ -95,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(part.router)
     describe(app)
     app.add_middleware(RateHeaders)
-    app.add_middleware(BoundedBodies)
+    app.add_middleware(BoundedBodies, larger={"/alerts": alerts.MOST_BYTES})
     app.add_middleware(prometheus.Measured)
     return app
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -30,21 +30,24 @@ class BoundedBodies:
 
     Args:
         app: What to protect.
-        most: Bytes that a body may have.
+        larger: Bytes that a body may have by path; elsewhere ``MAX_BYTES``.
         longest: Seconds that it may take.
     """
 
-    def __init__(self, app: ASGIApp, most: int = MAX_BYTES, longest: float = LONGEST) -> None:
-        self._app, self._most, self._longest = app, most, longest
+    def __init__(
+        self, app: ASGIApp, larger: Mapping[str, int] | None = None, longest: float = LONGEST
+    ) -> None:
+        self._app, self._larger, self._longest = app, larger or {}, longest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request through, as long as its body is small enough."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        most = self._larger.get(scope["path"], MAX_BYTES)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self._most:
+        if not declared.isdigit() or int(declared) > most:
             await _drain(receive)
-            return await self._too_large()(scope, receive, send)
+            return await _too_large(most)(scope, receive, send)
         until, taken, complete = asyncio.get_running_loop().time() + self._longest, 0, False
 
         async def bounded() -> Message:
@@ -57,9 +60,9 @@ class BoundedBodies:
             except TimeoutError:
                 raise _Ended(self._too_slow()) from None
             taken += len(message.get("body", b""))
-            if taken > self._most:
+            if taken > most:
                 await _drain(receive)
-                raise _Ended(self._too_large())
+                raise _Ended(_too_large(most))
             complete = not message.get("more_body", False)
             return message
 
@@ -67,15 +70,6 @@ class BoundedBodies:
             await self._app(scope, bounded, send)
         except _Ended as ended:
             await ended.answer(scope, receive, send)
-
-    def _too_large(self) -> JSONResponse:
-        return problem(
-            413,
-            "body-too-large",
-            f"The body has more than {self._most:,} bytes.",
-            hint="Send less at once.",
-            headers={"Connection": "close"},
-        )
 
     def _too_slow(self) -> JSONResponse:
         return problem(
@@ -85,6 +79,16 @@ class BoundedBodies:
             hint="Send it again, at once.",
             headers={"Connection": "close"},
         )
+
+
+def _too_large(most: int) -> JSONResponse:
+    return problem(
+        413,
+        "body-too-large",
+        f"The body has more than {most:,} bytes.",
+        hint="Send less at once.",
+        headers={"Connection": "close"},
+    )
 
 
 async def _drain(receive: Receive) -> None:

@@ -17,6 +17,8 @@ log = logging.getLogger("orchestrator.api")
 
 router = APIRouter(include_in_schema=False)
 
+_READ = ["GET", "HEAD"]
+
 FOLDER = Path(__file__).parent / "page"
 
 _TYPES = {
@@ -47,26 +49,26 @@ def _read(file: Path) -> Rendered:
 _FILES = {file.name: _read(file) for file in FOLDER.iterdir() if file.suffix in _TYPES}
 
 
-@router.get("/")
+@router.api_route("/", methods=_READ)
 async def page(request: Request) -> Response:
     """The page; what it shows it asks for, with a token where one is needed."""
     return _file(request, "index.html")
 
 
-@router.get("/page/{name}")
+@router.api_route("/page/{name}", methods=_READ)
 async def page_file(name: str, request: Request) -> Response:
     """A file of the page."""
     return _file(request, name)
 
 
-@router.get("/public")
+@router.api_route("/public", methods=_READ)
 async def public_page(request: Request, ctx: Ctx) -> Response:
     """The page that everybody may see; 404 unless it is configured."""
     _expect_public(ctx)
     return _file(request, "index.html")
 
 
-@router.get("/public/overview")
+@router.api_route("/public/overview", methods=_READ)
 async def public_overview(request: Request, ctx: Ctx) -> Response:
     """What it shows; when it cannot be told, not why: an error names files and servers."""
     _expect_public(ctx)

@@ -307,6 +307,7 @@ def test_files_are_closed_to_all_else_and_asked_for_again_only_when_they_changed
             assert answer.headers["x-content-type-options"] == "nosniff"
             again = client.get(path, headers={"If-None-Match": answer.headers["etag"]})
             assert (again.status_code, again.content) == (304, b"")
+            assert client.head(path).headers["etag"] == answer.headers["etag"]
         nowhere = ("/page/%2e%2e%2fpage.py", "/page/nothing.js", "/page/page.py")
         unconfigured = ("/public", "/public/overview")
         for path in nowhere + unconfigured:

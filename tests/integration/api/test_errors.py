@@ -180,7 +180,7 @@ async def test_a_body_that_drips_is_given_up() -> None:
         sent.append(message)
 
     bounded = BoundedBodies(app, longest=0.1)
-    await bounded({"type": "http", "method": "POST", "headers": []}, receive, send)
+    await bounded({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, send)
     assert sent[0]["status"] == 408
     assert json.loads(sent[1]["body"])["code"] == "body-too-slow"
 

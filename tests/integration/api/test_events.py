@@ -15,11 +15,13 @@ from cloudevents.core.bindings import http as binding
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook
 
+from blocks.dialects import MAX_BYTES
 from blocks.ledger import Ledger
 from blocks.ledger.tokens import Scope
 from blocks.messages import utc_now
 from blocks.settings import Settings
 from deployments.api import intake as intake_module
+from deployments.api.alerts import MOST_BYTES
 from tests.integration.api.conftest import api_process, api_settings, until_live
 from tests.integration.api.intake import SECRET, Intake, open_intake, write_business
 
@@ -174,6 +176,18 @@ def test_alerts_are_events_known_by_group_fingerprint_start_and_status(intake: I
     told = [event for event in intake.kept("alertmanager").values() if "Down" in event["type"]]
     assert {event["subject"] for event in told} == {"service:checkout"}
     assert sorted(event["severity"] for event in told) == ["critical"] * 3 + ["info"]
+
+
+def test_a_large_group_is_one_notification(intake: Intake) -> None:
+    alerts = [alert(f"Host {n} is down", annotations={"text": "x" * 1000}) for n in range(400)]
+    body = json.dumps(group(*alerts)).encode()
+    assert len(body) > MAX_BYTES
+    answer = post(intake, body, "application/json", "/alerts")
+    assert (answer.status_code, answer.json()["new"]) == (202, 400)
+
+    answer = post(intake, body + b" " * MOST_BYTES, "application/json", "/alerts")
+    assert answer.status_code == 413
+    assert "2,097,152" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
