@@ -13,26 +13,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from blocks.errors import SourceUnavailable
 from blocks.ledger import Ledger
 from blocks.messages import ErrorInfo, Outcome
+from deployments.prefect_runs import WORKER, PrefectRuns
 from deployments.run_processes import RunProcesses
-from deployments.worker import is_here
+from deployments.worker.names import is_here
 from flows import run_deaths
 from flows.run_deaths import Next, Process, Sight
 
 if TYPE_CHECKING:
-    from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun, State
 
 DEADLINE = 60.0
 """Seconds that a look may take; what it did not come to, the next one does."""
 
 _SLOW = 5.0  # seconds: a look that took longer may have waited for the server to come back
-_ALIVE = timedelta(seconds=90)  # a worker that has not reported for so long is gone
-_WORKER = "prefect.worker.name"  # the label by which Prefect tells which worker took a run
 _RECORDS = timedelta(days=7)  # runs in the ledger that began before are not looked at any more
 
 
@@ -57,22 +55,21 @@ class Reconciler:
             SourceUnavailable: The Prefect server does not answer.
             LedgerError: The ledger cannot be read or written; the dead are settled all the same.
         """
-        async with self._server(now) as client:
+        async with self._server(now) as server:
             from prefect.client.schemas.objects import StateType
 
-            going_on = await self._runs(
-                client,
+            going_on = await server.find(
                 StateType.RUNNING,
                 StateType.PENDING,
                 StateType.CANCELLING,
                 StateType.PAUSED,
             )
-            for run, why in await self._dead(client, going_on, now):
-                await self._settle(client, run, why)
+            for run, why in await self._dead(server, going_on, now):
+                await self._settle(server, run, why)
             processes = RunProcesses()
-            for run in await self._runs(client, StateType.CRASHED, since=now - run_deaths.OPEN):
-                await self._follow_up(client, run, processes, now)
-            await self._close_records(client, going_on, now)
+            for run in await server.find(StateType.CRASHED, since=now - run_deaths.OPEN):
+                await self._follow_up(server, run, processes, now)
+            await self._close_records(server, going_on, now)
 
     async def start_over(self, now: datetime) -> int:
         """What a stack does when it starts, before its worker: as ``look``, and what was missed.
@@ -91,16 +88,16 @@ class Reconciler:
         from prefect.states import Cancelled
 
         await self.look(now)
-        async with self._server(now) as client:
-            waiting = await self._runs(client, StateType.SCHEDULED, expected_by=now)
+        async with self._server(now) as server:
+            waiting = await server.find(StateType.SCHEDULED, expected_by=now)
             missed = [run for run in waiting if run.auto_scheduled or _is_on_behalf(run)]
             for run in missed:
                 message = "Its hour passed while no stack ran."
-                await _propose(client, run, Cancelled(message=message))
+                await server.propose(run, Cancelled(message=message))
         return len(missed)
 
     @asynccontextmanager
-    async def _server(self, now: datetime) -> AsyncIterator[PrefectClient]:
+    async def _server(self, now: datetime) -> AsyncIterator[PrefectRuns]:
         import httpx
         from prefect import get_client
 
@@ -108,7 +105,7 @@ class Reconciler:
         try:
             async with asyncio.timeout(DEADLINE), get_client() as client:
                 self._listening_since = self._listening_since or now
-                yield client
+                yield PrefectRuns(client, self._pools)
             if monotonic() - began > _SLOW:
                 self._listening_since = None
         except (httpx.HTTPError, TimeoutError) as error:
@@ -118,41 +115,10 @@ class Reconciler:
                 f"({type(error).__name__})."
             ) from None
 
-    async def _runs(
-        self,
-        client: PrefectClient,
-        *types: Any,
-        since: datetime | None = None,
-        expected_by: datetime | None = None,
-    ) -> list[FlowRun]:
-        """Runs in these states; those that ended since then only where they may be restarted."""
-        from prefect.client.schemas import filters
-
-        wanted = filters.FlowRunFilter(
-            state=filters.FlowRunFilterState(
-                type=filters.FlowRunFilterStateType(any_=list(types)),
-                # Both are as they should be: nothing is done about them.
-                name=filters.FlowRunFilterStateName(not_any_=["Suspended", run_deaths.GIVEN_UP]),
-            ),
-            end_time=since and filters.FlowRunFilterEndTime(after_=since),
-            tags=since and filters.FlowRunFilterTags(all_=[run_deaths.TAG]),
-            expected_start_time=expected_by
-            and filters.FlowRunFilterExpectedStartTime(before_=expected_by),
-        )
-        pools = filters.WorkPoolFilter(name=filters.WorkPoolFilterName(any_=self._pools))
-        found: list[FlowRun] = []
-        while True:
-            page = await client.read_flow_runs(
-                flow_run_filter=wanted, work_pool_filter=pools, limit=200, offset=len(found)
-            )
-            found += page
-            if len(page) < 200:
-                return found
-
     # Who is dead.
 
     async def _dead(
-        self, client: PrefectClient, runs: Sequence[FlowRun], now: datetime
+        self, server: PrefectRuns, runs: Sequence[FlowRun], now: datetime
     ) -> list[tuple[FlowRun, str]]:
         processes, workers = RunProcesses(), None
         dead = []
@@ -167,10 +133,10 @@ class Reconciler:
             )
             # Most are seen, or were heard of a moment ago: the server is asked about the others.
             if sight.process is Process.UNSEEN and run_deaths.cause_of_death(sight, now):
-                workers = await self._workers(client, now) if workers is None else workers
-                worker = run.labels.get(_WORKER)
+                workers = await server.workers(now) if workers is None else workers
+                worker = run.labels.get(WORKER)
                 watched = worker in workers and not is_here(worker)
-                sight = replace(sight, heard_at=await _heartbeat(client, run), watched=watched)
+                sight = replace(sight, heard_at=await server.heartbeat(run), watched=watched)
             if sight.heard_at is not None:
                 self._heard[run.id] = sight.heard_at
             if why := run_deaths.cause_of_death(sight, now):
@@ -178,29 +144,20 @@ class Reconciler:
         self._heard = {run.id: self._heard[run.id] for run in runs if run.id in self._heard}
         return dead
 
-    async def _workers(self, client: PrefectClient, now: datetime) -> set[Any]:
-        """The names of the workers that report."""
-        return {
-            worker.name
-            for pool in self._pools
-            for worker in await client.read_workers_for_work_pool(pool)
-            if worker.last_heartbeat_time and now - worker.last_heartbeat_time < _ALIVE
-        }
-
-    async def _settle(self, client: PrefectClient, run: FlowRun, why: str) -> None:
+    async def _settle(self, server: PrefectRuns, run: FlowRun, why: str) -> None:
         from prefect.states import Cancelled, Crashed
 
         assert run.state is not None
         cancelling = run.state.is_cancelling()
         state: State[Any] = Cancelled(message=why) if cancelling else Crashed(message=why)
         # What is paused, Prefect only lets go by force.
-        if await _propose(client, run, state, force=run.state.is_paused()):
+        if await server.propose(run, state, force=run.state.is_paused()):
             self._say(f"{_name(run)} is dead. {why}")
 
     # What becomes of the crashed.
 
     async def _follow_up(
-        self, client: PrefectClient, run: FlowRun, processes: RunProcesses, now: datetime
+        self, server: PrefectRuns, run: FlowRun, processes: RunProcesses, now: datetime
     ) -> None:
         from prefect.states import Cancelled, Scheduled
 
@@ -212,21 +169,20 @@ class Reconciler:
         if now - crashed_at < run_deaths.SETTLING or processes.has_engine(run.id):
             return
         if (done := await self._done(run)) is not None:
-            if await _propose(client, run, done):
+            if await server.propose(run, done):
                 self._say(f"{_name(run)} had left its report when it died: it is {done.name}.")
             return
-        states = await client.read_flow_run_states(run.id)
-        past = [(each.type.value, each.name or "") for each in states]
+        past = await server.past(run)
         match run_deaths.after_crash(past):
             case Next.CANCEL:
-                await _propose(client, run, Cancelled(message=f"{message} It was being cancelled."))
+                await server.propose(run, Cancelled(message=f"{message} It was being cancelled."))
             case Next.GIVE_UP:
-                await self._give_up(client, run, message, now)
+                await self._give_up(server, run, message, now)
             case Next.RESTART:
                 number = run_deaths.restarts_in(past) + 1
                 why = f"Restart {number} of {run_deaths.RESTARTS}: {message}"
-                await _forget_process(client, run)
-                if await _propose(client, run, Scheduled(name=run_deaths.RESTARTED, message=why)):
+                await server.forget_process(run)
+                if await server.propose(run, Scheduled(name=run_deaths.RESTARTED, message=why)):
                     self._say(f"{_name(run)} crashed. {why}")
 
     async def _done(self, run: FlowRun) -> State[Any] | None:
@@ -240,7 +196,7 @@ class Reconciler:
         return cast("State[Any]", conclude(Report.model_validate(report.body)))
 
     async def _give_up(
-        self, client: PrefectClient, run: FlowRun, message: str, now: datetime
+        self, server: PrefectRuns, run: FlowRun, message: str, now: datetime
     ) -> None:
         from prefect.states import Crashed
 
@@ -248,27 +204,22 @@ class Reconciler:
         error = ErrorInfo(code="run-crashed", what=why)
         await self._ledger.tasks.give_up(run.id.hex, error, now)
         state: State[Any] = Crashed(name=run_deaths.GIVEN_UP, message=why)
-        if await _propose(client, run, state, force=True):
+        if await server.propose(run, state, force=True):
             self._say(f"{_name(run)} is given up. {why}")
 
     # What they left open.
 
     async def _close_records(
-        self, client: PrefectClient, going_on: Sequence[FlowRun], now: datetime
+        self, server: PrefectRuns, going_on: Sequence[FlowRun], now: datetime
     ) -> None:
         """End the ledger's entries of runs that can no longer do it themselves."""
-        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-
         records = await self._ledger.runs(since=now - _RECORDS, going_on=True, limit=500)
         alive = {run_deaths.record_id(run.id, run.run_count) for run in going_on}
         suspects = [record for record in records if record.flow_run_id and record.id not in alive]
         if not suspects:
             return
-        ids = {UUID(record.flow_run_id) for record in suspects}
-        found = await client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=list(ids))), limit=200
-        )
-        runs = {run.id.hex: run for run in found}
+        known = await server.named({UUID(record.flow_run_id) for record in suspects})
+        runs = {run_id.hex: run for run_id, run in known.items()}
         for record in suspects:
             flow_run, life = run_deaths.life_of(record.id)
             run = runs.get(flow_run)
@@ -286,74 +237,8 @@ class Reconciler:
 def _look(processes: RunProcesses, run: FlowRun) -> Process:
     assert run.state is not None
     pid = run.infrastructure_pid or ""
-    here = is_here(run.labels.get(_WORKER))
+    here = is_here(run.labels.get(WORKER))
     return processes.look(run.id, int(pid) if pid.isdigit() else None, here, run.state)
-
-
-async def _heartbeat(client: PrefectClient, run: FlowRun) -> datetime | None:
-    """When a run was last heard of; None when not since it came into its state."""
-    from prefect.events.filters import (
-        EventFilter,
-        EventNameFilter,
-        EventOccurredFilter,
-        EventResourceFilter,
-    )
-
-    assert run.state is not None
-    page = await client.read_events(
-        EventFilter(
-            event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
-            occurred=EventOccurredFilter(since=run.state.timestamp),
-            resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]),
-        ),
-        limit=1,
-    )
-    return page.events[0].occurred if page.events else None
-
-
-async def _propose(
-    client: PrefectClient, run: FlowRun, state: State[Any], *, force: bool = False
-) -> bool:
-    """Bring a run into a state, unless it is no longer in the one that was seen.
-
-    The transition's id follows from that state too: of two who want the same, the server refuses
-    the second one.
-
-    Returns:
-        Whether this made the change.
-    """
-    from prefect.client.schemas import OrchestrationResult
-    from prefect.client.schemas.responses import SetStateStatus
-    from prefect.states import to_state_create
-
-    if not await _is_as_seen(client, run):
-        return False
-    assert run.state is not None
-    wanted = to_state_create(state)
-    wanted.state_details.flow_run_id = run.id
-    wanted.state_details.transition_id = uuid5(run.state.id, state.name or state.type.value)
-    response = await client.request(
-        "POST",
-        "/flow_runs/{id}/set_state",
-        path_params={"id": run.id},
-        json={"state": wanted.model_dump(mode="json", serialize_as_any=True), "force": force},
-    )
-    result: OrchestrationResult[Any] = OrchestrationResult.model_validate(response.json())
-    return result.status is SetStateStatus.ACCEPT
-
-
-async def _forget_process(client: PrefectClient, run: FlowRun) -> None:
-    """Number and machine of the dead process must not be taken for those of the next one."""
-    if await _is_as_seen(client, run):
-        path = {"id": run.id}
-        gone = {"infrastructure_pid": None}
-        await client.request("PATCH", "/flow_runs/{id}", path_params=path, json=gone)
-        await client.update_flow_run_labels(run.id, {_WORKER: ""})
-
-
-async def _is_as_seen(client: PrefectClient, run: FlowRun) -> bool:
-    current = (await client.read_flow_run(run.id)).state
-    return current is not None and run.state is not None and current.id == run.state.id
 
 
 def _is_on_behalf(run: FlowRun) -> bool:

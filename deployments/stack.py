@@ -45,7 +45,7 @@ from deployments.specs import (
     worker_spec,
 )
 from deployments.together import together
-from deployments.worker import worker_name
+from deployments.worker.names import worker_name
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

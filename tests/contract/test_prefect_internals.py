@@ -39,7 +39,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseWorker
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 SIGNATURES: list[tuple[Callable[..., Any], str]] = [
-    # deployments.warm_worker
+    # deployments.worker.warm_worker
     (ProcessWorker.run, "self, flow_run, configuration, task_status"),
     (BaseWorker.get_and_submit_flow_runs, "self"),
     (BaseWorker._release_limit_slot, "self, flow_run_id"),
@@ -54,7 +54,7 @@ SIGNATURES: list[tuple[Callable[..., Any], str]] = [
     (FlowRunExecutor.submit, "self, task_status"),
     (ProcessHandle.__init__, "self, _process, termination_scope"),
     (create_isolated_termination_scope, "pid"),
-    # deployments.supervision
+    # deployments.worker.supervision
     (
         FlowRunExecutorContext.create_executor,
         "self, flow_run, starter, resolve_flow, propose_submitting, hook_runner",
@@ -78,7 +78,7 @@ SIGNATURES: list[tuple[Callable[..., Any], str]] = [
     ),
     (FlowRunCancellingObserver.add_in_flight_flow_run_id, "self, flow_run_id"),
     (FlowRunCancellingObserver.remove_in_flight_flow_run_id, "self, flow_run_id"),
-    # deployments.forked_run
+    # deployments.worker.forked_run
     (prepare_workspace, "client, flow_run, deployment, workspace_root"),
     (workspace_environment, "workspace"),
     (_workspace_command, "workspace, explicit_command, environment"),

@@ -32,7 +32,7 @@ from blocks.settings import PROJECT_ROOT, get_settings
 from deployments.reconciling import Reconciler
 from deployments.registration import PREFECT_FILE, register
 from deployments.watchdog import MARK, marked
-from deployments.worker import worker_name
+from deployments.worker.names import worker_name
 from flows.orchestrator import shared_ledger
 from flows.reports import Report
 from flows.run_deaths import CRASHED, GIVEN_UP, RESTARTED, RESTARTS, TAG

@@ -26,7 +26,7 @@ from deployments.main_job import WORKFLOWS
 from deployments.registration import read_work_pools
 from deployments.restart import restart
 from deployments.watchdog import marked
-from deployments.worker import worker_name
+from deployments.worker.names import worker_name
 from tests.integration.loopback import free_port, wait_until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -120,7 +120,9 @@ def command(process: psutil.Process) -> list[str]:
 def is_run(process: psutil.Process) -> bool:
     """Whether it was forked for a run."""
     parent = process.parent()
-    return parent is not None and "deployments.fork_server" in command(process) == command(parent)
+    return parent is not None and "deployments.worker.fork_server" in command(process) == command(
+        parent
+    )
 
 
 def stack_id(place: Place) -> str:

@@ -26,10 +26,10 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
 from blocks.settings import PROJECT_ROOT
-from deployments import forking
-from deployments.forked_run import Order
 from deployments.registration import WorkPool, save_pool
 from deployments.watchdog import marked
+from deployments.worker import forking
+from deployments.worker.forked_run import Order
 from tests.integration.loopback import wait_until
 from tests.integration.workers import is_completed, is_running, run_that, working
 
@@ -131,7 +131,7 @@ class Shop:
     @property
     def fork_server(self) -> psutil.Process:
         """The newest fork server of its worker."""
-        found = [p for p in marked(self.mark) if "deployments.fork_server" in p.cmdline()]
+        found = [p for p in marked(self.mark) if "deployments.worker.fork_server" in p.cmdline()]
         servers = [p for p in found if "deployments.worker" in p.parent().cmdline()]  # type: ignore[union-attr]
         return max(servers, key=lambda process: process.create_time())
 

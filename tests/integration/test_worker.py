@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.objects import StateType
 
 from deployments.registration import PREFECT_FILE, WorkPool, register, save_pool
-from deployments.worker import worker_name
+from deployments.worker.names import worker_name
 from tests.integration.workers import is_completed, is_running, run_that, working
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]

@@ -75,7 +75,7 @@ class Kills:
         parts["prefect-server"] = "deployments.prefect_server"
         if kind in parts:
             return [p for p in stack if has(p, parts[kind])]
-        forkers = {p.pid for p in stack if has(p, "deployments.fork_server")}
+        forkers = {p.pid for p in stack if has(p, "deployments.worker.fork_server")}
         return [p for p in stack if p.ppid() in forkers or has(p, "prefect.engine")]
 
     async def kill(self, kind: str) -> None:

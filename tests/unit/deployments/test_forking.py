@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.forking import code_stamps
-from deployments.warm_worker import needs_new_interpreter
+from deployments.worker.forking import code_stamps
+from deployments.worker.warm_worker import needs_new_interpreter
 
 
 def test_every_change_of_a_python_file_is_seen(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Pending, Running
 
 from deployments.run_processes import RunProcesses
-from deployments.worker import is_here, worker_name
+from deployments.worker.names import is_here, worker_name
 from flows.run_deaths import Process
 
 BEGUN = datetime.fromtimestamp(psutil.Process().create_time(), UTC)

@@ -17,7 +17,7 @@ from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.events.schemas.events import Event
 from prefect.logging import get_logger
 
-from deployments.warm_worker import WarmWorker
+from deployments.worker.warm_worker import WarmWorker
 
 _AGAIN = 2.0  # seconds until a lost stream of events is looked for again
 

@@ -1,4 +1,4 @@
-"""Forks the processes of runs: ``python -m deployments.fork_server FD MODULE ...``.
+"""Forks the processes of runs: ``python -m deployments.worker.fork_server FD MODULE ...``.
 
 It imports Prefect and the modules of the flows once and then only waits: one thread, no event loop,
 no client, no connection, so that a fork copies nothing that is at work. Orders come over the socket
@@ -24,7 +24,7 @@ import time
 from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
-from deployments.forked_run import EDITION, Order, live
+from deployments.worker.forked_run import EDITION, Order, live
 
 # How often runs whose worker is gone are asked to end, and for how many seconds each time before
 # they are killed.
@@ -155,7 +155,7 @@ class Server:
             self._channel.sendall(json.dumps(message).encode() + b"\n")
 
     def _end_runs(self) -> None:
-        for _ in range(_ASKED):  # more than once, as in deployments.warm_worker
+        for _ in range(_ASKED):  # more than once, as in deployments.worker.warm_worker
             deadline = time.monotonic() + _PATIENCE
             self._signal_runs(signal.SIGTERM)
             while self._runs and (left := deadline - time.monotonic()) > 0:
@@ -172,7 +172,7 @@ class Server:
 
 def main() -> None:
     """Load everything and serve."""
-    from deployments.preloading import preload
+    from deployments.worker.preloading import preload
 
     channel = socket.socket(fileno=int(sys.argv[1]))
     preload(sys.argv[2:])

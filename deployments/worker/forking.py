@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from blocks.settings import PROJECT_ROOT
-from deployments.forked_run import EDITION, Order
+from deployments.worker.forked_run import EDITION, Order
 
 _CODE = {"agents", "blocks", "deployments", "flows"}
 _LOOK = 5.0  # seconds between two looks at whether code changed, beside the one before each run
@@ -89,7 +89,7 @@ class ForkServer:
             # Takes a fork's time; what takes seconds is awaited below.
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603
                 [
-                    *(sys.executable, "-m", "deployments.fork_server", str(theirs.fileno())),
+                    *(sys.executable, "-m", "deployments.worker.fork_server", str(theirs.fileno())),
                     *self._modules,
                 ],
                 cwd=PROJECT_ROOT,

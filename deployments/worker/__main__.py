@@ -3,7 +3,7 @@
 Every pool has a Prefect worker of its own, with its own limit, so that no pool's runs wait for a
 slot that another pool's hold. The workers share one process and one event loop, since an
 interpreter with Prefect costs seconds and about 100 MB. They learn of runs from the server's events
-(``deployments.waking``) and fork the processes of runs (``deployments.warm_worker``).
+(``deployments.worker.waking``) and fork the processes of runs (``deployments.worker.warm_worker``).
 ``prefect worker start --pool POOL`` does the same work for one pool, seconds later.
 """
 
@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import os
 import signal
-import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -29,29 +28,16 @@ from blocks.prefect_env import use_embedded_prefect
 from blocks.settings import get_settings
 from deployments.registration import WorkPool, flow_modules, read_work_pools
 from deployments.together import together
+from deployments.worker.names import worker_name
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
-    from deployments.warm_worker import WarmWorker
+    from deployments.worker.warm_worker import WarmWorker
 
 _LOOK = 10.0  # seconds between two looks at whether the pools are still there
 
 say = partial(print, flush=True)
-
-
-def worker_name(pool: str) -> str:
-    """The name under which this machine's worker of a pool reports to Prefect.
-
-    It tells the machine, because the runs that the worker takes carry it: a process number means
-    something only where the process is.
-    """
-    return f"worker-{pool}@{socket.gethostname()}"
-
-
-def is_here(worker: object) -> bool:
-    """Whether the worker of that name is on this machine."""
-    return str(worker or "").endswith(f"@{socket.gethostname()}")
 
 
 async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
@@ -72,10 +58,10 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
     from prefect import get_client
     from prefect.settings import PREFECT_WORKER_HEARTBEAT_SECONDS
 
-    from deployments.forking import Forks
-    from deployments.supervision import Supervision
-    from deployments.waking import wake_on_events
-    from deployments.warm_worker import WarmWorker, base_environment
+    from deployments.worker.forking import Forks
+    from deployments.worker.supervision import Supervision
+    from deployments.worker.waking import wake_on_events
+    from deployments.worker.warm_worker import WarmWorker, base_environment
 
     async with get_client() as client:
         ids = await _find(client, pools)
@@ -193,7 +179,9 @@ async def _until_stopped(pools: Sequence[WorkPool], default_limit: int) -> None:
 
 def main() -> int:
     """The command line; exit code 0 when asked to stop, 1 when a worker cannot go on."""
-    parser = argparse.ArgumentParser(description="Run what is scheduled in the work pools.")
+    parser = argparse.ArgumentParser(
+        prog="python -m deployments.worker", description="Run what is scheduled in the work pools."
+    )
     parser.add_argument("pools", nargs="*", metavar="POOL", help="default: all of prefect.yaml")
     options = parser.parse_args()
     try:

@@ -31,10 +31,10 @@ from prefect.settings import get_current_settings
 from prefect.utilities.processutils import sanitize_subprocess_env
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorkerResult
 
-from deployments.forked_run import Order
-from deployments.forking import ForkedProcess, Forks, NoForkServer
-from deployments.pool_worker import PoolWorker
-from deployments.supervision import SupervisedRun, Supervision
+from deployments.worker.forked_run import Order
+from deployments.worker.forking import ForkedProcess, Forks, NoForkServer
+from deployments.worker.pool_worker import PoolWorker
+from deployments.worker.supervision import SupervisedRun, Supervision
 
 if TYPE_CHECKING:
     from uuid import UUID
