@@ -42,7 +42,7 @@ POSTGRES = os.environ.get(
 )
 SENDER = "bench"
 CONNECTIONS = 192
-MOST_PER_S = 8000  # for so many a second requests are prepared
+MOST_PER_S = 20_000  # for so many a second requests are prepared
 FIGURES = ("per_s", "p50_ms", "p95_ms", "p99_ms")
 
 

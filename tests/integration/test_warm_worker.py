@@ -123,10 +123,14 @@ class Shop:
                 return found
             await asyncio.sleep(0.1)
 
-    async def log(self, run: FlowRun) -> str:
-        """What the run's log says on the server."""
-        logs = await self.client.read_logs(LogFilter(flow_run_id={"any_": [run.id]}))
-        return "\n".join(log.message for log in logs)
+    async def says(self, run: FlowRun, *words: str) -> None:
+        """Returns when the run's log on the server says all that; it comes after the last state."""
+        while True:
+            logs = await self.client.read_logs(LogFilter(flow_run_id={"any_": [run.id]}))
+            log = "\n".join(entry.message for entry in logs)
+            if all(each in log for each in words):
+                return
+            await asyncio.sleep(0.1)
 
     @property
     def fork_server(self) -> psutil.Process:
@@ -236,9 +240,7 @@ async def test_a_run_starts_without_a_poll_in_a_process_of_its_own(shop: Shop) -
     assert found.labels["prefect.worker.type"] == "process"
     states = [state.name for state in await shop.client.read_flow_run_states(run.id)]
     assert states == ["Scheduled", "Pending", "Submitting", "Running", "Completed"]
-    log = await shop.log(run)
-    assert "Running 1 deployment pull step(s)" in log
-    assert "Finished in state Completed()" in log
+    await shop.says(run, "Running 1 deployment pull step(s)", "Finished in state Completed()")
 
 
 async def test_a_run_has_its_own_environment_and_settings(shop: Shop) -> None:
@@ -347,7 +349,7 @@ async def test_a_run_has_the_code_as_it_is_when_it_starts(shop: Shop) -> None:
         flows.write_text(FLOWS.replace("import asyncio, json", "import asyncio json"))
         broken = await shop.ended(await shop.start("telling"))
         assert broken.state_name == "Crashed"
-        assert "SyntaxError" in await shop.log(broken)
+        await shop.says(broken, "SyntaxError")
     finally:
         flows.write_text(FLOWS)
         word.write_text(WORD)
