@@ -196,8 +196,11 @@ class SystemEvent(_Record):
     @property
     def content_hash(self) -> str:
         """What the event says; the instant is no part of it."""
-        said = json.dumps(self.data, sort_keys=True, default=str)
+        said = _SAID(self.data)
         return _digest(self.type, self.subject or self.source, self.severity.value, said)
+
+
+_SAID = json.JSONEncoder(sort_keys=True, default=str).encode  # json.dumps would make it each time
 
 
 def _digest(*parts: str) -> str:

@@ -54,20 +54,20 @@ _INSERT_POSTGRESQL = text(
 )
 
 
-def event_row(event: SystemEvent, now: datetime) -> dict[str, Any]:
-    """The row of an event that arrives."""
+def event_row(event: SystemEvent, received_at: str) -> dict[str, Any]:
+    """The row of an event that arrives; the instant as ``instant_text`` gives it."""
     return {
         "source": clean_text(event.source),
         "id": clean_text(event.id),
         "type": clean_text(event.type),
-        "time": _text(event.time),
+        "time": instant_text(event.time),
         "severity": event.severity,
         "rank": event.severity.rank,
         "subject": clean_text(event.subject),
         "data": to_json(event.data),
         "fingerprint": event.fingerprint,
         "content_hash": event.content_hash,
-        "received_at": _text(now),
+        "received_at": received_at,
         "status": EventStatus.WAITING,
         "tries": 0,
     }
@@ -113,6 +113,6 @@ def _written_postgresql(
     return [(source, id_) for source, id_ in json.loads(found or "[]")]
 
 
-def _text(instant: datetime) -> str:
+def instant_text(instant: datetime) -> str:
     """As SQLAlchemy keeps an instant in SQLite; PostgreSQL is told that it is UTC."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -26,7 +26,7 @@ from blocks.ledger.event_records import (
     TakenEvent,
     taken_event,
 )
-from blocks.ledger.event_rows import each_text, event_row, insert_events
+from blocks.ledger.event_rows import each_text, event_row, insert_events, instant_text
 from blocks.ledger.inbox_reads import InboxReads
 from blocks.ledger.situations import RESOURCE, UNSETTLED, among, free
 from blocks.messages import Severity, SystemEvent
@@ -215,7 +215,8 @@ def _rows(events: Iterable[SystemEvent], now: datetime) -> list[dict[str, Any]]:
     first: dict[EventKey, SystemEvent] = {}
     for event in events:
         first.setdefault((event.source, event.id), event)
-    return [event_row(event, now) for event in first.values()]
+    received_at = instant_text(now)
+    return [event_row(event, received_at) for event in first.values()]
 
 
 def _said_before(connection: Connection, fingerprints: Collection[str]) -> dict[str, str]:

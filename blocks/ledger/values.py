@@ -15,6 +15,7 @@ MAX_DEPTH = 100
 
 _MAX_BITS = 1024  # as far as a double reaches; readers of JSON hold no larger integer
 _REPLACEMENT = "\ufffd"
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # dumps would make it anew
 
 
 def clean_text(text: str) -> str:
@@ -36,7 +37,7 @@ def to_json(value: Any) -> str:
     models, sets, dates and numpy scalars become their JSON likeness; anything else its ``str``.
     Keys become text. Nesting is cut at ``MAX_DEPTH``.
     """
-    return json.dumps(_plain(value, MAX_DEPTH), ensure_ascii=False, allow_nan=False)
+    return _ENCODE(_plain(value, MAX_DEPTH))
 
 
 def finite(number: float) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -65,15 +66,10 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.senders = Senders()
             app.state.watch = overview.Watch(context)
             pruning = asyncio.create_task(keep_pruning(context.ledger))
-            gc.collect()
-            gc.freeze()  # what stays for ever is not looked through for garbage all the time
-            often = gc.get_threshold()
-            gc.set_threshold(20_000, *often[1:])  # nor what hundreds of requests hold that wait
             try:
-                yield
+                with _tuned():
+                    yield
             finally:
-                gc.set_threshold(*often)
-                gc.unfreeze()
                 pruning.cancel()
                 with suppress(asyncio.CancelledError):
                     await pruning
@@ -98,6 +94,23 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BoundedBodies, larger={"/alerts": alerts.MOST_BYTES})
     app.add_middleware(prometheus.Measured)
     return app
+
+
+@contextmanager
+def _tuned() -> Iterator[None]:
+    """An interpreter that serves hundreds of requests at once, and writes in a thread beside them."""
+    gc.collect()
+    gc.freeze()  # what stays for ever is not looked through for garbage all the time
+    often, turns = gc.get_threshold(), sys.getswitchinterval()
+    gc.set_threshold(20_000, *often[1:])  # nor what hundreds of requests hold that wait
+    # The ledger's thread soon gets its turn, or all requests end up waiting for it, idle.
+    sys.setswitchinterval(0.0005)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(turns)
+        gc.set_threshold(*often)
+        gc.unfreeze()
 
 
 def served(app: FastAPI, settings: Settings) -> ASGIApp:
