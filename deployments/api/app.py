@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 @contextmanager
 def _tuned() -> Iterator[None]:
-    """An interpreter that serves hundreds of requests at once, and writes in a thread beside them."""
+    """An interpreter that serves hundreds of requests at once while a thread beside it writes."""
     gc.collect()
     gc.freeze()  # what stays for ever is not looked through for garbage all the time
     often, turns = gc.get_threshold(), sys.getswitchinterval()
