@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,6 +13,9 @@ from deployments.api import event_bodies
 from deployments.api.problems import Problem
 
 _PROBLEM = "application/problem+json"
+
+# By the model's name: what the sample business was answered, its lists cut short.
+_EXAMPLES = Path(__file__).with_name("examples.json")
 
 
 def _header(description: str, example: str) -> dict[str, Any]:
@@ -56,11 +61,22 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template=template)
     schemas = document["components"]["schemas"]
     schemas |= {**problem.pop("$defs"), "Problem": problem, **event_bodies.SCHEMAS}
+    examples = json.loads(_EXAMPLES.read_text())
     for path in document["paths"].values():
         for operation in path.values():
             for status, answer in operation["responses"].items():
                 _complete(operation, status, answer)
+                for content in answer.get("content", {}).values():
+                    _exemplify(content, examples)
     return document
+
+
+def _exemplify(content: dict[str, Any], examples: dict[str, Any]) -> None:
+    schema = content["schema"]
+    listed = schema.get("type") == "array"
+    model = (schema["items"] if listed else schema).get("$ref", "").rpartition("/")[2]
+    if model in examples:
+        content["example"] = [examples[model]] if listed else examples[model]
 
 
 def _complete(operation: dict[str, Any], status: str, answer: dict[str, Any]) -> None:

@@ -10,10 +10,13 @@ from deployments.api.context import Ctx, Readiness
 
 router = APIRouter(tags=["health"])
 
+_ALIVE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"example": {"status": "ok"}}}}
+}
 _UNREADY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "Not ready."}}
 
 
-@router.get("/livez")
+@router.get("/livez", responses=_ALIVE)
 async def livez() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}

@@ -16,6 +16,11 @@ from deployments.overview import AgentStatus, describe_agents
 
 router = APIRouter(tags=["status"])
 
+_EXPOSED = """# HELP orchestrator_pending_tasks Tasks that are not finished.
+# TYPE orchestrator_pending_tasks gauge
+orchestrator_pending_tasks 2.0
+"""
+
 
 class SystemMetrics(BaseModel):
     """The whole in a few numbers, over the last 24 hours."""
@@ -64,7 +69,7 @@ async def system_metrics(ctx: Ctx, caller: Reader) -> SystemMetrics:
     "/metrics",
     response_class=Response,
     responses={
-        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXPOSED}}},
         **documented(),
     },
 )

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from blocks.settings import Settings
 from deployments.api.app import create_app
@@ -116,11 +117,13 @@ def test_every_operation_needs_a_token_and_documents_its_errors(
 
 
 @pytest.mark.parametrize(("path", "operation"), OPERATIONS)
-def test_every_answer_has_a_form(path: str, operation: dict[str, Any]) -> None:
+def test_every_answer_has_a_form_and_an_example_of_it(path: str, operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         if int(status) < 300:
             (content,) = answer["content"].values()
-            assert content["schema"], status
+            form = content["schema"] | {"components": document()["components"]}
+            Draft202012Validator(form).validate(content["example"])
+            assert content["example"], status
 
 
 def test_each_workflow_is_there_with_its_parameters() -> None:
