@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 VENV := .venv
-# Test processes; each that needs one starts a Prefect server of its own.
-JOBS ?= 2
+# Test processes, for two cores: they wait a lot. Each starts a Prefect server of its own.
+JOBS ?= 3
 BIN := $(VENV)/bin
 # The first of these that is new enough; PYTHON=… chooses another one.
 ifndef PYTHON
@@ -32,7 +32,7 @@ check: $(VENV)/.installed-dev ## Format, lint, types, floors
 	$(BIN)/lint-imports
 
 test: $(VENV)/.installed-dev ## All tests; those whose database server is missing are skipped
-	$(BIN)/pytest -n $(JOBS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
 soak: $(VENV)/.installed-dev ## The slow proofs: 50 runs while their processes are killed, and the like
 	$(BIN)/pytest -m soak -n 0 -o timeout=900

@@ -47,6 +47,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if unasked and collection_path.name == "soak" else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole stacks first: begun last, they would leave the other test processes idle."""
+    items.sort(key=lambda item: item.path.name != "test_stack.py")
+
+
 def service_missing(reason: str) -> NoReturn:
     """Skip the test with its reason, or fail it where every service is required."""
     if os.environ.get("ORCHESTRATOR_REQUIRE_SERVICES") == "1":
