@@ -130,6 +130,6 @@ def _standing(record: ApprovalRecord, now: datetime) -> str:
 def _span(begin: datetime, end: datetime) -> str:
     seconds = max(0, int((end - begin).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
+        if seconds + 30 >= size:  # four hours are four hours a moment later, too
+            return f"{(seconds + 30) // size} {unit}"
     return f"{seconds} s"

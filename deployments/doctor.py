@@ -126,7 +126,7 @@ async def _state_folder(settings: Settings) -> str:
             f"{folder} cannot be written.",
             hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write.",
         )
-    return f"{folder}, {check_space(existing) / 1024**3:.0f} GB free"
+    return f"{folder}, {check_space(existing) / 1e9:.0f} GB free"
 
 
 async def _ports(settings: Settings) -> str:
@@ -204,11 +204,14 @@ async def _business(settings: Settings) -> str:
             "Not known without a Prefect server, which keeps it, or a business file.",
             hint="./orchestrator up, or set ORCHESTRATOR_BUSINESS_FILE.",
         )
+    from flows.reports import count
+
     business = await current_business()
     return (
         f"{business.name}: {'a store' if business.store else 'no store'}, "
-        f"{len(business.suppliers)} suppliers, {len(business.services)} services, "
-        f"{len(business.webhooks)} webhook sources"
+        f"{count(len(business.suppliers), 'supplier')}, "
+        f"{count(len(business.services), 'service')}, "
+        f"{count(len(business.webhooks), 'webhook source')}"
     )
 
 

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _REFUSAL = (
     b'{"type": "about:blank", "title": "Forbidden", "status": 403, '
     b'"detail": "Requests from pages of other sites, or to other host names, are refused.", '
-    b'"code": "foreign-page"}'
+    b'"code": "foreign-page", "hint": "Ask 127.0.0.1 or localhost. For a proxy, name its host in '
+    b'ORCHESTRATOR_API_NAMES."}'
 )
 
 

@@ -137,5 +137,10 @@ class PrefectRuns:
             await self._client.update_flow_run_labels(run.id, {WORKER: ""})
 
     async def _is_as_seen(self, run: FlowRun) -> bool:
-        current = (await self._client.read_flow_run(run.id)).state
+        from prefect.exceptions import ObjectNotFound
+
+        try:
+            current = (await self._client.read_flow_run(run.id)).state
+        except ObjectNotFound:  # deleted meanwhile
+            return False
         return current is not None and run.state is not None and current.id == run.state.id

@@ -52,6 +52,8 @@ async def _repeat(
             faults = await look(utc_now())
         except OrchestratorError as error:
             faults = [str(error)]
+        except Exception as error:  # a look that fails, whyever, must not end the stack
+            faults = [f"What is due cannot be settled: {type(error).__name__}: {error}"]
         for fault in faults:
             if fault not in known:
                 say(fault)

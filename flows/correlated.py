@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -90,6 +90,14 @@ class Correlated:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             title += f"; it explains trouble with {', '.join(names[:3])}{more}"
         return title
+
+
+def around(instant: datetime, by: timedelta) -> datetime:
+    """An instant that much earlier or later, as far as the calendar reaches."""
+    try:
+        return instant + by
+    except OverflowError:
+        return datetime(1 if by < timedelta(0) else 9999, 1, 1, tzinfo=UTC)
 
 
 def resource_of(event: SystemEvent) -> str:

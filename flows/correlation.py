@@ -13,7 +13,7 @@ from typing import Any
 from blocks.event_rules import EventRules
 from blocks.messages import Severity, SystemEvent
 from blocks.priorities import PriorityRules, urgency
-from flows.correlated import Correlated, Known, in_order, resource_of, worst
+from flows.correlated import Correlated, Known, around, in_order, resource_of, worst
 
 
 @dataclass
@@ -41,7 +41,9 @@ class _Cluster:
         return self.severity.rank >= Severity.WARNING.rank
 
     def near(self, other: _Cluster, window: timedelta) -> bool:
-        return self.first - window <= other.last and other.first - window <= self.last
+        return around(self.first, -window) <= other.last and (
+            around(other.first, -window) <= self.last
+        )
 
     @property
     def weight(self) -> tuple[int, datetime, str]:
@@ -179,8 +181,8 @@ def _standing(
         if situation.resource == cause.resource
         or (cause.troubled and situation.resource in below.get(cause.resource, ()))
         if situation.severity.rank >= gravest.rank
-        and first - window <= situation.opened_at
-        and situation.opened_at <= first + window
+        and around(first, -window) <= situation.opened_at
+        and situation.opened_at <= around(first, window)
         and (last <= situation.since or not situation.over)
     ]
     return max(covering, key=lambda s: (s.opened_at, s.id), default=None)

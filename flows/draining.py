@@ -19,7 +19,7 @@ from blocks.ledger.event_records import (
 from blocks.ledger.records import ReceiptKind
 from blocks.messages import Severity, utc_now
 from blocks.priorities import urgency
-from flows.correlated import Correlated, Known, in_order, resource_of, worst
+from flows.correlated import Correlated, Known, around, in_order, resource_of, worst
 from flows.correlation import correlate, dependencies
 from flows.event_response import Response, respond
 from flows.orchestrator import Orchestrator
@@ -166,7 +166,9 @@ class _Drainer:
     async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, SituationRecord]:
         resources = {resource_of(one.event) for one in taken}
         resources |= {d for r in resources for d in dependencies(r, self.rules.topology)}
-        since = min(one.event.time for one in taken) - timedelta(seconds=self.rules.window_seconds)
+        since = around(
+            min(one.event.time for one in taken), -timedelta(seconds=self.rules.window_seconds)
+        )
         return {s.id: s for s in await self.inbox.about(resources, since)}
 
     def _new(

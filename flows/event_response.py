@@ -60,6 +60,7 @@ class Response:
         """The form that the situation keeps."""
         return {
             "mended": self.mended,
+            "severity": self.severity.value,
             "done": self.done,
             "assessments": self.assessments,
             "failed": self.failed,

@@ -105,6 +105,8 @@ def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
 def _needs_somebody(situation: SituationRecord) -> bool:
     """Whether there is advice, or a remedy that did not help; else there was nothing to do."""
     response = situation.response or {}
+    if response.get("severity") == Severity.INFO.value:
+        return False  # whatever was told, the agents looked and found nothing wrong
     left = response.get("advice") or response.get("remediations") or "assessments" not in response
     return bool(left) and not response.get("mended")
 

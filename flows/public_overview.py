@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from blocks.settings import PagePart
@@ -14,6 +15,9 @@ from flows.overview_parts import (
     Question,
     WorkflowLine,
 )
+
+# Ids of runs, which titles of events about them name.
+_ID = re.compile(r"\b[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}(-\d+)?\b")
 
 
 def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
@@ -39,7 +43,11 @@ def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
 def _condition(condition: Condition | None, parts: Collection[PagePart]) -> Condition | None:
     if condition is None:
         return None
-    told = [reason for reason in condition.reasons if reason.part in parts]
+    told = [
+        reason.model_copy(update={"text": _without_ids(reason.text)})
+        for reason in condition.reasons
+        if reason.part in parts
+    ]
     return condition.model_copy(update={"reasons": told})
 
 
@@ -47,14 +55,21 @@ def _incidents(incidents: Incidents | None, parts: Collection[PagePart]) -> Inci
     if incidents is None:
         return None
     bare = {"id": "", "standing": "", "impact_per_day": None, "run_id": None}
-    told = [one.model_copy(update=bare) for one in incidents.open if one.part in parts]
+    told = [
+        one.model_copy(
+            update=bare | {"title": _without_ids(one.title), "resource": _without_ids(one.resource)}
+        )
+        for one in incidents.open
+        if one.part in parts
+    ]
     return incidents.model_copy(update={"open": told})
 
 
 def _questions(questions: list[Question] | None) -> list[Question] | None:
     if questions is None:
         return None
-    return [q.model_copy(update={"id": "", "detail": "", "resource": ""}) for q in questions]
+    bare = {"id": "", "detail": "", "resource": ""}
+    return [q.model_copy(update=bare | {"title": _without_ids(q.title)}) for q in questions]
 
 
 def _workflows(lines: list[WorkflowLine] | None) -> list[WorkflowLine] | None:
@@ -67,5 +82,13 @@ def _workflows(lines: list[WorkflowLine] | None) -> list[WorkflowLine] | None:
 def _moments(moments: list[Moment] | None, parts: Collection[PagePart]) -> list[Moment] | None:
     if moments is None:
         return None
-    told = [moment for moment in moments if moment.part in parts]
-    return [moment.model_copy(update={"detail": "", "run_id": None}) for moment in told]
+    bare = {"detail": "", "run_id": None}
+    return [
+        moment.model_copy(update=bare | {"title": _without_ids(moment.title)})
+        for moment in moments
+        if moment.part in parts
+    ]
+
+
+def _without_ids(text: str) -> str:
+    return _ID.sub("…", text)

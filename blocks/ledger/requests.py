@@ -26,7 +26,13 @@ LONGEST_KEY = 255
 
 @dataclass(frozen=True)
 class Begun:
-    """The request is the caller's to carry out, and then to finish or to have forgotten."""
+    """The request is the caller's to carry out, and then to finish or to have forgotten.
+
+    Attributes:
+        since: When it was begun first; the same when it is begun again after a death.
+    """
+
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ class Requests:
             index_elements=list(API_REQUESTS.primary_key),
             set_={"fingerprint": API_REQUESTS.c.fingerprint},
         ).returning(*API_REQUESTS.c)
-        again = update(API_REQUESTS).where(_this(key, caller)).values(ours)
+        taken_over = {name: ours[name] for name in ("begun_by", "alive_until")}
+        again = update(API_REQUESTS).where(_this(key, caller)).values(taken_over)
 
         def write(connection: Connection) -> Begun | InFlight | Done | Mismatch:
             row = connection.execute(statement).mappings().one()
@@ -99,11 +106,11 @@ class Requests:
             if row["status"] is not None:
                 return _done(row)
             if row["begun_by"] == ours["begun_by"]:
-                return Begun()
+                return Begun(row["begun_at"])
             if row["alive_until"] > now:
                 return InFlight()
             connection.execute(again)
-            return Begun()
+            return Begun(row["begun_at"])
 
         return await self._access.write(write)
 

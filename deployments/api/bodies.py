@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blocks.dialects.strict_json import MAX_BYTES, parse_value
@@ -70,6 +71,10 @@ class BoundedBodies:
             await self._app(scope, bounded, send)
         except _Ended as ended:
             await ended.answer(scope, receive, send)
+        except ClientDisconnect:  # nobody is left to tell; counted as what it is
+            await problem(400, "body-incomplete", "The client left before its body was complete.")(
+                scope, receive, send
+            )
 
     def _too_slow(self) -> JSONResponse:
         return problem(

@@ -118,7 +118,8 @@ def needing(scope: Scope) -> Callable[..., Coroutine[Any, Any, Caller]]:
         ctx: Ctx,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     ) -> Caller:
-        if credentials is None and "authorization" in request.headers:
+        said = request.headers.get("authorization", "").strip().lower()
+        if credentials is None and said not in ("", "bearer"):
             raise _unauthorized("The Authorization header is no bearer token.")
         found = await _allowed(request, credentials.credentials if credentials else None, scope)
         limiter: Limiter = request.app.state.limiter
@@ -152,7 +153,7 @@ async def allowed(request: Request, scope: Scope) -> Caller:
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind and kind.lower() != "bearer":
         raise _unauthorized("The Authorization header is no bearer token.")
-    return await _allowed(request, token.strip() if kind else None, scope)
+    return await _allowed(request, token.strip() or None, scope)
 
 
 Reader = Annotated[Caller, Depends(needing(Scope.READ))]

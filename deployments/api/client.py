@@ -402,7 +402,7 @@ def _pause(came: httpx.Response | httpx.TransportError, attempt: int) -> float |
 def _response(came: httpx.Response | httpx.TransportError) -> httpx.Response:
     if isinstance(came, httpx.Response):
         return came
-    detail = f"The API does not answer ({type(came).__name__})."
+    detail = f"{came.request.url} does not answer ({type(came).__name__})."
     raise Unavailable(0, {"code": "unreachable", "detail": detail}) from came
 
 

@@ -91,7 +91,9 @@ class Once:
         try:
             # The fingerprint is a part of it: what remembers the key for longer than the ledger
             # must not take a later request with it for this one.
-            body = await work(f"{caller.id} {self.key} {self._fingerprint[:16]}")
+            # So must one with the same body, once the key is forgotten: hence the instant.
+            since = f"{begun.since.timestamp():.6f}"
+            body = await work(f"{caller.id} {self.key} {self._fingerprint[:16]} {since}")
         except RequestError:  # refused before anything happened
             await self._requests.forget(self.key, caller.id)
             raise

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -169,7 +171,7 @@ async def read_report(
         str,
         Path(
             pattern=r"^[0-9a-f-]{1,64}$",
-            description="The run, as the overview names it.",
+            description="The run's id.",
             examples=["0192f3a17c5e7d419b1a5f0e3c2d1b00"],
         ),
     ],
@@ -177,7 +179,12 @@ async def read_report(
     caller: Reader,
 ) -> Report:
     """The report that a run left, whether or not Prefect still knows the run."""
+    # Prefect and the API write ids with dashes, the ledger without.
+    with suppress(ValueError):
+        run_id = UUID(run_id).hex
     record = await ctx.ledger.report(run_id)
     if record is None:
-        raise NotFound(f"Run {run_id} left no report.")
+        raise NotFound(
+            f"Run {run_id} left no report.", hint="A run that goes on leaves one at its end."
+        )
     return Report.model_validate(record.body)

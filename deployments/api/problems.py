@@ -186,8 +186,7 @@ def of_error(error: OrchestratorError) -> JSONResponse:
 async def _misfit(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = [
-        Fault(pointer=_pointer(fault["loc"]), detail=f"{fault['msg']}: {shown(fault['input'])}")
-        for fault in error.errors()
+        Fault(pointer=_pointer(fault["loc"]), detail=_fault(fault)) for fault in error.errors()
     ]
     first = faults[0]
     if first.pointer == "header/Idempotency-Key":
@@ -205,6 +204,12 @@ async def _misfit(_: Request, error: Exception) -> JSONResponse:
         hint="GET /openapi.json says what each field takes.",
         errors=faults,
     )
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    """What is wrong in a line; where a value is missing, what stands around it says nothing."""
+    missing = fault["type"] == "missing"
+    return fault["msg"] if missing else f"{fault['msg']}: {shown(fault['input'])}"
 
 
 def _pointer(location: Sequence[Any]) -> str:

@@ -21,7 +21,7 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple, NoReturn
 
 from deployments.worker.forked_run import EDITION, Order, live
@@ -101,22 +101,38 @@ class Server:
                 self._fork(message)
 
     def _fork(self, order: Order) -> None:
-        parent = os.getpid()
-        waits, begins = os.pipe()
-        # A signal that comes while the child still has our handlers waits until it has its own.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        pid = os.fork()
-        if pid == 0:
-            os.close(begins)
-            self._become(order, parent, waits)
-        os.close(waits)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        # Both sides do this, so that it is done when either goes on.
-        with suppress(OSError):
-            os.setpgid(pid, pid)
-        self._runs[pid] = _Run(os.pidfd_open(pid), begins)
-        self._selector.register(self._runs[pid].process, selectors.EVENT_READ, pid)
+        try:
+            pid, run = self._begun(order)
+        except OSError as error:  # no memory, process or file is left; those that run go on
+            self._tell({"run": order["run"], "failed": str(error)})
+            return
+        self._runs[pid] = run
+        self._selector.register(run.process, selectors.EVENT_READ, pid)
         self._tell({"run": order["run"], "pid": pid})
+
+    def _begun(self, order: Order) -> tuple[int, _Run]:
+        parent = os.getpid()
+        with ExitStack() as undo:
+            waits, begins = os.pipe()
+            undo.callback(os.close, begins)
+            # A signal that comes while the child still has our handlers waits until it has its own.
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    os.close(begins)
+                    self._become(order, parent, waits)
+            finally:  # the child ends before it comes here
+                os.close(waits)
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            # Both sides do this, so that it is done when either goes on.
+            with suppress(OSError):
+                os.setpgid(pid, pid)
+            undo.callback(os.waitpid, pid, 0)
+            undo.callback(os.kill, pid, signal.SIGKILL)
+            run = _Run(os.pidfd_open(pid), begins)
+            undo.pop_all()
+            return pid, run
 
     def _let_go(self, pid: int) -> None:
         if pid in self._runs:

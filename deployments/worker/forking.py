@@ -153,16 +153,25 @@ class ForkServer:
             run.end(-signal.SIGKILL)
         self._runs.clear()
         for future in self._asked.values():
-            future.set_exception(NoForkServer("it ended"))
+            if not future.done():
+                future.set_exception(NoForkServer("it ended"))
         self._asked.clear()
 
     def _note(self, message: dict[str, Any]) -> None:
+        if "run" not in message:
+            self._runs.pop(message["pid"]).end(message["returncode"])
+            return
+        asked = self._asked.pop(message["run"])
+        if "failed" in message:
+            if not asked.done():
+                asked.set_exception(NoForkServer(f"it cannot fork: {message['failed']}"))
+            return
         pid = message["pid"]
-        if "run" in message:
-            self._runs[pid] = ForkedProcess(pid, partial(self._tell, {"go": pid}))
-            self._asked.pop(message["run"]).set_result(self._runs[pid])
+        self._runs[pid] = ForkedProcess(pid, partial(self._tell, {"go": pid}))
+        if asked.cancelled():  # whoever asked is gone, and nobody would let it go
+            self._runs[pid].signal(signal.SIGKILL)
         else:
-            self._runs.pop(pid).end(message["returncode"])
+            asked.set_result(self._runs[pid])
 
 
 class Forks:
@@ -245,13 +254,17 @@ class Forks:
 
 def code_stamps(folders: Iterable[Path]) -> Stamps:
     """Path to modification time and inode of each Python file in the folders."""
-    return {entry.path: (entry.stat().st_mtime_ns, entry.inode()) for entry in _files(folders)}
+    stamps = {}
+    for entry in _files(folders):
+        with suppress(FileNotFoundError):  # gone meanwhile, or an editor's lock that leads nowhere
+            stamps[entry.path] = entry.stat().st_mtime_ns, entry.inode()
+    return stamps
 
 
 def _files(folders: Iterable[Path]) -> Iterator[os.DirEntry[str]]:
     left: list[str | Path] = [*folders]
     while left:
-        with os.scandir(left.pop()) as entries:
+        with suppress(FileNotFoundError), os.scandir(left.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     left.append(entry.path)

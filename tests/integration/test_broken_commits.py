@@ -44,7 +44,7 @@ async def test_who_began_knows_it(ledger_url: str, breaks: Callable[[Ledger], li
         for now in (NOON, NOON + MINUTE):  # begun, and begun again
             commits = breaks(ledger)
             begun = await ledger.requests.begin("k", "c", "f", now, now + MINUTE)
-            assert (begun, commits) == (Begun(), [2])
+            assert (begun, commits) == (Begun(NOON), [2])
             assert await ledger.requests.begin("k", "c", "f", now, now + MINUTE) == InFlight()
         commits = breaks(ledger)
         await ledger.requests.finish("k", "c", 200, "{}", NOON)

@@ -216,7 +216,9 @@ async def test_fifty_runs_survive_the_death_of_every_part(tmp_path: Path) -> Non
     assert len(kills.accepted) == len(set(kills.accepted.values())) == 50
     assert set(names) <= {"Completed", "Partial"}, states
     assert sum(v for k, v in kills.said.items() if k.startswith("killed")) == len(VICTIMS)
-    assert told["tasks"] == {"done": TASKS}
+    # Degraded is done, too: an agent whose call was cut off stood back for another one.
+    assert set(told["tasks"]) <= {"done", "degraded"}
+    assert sum(told["tasks"].values()) == TASKS
     assert told["reports per run"] == {1: 50}
     assert told["messages per alert"] == {3: ALERTS}
     assert told["runs going on"] == 0

@@ -5,7 +5,7 @@ import { number } from "./format.js";
 
 const HEIGHT = 168;
 const WIDEST_BAR = 56;
-const TICK = 54; // what a label takes of the axis
+const CHARACTER = 7; // what one of a label takes of the axis
 const MARGIN = { top: 10, right: 6, bottom: 24, left: 46 };
 
 let charts = 0;
@@ -125,8 +125,8 @@ function timeAxis(labels, x, step, right) {
   let free = right; // what is left of the axis, from the right: the newest is what people look for
   for (let i = labels.length - 1; i >= 0; i--) {
     if (!labels[i]) continue;
-    const half = TICK / 2;
-    const middle = Math.min(x(i) + step / 2, right - half);
+    const half = (labels[i].length * CHARACTER) / 2 + 6;
+    const middle = x(i) + step / 2;
     if (middle + half > free || middle - half < 0) continue;
     free = middle - half;
     texts.push(svg("text", { x: middle, y: HEIGHT - 6, "text-anchor": "middle" }, labels[i]));

@@ -43,12 +43,14 @@ export function duration(ms) {
   return hours < 48 ? `${decimal.format(hours)} h` : `${decimal.format(hours / 24)} days`;
 }
 
+const HALF_A_MINUTE = 30_000;
 const STEPS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
 
 function ago(instant, now) {
   const passed = instant - now;
+  const length = Math.abs(passed) + HALF_A_MINUTE; // four hours are four hours a moment later, too
   for (const [unit, size] of STEPS) {
-    if (Math.abs(passed) >= size) return relative.format(Math.trunc(passed / size), unit);
+    if (length >= size) return relative.format(Math.sign(passed) * Math.floor(length / size), unit);
   }
   return passed <= 0 ? "just now" : "in a moment";
 }

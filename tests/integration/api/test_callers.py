@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -122,14 +123,25 @@ async def test_a_token_that_is_revoked_in_use_is_soon_none(api: Api) -> None:
         assert utc_now() < until
 
 
-@pytest.mark.parametrize(
-    "header", ["Bearer", "Basic dXNlcjpw", "orc_x", "Bearer a b", "Bearer \xff" * 99]
-)
+@pytest.mark.parametrize("header", ["Basic dXNlcjpw", "orc_x", "Bearer a b", "Bearer \xff" * 99])
 async def test_garbage_is_no_token_even_where_none_is_needed(api: Api, header: str) -> None:
     headers = {"Authorization": header.encode("latin-1")}
     answer = await api.client.get("/orchestrate/status", headers=headers)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_an_empty_token_is_none(api: Api) -> None:
+    """As a shell sends it whose $TOKEN is not set."""
+    headers = {"Authorization": "Bearer"}
+    event = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "t"}
+    for status in (200, 401):
+        answer = await api.client.get("/orchestrate/status", headers=headers)
+        assert answer.status_code == status
+        answer = await api.client.post("/events", json=event, headers=headers)
+        assert answer.status_code == (202 if status == 200 else status)
+        await api.token(Scope.READ)
+        await asyncio.sleep(FRESH + 0.1)
 
 
 @pytest.mark.parametrize(

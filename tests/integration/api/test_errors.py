@@ -185,6 +185,36 @@ async def test_a_body_that_drips_is_given_up() -> None:
     assert json.loads(sent[1]["body"])["code"] == "body-too-slow"
 
 
+async def test_a_client_that_leaves_is_no_fault_of_ours(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = api.client.base_url
+    for path in (WORKFLOW, "/events", "/alerts", "/webhooks/shop"):
+        _, writer = await asyncio.open_connection(url.host, url.port)
+        lines = [f"POST {path} HTTP/1.1", f"Host: {url.netloc.decode()}"]
+        lines += ["Content-Type: application/json", "Content-Length: 9", "", "{"]
+        writer.write("\r\n".join(lines).encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+    for _ in range(100):
+        counted = [
+            line
+            for line in (await api.client.get("/metrics")).text.splitlines()
+            if line.startswith("orchestrator_api_requests_total") and 'status="400"' in line
+        ]
+        if len(counted) == 4:
+            break
+        await asyncio.sleep(0.1)
+    assert len(counted) == 4
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_what_is_missing_is_said_without_what_stands_around_it(api: Api) -> None:
+    told = check_problem(await send_raw(api, ALERT, b'{"severity": "error"}'), 422)
+    assert told["detail"] == "#/title: Field required."
+
+
 async def test_strangers_hear_nothing_of_their_body(api: Api) -> None:
     await api.token(Scope.READ)
     headers = {"Authorization": "Bearer orc_stranger"}

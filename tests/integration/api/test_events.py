@@ -232,6 +232,15 @@ def test_a_token_with_the_scope_run_is_needed_once_there_is_one(tmp_path: Path) 
         assert own.send({"type": "x", "data": {}}).status_code == 202, "its signature is enough"
 
 
+def test_a_batch_larger_than_the_rate_passes_when_nothing_else_did(tmp_path: Path) -> None:
+    with open_intake(tmp_path, api_intake_rate=10) as own:
+        alerts = group(*(alert(f"{i}") for i in range(30)))
+        answer = post(own, alerts, "application/json", "/alerts")
+        assert (answer.status_code, answer.json()["new"]) == (202, 30)
+        again = post(own, [plain(f"{i}") for i in range(30)], BATCH)
+        assert again.status_code == 429, "it took all that there was"
+
+
 def test_a_flood_is_told_when_to_come_back(tmp_path: Path) -> None:
     with open_intake(tmp_path, api_intake_rate=10) as own:
         batch = post(own, [plain(f"{i}") for i in range(9)], BATCH)

@@ -149,7 +149,8 @@ async def test_old_requests_are_removed_and_their_key_is_free(
             alive = now + timedelta(minutes=1)
 
             async def is_free() -> bool:
-                return await ledger.requests.begin("old", "local", "o", now, alive) == Begun()
+                begun = await ledger.requests.begin("old", "local", "o", now, alive)
+                return isinstance(begun, Begun)
 
             for _ in range(100):
                 if free := await is_free():
@@ -158,13 +159,16 @@ async def test_old_requests_are_removed_and_their_key_is_free(
             assert free
             assert await ledger.requests.begin("young", "local", "o", now, alive) == Mismatch()
 
-            # Prefect remembers a key for longer: another request with it is a run of its own.
+            # Prefect remembers a key for longer: a later request with it is a run of its own,
+            # whether or not it is the same one.
             async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
                 headers = {"Idempotency-Key": key}
                 first = await client.post("/orchestrate/workflow", json=WORK, headers=headers)
-                later = utc_now() + timedelta(seconds=1)
-                assert await ledger.requests.prune(later) >= 1
-                other = {**WORK, "parameters": {"hours": 7}}
-                second = await client.post("/orchestrate/workflow", json=other, headers=headers)
-    assert (first.status_code, second.status_code) == (202, 202)
-    assert first.json()["id"] != second.json()["id"]
+                answers = [first]
+                for body in (WORK, {**WORK, "parameters": {"hours": 7}}):
+                    await ledger.requests.prune(utc_now() + timedelta(seconds=1))
+                    answers.append(
+                        await client.post("/orchestrate/workflow", json=body, headers=headers)
+                    )
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert len({answer.json()["id"] for answer in answers}) == 3

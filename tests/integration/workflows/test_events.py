@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from prefect.variables import Variable
 
@@ -65,6 +67,13 @@ async def test_events_of_one_trouble_get_one_response_that_mends_it(shop, ledger
     (artifact,) = await artifacts_of(state.state_details.flow_run_id)
     assert "Events per minute" in artifact.data
     await assert_nothing_half_written(ledger, report)
+
+
+async def test_an_event_of_year_one_is_settled_like_any_other(shop, ledger):
+    await accept_events(event("1", time=datetime(1, 1, 1, tzinfo=UTC)), event("2"))
+    state, _ = await ran(event_driven_workflow)
+    assert state.is_completed()
+    assert (await ledger.inbox.depth(utc_now())).events == 0
 
 
 async def test_trouble_below_explains_trouble_above(shop, ledger, rules):

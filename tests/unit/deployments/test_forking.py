@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from deployments.worker.fork_server import Server
 from deployments.worker.forking import code_stamps
 from deployments.worker.warm_worker import needs_new_interpreter
 
@@ -36,6 +41,33 @@ def test_every_change_of_a_python_file_is_seen(tmp_path: Path) -> None:
     assert changed()
     (tmp_path / "notes.txt").write_text("4")
     assert not changed()
+
+
+def test_an_editors_lock_is_no_file(tmp_path: Path) -> None:
+    seen = code_stamps([tmp_path, tmp_path / "gone"])
+    (tmp_path / ".#flow.py").symlink_to("somebody@host.1:2")
+    assert code_stamps([tmp_path, tmp_path / "gone"]) == seen == {}
+
+
+def test_a_server_that_cannot_fork_says_so_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_memory() -> int:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ExitStack() as stack:
+        monkeypatch.setattr(os, "fork", no_memory)
+        server = Server(theirs)
+        stack.callback(server._selector.close)
+        stack.enter_context(server._woken)
+        stack.enter_context(server._wakes)
+        for _ in range(2):
+            ours.sendall(json.dumps({"run": "one"}).encode() + b"\n")
+            server._receive()
+        said = ours.recv(4096).splitlines()
+        assert [json.loads(line)["run"] for line in said] == ["one", "one"]
+        assert all("unavailable" in json.loads(line)["failed"] for line in said)
 
 
 @pytest.mark.parametrize(

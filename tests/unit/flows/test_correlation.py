@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,13 @@ def test_one_resource_within_the_window_is_one_situation() -> None:
         "2 events are about service:x, within 60 s of each other; they say 1 different thing.",
     )
     assert (pair.statements, pair.title) == (1, "service x: latency high, told by 2 events")
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_an_instant_at_the_end_of_the_calendar_is_one(year: int) -> None:
+    odd = event("a", "service:web", time=datetime(year, 1, 1, tzinfo=UTC))
+    found = joined(odd, event("b", "service:web"), event("c", "store:shop", 10))
+    assert Counter(e.id for one in found for e in one.events) == Counter("abc")
 
 
 def test_an_event_without_subject_is_about_its_source() -> None:

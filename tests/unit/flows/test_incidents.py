@@ -23,6 +23,7 @@ from tests.unit.flows.pages import (
 
 LEFT = {"mended": False, "advice": ["Look at it."], "done": "Look at it.", "assessments": {}}
 NOTHING = {"mended": False, "advice": [], "done": "Nothing to do.", "assessments": {}}
+WELL = {"mended": False, "severity": "info", "advice": ["Nothing to do."], "assessments": {}}
 MENDED = {"mended": True, "advice": [], "done": "restart_service: verified.", "assessments": {}}
 
 
@@ -36,7 +37,8 @@ def test_an_open_situation_is_an_incident():
 
 
 @pytest.mark.parametrize(
-    ("settled", "told"), [(LEFT, True), (NOTHING, False), (MENDED, False), ({"summary": {}}, False)]
+    ("settled", "told"),
+    [(LEFT, True), (NOTHING, False), (WELL, False), (MENDED, False), ({"summary": {}}, False)],
 )
 def test_a_settled_one_is_an_incident_when_a_person_is_needed(settled, told):
     found = incidents(facts(situations=[situation(settled=settled)]), NOW)

@@ -72,6 +72,7 @@ def everything() -> Overview:
             headlines={"private": "private", "private2": "private"},
             situations=[
                 situation(title="of-incidents", resource="x", run_id="private"),
+                situation(title=f"of-incidents in run {RUN}", resource=f"run:{RUN}"),
                 situation(title="of-incidents", resource="y", settled=left, ago=3 * HOUR),
             ],
             approvals=[
@@ -101,6 +102,8 @@ def everything() -> Overview:
     )
 
 
+RUN = "f20b2d335bc34d419b1a5f0e3c2d1b00-2"
+
 MARKS = {
     "agents": ("of-agents", "Of-agents", "7700"),
     "incidents": ("of-incidents", "66001", "66,001"),
@@ -125,6 +128,7 @@ def test_nothing_leaks(parts):
         if part not in parts:
             assert [mark for mark in marks if mark in text] == [], part
     assert "private" not in text
+    assert RUN not in text
     assert "9900" not in text  # money that an incident costs
     assert page.parts == [part for part in PARTS if part in parts]
     for part in PARTS:
