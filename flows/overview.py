@@ -144,7 +144,7 @@ def _stock_reason(daily: Report) -> list[Reason]:
     if not serious:
         return []
     lost = money(sum(f.impact_per_day or 0.0 for f in serious), daily.currency)
-    text = f"{count(len(serious), 'item')} out of stock or about to be, at about {lost} per day."
+    text = f"{count(len(serious), 'serious stock shortage')}, at about {lost} per day."
     return [Reason(text=text, part="stock")]
 
 

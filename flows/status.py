@@ -22,6 +22,10 @@ from blocks.status import (
 MILLISECOND = timedelta(milliseconds=1)
 
 
+ENOUGH_CALLS = 30
+"""Fewer calls tell how long a stack takes to warm up, not how well it coordinates."""
+
+
 def system_status(
     facts: Facts,
     capacity: dict[str, dict[str, int]],
@@ -162,7 +166,7 @@ def _targets(
         else _share(call.outcome is not Outcome.FAILED for call in calls)
     )
     completed = _share(run.outcome is not Outcome.FAILED for run in runs)
-    coordination = median(waits) if waits else None
+    coordination = median(waits) if len(waits) >= ENOUGH_CALLS else None
     spread = pstdev(loads) if loads else None
     return [
         _target("task success", 0.985, succeeded, "share", hours, at_least=True),

@@ -66,7 +66,7 @@ def test_the_gravest_reason_comes_first():
         "Prefect's server does not answer: no workflow starts or goes on.",
         "3 events waiting, the oldest for 7 minutes: nothing deals with them.",
         "w failed",
-        "2 items out of stock or about to be, at about 200 GBP per day.",
+        "2 serious stock shortages, at about 200 GBP per day.",
         "The daily health check was missed.",
         "A has no free slot.",
     ]

@@ -10,7 +10,7 @@ from blocks.ledger.records import PastAttempt, RunRecord
 from blocks.ledger.tasks import TaskRecord, TaskStatus
 from blocks.messages import Outcome
 from blocks.status import Facts
-from flows.status import last_attempts, percentile, system_status
+from flows.status import ENOUGH_CALLS, last_attempts, percentile, system_status
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -93,7 +93,8 @@ def test_what_was_called_off_counts_for_nothing():
 
 
 def test_the_targets():
-    calls = [attempt("one", waited=10), attempt("two", waited=30), attempt("x", waited=40)]
+    waits = [10, 30, 40] * (ENOUGH_CALLS // 3)
+    calls = [attempt(f"m{i}", waited=wait) for i, wait in enumerate(waits)]
     tasks = [
         TaskRecord(task_type="t", requested_at=NOW, status=s)
         for s in (TaskStatus.DONE, TaskStatus.DEGRADED, TaskStatus.FAILED, TaskStatus.RUNNING)
@@ -107,6 +108,13 @@ def test_the_targets():
     assert found.pending_tasks == 1
     assert found.active_workflows == ["w"]
     assert found.system_health == "degraded"
+
+
+def test_a_few_calls_do_not_tell_how_well_it_coordinates():
+    calls = [attempt(f"m{i}", waited=500) for i in range(ENOUGH_CALLS)]
+    assert target(status(calls), "coordination").met is False
+    assert target(status(calls[1:]), "coordination").actual is None
+    assert status(calls[1:]).system_health == "healthy"
 
 
 def test_utilization_spreads_over_the_instances_that_were_used():
