@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from json import JSONDecodeError
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -91,10 +92,8 @@ class Reconciler:
         async with self._server(now) as server:
             waiting = await server.find(StateType.SCHEDULED, expected_by=now)
             missed = [run for run in waiting if run.auto_scheduled or _is_on_behalf(run)]
-            for run in missed:
-                message = "Its hour passed while no stack ran."
-                await server.propose(run, Cancelled(message=message))
-        return len(missed)
+            why: State[Any] = Cancelled(message="Its hour passed while no stack ran.")
+            return sum([await server.propose(run, why) for run in missed if not _restarts(run)])
 
     @asynccontextmanager
     async def _server(self, now: datetime) -> AsyncIterator[PrefectRuns]:
@@ -108,7 +107,7 @@ class Reconciler:
                 yield PrefectRuns(client, self._pools)
             if monotonic() - began > _SLOW:
                 self._listening_since = None
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (httpx.HTTPError, JSONDecodeError, TimeoutError) as error:
             self._listening_since = None
             raise SourceUnavailable(
                 "Runs cannot be looked after: the Prefect server does not answer as it should "
@@ -239,6 +238,11 @@ def _look(processes: RunProcesses, run: FlowRun) -> Process:
     pid = run.infrastructure_pid or ""
     here = is_here(run.labels.get(WORKER))
     return processes.look(run.id, int(pid) if pid.isdigit() else None, here, run.state)
+
+
+def _restarts(run: FlowRun) -> bool:
+    """Whether it had begun, died, and is to go on."""
+    return run.state is not None and run.state.name == run_deaths.RESTARTED
 
 
 def _is_on_behalf(run: FlowRun) -> bool:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -270,7 +271,7 @@ async def _answering(client: PrefectClient) -> AsyncIterator[None]:
                 f"The Prefect server refuses it: {error.response.text[:200]}."
             ) from None
         raise _unavailable(client, f"{error.response.status_code}") from None
-    except (httpx.HTTPError, TimeoutError, RuntimeError) as error:
+    except (httpx.HTTPError, JSONDecodeError, TimeoutError, RuntimeError) as error:
         raise _unavailable(client, type(error).__name__) from None
 
 

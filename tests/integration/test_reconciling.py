@@ -400,11 +400,14 @@ async def test_a_dead_run_holds_no_slot(yard: Yard) -> None:
 
 async def test_a_stack_that_starts_keeps_what_was_accepted(yard: Yard) -> None:
     accepted, on_behalf = await yard.start(), await yard.start("on-behalf")
+    goes_on = await yard.start("on-behalf")
+    await yard.pretend(goes_on, Pending(), Running(), Crashed(), Scheduled(name=RESTARTED))
     running = await yard.start()
     await yard.pretend(running, Pending(), Running(), pid=2**22)
     assert await yard.reconciler.start_over(utc_now() + 11 * SECOND) == 1
     assert await yard.name_of(accepted) == "Scheduled"
     assert await yard.name_of(on_behalf) == "Cancelled"
+    assert await yard.name_of(goes_on) == RESTARTED
     assert await yard.name_of(running) == CRASHED
     await yard.look(SETTLED)
     assert await yard.name_of(running) == RESTARTED

@@ -18,6 +18,7 @@ from blocks.messages import utc_now
 from deployments.api.context import FRESH, Shared
 from deployments.api.once import ALIVE
 from tests.integration.api.conftest import api_settings, serving
+from tests.loopback import Reply, serve
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -64,6 +65,19 @@ async def test_without_prefect_nothing_is_accepted(
         now, other = utc_now(), "another request"
         begun = await ledger.requests.begin(key, "local", other, now, now + ALIVE)
         assert not isinstance(begun, Begun)
+
+
+async def test_what_is_no_prefect_accepts_nothing(tmp_path: Path) -> None:
+    async with serve(Reply("<html>hello</html>")) as page:
+        with serving(api_settings(tmp_path), prefect_url=f"{page.url}/api") as url:
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as api:
+                keyed = {"Idempotency-Key": "k"}
+                for answer in (
+                    await api.post("/orchestrate/workflow", json=WORK, headers=keyed),
+                    await api.get(f"/orchestrate/runs/{uuid4()}"),
+                ):
+                    assert answer.status_code == 503, answer.text
+                    assert answer.json()["code"] == "source-unavailable"
 
 
 @pytest.mark.services
