@@ -228,7 +228,7 @@ def print_scorecard(card: Scorecard, console: Console) -> None:
     for what, value in (
         ("Verdict", verdict),
         ("Detected after", _shown(card.detected_s)),
-        ("Fixed and verified after", _shown(card.fixed_s)),
+        ("Well again after", _shown(card.fixed_s)),
         ("Found", escape(card.finding) or "nothing"),
         ("Done", escape(card.remedy) or "nothing"),
         ("Also reported", escape("; ".join(card.bystanders)) or "nothing serious"),

@@ -208,8 +208,8 @@ def _headline(task: TaskRecord) -> str:
     said = _HEADLINES[task.status].format(task=task.task_type)
     result = (task.result or {}).get("result")
     summary = result.get("summary", "") if isinstance(result, dict) else ""
-    cause = f" Cause: {task.error.what}" if task.error else ""
-    return f"{said} {summary}{cause}".strip()
+    cause = f"Cause: {task.error.what}" if task.error else ""
+    return " ".join(filter(None, (said, summary, cause)))
 
 
 def _section(task: TaskRecord) -> Section:

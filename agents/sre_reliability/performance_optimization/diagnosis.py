@@ -210,10 +210,7 @@ def measured(
         budget_ms=service.latency_budget_ms,
         over_budget=middle is None or middle > service.latency_budget_ms,
         since=min(ongoing, default=None),
-        metrics=[
-            f"{metric}: {each.value:.4g} instead of about {each.expected:.4g}"
-            for metric, each in unusual.items()
-        ],
+        metrics=[f"{metric}: {each.difference}" for metric, each in unusual.items()],
     )
 
 

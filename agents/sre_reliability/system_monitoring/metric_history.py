@@ -63,6 +63,15 @@ class Unusual:
     expected: float
     z: float
 
+    @property
+    def difference(self) -> str:
+        """For instance ``138,800,000 instead of about 252,200``."""
+        return f"{_figure(self.value)} instead of about {_figure(self.expected)}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
 
 def find_unusual(series: pd.DataFrame) -> Unusual | None:
     """Check the last day of a metric against the same time on the days before.

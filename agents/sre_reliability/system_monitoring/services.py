@@ -160,8 +160,7 @@ def _say(service: MonitoredService, metric: str, unusual: Unusual) -> str:
     which = "above" if unusual.z > 0 else "below"
     when = f"since {unusual.started_at:%H:%M} UTC" if unusual.ongoing else "within the last day"
     return (
-        f"{metric} of {service.name} was far {which} its usual level {when} "
-        f"({unusual.value:.4g} instead of about {unusual.expected:.4g})"
+        f"{metric} of {service.name} was far {which} its usual level {when} ({unusual.difference})"
     )
 
 

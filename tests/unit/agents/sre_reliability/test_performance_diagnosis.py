@@ -49,11 +49,14 @@ def test_a_service_is_judged_by_the_median_of_its_probes():
 
 
 def test_since_when_is_told_by_the_metrics_that_are_still_unusual():
-    ended = Unusual(TEN.replace(hour=8), TEN, False, 9.0, 1.0, 9.0)
+    ended = Unusual(TEN.replace(hour=8), TEN, False, 138_800_000.0, 18.725, 9.0)
     ongoing = Unusual(TEN, NOW, True, 9.0, 1.0, 9.0)
     seen = measured(WEB, probes(250), {"queue": ended, "latency": ongoing})
     assert seen.since == TEN
-    assert seen.metrics == ["queue: 9 instead of about 1", "latency: 9 instead of about 1"]
+    assert seen.metrics == [
+        "queue: 138,800,000 instead of about 18.73",
+        "latency: 9 instead of about 1",
+    ]
     said = judge([seen], [], [], [], NOW).summary
     assert "web takes 250 ms (median of 1), 2.5 times its budget since 2026-03-02 10:00" in said
 
