@@ -17,7 +17,7 @@ from blocks.ledger.event_records import (
     TakenEvent,
 )
 from blocks.ledger.records import ReceiptKind
-from blocks.messages import Severity, utc_now
+from blocks.messages import Severity, SystemEvent, utc_now
 from blocks.priorities import urgency
 from flows.correlated import Correlated, Known, around, in_order, resource_of, worst
 from flows.correlation import correlate, dependencies
@@ -174,11 +174,16 @@ class _Drainer:
     def _new(
         self, taken: Sequence[TakenEvent], known: dict[str, SituationRecord], now: datetime
     ) -> Iterable[tuple[Correlated, SituationRecord, list[EventKey]]]:
-        fresh = [one.event for one in taken if one.situation_id is None]
+        alone = [one for one in taken if one.situation_id is None]
+        fresh = [one.event for one in alone if one.tries <= MOST_TRIES]
         standing = [_as_known(s) for s in known.values() if "summary" not in (s.response or {})]
         for one in correlate(fresh, self.rules, now, standing, self.team.policy.priorities):
             situation = known[one.known] if one.known else _situation(one, now)
             yield one, situation, [(e.source, e.id) for e in one.events]
+        for late in alone:
+            if late.tries > MOST_TRIES:  # what runs die of must not take the others along
+                given_up = self._again([late.event], resource_of(late.event), late.tries, now)
+                yield given_up, _situation(given_up, now), [late.key]
 
     async def _begun_before(
         self, taken: Sequence[TakenEvent], now: datetime
@@ -194,17 +199,22 @@ class _Drainer:
             assert situation is not None, "an event joins what is there"
             every = sorted(await self.inbox.events(situation_id), key=in_order)
             tries = max(one.tries for one in events)
-            correlated = Correlated(
-                resource=situation.resource,
-                events=tuple(every),
-                urgency=urgency(
-                    worst(every), now, since=every[0].time, rules=self.team.policy.priorities
-                ),
-                why=(f"A run that died had put them together; this is try {tries}.",),
-                tries=tries,
-            )
+            correlated = self._again(every, situation.resource, tries, now)
             found.append((correlated, situation, [one.key for one in events]))
         return found
+
+    def _again(
+        self, events: Sequence[SystemEvent], resource: str, tries: int, now: datetime
+    ) -> Correlated:
+        """Events that a run which died had taken."""
+        rules = self.team.policy.priorities
+        return Correlated(
+            resource=resource,
+            events=tuple(events),
+            urgency=urgency(worst(events), now, since=events[0].time, rules=rules),
+            why=(f"A run that died had taken them; this is try {tries}.",),
+            tries=tries,
+        )
 
     def _queue(self, correlated: Correlated, situation: SituationRecord) -> None:
         if situation.status is SituationStatus.SETTLED or situation.id in self.mine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prefect.variables import Variable
@@ -12,6 +12,7 @@ from blocks.errors import InvalidMessage
 from blocks.ledger.event_records import SituationStatus
 from blocks.ledger.records import ReceiptKind, RemediationStatus
 from blocks.messages import Outcome, Severity, SystemEvent, utc_now
+from flows.draining import MOST_TRIES
 from flows.event_driven_workflow import event_driven_workflow
 from flows.events import accept_events
 from flows.policy import VARIABLE, forget_policy, write_changes
@@ -73,6 +74,22 @@ async def test_an_event_of_year_one_is_settled_like_any_other(shop, ledger):
     await accept_events(event("1", time=datetime(1, 1, 1, tzinfo=UTC)), event("2"))
     state, _ = await ran(event_driven_workflow)
     assert state.is_completed()
+    assert (await ledger.inbox.depth(utc_now())).events == 0
+
+
+async def test_an_event_that_no_run_survives_is_left_to_a_person(shop, ledger):
+    now = utc_now()
+    await accept_events(event("1"))
+    for past in range(MOST_TRIES, 0, -1):  # each died before it had put anything together
+        then = now - timedelta(hours=past)
+        (taken,) = await ledger.inbox.take(then, f"dead {past}", then, 10)
+        assert taken.situation_id is None
+    await accept_events(event("2", subject="service:search"))
+    state, _ = await ran(event_driven_workflow)
+    assert state.is_completed()
+    standing = {s.resource: s.response for s in await ledger.inbox.situations()}
+    assert "a person must look" in standing["service:checkout"]["done"]
+    assert "assessments" in standing["service:search"]
     assert (await ledger.inbox.depth(utc_now())).events == 0
 
 
