@@ -20,33 +20,41 @@ from prefect.client.schemas.objects import FlowRun
 from blocks.messages import Severity, utc_now
 from deployments.api.event_runs import EventRuns
 from deployments.api.runs import Runs
-from deployments.automations import WORKFLOW
+from deployments.automations import FAILED_RUNS, WORKFLOW
 from deployments.eventing import BUCKET, bucket_end
 
 pytestmark = pytest.mark.prefect
 
+OURS = DeploymentFilter(name=DeploymentFilterName(any_=[WORKFLOW]))
+
 
 @pytest_asyncio.fixture
 async def client(registered: str) -> AsyncIterator[PrefectClient]:
-    """A client of a server on which nobody else starts the workflow, and no worker runs it."""
+    """A client of a server on which nobody else starts the workflow, and no worker runs it.
+
+    Of other tests' failed runs the automation starts some.
+    """
     async with get_client() as client:
         deployment = await client.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
+        (automation,) = await client.read_automations_by_name(FAILED_RUNS)
+        await client.pause_automation(automation.id)
         await client.pause_deployment(deployment.id)  # forgets the scheduled runs
         await forget(client)
         yield client
         await forget(client)
         await client.resume_deployment(deployment.id)
+        await client.resume_automation(automation.id)
 
 
 async def forget(client: PrefectClient) -> None:
-    for run in await asked_for(client):
-        await client.delete_flow_run(run.id)
+    while runs := await client.read_flow_runs(deployment_filter=OURS, limit=100):
+        for run in runs:
+            await client.delete_flow_run(run.id)
 
 
 async def asked_for(client: PrefectClient) -> list[FlowRun]:
     return await client.read_flow_runs(
-        deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[WORKFLOW])),
-        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=["api"])),
+        deployment_filter=OURS, flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=["api"]))
     )
 
 
