@@ -9,9 +9,10 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
@@ -57,6 +58,46 @@ def service_missing(reason: str) -> NoReturn:
     if os.environ.get("ORCHESTRATOR_REQUIRE_SERVICES") == "1":
         pytest.fail(f"required service missing: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def migrated_database() -> Path:
+    """Prefect's SQLite file as the migrations make it: made once per Prefect version (20 s)."""
+    from prefect import __version__ as prefect_version
+
+    from tests.integration.loopback import run_prefect_server
+
+    # The file holds no data; it is kept between sessions, and put there in one step.
+    cache = Path(tempfile.gettempdir()) / f"orchestrator-tests-{os.getuid()}"
+    cache.mkdir(mode=0o700, exist_ok=True)
+    template = cache / f"prefect-{prefect_version}.db"
+    if not template.exists():
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            home = Path(folder)
+            with run_prefect_server(home):
+                pass
+            with (
+                closing(sqlite3.connect(home / "prefect.db")) as source,
+                closing(sqlite3.connect(home / "copy.db")) as target,
+            ):
+                source.backup(target)
+            (home / "copy.db").replace(template)
+    return template
+
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    migrated_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The session's Prefect server, which this process's flows and clients use; its API's URL.
+
+    Here, since there may be one alone: a module that imported the fixture would start another one,
+    and the process would talk to both.
+    """
+    from tests.integration.loopback import own_prefect_server
+
+    with own_prefect_server(tmp_path_factory.mktemp("prefect"), migrated_database) as url:
+        yield url
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,22 +20,17 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
-from prefect.context import refresh_global_settings_context
-from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
 
 from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
 from blocks.messages import utc_now
-from blocks.prefect_env import common_environment
 from blocks.settings import get_settings
 from flows.apply_approval import APPLIERS
 from flows.approval_form import approval_form
 from flows.orchestrator import Orchestrator, shared_ledger
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import service_missing
-from tests.integration.conftest import migrated_database  # noqa: F401  a fixture
-from tests.integration.loopback import run_prefect_server
+from tests.integration.loopback import own_prefect_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,27 +42,14 @@ pytestmark = [
 
 
 @pytest.fixture
-def ui(
-    migrated_database: Path,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[str]:
+def ui(migrated_database: Path, tmp_path: Path) -> Iterator[str]:
     """A Prefect server of this test's own, with its pages."""
     if not CHROMIUM.exists():
         service_missing(f"{CHROMIUM} is not there")
     home = tmp_path / "prefect"
     home.mkdir()
-    shutil.copy(migrated_database, home / "prefect.db")
-    with run_prefect_server(home) as url:
-        monkeypatch.setenv("PREFECT_API_URL", url)
-        for name, value in common_environment(get_settings()).items():
-            monkeypatch.setenv(name, value)
-        refresh_global_settings_context()
+    with own_prefect_server(home, migrated_database) as url:
         yield url.removesuffix("/api")
-        APILogWorker.drain_all(timeout=10)
-        EventsWorker.drain_all(timeout=10)
-    monkeypatch.undo()
-    refresh_global_settings_context()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from tests.browser.served_page import (
     question,
 )
 from tests.conftest import service_missing
-from tests.integration.conftest import migrated_database, prefect_server  # noqa: F401  fixtures
+from tests.integration.loopback import leave_prefect, own_prefect_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,6 +59,15 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
 
 
 @pytest.fixture
+def own_server(migrated_database: Path, tmp_path: Path) -> Iterator[str]:
+    """A Prefect server on which nobody has registered anything."""
+    home = tmp_path / "prefect"
+    home.mkdir()
+    with own_prefect_server(home, migrated_database) as url:
+        yield url
+
+
+@pytest.fixture
 def api(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """The API without Prefect's server."""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # nobody is there
@@ -67,6 +76,7 @@ def api(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield api
     monkeypatch.undo()
     refresh_global_settings_context()
+    leave_prefect()
 
 
 @pytest.fixture
@@ -150,7 +160,7 @@ async def test_an_event_that_becomes_a_situation_appears_by_itself(
 
 @pytest.mark.prefect
 async def test_a_click_answers_and_the_answer_takes_effect(
-    prefect_server: str,  # noqa: F811
+    own_server: str,
     ledger: Ledger,
     tmp_path: Path,
 ) -> None:
@@ -259,7 +269,7 @@ async def test_stale_data_say_so_and_the_page_recovers(
 
 @pytest.mark.prefect
 async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
-    prefect_server: str,  # noqa: F811
+    own_server: str,
     ledger: Ledger,
     tmp_path: Path,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,9 +15,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from prefect.context import refresh_global_settings_context
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 
 from blocks.prefect_env import common_environment
-from blocks.settings import PROJECT_ROOT, Settings
+from blocks.settings import PROJECT_ROOT, Settings, get_settings
 from deployments.watchdog import MARK
 
 
@@ -34,6 +38,16 @@ def wait_until(condition: Callable[[], bool], what: str, *, timeout: float = 60)
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not within {timeout:.0f} s")
         time.sleep(0.1)
+
+
+def leave_prefect() -> None:
+    """Send what waits to be sent, and end the threads that send it to the server of now.
+
+    While somebody listens: else this process retries for half a minute when it ends. What is
+    emitted later has threads of its own, which take the server of then.
+    """
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)
 
 
 @contextmanager
@@ -79,3 +93,24 @@ def run_prefect_server(home: Path, **settings: str) -> Iterator[str]:
             watchdog.stdin.close()
             server.wait()
             log.close()
+
+
+@contextmanager
+def own_prefect_server(home: Path, migrated: Path) -> Iterator[str]:
+    """A server that this process talks to meanwhile, whichever it talks to before and afterwards.
+
+    Args:
+        home: Empty.
+        migrated: The database to begin with.
+    """
+    shutil.copy(migrated, home / "prefect.db")
+    leave_prefect()
+    with run_prefect_server(home) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", url)
+        for name, value in common_environment(get_settings()).items():
+            patch.setenv(name, value)
+        refresh_global_settings_context()
+        yield url
+        leave_prefect()
+    refresh_global_settings_context()
+    leave_prefect()  # of what was emitted meanwhile

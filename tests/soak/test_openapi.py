@@ -25,14 +25,13 @@ from blocks.messages import utc_now
 from blocks.settings import Settings
 from deployments.api.app import create_app
 from tests.integration.api.conftest import api_settings, serving
-from tests.integration.conftest import migrated_database, prefect_server  # noqa: F401  fixtures
 
 pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
 def served(
-    prefect_server: str,  # noqa: F811
+    prefect_server: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, str]]:
     """The API with all its deployments and a question; its address, and a token for everything."""
