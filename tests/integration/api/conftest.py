@@ -17,6 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+import yaml
 from fastapi import FastAPI
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
@@ -27,11 +28,11 @@ from blocks.ledger.tokens import Scope
 from blocks.messages import utc_now
 from blocks.settings import PROJECT_ROOT, Settings
 from deployments.api.app import create_app, served
-from deployments.registration import register
+from deployments.registration import PREFECT_FILE, register
 from deployments.watchdog import MARK, marked
 from tests.integration.loopback import free_port, wait_until
 
-_registered: set[str] = set()
+EVERYTHING = {each["name"] for each in yaml.safe_load(PREFECT_FILE.read_text())["deployments"]}
 
 
 @dataclass
@@ -159,12 +160,12 @@ async def registered(prefect_server: str) -> AsyncIterator[str]:
 
     Nobody carries out what is asked for, and other tests look at what waits: it is removed.
     """
-    if prefect_server not in _registered:
-        await register()
-        _registered.add(prefect_server)
-    yield prefect_server
-    ours = FlowRunFilter(tags=FlowRunFilterTags(all_=["api"]))
     async with get_client() as client:
+        there = {deployment.name for deployment in await client.read_deployments()}
+        if not there >= EVERYTHING:  # nobody registered yet, or a test removed some
+            await register()
+        yield prefect_server
+        ours = FlowRunFilter(tags=FlowRunFilterTags(all_=["api"]))
         while runs := await client.read_flow_runs(flow_run_filter=ours, limit=100):
             for run in runs:
                 await client.delete_flow_run(run.id)
