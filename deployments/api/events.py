@@ -43,7 +43,7 @@ async def post_events(request: Request) -> Response:
     body = await request.body()
     events = _read(plain_headers(request), body)
     if len(events) > 1:
-        request.state.rate = limiter.take(limit, caller.id, min(len(events), limit.per_second) - 1)
+        request.state.rate = limiter.take_rest(limit, caller.id, len(events))
     intake: Intake = request.app.state.intake
     new = await intake.accept(events, len(body))
     return kept(events, new)

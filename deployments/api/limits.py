@@ -74,6 +74,10 @@ class Limiter:
         bucket.tokens -= wanted
         return _headers(limit, int(bucket.tokens), 1.0)
 
+    def take_rest(self, limit: Limit, caller: str, cost: int) -> dict[str, str]:
+        """As ``take``, for a request that was counted as one before it was known to cost more."""
+        return self.take(limit, caller, min(cost, limit.per_second) - 1)
+
     def _bucket(self, limit: Limit, caller: str, now: float) -> _Bucket:
         key = limit.name, caller
         if key not in self._buckets:
