@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
@@ -14,6 +16,8 @@ def in_zone(raw: pd.DataFrame, contract: pa.DataFrameSchema, zone: ZoneInfo) -> 
     """The frame with its dates on the contract's clock: store time for days, UTC for instants.
 
     A value that carries a zone is converted; one without is taken to be on that clock already. A
+    day without a time is a day of the store, though, and an instant begins it: midnight UTC would
+    be the day before for every store west of it. So is a column whose times are all midnight. A
     value that is no date stays as text, so that its row is set aside with the value to be seen.
     """
     dated = {
@@ -33,7 +37,9 @@ def _read_dates(raw: pd.Series[Any], zone: ZoneInfo, instant: bool) -> pd.Series
     # ISO 8601 only: whether 01.02.2024 is in January or in February, nobody can know.
     read: pd.Series[Any] = pd.to_datetime(raw.mask(zoned), errors="coerce", format="ISO8601")
     if instant:
-        read = read.dt.tz_localize("UTC")
+        days = _are_days(raw, read)
+        begun = _midnights(read.where(days), zone)
+        read = read.dt.tz_localize("UTC").mask(days, begun)
     if zoned.any():
         there = pd.to_datetime(raw.where(zoned), errors="coerce", format="ISO8601", utc=True)
         read = read.mask(
@@ -45,12 +51,34 @@ def _read_dates(raw: pd.Series[Any], zone: ZoneInfo, instant: bool) -> pd.Series
     return read.astype(object).mask(unreadable, "no ISO date: " + raw.astype(str))
 
 
+def _are_days(raw: pd.Series[Any], read: pd.Series[Any]) -> pd.Series[Any]:
+    """Which values name a day, and no time of it."""
+    midnight = read == read.dt.normalize()
+    if midnight.any() and midnight[read.notna()].all():
+        return midnight
+    return midnight & raw.map(_is_day).astype(bool)
+
+
+def _is_day(value: object) -> bool:
+    if isinstance(value, str):
+        return re.fullmatch(_DAY, value.strip()) is not None
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
+def _midnights(days: pd.Series[Any], zone: ZoneInfo) -> pd.Series[Any]:
+    """When days begin in a zone, in UTC: the first midnight of two, the next instant for none."""
+    first = np.ones(len(days), dtype=bool)
+    local = days.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    return local.dt.tz_convert("UTC")
+
+
 def _have_zone(raw: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.infer_dtype(raw, skipna=True) == "string":
         return raw.str.contains(_ZONE, na=False)
     return raw.map(_has_zone).astype(bool)
 
 
+_DAY = r"\d{4}-?\d\d-?\d\d"
 _ZONE = r":[\d.]+ ?(?:Z|[+-]\d\d(?::?\d\d)?)$"  # only after a time: 2024-01-31 has none
 
 

@@ -331,6 +331,17 @@ async def test_a_plain_date_is_that_day_in_every_zone(tmp_path: Path) -> None:
         assert by_local_day(await block.read_snapshot(NOW)) == LOCAL_DAYS
 
 
+@pytest.mark.services
+async def test_a_delivery_due_on_a_date_is_due_on_that_day_of_the_store(
+    postgres_url: str, mariadb_url: str, tmp_path: Path
+) -> None:
+    for url in (sqlite_url(tmp_path), fill(postgres_url), fill(mariadb_url)):
+        snapshot = await store(url, timezone="America/Los_Angeles").read_snapshot(NOW)
+
+        (open_orders,) = snapshot.need("open_orders")
+        assert open_orders["expected_at"].tolist() == [pd.Timestamp("2024-07-01 07:00", tz="UTC")]
+
+
 async def test_a_file_that_is_gone_or_no_database(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match=r"gone: there is no sqlite file .*shop\.db"):
         await store(f"sqlite:///{tmp_path / 'shop.db'}").read_snapshot(NOW)
