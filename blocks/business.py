@@ -132,6 +132,19 @@ async def current_business() -> Business:
     return Business.of(own or blocks)
 
 
+async def local_timezone() -> str:
+    """IANA zone of schedules and of the times that people are told: as set, else the store's.
+
+    UTC while neither is there, or the business cannot be read.
+    """
+    if zone := get_settings().timezone:
+        return zone
+    try:
+        return (await current_business()).timezone
+    except (NoBusinessConfigured, ConfigurationError):
+        return "UTC"
+
+
 async def save_business(business: Business, *, origin: str) -> list[str]:
     """Save every part of a business as a block document, and remove what it replaces.
 

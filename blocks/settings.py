@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     business_file: Path | None = Field(
         default=None, description="TOML file that describes your business."
     )
-    timezone: str = Field(default="UTC", description="IANA zone in which schedules run.")
+    timezone: str = Field(
+        default="", description="IANA zone in which schedules run; the store's own if empty."
+    )
     host: str = Field(default="127.0.0.1", description="Address that everything listens on.")
     prefect_port: int = Field(default=4200, ge=1, le=65535)
     sample_port: int = Field(
@@ -96,10 +98,9 @@ class Settings(BaseSettings):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         try:
-            ZoneInfo(value)
+            return value and ZoneInfo(value).key
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from error
-        return value
 
     @field_validator("public_page")
     @classmethod

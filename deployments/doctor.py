@@ -112,6 +112,8 @@ def _requirements() -> Check:
 
 
 async def _timezone(settings: Settings) -> str:
+    if not settings.timezone:
+        return "schedules follow the store's own"
     now = datetime.now(ZoneInfo(settings.timezone))
     return f"{settings.timezone}, where it is {now:%H:%M}; schedules follow it"
 

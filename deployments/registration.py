@@ -90,8 +90,8 @@ async def register(*, file: Path = PREFECT_FILE) -> Registration:
         async with get_client() as client:
             for pool in ours.work_pools:
                 await save_pool(client, pool)
-            await _save_variables(client, settings)
             saved = await _save_blocks(settings)
+            await _save_variables(client)
             await _deploy(client, file)
             automations = await save_automations(client, names)
             return Registration(
@@ -210,13 +210,14 @@ async def _queues(client: PrefectClient, pool: str) -> dict[str, WorkQueue]:
     return {queue.name: queue for queue in await client.read_work_queues(work_pool_name=pool)}
 
 
-async def _save_variables(client: PrefectClient, settings: Settings) -> None:
+async def _save_variables(client: PrefectClient) -> None:
     """What ``prefect.yaml`` refers to, so that plain ``prefect deploy --all`` finds it too."""
+    from blocks.business import local_timezone
     from blocks.prefect_api.calls import save_variable
 
     for name, value in {
         "orchestrator_home": str(PROJECT_ROOT),
-        "orchestrator_timezone": settings.timezone,
+        "orchestrator_timezone": await local_timezone(),
     }.items():
         await save_variable(client, name, value)
 

@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 from pydantic import Field
 
+from blocks.business import local_timezone
 from blocks.errors import LedgerUnavailable
 from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
@@ -120,8 +121,9 @@ async def _wait(ledger: Ledger, record: ApprovalRecord) -> tuple[ApprovalRecord,
 
 async def _show(record: ApprovalRecord) -> Answer:
     left = (record.expires_at - utc_now()).total_seconds()
+    text = form_text(record, await local_timezone())
     return await apause_flow_run(
-        Answer.with_initial_data(description=form_text(record, get_settings().timezone)),
+        Answer.with_initial_data(description=text),
         timeout=max(0, int(left)) + _GRACE,
         poll_interval=LOOK,
     )

@@ -73,6 +73,27 @@ async def test_register_and_prefect_deploy_give_the_same_deployments(
     assert await everything_deployed() == registered
 
 
+async def test_the_daily_check_comes_in_the_morning_of_the_store(
+    prefect_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_blocks: None
+) -> None:
+    # At 07:00 UTC it is not yet midnight in Los Angeles: yesterday would be the day before.
+    file = tmp_path / "business.toml"
+    file.write_text(
+        f"[store]\nname = 'shop'\nurl = 'sqlite:///{tmp_path}/shop.db'\n"
+        "currency = 'USD'\ntimezone = 'America/Los_Angeles'\n"
+    )
+    monkeypatch.setenv("ORCHESTRATOR_BUSINESS_FILE", str(file))
+    get_settings.cache_clear()
+    try:
+        await register()
+    finally:
+        monkeypatch.delenv("ORCHESTRATOR_BUSINESS_FILE")
+        get_settings.cache_clear()
+    (schedule,) = (await everything_deployed())["daily-health-check"]["schedules"]
+    assert schedule["schedule"]["timezone"] == "America/Los_Angeles"
+    assert schedule["schedule"]["cron"] == "0 7 * * *"
+
+
 async def test_a_second_registration_changes_nothing(prefect_server: str) -> None:
     await register()
     before = await everything_deployed()

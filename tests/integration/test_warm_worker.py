@@ -255,7 +255,7 @@ async def test_a_run_has_its_own_environment_and_settings(shop: Shop) -> None:
 
     after = await shop.completed(await shop.start("telling"))
     assert "FOR_THIS_RUN" not in after["environment"]
-    assert (after["timezone"], after["level"]) == ("UTC", "INFO")
+    assert (after["timezone"], after["level"]) == ("", "INFO")
 
 
 async def test_what_is_read_while_an_interpreter_starts_gets_one(shop: Shop) -> None:
