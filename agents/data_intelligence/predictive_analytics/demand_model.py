@@ -38,6 +38,11 @@ ORIGINS = 26
 PRIOR_ORIGINS = 8
 """How many backtest errors of its own an SKU needs to weigh as much as all SKUs together."""
 
+LEAST_FORECAST = 0.05
+"""An error is measured by at least so many units of forecast over the horizon: by the millionths of
+a unit that a dead item's forecast fades to, one that sells again would make all slow sellers' errors
+thousands of times theirs."""
+
 LEAST_ERRORS = 20
 """Fewer backtest errors than this, over all SKUs, do not make a 95th percentile."""
 
@@ -160,11 +165,12 @@ class DemandModel:
         if count.sum() < LEAST_ERRORS:
             return _poisson_spread(mean)
         # Dispersion index: squared error per unit of forecast, shrunk to that of all SKUs.
-        forecast = np.where(test.valid, np.maximum(test.forecast, 1e-9), 0.0)
+        least = np.maximum(test.forecast, LEAST_FORECAST)
+        forecast = np.where(test.valid, least, 0.0)
         pooled = (test.error**2).sum() / forecast.sum()
-        own = (test.error**2).sum(axis=1) / np.maximum(forecast.sum(axis=1), 1e-9)
+        own = (test.error**2).sum(axis=1) / np.maximum(forecast.sum(axis=1), LEAST_FORECAST)
         dispersion = (count * own + PRIOR_ORIGINS * pooled) / (count + PRIOR_ORIGINS)
-        scaled = -test.error / np.sqrt(dispersion[:, None] * np.maximum(test.forecast, 1e-9))
+        scaled = -test.error / np.sqrt(dispersion[:, None] * least)
         return _pooled_spread(mean, np.sqrt(dispersion * mean), scaled, test)
 
     def backtest(self, days: int) -> Backtest:
