@@ -39,9 +39,8 @@ PRIOR_ORIGINS = 8
 """How many backtest errors of its own an SKU needs to weigh as much as all SKUs together."""
 
 LEAST_FORECAST = 0.05
-"""An error is measured by at least so many units of forecast over the horizon: by the millionths of
-a unit that a dead item's forecast fades to, one that sells again would make all slow sellers' errors
-thousands of times theirs."""
+"""Units over the horizon by which an error is measured at least. A dead item's forecast fades to
+millionths of a unit: measured by them, one that sells again would blow up all slow sellers'."""
 
 LEAST_ERRORS = 20
 """Fewer backtest errors than this, over all SKUs, do not make a 95th percentile."""

@@ -32,6 +32,10 @@ AT_RISK = 0.5
 OVERSTOCK_DAYS = 365
 """Stock for more than a year at the present demand is too much."""
 
+PRICED_DAYS = 7
+"""A unit is worth the median of what it brought on so many of the SKU's last selling days: a mean
+over years is no price of today, and neither is one day of wholesale, nor a typing error."""
+
 DEAD_DAYS = 91
 """On hand and not sold for a quarter: dead stock."""
 
@@ -132,9 +136,10 @@ def _names(snapshot: Snapshot, skus: pd.Index) -> pd.Series:
 def _prices(
     snapshot: Snapshot, sales: pd.DataFrame, table: pd.DataFrame
 ) -> tuple[pd.Series, pd.Series]:
-    """What a unit has brought on days without returns (else its list price), and stock value."""
-    sums = sales[sales["returned"] == 0].groupby("sku")[["units", "revenue"]].sum()
-    paid = (sums["revenue"] / sums["units"]).where((sums["units"] > 0) & (sums["revenue"] > 0))
+    """What a unit brings, on days without returns (else its list price), and stock value."""
+    clean = (sales["returned"] == 0) & (sales["units"] > 0) & (sales["revenue"] > 0)
+    latest = sales[clean].sort_values("date").groupby("sku").tail(PRICED_DAYS)
+    paid = (latest["revenue"] / latest["units"]).groupby(latest["sku"]).median()
     price, cost = paid.reindex(table.index), pd.Series(np.nan, index=table.index)
     if "products" in snapshot.frames:
         products = snapshot.frames["products"].set_index("sku").reindex(table.index)

@@ -220,3 +220,27 @@ def test_an_empty_stock_is_an_answer():
     snapshot.frames["stock"] = empty
     risk = assess_stock_risk(snapshot, NOW)
     assert (risk.items, risk.findings) == (0, [])
+
+
+def test_what_is_lost_is_worth_what_a_unit_brings_now():
+    # Long at 2.00, the last two weeks at 8.00: nobody pays the mean of it all.
+    raised = STEADY.assign(
+        revenue=lambda rows: (
+            rows["units"]
+            * rows["date"].dt.date.ge(TODAY - timedelta(days=14)).map({True: 8.0, False: 2.0})
+        )
+    )
+    risk = assess_stock_risk(snapshot_of(raised, stock=stock(a=0)), NOW)
+    (out,) = risk.out_of_stock
+    assert out.lost_revenue_per_day == pytest.approx(3 * 8.0)
+
+
+def test_one_odd_day_is_no_price():
+    odd = STEADY.assign(
+        revenue=lambda rows: (
+            rows["units"]
+            * rows["date"].dt.date.eq(TODAY - timedelta(days=1)).map({True: 0.01, False: 2.0})
+        )
+    )
+    risk = assess_stock_risk(snapshot_of(odd, stock=stock(a=0)), NOW)
+    assert risk.out_of_stock[0].lost_revenue_per_day == pytest.approx(3 * 2.0)
