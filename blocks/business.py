@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from blocks.business_file import BusinessBlock, faults, read_business_file
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
+from blocks.frames import NO_CURRENCY
 from blocks.partners import SupplierConnection
 from blocks.services import MonitoredService
 from blocks.settings import get_settings
@@ -58,8 +59,8 @@ class Business:
 
     @property
     def currency(self) -> str:
-        """ISO code of its money."""
-        return self.store.currency if self.store else "GBP"
+        """ISO code of its money; NO_CURRENCY when nobody has said."""
+        return self.store.currency if self.store else NO_CURRENCY
 
     @property
     def timezone(self) -> str:

@@ -14,11 +14,15 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
+from blocks.decimal_marks import DecimalMark, read_numbers
 from blocks.errors import ContractViolation
 
 # Pandera loads its backend (up to seconds on a busy machine) at the first check, which would come
 # amid calls to suppliers whose latency is measured.
 pa.DataFrameSchema.register_default_backends(pd.DataFrame)
+
+NO_CURRENCY = "XXX"
+"""What ISO 4217 writes where there is no currency: nobody has said what money it is."""
 
 _DAY = "datetime64[us]"
 _INSTANT = "datetime64[us, UTC]"
@@ -174,7 +178,7 @@ class Snapshot:
         frames: Contract name to valid frame; a frame that could not be had is absent.
         problems: What is missing or was set aside, and why.
         stale_because: Why an older snapshot stands in for a fresh one; "" when it is fresh.
-        currency: ISO code of the store's money.
+        currency: ISO code of the store's money; NO_CURRENCY when nobody has said.
         timezone: IANA name of the store's time zone.
         store: Name of the store; "" when the frames are not a store's.
     """
@@ -183,7 +187,7 @@ class Snapshot:
     frames: dict[str, pd.DataFrame]
     problems: list[Problem] = field(default_factory=list)
     stale_because: str = ""
-    currency: str = "GBP"
+    currency: str = NO_CURRENCY
     timezone: str = "UTC"
     store: str = ""
 
@@ -209,18 +213,20 @@ class Snapshot:
 
 
 def conform(
-    frame: pd.DataFrame, contract: pa.DataFrameSchema
+    frame: pd.DataFrame, contract: pa.DataFrameSchema, decimal_mark: DecimalMark | None = None
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """Read a raw frame as its contract says, setting bad rows aside.
 
     Args:
         frame: Raw frame, any dtypes, at least the contract's required columns.
         contract: One of the schemas of this module.
+        decimal_mark: What sets off the decimals of numbers that come as text; else the column's
+            values tell, and those that could be a thousand or a decimal are set aside.
 
     Returns:
         The valid rows with the contract's dtypes, and a Problem per column and reason for the
         rows that were set aside. Exact values are never invented: a cell that cannot be read
-        takes its whole row with it.
+        takes its whole row with it; where it may be empty, it is left out, which is told too.
 
     Raises:
         ContractViolation: A required column is missing.
@@ -237,8 +243,13 @@ def conform(
             hint="Correct the mapping of this frame.",
         )
     raw = frame[[name for name in contract.columns if name in frame.columns]].reset_index(drop=True)
+    plain, unclear = raw.copy(), {}
+    for name, column in contract.columns.items():
+        if name in raw and str(column.dtype) == "float64":
+            plain[name], unclear[name] = read_numbers(raw[name], decimal_mark)
+            plain[name] = plain[name].mask(unclear[name], None)
     read = pd.DataFrame(
-        {name: _read_as(raw[name], contract.columns[name]) for name in raw.columns},
+        {name: _read_as(plain[name], contract.columns[name]) for name in raw.columns},
         index=raw.index,
     )
     bad: set[int] = set()
@@ -249,14 +260,42 @@ def conform(
         for case in errors.failure_cases.itertuples():
             if pd.isna(case.index):  # a whole-column failure that is not about rows
                 raise ContractViolation(f"{contract.name}.{case.column}: {case.check}.") from None
-            reason = (str(case.column), _say(str(case.check)))
-            rows_by_reason.setdefault(reason, set()).add(int(case.index))
-            bad.add(int(case.index))
+            at = int(case.index)
+            either = case.column in unclear and unclear[case.column][at]
+            reason = (str(case.column), _EITHER if either else _say(str(case.check)))
+            rows_by_reason.setdefault(reason, set()).add(at)
+            bad.add(at)
     problems = [
         Problem(contract.name, column, reason, len(rows), _example(raw[column].iloc[min(rows)]))
         for (column, reason), rows in sorted(rows_by_reason.items())
     ]
-    return read.drop(index=list(bad)).reset_index(drop=True), problems
+    kept = raw.index.difference(list(bad))
+    problems += _left_out(raw.loc[kept], read.loc[kept], contract, unclear)
+    return read.loc[kept].reset_index(drop=True), problems
+
+
+_EITHER = "could be a thousand or a decimal; decimal_mark = ',' or '.' would tell"
+
+
+def _left_out(
+    raw: pd.DataFrame,
+    read: pd.DataFrame,
+    contract: pa.DataFrameSchema,
+    unclear: dict[str, pd.Series[bool]],
+) -> list[Problem]:
+    """Values that may be empty and could not be read: their rows are kept without them."""
+    problems = []
+    for name in raw.columns:
+        if not contract.columns[name].nullable:
+            continue
+        lost = raw.index[read[name].isna() & raw[name].notna()]
+        either = [at for at in lost if name in unclear and unclear[name][at]]
+        for reason, rows in ((_EITHER, either), ("unreadable", lost.difference(either))):
+            if len(rows):
+                example = _example(raw[name][rows[0]])
+                told = f"{reason}; taken as empty"
+                problems.append(Problem(contract.name, name, told, len(rows), example, kept=True))
+    return problems
 
 
 def _example(cell: Any) -> str:

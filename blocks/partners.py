@@ -16,6 +16,7 @@ import pandas as pd
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
+from blocks.decimal_marks import DecimalMark
 from blocks.errors import ContractViolation, SourceGarbled
 from blocks.frames import OFFERS, Problem, conform
 from blocks.http import Answer, fetch, require_success
@@ -94,6 +95,11 @@ class SupplierConnection(Block):
         description="Agreed values for columns that the catalogue does not carry, "
         "for instance lead_time_days = 5.",
     )
+    decimal_mark: DecimalMark | None = Field(
+        default=None,
+        description="What sets off the decimals of its numbers that are text: . or , (told by the "
+        "other values of the column where it is not set).",
+    )
     latency_budget_ms: float = Field(
         default=2000.0, gt=0, description="Slower answers than this are reported."
     )
@@ -132,7 +138,7 @@ class SupplierConnection(Block):
         for column, value in self.defaults.items():
             raw[column] = raw[column].fillna(value) if column in raw else value
         try:
-            frame, problems = conform(raw, OFFERS)
+            frame, problems = conform(raw, OFFERS, self.decimal_mark)
         except ContractViolation as error:
             raise SourceGarbled(
                 f"{self._who} answered rows that are no offers: {error.what}",

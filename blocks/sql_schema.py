@@ -7,7 +7,7 @@ exists; a known one is quoted by SQLAlchemy; values are bound parameters.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -51,9 +51,27 @@ class Schema:
             )
         return self._tables[name]
 
+    def key(self, name: str, frame: str) -> str | None:
+        """The column that numbers a table's rows, where its primary key is a whole number.
+
+        Raises:
+            ContractViolation: There is no such table; names the nearest that exists.
+        """
+        columns = self.table(name, frame).c
+        schema, _, bare = name.rpartition(".")
+        return numbering(
+            self._inspector.get_pk_constraint(bare, schema=schema or None)["constrained_columns"],
+            {column.name: column.type for column in columns},
+        )
+
+
+def numbering(key: Sequence[str], types: Mapping[str, sa.types.TypeEngine[Any]]) -> str | None:
+    """The column that numbers rows, of a primary key; None for any other key."""
+    return key[0] if len(key) == 1 and isinstance(types.get(key[0]), sa.Integer) else None
+
 
 def find_column(
-    reference: str, tables: Mapping[str, sa.TableClause], frame: str
+    reference: str, tables: Mapping[str, sa.FromClause], frame: str
 ) -> sa.ColumnElement[Any]:
     """The column that ``column`` or ``table.column`` means among the tables of one mapping.
 

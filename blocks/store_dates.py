@@ -53,7 +53,7 @@ def _read_dates(raw: pd.Series[Any], zone: ZoneInfo, instant: bool) -> pd.Series
 
 def _are_days(raw: pd.Series[Any], read: pd.Series[Any]) -> pd.Series[Any]:
     """Which values name a day, and no time of it."""
-    midnight = read == read.dt.normalize()
+    midnight: pd.Series[Any] = read == read.dt.normalize()
     if midnight.any() and midnight[read.notna()].all():
         return midnight
     return midnight & raw.map(_is_day).astype(bool)
@@ -69,7 +69,8 @@ def _midnights(days: pd.Series[Any], zone: ZoneInfo) -> pd.Series[Any]:
     """When days begin in a zone, in UTC: the first midnight of two, the next instant for none."""
     first = np.ones(len(days), dtype=bool)
     local = days.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
-    return local.dt.tz_convert("UTC")
+    begun: pd.Series[Any] = local.dt.tz_convert("UTC")
+    return begun
 
 
 def _have_zone(raw: pd.Series[Any]) -> pd.Series[Any]:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from blocks import sql
+from blocks.decimal_marks import DecimalMark
 from blocks.errors import ContractViolation, DataError, EmptySource
 from blocks.frames import CONTRACTS, Problem, Snapshot, conform
 from blocks.sql_schema import Schema, find_column
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Select: TypeAlias = sa.Select[Any]
 Columns: TypeAlias = dict[str, sa.ColumnElement[Any]]
+
+LATEST = 20_000
+"""So many of a table's last rows, by its key, hold its newest: no large table is sorted by date."""
 
 MAY_BE_EMPTY = frozenset({"open_orders"})
 """Frames for which no rows is an answer, not a failure."""
@@ -37,7 +41,7 @@ def read_store(store: StoreDatabase, now: datetime) -> Snapshot:
     snapshot = Snapshot(now, {}, currency=store.currency, timezone=store.timezone, store=store.name)
     url = sql.parse_url(store.url.get_secret_value())
     with sql.reading(url, store.statement_timeout) as connection:
-        reader = FrameReader(connection, zone)
+        reader = FrameReader(connection, zone, store.decimal_mark)
         for name, mapping in store.frames.items():
             try:
                 frame, problems = reader.read(
@@ -96,7 +100,7 @@ def check_store(store: StoreDatabase, rows: int) -> StoreCheck:
     with sql.reading(url, store.statement_timeout) as connection:
         skew = sql.clock_skew(connection)
         latency_ms = (time.perf_counter() - began) * 1000
-        reader = FrameReader(connection, ZoneInfo(store.timezone))
+        reader = FrameReader(connection, ZoneInfo(store.timezone), store.decimal_mark)
         mappings = store.frames.items() if rows else ()
         return StoreCheck(latency_ms, skew, [reader.newest(n, m, rows) for n, m in mappings])
 
@@ -104,8 +108,11 @@ def check_store(store: StoreDatabase, rows: int) -> StoreCheck:
 class FrameReader:
     """Reads frames through one connection."""
 
-    def __init__(self, connection: sa.Connection, zone: ZoneInfo) -> None:
+    def __init__(
+        self, connection: sa.Connection, zone: ZoneInfo, decimal_mark: DecimalMark | None = None
+    ) -> None:
         self._connection = connection
+        self._decimal_mark = decimal_mark
         self._schema = Schema(connection)
         self._zone = zone
 
@@ -147,10 +154,18 @@ class FrameReader:
         return frame, problems
 
     def newest(self, name: str, mapping: FrameMapping, rows: int) -> FrameSample:
-        """The newest rows of a frame, as a sample; never raises for what is in the database."""
+        """The newest rows of a frame, as a sample; never raises for what is in the database.
+
+        Where the table numbers its rows they are the newest of the last ones; where filters leave
+        too few of these, any rows.
+        """
         try:
-            select, columns = statement(self._schema, name, mapping)
+            key = self._schema.key(mapping.table, name)
+            select, columns = statement(self._schema, name, mapping, last_by=key)
             raw = self._frame(self._newest(select, columns, rows), columns)
+            if key and len(raw) < rows:
+                select, columns = statement(self._schema, name, mapping)
+                raw = self._frame(select.limit(rows), columns)
             frame, problems = self._conform(raw, name)
         except DataError as error:
             return FrameSample(name, error=str(error))
@@ -191,19 +206,33 @@ class FrameReader:
 
     def _conform(self, raw: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Problem]]:
         contract = CONTRACTS[name]
-        return conform(in_zone(raw, contract, self._zone), contract)
+        return conform(in_zone(raw, contract, self._zone), contract, self._decimal_mark)
 
 
 def statement(
-    schema: Schema, name: str, mapping: FrameMapping, period: Period | None = None
+    schema: Schema,
+    name: str,
+    mapping: FrameMapping,
+    period: Period | None = None,
+    last_by: str | None = None,
 ) -> tuple[Select, Columns]:
     """The SELECT that a mapping means, and its columns by our names.
+
+    Args:
+        schema: Where tables and columns are looked up.
+        name: The frame.
+        mapping: Where it is found.
+        period: Rows before it may stay in the database.
+        last_by: A column of the mapping's own table; only its ``LATEST`` last rows are read.
 
     Raises:
         ContractViolation: A table or column does not exist.
     """
-    tables = {mapping.table: schema.table(mapping.table, name)}
-    source: sa.FromClause = tables[mapping.table]
+    source: sa.FromClause = schema.table(mapping.table, name)
+    if last_by is not None:
+        last = sa.select(*source.c).order_by(source.c[last_by].desc()).limit(LATEST)
+        source = last.subquery("latest")
+    tables = {mapping.table: source}
     for join in mapping.joins:
         joined = {join.table: schema.table(join.table, name)}
         pairs = [

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from blocks.decimal_marks import DecimalMark
 from blocks.errors import ConfigurationError
-from blocks.frames import CONTRACTS, Snapshot
+from blocks.frames import CONTRACTS, NO_CURRENCY, Snapshot
 from blocks.messages import Name
 from blocks.store_reader import StoreCheck, check_store, read_store
 
@@ -70,9 +71,18 @@ class StoreDatabase(Block):
     url: SecretStr = Field(
         description="postgresql://user:password@host:5432/db, mysql://…, or sqlite:////path/file.db"
     )
-    currency: str = Field(default="GBP", pattern=r"^[A-Z]{3}$", description="ISO code.")
+    currency: str = Field(
+        default=NO_CURRENCY,
+        pattern=r"^[A-Z]{3}$",
+        description="Three capital letters, such as EUR; amounts are told as XXX until it is set.",
+    )
     timezone: str = Field(
         default="UTC", description="IANA zone of the store; dates without a zone are in it."
+    )
+    decimal_mark: DecimalMark | None = Field(
+        default=None,
+        description="What sets off the decimals of numbers that are kept as text: . or , "
+        "(told by the other values of the column where it is not set).",
     )
     frames: dict[str, FrameMapping] = Field(
         default_factory=dict,

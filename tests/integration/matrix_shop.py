@@ -71,7 +71,7 @@ class MatrixShop:
     @property
     def business(self) -> Business:
         url = SecretStr(f"sqlite:///{self.file}")
-        store = StoreDatabase(name="shop", url=url, frames=FRAMES)
+        store = StoreDatabase(name="shop", url=url, currency="GBP", frames=FRAMES)
         return Business(store, tuple(self.suppliers), tuple(self.services))
 
     def sql(self, *statements: str) -> None:

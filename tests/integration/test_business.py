@@ -96,7 +96,7 @@ def test_a_file_describes_a_business(tmp_path: Path) -> None:
 def test_a_business_may_lack_a_store(tmp_path: Path) -> None:
     text = '[[services]]\nname = "web"\nhealth_url = "http://127.0.0.1/"'
     business = Business.from_toml(written(tmp_path, text))
-    assert (business.name, business.currency, business.timezone) == ("business", "GBP", "UTC")
+    assert (business.name, business.currency, business.timezone) == ("business", "XXX", "UTC")
 
 
 def test_the_example_in_the_manual_is_a_business(

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from agents.integration_specialist.format_transformation import ConnectProposal, propose_mapping
+from agents.integration_specialist.format_transformation.catalogue import read_catalogue
 from blocks.business import Business
 from blocks.errors import ConfigurationError, EmptySource, SourceUnavailable
 from blocks.frames import Snapshot
@@ -249,6 +250,90 @@ async def test_a_german_erp_on_mariadb(
     proposal = await propose_mapping(mariadb_url)
 
     check_erp(proposal, await read_back(proposal, tmp_path))
+
+
+CURRENCIES = """
+CREATE TABLE products (sku TEXT PRIMARY KEY, name TEXT, price REAL);
+INSERT INTO products VALUES ('a', 'Apple', 1.5), ('b', 'Pear', 2.5);
+CREATE TABLE stock (sku TEXT REFERENCES products (sku), on_hand INTEGER);
+INSERT INTO stock VALUES ('a', 3), ('b', 4);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, ordered_at TEXT, currency_code TEXT, status TEXT);
+INSERT INTO orders VALUES (1, '2024-06-01', 'EUR', 'NEW'), (2, '2024-06-02', 'EUR', 'OLD');
+CREATE TABLE order_lines (order_id INTEGER REFERENCES orders (id),
+  sku TEXT REFERENCES products (sku), quantity INTEGER, unit_price REAL);
+INSERT INTO order_lines VALUES (1, 'a', 1, 1.5), (2, 'b', 2, 2.5);
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "currency", "told"),
+    [
+        ("", "EUR", "# The currency is EUR, as orders.currency_code says."),
+        (
+            "UPDATE orders SET currency_code = 'USD' WHERE id = 2",
+            "XXX",
+            "# Amounts are in several currencies (EUR in orders.currency_code, "
+            "USD in orders.currency_code), and would be added up as one",
+        ),
+        (
+            "ALTER TABLE orders DROP COLUMN currency_code",
+            "XXX",
+            "# What money the amounts are in could not be told: write currency = 'EUR'",
+        ),
+    ],
+)
+async def test_the_currency_is_read_and_never_guessed(
+    tmp_path: Path, change: str, currency: str, told: str
+) -> None:
+    connection = sqlite3.connect(tmp_path / "shop.db")
+    connection.executescript(CURRENCIES + change)
+    connection.close()
+
+    proposal = await propose_mapping(f"sqlite:///{tmp_path / 'shop.db'}")
+
+    assert proposal.complete
+    assert told in proposal.toml
+    assert (await read_back(proposal, tmp_path)).currency == currency
+
+
+@pytest.mark.services
+async def test_states_are_found_in_all_stretches_of_a_large_table_without_reading_it_all(
+    postgres_url: str, mariadb_url: str, tmp_path: Path
+) -> None:
+    rows = 100_000
+    for url in (postgres_url, mariadb_url, f"sqlite:///{tmp_path / 'large.db'}"):
+        engine = sa.create_engine(url)
+        orders = sa.Table(
+            "orders",
+            sa.MetaData(),
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("status", sa.String(20)),
+        )
+        orders.create(engine)
+        # Void orders lie in the middle alone, and the last row says something of its own.
+        with engine.begin() as connection:
+            connection.execute(
+                orders.insert(),
+                [
+                    {"id": n, "status": "void" if 40_000 < n < 60_000 else "paid"}
+                    for n in range(1, rows)
+                ]
+                + [{"id": rows, "status": "open"}],
+            )
+        read = []
+        with engine.connect() as connection:
+            sa.event.listen(
+                connection,
+                "before_cursor_execute",
+                lambda c, cursor, statement, *rest, read=read: read.append(statement.upper()),
+            )
+            assert read_catalogue(connection)["orders"].states == {
+                "status": ["open", "paid", "void"]
+            }
+        ours = [statement for statement in read if "FROM ORDERS" in statement]
+        assert len(ours) > 2
+        assert all("LIMIT" in statement or "MIN(" in statement for statement in ours)
+        engine.dispose()
 
 
 async def test_what_is_not_there_is_named(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def validate_data(snapshot: Snapshot, now: datetime) -> ValidationReport:
     answers = [
         presence.completeness(snapshot),
         presence.soundness(snapshot),
+        presence.currency(snapshot),
         presence.freshness(snapshot, now),
         presence.dates(snapshot, today),
         presence.stock_age(snapshot, now),

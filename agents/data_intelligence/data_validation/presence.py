@@ -12,7 +12,7 @@ from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import TradingHistory, local_day
 from blocks.errors import DataError
 from blocks.findings import Finding, Remedy
-from blocks.frames import Snapshot
+from blocks.frames import NO_CURRENCY, Snapshot
 from blocks.messages import Severity
 
 ESSENTIAL = ("products", "stock", "sales", "orders", "open_orders")
@@ -74,6 +74,25 @@ def soundness(snapshot: Snapshot) -> Answer:
             )
             for problem in problems
         ],
+    )
+
+
+def currency(snapshot: Snapshot) -> Answer:
+    """Is it known what money the amounts are in? It does not lower the score."""
+    known = snapshot.currency != NO_CURRENCY or not snapshot.frames
+    finding = Finding(
+        kind="currency-unknown",
+        resource=f"store:{snapshot.store}",
+        severity=Severity.WARNING,
+        title=f"The store's currency is not configured: amounts are told as {NO_CURRENCY}",
+        advice="Set the store's currency: three capital letters, such as EUR.",
+    )
+    return answer(
+        "currency",
+        "Is it known what money the amounts are in?",
+        None,
+        f"Amounts are in {snapshot.currency}.",
+        [] if known else [finding],
     )
 
 

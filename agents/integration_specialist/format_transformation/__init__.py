@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,9 +12,13 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy.engine import URL
 
 from agents.capability import action
-from agents.integration_specialist.format_transformation.catalogue import Table, read_catalogue
+from agents.integration_specialist.format_transformation.catalogue import (
+    Table,
+    read_catalogue,
+    words_of,
+)
 from agents.integration_specialist.format_transformation.matching import propose
-from agents.integration_specialist.format_transformation.synonyms import COLUMNS
+from agents.integration_specialist.format_transformation.synonyms import COLUMNS, CURRENCY
 from blocks import sql
 from blocks.errors import EmptySource
 from blocks.frames import CONTRACTS
@@ -28,6 +33,8 @@ DEADLINE = 45.0
 
 NEEDED = ("products", "stock", "sale_lines")
 """Frames without which the workflows have little to say."""
+
+_CODE = re.compile("[A-Z]{3}")
 
 
 class FrameProposal(BaseModel):
@@ -106,7 +113,7 @@ def _look(url: URL) -> ConnectProposal:
         database=sql.describe(url),
         tables=len(tables),
         frames=frames,
-        toml=_toml(url, frames),
+        toml=_toml(url, frames, _currencies(tables, mappings)),
         complete=all(frame.ready for frame in frames if frame.name in NEEDED),
     )
 
@@ -143,14 +150,27 @@ def _try(
     )
 
 
-def _toml(url: URL, frames: list[FrameProposal]) -> str:
+def _currencies(tables: dict[str, Table], mappings: dict[str, FrameMapping]) -> dict[str, str]:
+    """What columns called like a currency say in the mapped tables: code to ``table.column``."""
+    mapped = [name for m in mappings.values() for name in (m.table, *(j.table for j in m.joins))]
+    return {
+        code: f"{name}.{column}"
+        for name in dict.fromkeys(mapped)
+        for column, texts in tables[name].states.items()
+        if set(words_of(column)) & set(CURRENCY)
+        for code in texts
+        if _CODE.fullmatch(code)
+    }
+
+
+def _toml(url: URL, frames: list[FrameProposal], currencies: dict[str, str]) -> str:
     """A business file. A URL with a password is left to the environment."""
     secret = url.password is not None or bool(url.query)
     shown = "${STORE_URL}" if secret else url.render_as_string()
     store = {
         "name": "my-store",
         "url": shown,
-        "currency": "GBP",
+        **({"currency": next(iter(currencies))} if len(currencies) == 1 else {}),
         "timezone": "UTC",
         "frames": {
             f.name: f.mapping.model_dump(exclude_defaults=True) for f in frames if f.mapping
@@ -159,7 +179,21 @@ def _toml(url: URL, frames: list[FrameProposal]) -> str:
     comments = [
         "Your business, for ORCHESTRATOR_BUSINESS_FILE. See docs/connect-your-business.md.",
         *(["The database's address holds a password: export STORE_URL='…'"] if secret else []),
-        "Check the currency, and the time zone of the dates in your database.",
+        _about_currency(currencies),
+        "Check the time zone of the dates in your database.",
         *(f"{f.name} still lacks: {', '.join(f.missing)}" for f in frames if f.missing),
     ]
     return "".join(f"# {comment}\n" for comment in comments) + tomli_w.dumps({"store": store})
+
+
+def _about_currency(currencies: dict[str, str]) -> str:
+    write = "write currency = 'EUR', or whatever it is, below [store]"
+    if not currencies:
+        return f"What money the amounts are in could not be told: {write}."
+    if len(currencies) > 1:
+        found = ", ".join(f"{code} in {place}" for code, place in sorted(currencies.items()))
+        return (
+            f"Amounts are in several currencies ({found}), and would be added up as one: {write}."
+        )
+    ((code, place),) = currencies.items()
+    return f"The currency is {code}, as {place} says."

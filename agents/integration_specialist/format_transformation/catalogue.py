@@ -15,11 +15,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from agents.integration_specialist.format_transformation.synonyms import STATUS
+from agents.integration_specialist.format_transformation.synonyms import CURRENCY, STATUS
+from blocks.sql_schema import numbering
 
 SAMPLE_VALUES = 60
 """Rows of a table that are looked at to see what its columns hold."""
 
+STRETCHES, STRETCH = 20, 500
+"""The different texts of a column are read from so many stretches of so many rows, from the first
+row to the last: of a large table, all rows would take for ever."""
+
+_TELLING = {*STATUS, *CURRENCY}
 _KEY_WORDS = frozenset({"id", "nr", "no", "code", "key"})
 _ISO_DATE = re.compile(r"\d{4}-?\d\d-?\d\d(?:[ T].*)?")
 _NUMBER = re.compile(r"\s*[-+]?\d+(?:\.\d+)?\s*")
@@ -44,7 +50,8 @@ class Table:
         primary_key: Columns of the primary key.
         links: What its rows point at.
         rows: A few rows.
-        states: For columns called like a status: the different texts in them.
+        states: For columns called like a status or a currency: the different texts in them, as
+            far as a look at some stretches of the table shows them.
     """
 
     name: str
@@ -139,16 +146,41 @@ def _sample(connection: sa.Connection, table: Table, name: str, schema: str | No
         with connection.begin_nested():
             found = connection.execute(sa.select(source).limit(SAMPLE_VALUES))
             table.rows = [dict(zip(columns, tuple(row), strict=True)) for row in found]
-            for column, expression in columns.items():
-                if set(words_of(column)) & set(STATUS):
-                    states = sa.select(expression).distinct().limit(SAMPLE_VALUES)
-                    values = connection.scalars(states.select_from(source))
-                    table.states[column] = sorted(v for v in values if isinstance(v, str))
+            told = {c: e for c, e in columns.items() if set(words_of(c)) & _TELLING}
+            if told:
+                seen = list(_stretches(connection, source, list(told.values()), table))
+                for place, column in enumerate(told):
+                    texts = {row[place] for row in seen if isinstance(row[place], str)}
+                    table.states[column] = sorted(texts)[:SAMPLE_VALUES]
     except (exc.ProgrammingError, exc.OperationalError) as error:
         if "denied" not in str(error.orig):
             raise
         return False
     return True
+
+
+def _stretches(
+    connection: sa.Connection,
+    source: sa.TableClause,
+    columns: list[sa.ColumnClause[Any]],
+    table: Table,
+) -> Iterator[sa.Row[Any]]:
+    """Rows from the whole of a table, without reading the whole of it.
+
+    A table whose rows are not numbered is read from its beginning.
+    """
+    select = sa.select(*columns).select_from(source)
+    name = numbering(table.primary_key, table.types)
+    if name is None:
+        yield from connection.execute(select.limit(STRETCHES * STRETCH))
+        return
+    key = source.c[name]
+    first, last = connection.execute(sa.select(sa.func.min(key), sa.func.max(key))).one()
+    if first is None:
+        return
+    for start in sorted({first + (last - first) * n // STRETCHES for n in range(STRETCHES)}):
+        yield from connection.execute(select.where(key >= start).order_by(key).limit(STRETCH))
+    yield from connection.execute(select.order_by(key.desc()).limit(STRETCH))
 
 
 def _evident_links(table: Table, tables: dict[str, Table]) -> Iterator[Link]:

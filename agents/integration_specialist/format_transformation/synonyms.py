@@ -150,6 +150,9 @@ ARRIVED = (
 STATUS = ("status", "state", "order status", "zustand", "statut", "etat", "estado")
 """Columns that say where an order stands."""
 
+CURRENCY = ("currency", "waehrung", "devise", "moneda", "divisa", "valuta", "iso4217")
+"""Words of columns that say what money an amount is in."""
+
 OPEN_WORDS = frozenset({
     "open", "ordered", "placed", "sent", "confirmed", "pending", "partial", "partially received",
     "in transit", "shipped", "purchase", "approved", "offen", "bestellt", "bestaetigt", "unterwegs",

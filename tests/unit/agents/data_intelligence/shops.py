@@ -58,10 +58,10 @@ def snapshot_of(sales: pd.DataFrame, **frames: pd.DataFrame | list[dict[str, obj
         name: conform(pd.DataFrame(rows), CONTRACTS[name])[0] if isinstance(rows, list) else rows
         for name, rows in frames.items()
     }
-    return Snapshot(NOW, {"sales": sales, "orders": orders_of(sales)} | given)
+    return Snapshot(NOW, {"sales": sales, "orders": orders_of(sales)} | given, currency="GBP")
 
 
 def without(snapshot: Snapshot, *names: str) -> Snapshot:
     """The same snapshot with some frames gone."""
     frames = {name: frame for name, frame in snapshot.frames.items() if name not in names}
-    return Snapshot(snapshot.taken_at, frames, list(snapshot.problems))
+    return Snapshot(snapshot.taken_at, frames, list(snapshot.problems), currency=snapshot.currency)

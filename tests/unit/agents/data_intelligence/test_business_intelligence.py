@@ -294,6 +294,7 @@ def test_results_do_not_depend_on_the_order_of_rows():
             name: frame.iloc[rng.permutation(len(frame))].reset_index(drop=True)
             for name, frame in snapshot.frames.items()
         },
+        currency=snapshot.currency,
     )
     assert run_analysis(shuffled, NOW) == run_analysis(snapshot, NOW)
 

@@ -49,7 +49,11 @@ def test_a_sound_shop_has_nothing_to_report():
     report = validate_data(shop(), NOW)
     assert report.findings == []
     assert (report.score, report.verdict) == (100, "good")
-    assert {c.name for c in report.checks if c.score is None} == {"returns", "stock-age"}
+    assert {c.name for c in report.checks if c.score is None} == {
+        "currency",
+        "returns",
+        "stock-age",
+    }
     assert {f.name: (f.rows, f.first) for f in report.frames}["orders"] == (len(DAYS), DAYS[0])
 
 
@@ -193,3 +197,15 @@ def test_many_returns_are_a_finding_of_the_shop_not_of_its_data():
 def test_an_old_stock():
     old = [row | {"updated_at": NOW - timedelta(days=3)} for row in STOCK]
     assert only(validate_data(shop(stock=old), NOW)).resource == "frame:stock"
+
+
+def test_a_currency_that_nobody_has_said_is_told_and_not_guessed():
+    snapshot = shop()
+    (check,) = [c for c in validate_data(snapshot, NOW).checks if c.name == "currency"]
+    assert check.detail == "Amounts are in GBP."
+
+    unknown = Snapshot(snapshot.taken_at, snapshot.frames, store="shop")
+    (finding,) = [f for f in validate_data(unknown, NOW).findings if f.kind == "currency-unknown"]
+    assert finding.resource == "store:shop"
+    assert "told as XXX" in finding.title
+    assert "such as EUR" in finding.advice
