@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, RowMapping, Select
 
 from blocks.ledger.database import Database
+from blocks.ledger.patience import Patience, passes
 from blocks.ledger.writer import Entry, GroupWriter
 
 T = TypeVar("T")
@@ -19,11 +20,17 @@ class Access:
 
     Attributes:
         dialect: ``sqlite`` or ``postgresql``.
+
+    Args:
+        database: Where it is.
+        writer: Who writes.
+        patience: Seconds for which a read is tried again while the database is away.
     """
 
-    def __init__(self, database: Database, writer: GroupWriter) -> None:
+    def __init__(self, database: Database, writer: GroupWriter, patience: float) -> None:
         self._database = database
         self._writer = writer
+        self._patience = patience
         self.dialect = database.engine.dialect.name
 
     def queue(self, *entries: Entry) -> None:
@@ -38,13 +45,33 @@ class Access:
         return await asyncio.wrap_future(self._writer.submit(write))
 
     async def read(self, read: Callable[[Connection], T]) -> T:
-        """Reads what is committed, in another thread."""
+        """Reads what is committed, in another thread.
 
-        def in_thread() -> T:
-            with self._database.reading() as connection:
-                return read(connection)
+        ``read`` may be called again when the database was away for a moment, or has cut us off.
 
-        return await asyncio.to_thread(in_thread)
+        Raises:
+            LedgerUnavailable: It remained so, or cannot be read.
+        """
+        patience = Patience(self._patience)
+        with self._database.explained("read"):
+            while True:
+                try:
+                    return await asyncio.to_thread(self._read_once, read)
+                except Exception as error:
+                    pause = patience.pause() if passes(error) else None
+                    if pause is None:
+                        raise
+                await asyncio.sleep(pause)
+
+    def _read_once(self, read: Callable[[Connection], T]) -> T:
+        answers: list[T] = []
+        try:
+            with self._database.engine.connect() as connection:
+                answers.append(read(connection))
+        except Exception:
+            if not answers:  # else it is read, however the connection ended
+                raise
+        return answers[0]
 
     async def rows(self, query: Select[Any]) -> Sequence[RowMapping]:
         """The rows of a query."""

@@ -47,12 +47,6 @@ class Database:
     path: Path | None
 
     @contextmanager
-    def reading(self, what: str = "read") -> Iterator[Connection]:
-        """A connection whose failures come out as LedgerUnavailable."""
-        with self.explained(what), self.engine.connect() as connection:
-            yield connection
-
-    @contextmanager
     def explained(self, what: str) -> Iterator[None]:
         """Turns the driver's errors into LedgerUnavailable: ``The ledger cannot be <what>``."""
         try:

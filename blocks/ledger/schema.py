@@ -17,10 +17,11 @@ from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from blocks.errors import LedgerSchemaError
 from blocks.ledger.database import Database, reason
+from blocks.ledger.patience import Patience, passes
 from blocks.ledger.tables import METADATA
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -43,17 +44,29 @@ def ensure(database: Database, *, migrate: bool, patience: float) -> None:
         LedgerSchemaError: Half-migrated, newer than this software, or, without ``migrate``, older.
         LedgerUnavailable: The database cannot be reached, read or locked.
     """
+    tries = Patience(patience)
     with database.explained("opened"):
-        if migrate and database.path:
-            _use_write_ahead_log(database, patience)
-        with database.engine.connect() as connection:
-            version = current(connection)
-            if version != revisions()[-1]:
-                _check_version(database, connection, version, migrate)
+        while True:
+            try:
+                return _bring_up_to_date(database, migrate, patience)
+            except SQLAlchemyError as error:  # a server that restarts is back in a moment
+                pause = tries.pause() if passes(error) else None
+                if pause is None:
+                    raise
+            time.sleep(pause)
+
+
+def _bring_up_to_date(database: Database, migrate: bool, patience: float) -> None:
+    if migrate and database.path:
+        _use_write_ahead_log(database, patience)
+    with database.engine.connect() as connection:
+        version = current(connection)
         if version != revisions()[-1]:
-            _migrate(database)
-        with database.engine.connect() as connection:
-            _check_tables(database, connection)
+            _check_version(database, connection, version, migrate)
+    if version != revisions()[-1]:
+        _migrate(database)
+    with database.engine.connect() as connection:
+        _check_tables(database, connection)
 
 
 def current(connection: Connection) -> str | None:
@@ -147,6 +160,8 @@ def _migrate(database: Database) -> None:
             with _ALEMBIC:
                 command.upgrade(config, "head")
         except Exception as error:
+            if passes(error):  # nothing is wrong with the migration
+                raise
             raise LedgerSchemaError(
                 f"The ledger {database.where} could not be migrated to {revisions()[-1]!r}: "
                 f"{reason(error)}. It is unchanged.",

@@ -79,11 +79,11 @@ class Ledger:
         self._database = database
         self._dialect = database.engine.dialect.name
         self._writer = GroupWriter(database, rows.writes(self._dialect, seal), patience)
-        access = self._access = Access(database, self._writer)
+        access = self._access = Access(database, self._writer, patience)
         # After a power cut nobody holds a lease: they need not wait for the disk as all else does.
         self._notes = GroupWriter(database, leases.writes(), patience, notes=True)
         self.tasks = Tasks(access)
-        self.leases = Leases(Access(database, self._notes))
+        self.leases = Leases(Access(database, self._notes, patience))
         self.claims = Claims(access)
         self.policies = Policies(access)
         self.mailbox = Mailbox(access)

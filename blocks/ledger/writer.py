@@ -6,7 +6,6 @@ and a sync serves all who wait for it. What cannot be written stays in the queue
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,15 +17,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from blocks.errors import LedgerError, LedgerUnavailable
+from blocks.ledger.commits import number_of, took_place
 from blocks.ledger.database import Database, reason
+from blocks.ledger.patience import Patience, tells_of_damage
 from blocks.ledger.turns import turn
 
 LINGER = 0.1
 """Seconds that an entry waits for company when nobody waits for it."""
 
 _PAUSE = 5.0  # seconds between tries while the database is gone and nobody waits
-
-_jitter = random.Random()  # noqa: S311  no secret; of its own, so that nobody's seed is disturbed
 
 T = TypeVar("T")
 
@@ -53,8 +52,27 @@ class Job:
     done: Future[Any] = field(default_factory=Future)
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What a transaction wrote, before its commit.
+
+    Attributes:
+        number: The transaction's, by which the database remembers how it ended.
+        results: What each job came to.
+        afterwards: What is done after the commit.
+    """
+
+    number: int | None
+    results: list[tuple[Job, Any]]
+    afterwards: list[Callable[[], object]]
+
+
 class GroupWriter:
     """Writes from one thread, so that callers in any thread or event loop never wait for a lock.
+
+    Attributes:
+        trouble: Why the last write did not succeed, so far; empty when it did.
+        refused: How many entries and other writes the database did not take.
 
     Args:
         database: Where to.
@@ -84,6 +102,8 @@ class GroupWriter:
         self._refused: list[str] = []
         self._writing = False
         self._due = 0.0
+        self.trouble = ""
+        self.refused = 0
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Queues entries; returns at once."""
@@ -168,6 +188,7 @@ class GroupWriter:
             self._commit([*entries, *jobs])
         except Exception as error:  # whatever it is, the thread lives on
             outcome = self._database.unavailable("written", error)
+            self.refused += len(entries) + len(jobs)
             with self._changed:
                 self._entries[:0] = entries  # what did get written is written again, harmlessly
                 self._due = time.monotonic() + _PAUSE
@@ -214,32 +235,54 @@ class GroupWriter:
         for item in group:
             if isinstance(item, Entry):
                 rows.setdefault(item.table, []).append(item.row)
-        deadline = time.monotonic() + self._patience
-        delay = 0.02
+        jobs = [item for item in group if isinstance(item, Job)]
+        patience = Patience(self._patience)
+        written: _Written | None = None  # once it is, it may be committed whatever was heard of it
         while True:
             try:
-                with (
-                    turn(self._database.path, self._patience),
-                    self._engine.begin() as connection,
-                ):
-                    # Always in the same order, so that no two processes wait for each other.
-                    afterwards = [
-                        self._writes[table](connection, rows[table])
-                        for table in sorted(rows, key=list(self._writes).index)
-                    ]
-                    jobs = [item for item in group if isinstance(item, Job)]
-                    results = [(job, job.write(connection)) for job in jobs]
-                for act in filter(None, afterwards):
-                    act()
-                return results
+                if written is None or not self._is_committed(written):
+                    written = None
+                    with (
+                        turn(self._database.path, self._patience),
+                        self._engine.begin() as connection,
+                    ):
+                        written = self._write_in(connection, rows, jobs)
+                break
             except Exception as error:
-                if _refuses_values(error) or time.monotonic() + delay > deadline:
+                if _refuses_values(error):
                     raise
-            time.sleep(_jitter.uniform(0, delay))  # full jitter
-            delay = min(2 * delay, 1.0)
+                self.trouble = reason(error)
+                pause = None if tells_of_damage(error) else patience.pause()
+                if pause is None:
+                    raise
+            time.sleep(pause)
+        self.trouble = ""
+        for act in written.afterwards:
+            act()
+        return written.results
+
+    def _write_in(
+        self, connection: Connection, rows: Mapping[str, list[dict[str, Any]]], jobs: Sequence[Job]
+    ) -> _Written:
+        # Always in the same order, so that no two processes wait for each other.
+        afterwards = [
+            self._writes[table](connection, rows[table])
+            for table in sorted(rows, key=list(self._writes).index)
+        ]
+        results = [(job, job.write(connection)) for job in jobs]
+        # To write entries once more is harmless; what a job says it did must be its own doing.
+        number = number_of(connection) if jobs else None
+        return _Written(number, results, [act for act in afterwards if act])
+
+    def _is_committed(self, written: _Written) -> bool:
+        if written.number is None:
+            return False
+        with self._engine.connect() as connection:
+            return took_place(connection, written.number)
 
     def _refuse(self, item: Entry | Job, error: Exception) -> None:
         if isinstance(item, Entry):
+            self.refused += 1
             self._refused.append(f"{item.table}: {reason(error)}")
         elif isinstance(error, LedgerError):
             item.done.set_exception(error)
