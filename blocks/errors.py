@@ -15,7 +15,8 @@
     │   ├── SourceRefused       refused our credentials or our request
     │   └── SourceGarbled       answered something that is not what it promises
     ├── LedgerError
-    │   ├── LedgerUnavailable   the ledger's database is locked or gone        (retryable)
+    │   ├── LedgerUnavailable   the ledger's database is locked, full or gone  (retryable)
+    │   │   └── LedgerDamaged   it no longer holds what was written to it
     │   └── LedgerSchemaError   half-migrated, or written by a newer version
     ├── NoAgentAvailable        nobody can do it, or everybody is busy         (retryable if busy)
     ├── PolicyError             allowed by nobody, or not now; carries the rule's name
@@ -121,9 +122,15 @@ class LedgerError(OrchestratorError):
 
 
 class LedgerUnavailable(LedgerError):
-    """The ledger's database is locked or gone."""
+    """The ledger's database is locked, full or gone."""
 
     retryable = True
+
+
+class LedgerDamaged(LedgerUnavailable):
+    """The ledger's database no longer holds what was written to it."""
+
+    retryable = False
 
 
 class LedgerSchemaError(LedgerError):

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from blocks.errors import ConfigurationError, LedgerUnavailable
+from blocks.errors import ConfigurationError, LedgerDamaged, LedgerUnavailable
+from blocks.ledger.patience import tells_of_damage
 
 _CHECK_HINT = "Check that it runs and that ORCHESTRATOR_LEDGER_URL is right."
 
@@ -38,6 +39,7 @@ class Database:
         noting: The same, for what is of no use after a power cut: its commits wait for no disk.
         where: The file or the server, for people; never holds a password.
         path: The file, None on a server.
+        damage: What somebody came upon that is no longer as it was written, in words.
     """
 
     engine: Engine
@@ -45,6 +47,7 @@ class Database:
     noting: Engine
     where: str
     path: Path | None
+    damage: list[str] = field(default_factory=list)
 
     @contextmanager
     def explained(self, what: str) -> Iterator[None]:
@@ -56,9 +59,26 @@ class Database:
 
     def unavailable(self, what: str, error: BaseException) -> LedgerUnavailable:
         """The driver's error as ours, without its traceback."""
-        hint = f"Check the file {self.path} and its folder." if self.path else _CHECK_HINT
+        if tells_of_damage(error):
+            self.damage[:] = [reason(error)]
+            return self.damaged(reason(error))
         said = f"The ledger {self.where} cannot be {what}: {reason(error)}."
-        return LedgerUnavailable(said, hint=hint)
+        return LedgerUnavailable(said, hint=self.hint())
+
+    def damaged(self, how: str) -> LedgerDamaged:
+        """The error of a database that no longer holds what was written."""
+        said = f"The ledger {self.where} is damaged: {how}."
+        if self.path is None:
+            return LedgerDamaged(said, hint="See the server's log, and restore its backup.")
+        return LedgerDamaged(
+            said,
+            hint=f"Stop the stack and put a backup in the place of {self.path}; without one, "
+            f"sqlite3 {self.path} .recover | sqlite3 NEW saves what can be read.",
+        )
+
+    def hint(self) -> str:
+        """What to look at when it cannot be used."""
+        return f"Check the file {self.path} and its disk." if self.path else _CHECK_HINT
 
 
 def reason(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
 from blocks.ledger.dead_letters import DeadLetters
+from blocks.ledger.health import Health
 from blocks.ledger.history import History
 from blocks.ledger.inbox import Inbox
 from blocks.ledger.leases import Leases
@@ -71,6 +72,7 @@ class Ledger:
         inbox: Events, and the situations that they make up.
         tokens: Who may use the API, and for what.
         requests: What requests to the API with an idempotency key came to.
+        health: Whether it takes writes and is sound.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
     """
@@ -96,6 +98,7 @@ class Ledger:
         self.inbox = Inbox(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)
+        self.health = Health(database, self._writer)
 
     @classmethod
     def open(
