@@ -1,4 +1,4 @@
-"""The reconciler: runs whose process died are settled, and run again while somebody wants them.
+"""The reconciler: runs that died or were cut off are run again while somebody wants them.
 
 A look is a handful of small queries while nothing is wrong. Whatever it does, it does from the
 state that it saw, so that two stacks on one server may look at once (docs/adr/0006-reconciler.md).
@@ -167,6 +167,8 @@ class Reconciler:
             return
         if now - crashed_at < run_deaths.SETTLING or processes.has_engine(run.id):
             return
+        # Without the ledger they would be cut off again, and what they came to is not known.
+        await self._ledger.health.check()
         if (done := await self._done(run)) is not None:
             if await server.propose(run, done):
                 self._say(f"{_name(run)} had left its report when it died: it is {done.name}.")
@@ -177,9 +179,9 @@ class Reconciler:
                 await server.propose(run, Cancelled(message=f"{message} It was being cancelled."))
             case Next.GIVE_UP:
                 await self._give_up(server, run, message, now)
-            case Next.RESTART:
-                number = run_deaths.restarts_in(past) + 1
-                why = f"Restart {number} of {run_deaths.RESTARTS}: {message}"
+            case Next.RESTART if now - crashed_at >= run_deaths.rest_after(past):
+                number = run_deaths.restarts_in(past, name) + 1
+                why = f"Restart {number} of {run_deaths.most_restarts(name)}: {message}"
                 await server.forget_process(run)
                 if await server.propose(run, Scheduled(name=run_deaths.RESTARTED, message=why)):
                     self._say(f"{_name(run)} crashed. {why}")
@@ -199,7 +201,9 @@ class Reconciler:
     ) -> None:
         from prefect.states import Crashed
 
-        why = f"It crashed {run_deaths.RESTARTS + 1} times, the last time: {message}"
+        assert run.state is not None
+        times = run_deaths.most_restarts(run.state.name or "") + 1
+        why = f"It crashed {times} times, the last time: {message}"
         error = ErrorInfo(code="run-crashed", what=why)
         await self._ledger.tasks.give_up(run.id.hex, error, now)
         state: State[Any] = Crashed(name=run_deaths.GIVEN_UP, message=why)

@@ -16,6 +16,7 @@ from blocks.findings import Finding
 from blocks.messages import MessageType, Severity, utc_now
 from blocks.responses import EventResponse
 from flows.alert_formats import Alert, event_for
+from flows.cut_off import outlives_outages
 from flows.orchestrator import Orchestrator, conclude, workflow_run
 from flows.remote import result_of_call
 from flows.reports import Report, Section, Table, count
@@ -34,6 +35,7 @@ _RESOURCE = r"^$|^[a-z][a-z0-9_-]*:[^\x00-\x1f\x7f-\x9f]+$"
     ),
     timeout_seconds=300,
 )
+@outlives_outages
 async def broadcast_alert(
     title: Annotated[str, Field(pattern=_LINE, min_length=1, max_length=200)] = "Test alert",
     severity: Severity = Severity.WARNING,

@@ -13,6 +13,7 @@ from agents.calls import Reply
 from blocks.findings import Finding
 from blocks.ledger.records import RemediationStatus
 from flows import sections
+from flows.cut_off import outlives_outages
 from flows.fetching import fetch_everything
 from flows.orchestrator import (
     DATA,
@@ -38,6 +39,7 @@ from flows.triage import rank, things_to_know
     ),
     timeout_seconds=900,
 )
+@outlives_outages
 async def daily_health_check(
     remediate_issues: bool = True,
     top: Annotated[int, Field(ge=1, le=50)] = 10,

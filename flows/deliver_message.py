@@ -9,6 +9,7 @@ from prefect import flow
 from agents.calls import Reply
 from blocks.dialects.fields import OUTSIDE
 from blocks.messages import ORCHESTRATOR, AgentMessage, ErrorInfo, Outcome
+from flows.cut_off import outlives_outages
 from flows.messaging import Delivery, deliver, resend
 from flows.orchestrator import conclude, workflow_run
 from flows.reports import Report, Section, Table, count
@@ -28,6 +29,7 @@ class DeliveryReport(Report):
     ),
     timeout_seconds=900,
 )
+@outlives_outages
 async def deliver_message(
     message: dict[str, Any] | list[Any] | str = "",
     dialect: str | None = None,

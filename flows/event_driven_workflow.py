@@ -14,6 +14,7 @@ from blocks.crash_points import reach
 from blocks.messages import utc_now
 from blocks.responses import read_event
 from blocks.settings import get_settings
+from flows.cut_off import outlives_outages
 from flows.draining import Drained, drain
 from flows.events import accept_events
 from flows.orchestrator import Orchestrator, conclude, shared_ledger, workflow_run
@@ -35,6 +36,7 @@ SHOWN = timedelta(hours=1)
     ),
     timeout_seconds=2 * 3600,
 )
+@outlives_outages
 async def event_driven_workflow(
     event: dict[str, Any] | None = None,
     drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 0,

@@ -12,6 +12,7 @@ from agents.calls import Reply
 from agents.data_intelligence.business_intelligence import CompleteAnalysis
 from blocks.findings import Finding
 from flows import sections
+from flows.cut_off import outlives_outages
 from flows.fetching import Fetched, fetch_everything
 from flows.orchestrator import (
     DATA,
@@ -35,6 +36,7 @@ from flows.triage import rank, things_to_know
     ),
     timeout_seconds=900,
 )
+@outlives_outages
 async def parallel_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> Report:
     """Ask all three agents at once; report what they have, and what is missing.
 

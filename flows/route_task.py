@@ -17,6 +17,7 @@ from blocks.messages import utc_now
 from blocks.policy import Plan, Policy, Role
 from blocks.priorities import Urgency, urgency
 from blocks.severity import Severity
+from flows.cut_off import outlives_outages
 from flows.orchestrator import Orchestrator, conclude, findings_of, workflow_run
 from flows.recovery import carry_out
 from flows.reports import Report, Section, Table
@@ -42,6 +43,7 @@ _HEADLINES = {
     ),
     timeout_seconds=3600,
 )
+@outlives_outages
 async def route_task(
     task_type: str = "",
     params: dict[str, Any] | None = None,

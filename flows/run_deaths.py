@@ -14,8 +14,17 @@ TAG = "restart-on-crash"
 RESTARTED, CRASHED, GIVEN_UP = "Restarted", "Crashed", "GivenUp"
 """Names of states: of a run that waits to be run again; that crashed; that is not run again."""
 
+CUT_OFF = "CutOff"
+"""Name of the state of a run that crashed because the ledger, or Prefect, was away."""
+
 RESTARTS = 3
 """A run that crashes once more than this is given up: whatever kills it would go on for ever."""
+
+RESTARTS_WHEN_CUT_OFF = 60
+"""The same for a run that was cut off each time, which is not its own doing: for about a day."""
+
+LONGEST_REST = timedelta(minutes=30)
+"""So long a run that was cut off again and again rests at most before it is run again."""
 
 STARTING = timedelta(seconds=60)
 """So long a run may be PENDING without a process: a worker prepares it, an interpreter loads."""
@@ -105,7 +114,20 @@ def after_crash(past: Past) -> Next:
     """What becomes of a crashed run that may be restarted, by its states so far."""
     if _last_going_on(past) == "CANCELLING":
         return Next.CANCEL
-    return Next.RESTART if restarts_in(past) < RESTARTS else Next.GIVE_UP
+    how = past[-1][1]
+    return Next.RESTART if restarts_in(past, how) < most_restarts(how) else Next.GIVE_UP
+
+
+def most_restarts(how: str) -> int:
+    """How often a run is restarted that ends in the state of this name each time."""
+    return RESTARTS_WHEN_CUT_OFF if how == CUT_OFF else RESTARTS
+
+
+def rest_after(past: Past) -> timedelta:
+    """How long a crashed run rests before it is run again: cut off, each time twice as long."""
+    if past[-1][1] != CUT_OFF:
+        return SETTLING
+    return min(LONGEST_REST, SETTLING * 2 ** min(restarts_in(past, CUT_OFF), 10))
 
 
 def may_be_restarted(
@@ -123,12 +145,21 @@ def may_be_restarted(
         now: The instant to judge at.
     """
     need = OPEN_BY_SCHEDULE if by_schedule else OPEN
-    return name == CRASHED and TAG in tags and now - crashed_at < need
+    return name in (CRASHED, CUT_OFF) and TAG in tags and now - crashed_at < need
 
 
-def restarts_in(past: Past) -> int:
-    """How often a run was restarted since a person last had it done again."""
-    return sum(name == RESTARTED for _, name in past[_begin(past) :])
+def restarts_in(past: Past, how: str = CRASHED) -> int:
+    """How often a run was restarted since a person last had it done again.
+
+    Args:
+        past: Its states so far.
+        how: Name of the state that it was restarted from.
+    """
+    begin = _begin(past)
+    return sum(
+        past[place][1] == RESTARTED and past[place - 1][1] == how
+        for place in range(begin + 1, len(past))
+    )
 
 
 def repeats_in(past: Past) -> int:

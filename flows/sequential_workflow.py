@@ -9,6 +9,7 @@ from pydantic import Field
 
 from agents.calls import Reply
 from flows import sections
+from flows.cut_off import outlives_outages
 from flows.fetching import fetch_everything
 from flows.orchestrator import (
     DATA,
@@ -30,6 +31,7 @@ from flows.triage import rank
     ),
     timeout_seconds=900,
 )
+@outlives_outages
 async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> Report:
     """Fetch, analyze, optimize; every step works on what the one before it found.
 

@@ -9,6 +9,7 @@ from prefect import flow
 from blocks.ledger.outcomes import OutcomeRecord
 from blocks.ledger.records import ReceiptKind
 from blocks.messages import utc_now
+from flows.cut_off import outlives_outages
 from flows.orchestrator import Orchestrator, conclude, workflow_run
 from flows.outcomes import CALL_GRACE, COMES_BACK, judge_call, judge_task
 from flows.reports import Report, Section, Table, count
@@ -25,6 +26,7 @@ MOST = 5000
     ),
     timeout_seconds=900,
 )
+@outlives_outages
 async def settle_outcomes() -> Report:
     """Settle the decisions whose outcome can be told by now.
 

@@ -16,6 +16,7 @@ from blocks.messages import utc_now
 from blocks.policy import Policy
 from blocks.status import Facts, SystemStatus
 from flows import sections
+from flows.cut_off import outlives_outages
 from flows.orchestrator import conclude, workflow_run
 from flows.reports import Report
 from flows.routing import instances_of
@@ -33,6 +34,7 @@ MOST = 20_000
     ),
     timeout_seconds=300,
 )
+@outlives_outages
 async def system_status(hours: Annotated[int, Field(ge=1, le=168)] = 24) -> Report:
     """Report how agents and workflows did.
 

@@ -13,6 +13,7 @@ from prefect.flows import load_flow_from_entrypoint
 
 from deployments.registration import PREFECT_FILE, check_entrypoints, read_work_pools
 from flows.queues import SUFFIX
+from flows.run_deaths import TAG
 
 STANZAS: list[dict[str, Any]] = yaml.safe_load(PREFECT_FILE.read_text())["deployments"]
 each = pytest.mark.parametrize("stanza", STANZAS, ids=[s["name"] for s in STANZAS])
@@ -33,8 +34,16 @@ def test_file_function_flow_and_deployment_share_one_name(stanza: dict[str, Any]
     name = dashed.replace("-", "_")
     assert flow.name == dashed
     assert flow.fn.__name__ == name
-    assert Path(inspect.getfile(flow.fn)).stem == name
+    assert Path(inspect.getfile(inspect.unwrap(flow.fn))).stem == name
     assert flow.isasync, "a sync flow loses up to a second at its end"
+
+
+@each
+def test_what_is_restarted_after_a_crash_is_restarted_when_cut_off_too(
+    stanza: dict[str, Any],
+) -> None:
+    flow = load(stanza)
+    assert (inspect.unwrap(flow.fn) is not flow.fn) == (TAG in stanza["tags"])
 
 
 @each

@@ -25,7 +25,8 @@ from prefect.events import Event, Resource
 from prefect.events.filters import EventFilter, EventIDFilter
 from prefect.states import Cancelling, Completed, Crashed, Paused, Pending, Running, Scheduled
 
-from blocks.ledger import Ledger, TaskRecord, TaskStatus
+from blocks.errors import LedgerUnavailable
+from blocks.ledger import Ledger, TaskRecord, TaskStatus, health
 from blocks.ledger.records import ReportRecord
 from blocks.messages import Outcome, utc_now
 from blocks.settings import PROJECT_ROOT, get_settings
@@ -35,7 +36,8 @@ from deployments.watchdog import MARK, marked
 from deployments.worker.names import worker_name
 from flows.orchestrator import shared_ledger
 from flows.reports import Report
-from flows.run_deaths import CRASHED, GIVEN_UP, RESTARTED, RESTARTS, TAG
+from flows.run_deaths import CRASHED, CUT_OFF, GIVEN_UP, RESTARTED, RESTARTS, TAG
+from tests.integration.test_ledger_health import locked
 
 pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.slow]
 
@@ -280,6 +282,28 @@ async def test_who_crashes_again_and_again_is_given_up(yard: Yard) -> None:
     await yard.pretend(run_id, Pending(), Running(), Crashed())
     await yard.look(SETTLED)
     assert await yard.name_of(run_id) == RESTARTED
+
+
+async def test_who_was_cut_off_is_restarted_when_the_ledger_takes_writes_again(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "DEADLINE", 0.2)
+    monkeypatch.setattr(health, "FRESH", 0.0)
+    run_id = await yard.start()
+    cut_off = Crashed(name=CUT_OFF, message="The ledger cannot be opened.")
+    await yard.pretend(run_id, Pending(), Running(), cut_off)
+    with locked(get_settings().effective_ledger_url):
+        with pytest.raises(LedgerUnavailable, match=r"no write|cannot be written"):
+            await yard.look(SETTLED)
+        assert await yard.name_of(run_id) == CUT_OFF
+    await yard.look(SETTLED)
+    assert await yard.name_of(run_id) == RESTARTED
+    await yard.pretend(run_id, Pending(), Running(), cut_off)
+    await yard.look(SETTLED)
+    assert await yard.name_of(run_id) == CUT_OFF, "it rests longer the second time"
+    await yard.look(2 * SETTLED)
+    assert await yard.name_of(run_id) == RESTARTED
+    assert "Restart 2 of 60" in yard.said[-1]
 
 
 async def test_what_was_being_cancelled_is_cancelled(yard: Yard) -> None:

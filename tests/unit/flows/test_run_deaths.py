@@ -9,9 +9,13 @@ from uuid import UUID
 import pytest
 
 from flows.run_deaths import (
+    CUT_OFF,
+    LONGEST_REST,
     OPEN,
     OPEN_BY_SCHEDULE,
     RESTARTED,
+    RESTARTS_WHEN_CUT_OFF,
+    SETTLING,
     TAG,
     Next,
     Process,
@@ -23,6 +27,7 @@ from flows.run_deaths import (
     may_be_restarted,
     record_id,
     repeats_in,
+    rest_after,
     restarts_in,
 )
 
@@ -97,9 +102,33 @@ def test_what_was_being_cancelled_is_not_wanted_any_more() -> None:
     assert after_crash([*LIFE, ("CANCELLING", "Cancelling"), DEATH]) is Next.CANCEL
 
 
+CUT = ("CRASHED", CUT_OFF)
+
+
+def test_who_was_cut_off_rests_longer_each_time_and_is_not_given_up_for_a_day() -> None:
+    past, rests = [*LIFE, CUT], []
+    while after_crash(past) is Next.RESTART:
+        rests.append(rest_after(past))
+        past += [AGAIN, *LIFE[1:], CUT]
+    assert len(rests) == RESTARTS_WHEN_CUT_OFF
+    assert rests[:4] == [SETTLING, SETTLING * 2, SETTLING * 4, SETTLING * 8]
+    assert rests[-1] == LONGEST_REST
+    assert timedelta(hours=20) < sum(rests, timedelta()) < timedelta(hours=30)
+
+
+def test_to_be_cut_off_counts_as_no_crash() -> None:
+    past = [*LIFE, CUT, AGAIN, *LIFE[1:], *SECOND, *SECOND, *SECOND]
+    assert restarts_in(past) == 3
+    assert after_crash([*past, DEATH]) is Next.GIVE_UP
+    assert rest_after([*past, DEATH]) == SETTLING
+    assert after_crash([*past, CUT]) is Next.RESTART
+
+
 @pytest.mark.parametrize(
     ("name", "tags", "age", "by_schedule", "may"),
     [
+        (CUT_OFF, [TAG], OPEN - seconds(1), False, True),
+        (CUT_OFF, ["internal"], seconds(0), False, False),
         ("Crashed", [TAG], seconds(0), False, True),
         ("Crashed", ["internal", TAG], OPEN - seconds(1), False, True),
         ("Crashed", [TAG], OPEN, False, False),
