@@ -80,6 +80,7 @@ class SystemStatus(_Part):
         system_health: ``unhealthy`` when work is lost or an agent fails most calls, ``degraded``
             when a target is missed or a person is waited for.
         reasons: Why it is not healthy.
+        ledger_fault: What is wrong with the ledger: it takes no writes, or is damaged; else empty.
         uptime_s: Seconds since the stack started; None when none runs.
         response_ms: Mean time from message to result, all agents.
         throughput_per_hour: Calls that ended with a result, per hour of the window.
@@ -90,6 +91,7 @@ class SystemStatus(_Part):
     window_hours: float
     system_health: Health
     reasons: list[str]
+    ledger_fault: str = ""
     agents: list[AgentMetrics]
     workflows: list[WorkflowMetrics]
     active_workflows: list[str]
@@ -110,3 +112,4 @@ class Facts(_Part):
     tasks: list[TaskRecord]
     workload: dict[str, int]
     open_approvals: int
+    ledger_fault: str = ""

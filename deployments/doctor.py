@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import os
 import re
@@ -19,12 +20,17 @@ from rich.console import Console
 from blocks.errors import ConfigurationError, NoBusinessConfigured, OrchestratorError, StackError
 from blocks.prefect_env import RunningStack, use_embedded_prefect
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
+from deployments.examining import AT_MOST
 from deployments.markup import escape
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
+    from blocks.ledger.integrity import Soundness
+
 T = TypeVar("T")
+
+_PATIENCE = 3.0  # seconds: a person waits
 
 
 class Check(BaseModel):
@@ -44,7 +50,7 @@ class Check(BaseModel):
 
 
 async def examine() -> list[Check]:
-    """Look at everything; nothing is changed."""
+    """Look at everything, and change nothing that means anything: the ledger is tried out."""
     checks = [_python(), _requirements()]
     try:
         settings = get_settings()
@@ -146,17 +152,29 @@ async def _ledger(settings: Settings) -> str:
 
     if not has_ledger(settings):
         return "not made yet; the first run makes it"
-    with Ledger.open(settings.effective_ledger_url, migrate=False) as ledger:
-        return f"{ledger.where}, schema {await ledger.schema_version()}"
+    with Ledger.open(settings.effective_ledger_url, migrate=False, patience=_PATIENCE) as ledger:
+        found = await ledger.health.require_sound(AT_MOST)
+        await ledger.health.check()
+        version = await ledger.schema_version()
+    return f"{ledger.where}, schema {version}, takes writes, " + _looked_at(found)
+
+
+def _looked_at(found: Soundness) -> str:
+    return "sound" if found.whole else f"sound as far as {AT_MOST:.0f} s were enough to look"
 
 
 async def _prefect_database(settings: Settings) -> str:
-    from deployments.preflight import check_prefect_database, prefect_database
+    from deployments.preflight import (
+        check_prefect_database,
+        examine_prefect_database,
+        prefect_database,
+    )
 
     migrates = check_prefect_database(settings)
-    return f"{prefect_database(settings) or 'as configured'}" + (
-        "; the next start makes or migrates it" if migrates else ""
-    )
+    told = f"{prefect_database(settings) or 'as configured'}"
+    if (found := await asyncio.to_thread(examine_prefect_database, settings, AT_MOST)) is not None:
+        told += f", takes writes, {_looked_at(found)}"
+    return told + ("; the next start makes or migrates it" if migrates else "")
 
 
 async def _prefect_server(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from rich.table import Table
 from blocks.ledger import Ledger
 from blocks.ledger.verification import Verification
 from blocks.settings import get_settings
+from deployments.examining import AT_MOST
 from deployments.markup import escape
 from flows.explain import CandidateLine, Decision, Explanation, explain
 
@@ -64,22 +65,33 @@ def _scores(candidates: list[CandidateLine]) -> Table:
 
 
 async def run_verification(console: Console | None) -> Verification:
-    """Verifies the receipts in the ledger.
+    """Verifies the receipts in the ledger, after a look whether that is sound.
 
     Args:
         console: Shows the progress; None shows none.
 
     Raises:
-        LedgerError: The ledger cannot be read.
+        LedgerError: The ledger is damaged, or cannot be read.
     """
     with (
         Ledger.open(get_settings().effective_ledger_url, migrate=False) as ledger,
         Progress(console=console, transient=True, disable=console is None) as progress,
     ):
         bar = progress.add_task("Verifying receipts", total=None)
-        return await ledger.receipts.verify(
+        notes = await _notes(ledger)
+        found = await ledger.receipts.verify(
             lambda done, total: progress.update(bar, completed=done, total=total)
         )
+        return found.model_copy(update={"notes": [*found.notes, *notes]})
+
+
+async def _notes(ledger: Ledger) -> list[str]:
+    """What else there is to say about where the receipts stand."""
+    looked_at = await ledger.health.require_sound(AT_MOST)
+    notes = [] if looked_at.whole else [f"Not all of it could be looked at in {AT_MOST:.0f} s."]
+    if fault := await ledger.health.fault():
+        notes.append(f"The ledger {fault}: what is decided now leaves no receipt.")
+    return notes
 
 
 def print_verification(found: Verification, console: Console) -> None:

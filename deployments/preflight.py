@@ -16,10 +16,13 @@ from urllib.parse import quote
 
 from blocks.errors import ConfigurationError, StackError
 from blocks.ledger import Ledger
+from blocks.ledger.integrity import Soundness, check_file
 from blocks.messages import utc_now
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings
 from deployments.own_pages import is_loopback
+
+_LOCK = 10.0  # seconds that a server may hold its database for, while it writes much
 
 LITTLE_SPACE = 500 * 1024**2
 """Bytes: Prefect's database and logs of a first day fit, and not much else."""
@@ -143,8 +146,7 @@ def check_prefect_database(settings: Settings) -> bool:
     file = prefect_database(settings)
     if file is None or not file.exists() or file.stat().st_size == 0:
         return file is not None
-    aside = f"Move it aside (mv {file} {file}.old) and run ./orchestrator up again: Prefect's "
-    aside += "history starts anew, the ledger is a different file and keeps everything."
+    aside = _aside(file)
     try:
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as database:
             tables = {
@@ -169,6 +171,47 @@ def check_prefect_database(settings: Settings) -> bool:
             hint=f"Install that Prefect again, or: {aside[0].lower()}{aside[1:]}",
         )
     return revision != newest
+
+
+def examine_prefect_database(settings: Settings, seconds: float) -> Soundness | None:
+    """Look whether Prefect's SQLite file is sound and may be written; it is left as it is.
+
+    Args:
+        settings: Where it is.
+        seconds: How long that may take.
+
+    Returns:
+        What was found; None when there is no such file.
+
+    Raises:
+        StackError: It is damaged, locked or cannot be written.
+    """
+    file = prefect_database(settings)
+    if file is None or not file.exists() or file.stat().st_size == 0:
+        return None
+    try:
+        found = check_file(file, seconds)
+        uri = f"file:{quote(str(file))}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_LOCK)) as lock:
+            lock.execute("BEGIN IMMEDIATE")
+            lock.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise StackError(
+            f"Prefect's database {file} cannot be written: {error}.",
+            hint="Check the file, its disk, and who else has it open.",
+        ) from None
+    if found.faults:
+        raise StackError(
+            f"Prefect's database {file} is damaged: {'; '.join(found.faults)}.", hint=_aside(file)
+        )
+    return found
+
+
+def _aside(file: Path) -> str:
+    return (
+        f"Move it aside (mv {file} {file}.old) and run ./orchestrator up again: Prefect's history "
+        "starts anew, the ledger is a different file and keeps everything."
+    )
 
 
 def back_up_prefect_database(settings: Settings) -> Path | None:

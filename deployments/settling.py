@@ -1,4 +1,4 @@
-"""Settles what is due while the stack runs: answers, expired questions, dead tasks and runs."""
+"""Settles what is due while the stack runs: answers, questions, dead tasks and runs, the ledger."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import NoReturn
 from blocks.errors import OrchestratorError
 from blocks.ledger import Ledger
 from blocks.messages import utc_now
+from deployments.examining import keep_examining
 from deployments.reconciling import Reconciler
 from deployments.together import together
 
@@ -39,6 +40,7 @@ async def keep_settling(
         _repeat(lambda now: resume_abandoned(ledger, now), say),
         _repeat(lambda now: show_forms(ledger, now), say),
         _repeat(runs, say),
+        keep_examining(ledger, say),
     )
     raise AssertionError("None of these returns.")
 

@@ -88,7 +88,7 @@ class Stack:
             self._start_server(),
             # Importing the flows takes almost as long as the server's start; the two overlap.
             asyncio.to_thread(check_entrypoints, self._file),
-            asyncio.to_thread(self._check_ledger),
+            self._check_ledger(),
         )
         await self._announce()
         registration, sample, _ = await together(
@@ -142,10 +142,14 @@ class Stack:
                 "install the Prefect that wrote it, or move both aside to start anew.",
             ) from None
 
-    def _check_ledger(self) -> None:
+    async def _check_ledger(self) -> None:
         from blocks.ledger import Ledger
+        from deployments.examining import AT_MOST
 
-        Ledger.open(self.settings.effective_ledger_url).close()
+        ledger = await asyncio.to_thread(Ledger.open, self.settings.effective_ledger_url)
+        with ledger:
+            await ledger.health.require_sound(AT_MOST)
+            await ledger.health.check()
 
     async def _serve_pools(self) -> Registration:
         pools = await self._prepare_pools()

@@ -127,7 +127,13 @@ def _condition(facts: Facts, found: Sequence[Incident], now: datetime) -> Condit
         text = "The daily health check was missed."
         lesser.append(Reason(text=text, part="workflows"))
     own = grave if facts.status.system_health == "unhealthy" else lesser
-    own += [Reason(text=_sentence(text), part="agents") for text in facts.status.reasons]
+    own += [
+        Reason(
+            text=_sentence(text),
+            part="health" if text == facts.status.ledger_fault else "agents",
+        )
+        for text in facts.status.reasons
+    ]
     state: Health = "unhealthy" if grave else "degraded" if lesser else "healthy"
     return Condition(state=state, headline=_HEADLINES[state], reasons=grave + lesser)
 

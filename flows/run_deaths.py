@@ -127,7 +127,8 @@ def rest_after(past: Past) -> timedelta:
     """How long a crashed run rests before it is run again: cut off, each time twice as long."""
     if past[-1][1] != CUT_OFF:
         return SETTLING
-    return min(LONGEST_REST, SETTLING * 2 ** min(restarts_in(past, CUT_OFF), 10))
+    doubled: int = 2 ** min(restarts_in(past, CUT_OFF), 10)
+    return min(LONGEST_REST, SETTLING * doubled)
 
 
 def may_be_restarted(

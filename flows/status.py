@@ -55,6 +55,7 @@ def system_status(
         window_hours=window / timedelta(hours=1),
         system_health=health,
         reasons=reasons,
+        ledger_fault=facts.ledger_fault,
         agents=agents,
         workflows=_workflows(facts.runs),
         active_workflows=sorted({r.workflow for r in facts.runs if r.outcome is None}),
@@ -207,7 +208,8 @@ def _measured(target: Target) -> str:
 def _health(
     agents: Sequence[AgentMetrics], targets: Sequence[Target], facts: Facts, now: datetime
 ) -> tuple[Health, list[str]]:
-    grave = [
+    grave = [facts.ledger_fault] if facts.ledger_fault else []
+    grave += [
         f"{agent.agent} fails most of its calls"
         for agent in agents
         if agent.success_rate is not None and agent.success_rate < 0.5

@@ -73,12 +73,14 @@ async def read_system_status(
         LedgerError: The ledger cannot be read.
     """
     since = now - window
+    fault = await ledger.health.fault()
     facts = Facts(
         attempts=await ledger.past_attempts(since, MOST),
         runs=await ledger.runs(since=since, limit=MOST),
         tasks=await ledger.tasks.list(since=since, limit=MOST),
         workload=await ledger.leases.workload(now),
         open_approvals=len(await ledger.approvals.list(ApprovalStatus.OPEN)),
+        ledger_fault=fault and f"the ledger {fault}",
     )
     capacity = {
         agent: {i.name: i.capacity or 1 for i in instances_of(policy, team, agent)}

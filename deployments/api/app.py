@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -34,7 +35,10 @@ from deployments.api.intake import Intake
 from deployments.api.limits import Limiter, RateHeaders
 from deployments.api.once import keep_pruning
 from deployments.api.webhook_senders import Senders
+from deployments.examining import keep_examining
 from deployments.own_pages import OwnPagesOnly, is_loopback
+
+log = logging.getLogger("orchestrator.api")
 
 _ABOUT = """
 An operations team for your online business, over HTTP.
@@ -65,14 +69,15 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.intake = intake
             app.state.senders = Senders()
             app.state.watch = overview.Watch(context)
-            pruning = asyncio.create_task(keep_pruning(context.ledger))
+            looking = keep_examining(context.ledger, log.error, at_once=True)
+            beside = [asyncio.create_task(w) for w in (keep_pruning(context.ledger), looking)]
             try:
                 with _tuned():
                     yield
             finally:
-                pruning.cancel()
-                with suppress(asyncio.CancelledError):
-                    await pruning
+                for each in beside:
+                    each.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
 
     app = FastAPI(
         title="System Orchestrator",

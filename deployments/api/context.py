@@ -11,10 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agents.registry import Registry, registry
-from blocks.errors import LedgerError
 from blocks.ledger import Ledger
 from blocks.ledger.event_records import Depth
 from blocks.messages import utc_now
@@ -78,6 +77,7 @@ class Readiness(BaseModel):
 
     ledger: Literal["ok", "unavailable"]
     prefect: Literal["ok", "unavailable"]
+    why: str = Field(default="", description="What is wrong with the ledger; else empty.")
 
     @property
     def everything(self) -> bool:
@@ -96,7 +96,8 @@ class Context:
         team: All agents of this installation.
         status: Of the last 24 hours.
         depth: What waits in the inbox.
-        readiness: Whether ledger and Prefect answer.
+        reachable: Whether Prefect's server answers.
+        readiness: Whether that does, and the ledger takes writes.
     """
 
     settings: Settings
@@ -105,6 +106,7 @@ class Context:
     team: Registry
     status: Shared[SystemStatus]
     depth: Shared[Depth]
+    reachable: Shared[bool]
     readiness: Shared[Readiness]
 
     async def policy(self) -> Policy:
@@ -128,6 +130,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             return await read_system_status(ledger, policy, team, utc_now(), DAY, uptime)
 
         async with Runs.open() as runs:
+            reachable = Shared(runs.is_reachable)
             yield Context(
                 settings,
                 ledger,
@@ -135,19 +138,17 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
                 team,
                 Shared(status, share=0.1),
                 Shared(lambda: ledger.inbox.depth(utc_now())),
-                Shared(lambda: _readiness(ledger, runs)),
+                reachable,
+                Shared(lambda: _readiness(ledger, reachable)),
             )
 
 
-async def _readiness(ledger: Ledger, runs: Runs) -> Readiness:
-    try:
-        await ledger.schema_version()
-        kept = True
-    except LedgerError:
-        kept = False
-    reachable = await runs.is_reachable()
+async def _readiness(ledger: Ledger, reachable: Shared[bool]) -> Readiness:
+    fault, reached = await asyncio.gather(ledger.health.fault(), reachable.get())
     return Readiness(
-        ledger="ok" if kept else "unavailable", prefect="ok" if reachable else "unavailable"
+        ledger="unavailable" if fault else "ok",
+        prefect="ok" if reached else "unavailable",
+        why=fault and f"The ledger {fault}.",
     )
 
 

@@ -24,7 +24,7 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", responses=_UNREADY)
 async def readyz(ctx: Ctx, response: Response) -> Readiness:
-    """200 when the ledger and Prefect's server answer, else 503."""
+    """200 when the ledger takes a small write and Prefect's server answers, else 503 and why."""
     ready = await ctx.readiness.get()
     response.status_code = 200 if ready.everything else 503
     return ready

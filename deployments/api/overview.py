@@ -76,11 +76,13 @@ class Watch:
 
     async def _compute(self) -> Overview:
         ctx, now = self._context, utc_now()
-        await ctx.ledger.approvals.expire_due(now)
+        status = await ctx.status.get()
+        if not status.ledger_fault:  # else what is wrong is told, rather than waited for
+            await ctx.ledger.approvals.expire_due(now)
         runs = await ctx.ledger.runs(limit=_MOST_RUNS)
         calls, events = await self._week.get()
         facts = Facts(
-            status=await ctx.status.get(),
+            status=status,
             depth=await ctx.depth.get(),
             runs=runs,
             situations=await self._situations(),
@@ -112,7 +114,7 @@ class Watch:
     async def _prefect_answers(self) -> bool:
         try:
             async with asyncio.timeout(_PATIENCE):
-                return (await self._context.readiness.get()).prefect == "ok"
+                return await self._context.reachable.get()
         except TimeoutError:
             return False
 

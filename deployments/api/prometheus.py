@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blocks.ledger.event_records import Depth
@@ -29,10 +29,16 @@ DURATION = Histogram(
 )
 
 
-def exposition(status: SystemStatus, depth: Depth) -> bytes:
-    """Everything that is known, as text."""
+def exposition(status: SystemStatus, depth: Depth, refused: int) -> bytes:
+    """Everything that is known, as text.
+
+    Args:
+        status: Of the last 24 hours.
+        depth: What waits in the inbox.
+        refused: Writes of this process that the ledger did not take.
+    """
     computed = CollectorRegistry()
-    computed.register(_Computed(status, depth))
+    computed.register(_Computed(status, depth, refused))
     return generate_latest(computed) + generate_latest(_own)
 
 
@@ -66,8 +72,8 @@ class Measured:
 class _Computed:
     """What the status says, as gauges."""
 
-    def __init__(self, status: SystemStatus, depth: Depth) -> None:
-        self._status, self._depth = status, depth
+    def __init__(self, status: SystemStatus, depth: Depth, refused: int) -> None:
+        self._status, self._depth, self._refused = status, depth, refused
 
     def collect(self) -> Iterator[Metric]:
         status = self._status
@@ -75,6 +81,13 @@ class _Computed:
         yield _gauge("health", "0 healthy, 1 degraded, 2 unhealthy.", healthy)
         yield _gauge("pending_tasks", "Tasks that are not finished.", status.pending_tasks)
         yield _gauge("open_approvals", "Questions to a person.", status.awaiting_approval)
+        sound = not status.ledger_fault
+        yield _gauge("ledger_ok", "1 while the ledger takes writes and is not damaged.", sound)
+        yield CounterMetricFamily(
+            "orchestrator_ledger_refused_writes",
+            "Writes of this process that the ledger did not take.",
+            value=self._refused,
+        )
         if status.uptime_s is not None:
             yield _gauge("uptime_seconds", "Since the stack started.", status.uptime_s)
         yield from self._agents()

@@ -76,4 +76,5 @@ async def system_metrics(ctx: Ctx, caller: Reader) -> SystemMetrics:
 async def prometheus_metrics(ctx: Ctx, caller: Reader) -> Response:
     """The same figures as Prometheus reads them."""
     depth = await ctx.depth.get()
-    return Response(exposition(await ctx.status.get(), depth), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    figures = exposition(await ctx.status.get(), depth, ctx.ledger.health.refused)
+    return Response(figures, media_type=CONTENT_TYPE_PLAIN_0_0_4)
