@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE = 3.0  # seconds: a person waits
-
 
 class Check(BaseModel):
     """One thing that was looked at.
@@ -148,11 +146,12 @@ async def _ports(settings: Settings) -> str:
 
 async def _ledger(settings: Settings) -> str:
     from blocks.ledger import Ledger
+    from blocks.ledger.health import DEADLINE
     from deployments.overview import has_ledger
 
     if not has_ledger(settings):
         return "not made yet; the first run makes it"
-    with Ledger.open(settings.effective_ledger_url, migrate=False, patience=_PATIENCE) as ledger:
+    with Ledger.open(settings.effective_ledger_url, migrate=False, patience=DEADLINE) as ledger:
         found = await ledger.health.require_sound(AT_MOST)
         await ledger.health.check()
         version = await ledger.schema_version()

@@ -7,6 +7,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from blocks.ledger import Ledger
+from blocks.ledger.health import DEADLINE
 from blocks.ledger.verification import Verification
 from blocks.settings import get_settings
 from deployments.examining import AT_MOST
@@ -74,7 +75,9 @@ async def run_verification(console: Console | None) -> Verification:
         LedgerError: The ledger is damaged, or cannot be read.
     """
     with (
-        Ledger.open(get_settings().effective_ledger_url, migrate=False) as ledger,
+        Ledger.open(
+            get_settings().effective_ledger_url, migrate=False, patience=DEADLINE
+        ) as ledger,
         Progress(console=console, transient=True, disable=console is None) as progress,
     ):
         bar = progress.add_task("Verifying receipts", total=None)

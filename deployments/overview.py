@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from blocks.ledger import Ledger
+from blocks.ledger.health import DEADLINE
 from blocks.ledger.records import AgentActivity, ReportRecord, RunRecord
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings, get_settings
@@ -93,7 +94,8 @@ async def read_status() -> Status:
     reports: list[ReportRecord] = []
     system = None
     if has_ledger(settings):
-        with Ledger.open(settings.effective_ledger_url) as ledger:
+        # A person waits, and is to be told what is wrong.
+        with Ledger.open(settings.effective_ledger_url, patience=DEADLINE) as ledger:
             runs = await ledger.runs(limit=10)
             reports = await ledger.latest_reports(limit=1)
             system = await _read_system(ledger, stack.uptime_s if stack else None)

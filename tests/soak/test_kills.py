@@ -135,7 +135,7 @@ def has(process: psutil.Process, word: str) -> bool:
 
 
 @contextmanager
-def stack(folder: Path) -> Iterator[Kills]:
+def stack(folder: Path, **more: str) -> Iterator[Kills]:
     """``./orchestrator up`` on ports of its own; ready when its reports are shown."""
     prefect, api = free_port(), free_port()
     settings = {
@@ -143,6 +143,7 @@ def stack(folder: Path) -> Iterator[Kills]:
         "ORCHESTRATOR_PREFECT_PORT": str(prefect),
         "ORCHESTRATOR_SAMPLE_PORT": str(free_port()),
         "ORCHESTRATOR_API_PORT": str(api),
+        **more,
     }
     environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "200", **settings}
     output = folder / "output"

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from blocks.errors import ConfigurationError, StackError
+from blocks.ledger.integrity import Soundness
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings
 from deployments.preflight import (
     back_up_prefect_database,
     check_port,
     check_prefect_database,
+    examine_prefect_database,
     state_folder,
 )
 
@@ -159,3 +161,30 @@ def test_a_file_that_is_no_database_is_refused(settings: Settings) -> None:
 def test_a_database_elsewhere_is_not_ours_to_judge(tmp_path: Path) -> None:
     elsewhere = Settings(state_dir=tmp_path, prefect_database_url="postgresql+asyncpg://h/db")
     assert not check_prefect_database(elsewhere)
+
+
+def test_a_sound_database_of_prefect_is_said_to_be_sound(settings: Settings) -> None:
+    assert examine_prefect_database(settings, 10) is None, "there is none yet"
+    make_database(settings, "CREATE TABLE runs (id INTEGER PRIMARY KEY)")
+    assert examine_prefect_database(settings, 10) == Soundness([])
+
+
+def test_an_overwritten_page_of_prefect_s_database_is_found(settings: Settings) -> None:
+    file = make_database(settings, "CREATE TABLE runs (id INTEGER PRIMARY KEY)")
+    with file.open("r+b") as database:
+        database.seek(4096)
+        database.write(b"\xa5" * 4096)
+    with pytest.raises(StackError, match="is damaged") as caught:
+        examine_prefect_database(settings, 10)
+    assert "Move it aside" in caught.value.hint
+
+
+def test_a_locked_database_of_prefect_is_said_to_take_no_writes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deployments.preflight._LOCK", 0.1)
+    file = make_database(settings, "PRAGMA journal_mode=WAL", "CREATE TABLE runs (id INTEGER)")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StackError, match="cannot be written: database is locked"):
+            examine_prefect_database(settings, 10)
