@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +25,12 @@ from blocks.errors import (
 )
 
 MAX_BYTES = 5 * 1024 * 1024
-"""Largest answer that is read, in bytes."""
+"""Largest answer that is read, in bytes, packed and unpacked."""
+
+_PACKINGS = {"identity": False, "": False, "gzip": True, "x-gzip": True, "deflate": True}
+"""Content encodings that are read, and whether there is something to unpack."""
+
+_ANY_HEADER = zlib.MAX_WBITS | 32  # zlib tells gzip and deflate apart by itself
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,12 @@ class Answer:
     Attributes:
         status: HTTP status code.
         content_type: Media type without parameters, lower case; "" when absent.
-        body: The whole answer, at most MAX_BYTES.
+        body: The whole answer, unpacked, at most MAX_BYTES; or its excerpt.
         latency_ms: From the call to the last byte.
         clock_skew_s: The server's clock minus ours, from its Date header, good to about half a
             second; None when it sent none.
+        location: Where a redirect points to, as scheme, host and path; "" when it is none. Not
+            for errors about partners: a path may be secret.
     """
 
     status: int
@@ -45,6 +53,7 @@ class Answer:
     body: bytes
     latency_ms: float
     clock_skew_s: float | None
+    location: str = ""
 
     @property
     def ok(self) -> bool:
@@ -68,11 +77,13 @@ async def fetch(
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
+    excerpt: int | None = None,
 ) -> Answer:
     """GET ``url`` and read the whole answer.
 
     Redirects are not followed and no proxy or ``.netrc`` is consulted: what is configured is what
-    is reached. Compressed answers are not asked for, so that MAX_BYTES bounds memory too.
+    is reached. Compressed answers are not asked for; one that comes gzipped all the same is
+    unpacked, and MAX_BYTES bounds what comes out of it.
 
     Args:
         url: http or https.
@@ -81,12 +92,14 @@ async def fetch(
         headers: Further headers; their values never appear in an error.
         params: Query parameters.
         auth: User name and password for basic authentication.
+        excerpt: Read so many bytes at most and leave the rest: for who asks whether something
+            answers, and to whom a long or oddly packed answer is as good as another.
 
     Raises:
         ConfigurationError: The URL is not one we call, or a header value cannot be sent.
         SourceTimeout: No complete answer in time.
         SourceUnavailable: No connection, or it broke.
-        SourceGarbled: The answer is too large, compressed, or not HTTP.
+        SourceGarbled: The answer is too large, packed in a way we do not know, or not HTTP.
     """
     place = _place(url, source)
     if not all(_can_be_sent(value) for value in (headers or {}).values()):
@@ -107,7 +120,7 @@ async def fetch(
             ) as response,
         ):
             asked_until = datetime.now(UTC)
-            body = await _read(response, source)
+            body = await _read(response, source, excerpt)
     except (TimeoutError, httpx.TimeoutException):
         raise SourceTimeout(
             f"{source} gave no complete answer within {timeout:g} s ({place}).",
@@ -129,6 +142,7 @@ async def fetch(
         body=body,
         latency_ms=(time.perf_counter() - started) * 1000,
         clock_skew_s=_skew(response.headers.get("date"), asked_until),
+        location=_location(response),
     )
 
 
@@ -161,18 +175,41 @@ def require_success(answer: Answer, source: str) -> Answer:
     )
 
 
-async def _read(response: httpx.Response, source: str) -> bytes:
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise SourceGarbled(f"{source} sent a compressed answer that was not asked for.")
-    body = bytearray()
+async def _read(response: httpx.Response, source: str, excerpt: int | None) -> bytes:
+    packing = response.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in _PACKINGS and excerpt is None:
+        raise SourceGarbled(f"{source} sent an answer packed as {packing[:20]!r}, unasked.")
+    unpacker = zlib.decompressobj(_ANY_HEADER) if _PACKINGS.get(packing) else None
+    limit = MAX_BYTES if excerpt is None else excerpt
+    received, body = 0, bytearray()
     async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > MAX_BYTES:
+        received += len(chunk)
+        body += _unpack(unpacker, chunk, limit + 1 - len(body), source) if unpacker else chunk
+        if max(received, len(body)) > limit:
+            if excerpt is not None:
+                return bytes(body[:excerpt])
             raise SourceGarbled(
                 f"{source} answered more than {MAX_BYTES // 1024**2} MB.",
                 hint="Narrow the request with the connection's path.",
             )
+    if unpacker and received and not unpacker.eof:
+        raise SourceUnavailable(f"{source} hung up in the middle of a compressed answer.")
     return bytes(body)
+
+
+def _unpack(unpacker: zlib._Decompress, chunk: bytes, most: int, source: str) -> bytes:
+    try:
+        return unpacker.decompress(chunk, most)
+    except zlib.error:
+        raise SourceGarbled(f"{source} sent a compressed answer that cannot be unpacked.") from None
+
+
+def _location(response: httpx.Response) -> str:
+    """Where a redirect points to, without what may be secret in it."""
+    if response.next_request is None:
+        return ""
+    url = response.next_request.url
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))[:200]
 
 
 def _raise_transport(error: httpx.TransportError, source: str, place: str) -> NoReturn:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -34,6 +37,23 @@ async def test_an_answer_comes_with_its_latency_and_clock() -> None:
     assert server.requests[0].query == {"q": "a b&c"}
 
 
+def packed(body: bytes, packing: str = "gzip") -> Reply:
+    return Reply(body, headers={"Content-Encoding": packing})
+
+
+@pytest.mark.parametrize(
+    ("packing", "pack"),
+    [("gzip", gzip.compress), ("X-GZIP", gzip.compress), ("deflate", zlib.compress)],
+)
+async def test_what_comes_packed_unasked_is_unpacked(
+    packing: str, pack: Callable[[bytes], bytes]
+) -> None:
+    async with serve(packed(pack(b"a" * 100_000), packing)) as server:
+        answer = await fetch(server.url, source="it", timeout=5)
+    assert answer.body == b"a" * 100_000
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
 @pytest.mark.parametrize(
     ("reply", "error", "says"),
     [
@@ -42,13 +62,20 @@ async def test_an_answer_comes_with_its_latency_and_clock() -> None:
         (Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), SourceGarbled, "does not speak HTTP"),
         (Reply(raw=b""), SourceUnavailable, "hung up in the middle"),
         (Reply("ab", headers={"Content-Length": "100"}), SourceUnavailable, "hung up"),
-        (
-            Reply(gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}),
-            SourceGarbled,
-            "compressed",
-        ),
+        (Reply(b"?", headers={"Content-Encoding": "br"}), SourceGarbled, "packed as 'br', unasked"),
+        (packed(b"not packed"), SourceGarbled, "cannot be unpacked"),
+        (packed(gzip.compress(b"{}")[:-4]), SourceUnavailable, "middle of a compressed answer"),
     ],
-    ids=["hangs", "drips", "other protocol", "hangs up", "cut short", "compressed"],
+    ids=[
+        "hangs",
+        "drips",
+        "other protocol",
+        "hangs up",
+        "cut short",
+        "packed unknown",
+        "packed wrongly",
+        "packed and cut short",
+    ],
 )
 async def test_a_bad_answer_ends_in_the_error_that_says_so(
     reply: Reply, error: type[OrchestratorError], says: str
@@ -64,6 +91,29 @@ async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     async with serve(Reply(b"x" * (1024 * 1024 + 1))) as server:
         with pytest.raises(SourceGarbled, match="more than 1 MB"):
             await fetch(server.url, source="it", timeout=5)
+
+
+async def test_a_small_answer_that_unpacks_into_a_large_one_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "MAX_BYTES", 1024 * 1024)
+    bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    assert len(bomb) < 100_000
+    async with serve(packed(bomb)) as server:
+        tracemalloc.start()
+        try:
+            with pytest.raises(SourceGarbled, match="more than 1 MB"):
+                await fetch(server.url, source="it", timeout=30)
+            assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("reply", [Reply(b"x" * 500), packed(b"x" * 500, "br")])
+async def test_who_wants_an_excerpt_gets_it_of_any_answer(reply: Reply) -> None:
+    async with serve(reply) as server:
+        answer = await fetch(server.url, source="it", timeout=5, excerpt=100)
+    assert answer.body == b"x" * 100
 
 
 async def test_nobody_there_says_so_in_the_systems_words() -> None:
@@ -86,6 +136,20 @@ async def test_redirects_are_not_followed() -> None:
         with pytest.raises(SourceGarbled, match="HTTP 307 instead of data"):
             require_success(answer, "it")
     assert len(server.requests) == 1
+    assert answer.location == "http://127.0.0.1/"
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("/x/", "{url}/x/"),
+        (f"https://u:{CANARY}@far.example/p?token={CANARY}#{CANARY}", "https://far.example/p"),
+    ],
+)
+async def test_where_a_redirect_leads_is_told_without_its_secrets(location: str, told: str) -> None:
+    async with serve(Reply(status=307, headers={"Location": location})) as server:
+        answer = await fetch(f"{server.url}/x?token={CANARY}", source="it", timeout=5)
+    assert answer.location == told.format(url=server.url)
 
 
 @pytest.mark.parametrize(
