@@ -129,8 +129,15 @@ OFFERS = pa.DataFrameSchema(
 )
 """One row per supplier and SKU: what it costs, how long it takes, the smallest order."""
 
+_NO_LIMIT = 1e300
+"""Bytes and nanoseconds count in far more than 10^12. Beyond this, a number stands for "no limit"
+as infinity does, and a sum of some would overflow."""
+
 SERIES = pa.DataFrameSchema(
-    {"ts": pa.Column(_INSTANT), "value": _number()},
+    {
+        "ts": pa.Column(_INSTANT),
+        "value": pa.Column(float, pa.Check(lambda s: s.abs() < _NO_LIMIT, name="finite")),
+    },
     name="series",
     strict="filter",
 )

@@ -4,7 +4,9 @@ Three deviations are watched, each against a robust expectation made of earlier 
 sample from the recent median (spikes), the recent median from the one before it (level shifts),
 and, where a daily or weekly rhythm explains the metric better than its recent level, the sample
 from the same time in earlier days or weeks. Each is divided by the 99th percentile of its own
-past, so that a metric that often jumps must jump further. Nothing looks ahead: the score of a
+past, so that a metric that often jumps must jump further. The same time is told by two clocks, the
+business's own and UTC, and the kinder counts: customers keep the one and machines may keep the
+other, and they differ in the days after clocks were changed. Nothing looks ahead: the score of a
 sample does not change when more arrive.
 """
 
@@ -66,13 +68,14 @@ class Scores(NamedTuple):
     expected: Floats
 
 
-def score_series(ts: NDArray[np.datetime64], values: Floats) -> Scores:
+def score_series(ts: NDArray[np.datetime64], values: Floats, zone: str = "UTC") -> Scores:
     """Score every sample against those before it.
 
     Args:
-        ts: Times of the samples, in the order they came. Repeated times and gaps are fine; a
-            clock that goes back is read as standing still.
+        ts: Times of the samples in UTC, in the order they came. Repeated times and gaps are fine;
+            a clock that goes back is read as standing still.
         values: Finite numbers.
+        zone: IANA zone whose clock the business keeps.
     """
     x = pd.Series(values, dtype=float)
     floor = LEAST_SCALE * _earlier_quantile(x.abs(), 0.5)
@@ -86,6 +89,9 @@ def score_series(ts: NDArray[np.datetime64], values: Floats) -> Scores:
     times = np.maximum.accumulate(ts)
     for period, repeats in zip(PERIODS, REPEATS, strict=True):
         seasonal = x - _same_time_before(times, values, period, repeats)
+        if zone != "UTC":
+            local = x - _same_time_before(times, values, period, repeats, zone)
+            seasonal = local.where(local.abs() < seasonal.abs(), seasonal).fillna(local)
         usual = _earlier_quantile(seasonal.abs(), 0.5).to_numpy()
         better = (usual < RHYTHM * typical) & seasonal.notna().to_numpy()
         ratio = np.where(better, _ratio(seasonal, floor), ratio)
@@ -120,13 +126,17 @@ def _earlier_quantile(size: pd.Series[float], q: float) -> pd.Series[float]:
 
 
 def _same_time_before(
-    ts: NDArray[np.datetime64], values: Floats, period: np.timedelta64, repeats: int
+    ts: NDArray[np.datetime64],
+    values: Floats,
+    period: np.timedelta64,
+    repeats: int,
+    zone: str = "UTC",
 ) -> Floats:
     """Median of the samples at the same time one, two, ... periods ago; NaN with none."""
     tolerance = period / 48
     found = np.full((repeats, len(ts)), np.nan)
     for k in range(1, repeats + 1):
-        wanted = ts - k * period
+        wanted = _earlier(ts, k * period, zone)
         at = np.searchsorted(ts, wanted, side="right") - 1
         close = (at >= 0) & (wanted - ts[at] <= tolerance)
         found[k - 1, close] = values[at[close]]
@@ -134,3 +144,14 @@ def _same_time_before(
     median = np.full(len(ts), np.nan)
     median[some] = np.nanmedian(found[:, some], axis=0)
     return median
+
+
+def _earlier(ts: NDArray[np.datetime64], by: np.timedelta64, zone: str) -> NDArray[np.datetime64]:
+    """Each instant's namesake so much earlier on a zone's clock."""
+    if zone == "UTC":
+        return ts - by
+    clock = pd.DatetimeIndex(ts, tz="UTC").tz_convert(zone).tz_localize(None) - by
+    # Of an hour that was told twice the first, of one that was left out the first instant after.
+    first = np.ones(len(ts), dtype=bool)
+    instants = clock.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    return instants.tz_convert("UTC").tz_localize(None).to_numpy(dtype=ts.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from blocks.errors import ContractViolation, InvalidMessage
 from blocks.findings import Finding
 from blocks.frames import SERIES
 from blocks.messages import Severity
+from blocks.sample_times import has_stopped
 
 RECENT_HOURS = 24.0
 
@@ -65,6 +67,7 @@ class SeriesSummary(Part):
         last_value: Its value.
         last_score: Its score.
         anomalies: How many anomalies were found.
+        stopped: Whether its samples have stopped coming.
         note: Why it could not be judged; "" when it could.
     """
 
@@ -74,6 +77,7 @@ class SeriesSummary(Part):
     last_value: float | None = None
     last_score: float = 0.0
     anomalies: int = 0
+    stopped: bool = False
     note: str = ""
 
 
@@ -97,8 +101,9 @@ def detect_anomalies(
     now: datetime,
     threshold: float = THRESHOLD,
     recent_hours: float = RECENT_HOURS,
+    timezone: str = "UTC",
 ) -> AnomalyReport:
-    """Find anomalies in metrics; those of the last hours become findings.
+    """Find anomalies in metrics; those of the last hours become findings, and what has stopped.
 
     Samples are scored with nothing but the samples before them (see ``detector``).
 
@@ -108,13 +113,20 @@ def detect_anomalies(
         now: Later samples are ignored.
         threshold: Score (0 to 1) from which a sample is anomalous.
         recent_hours: An anomaly that ended within these hours is a finding.
+        timezone: IANA zone whose clock the business keeps.
 
     Raises:
         ContractViolation: A frame is not a SERIES frame.
-        InvalidMessage: The threshold is not between 0 and 1.
+        InvalidMessage: The threshold is not between 0 and 1, or there is no such zone.
     """
     if not 0 < threshold < 1:
         raise InvalidMessage(f"threshold is {threshold}.", hint="Use a number between 0 and 1.")
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise InvalidMessage(
+            f"timezone is {timezone!r}.", hint="Use an IANA name, such as Europe/London."
+        ) from None
     named = {"value": series} if isinstance(series, pd.DataFrame) else series
     since = pd.Timestamp(now) - timedelta(hours=recent_hours)
     summaries: list[SeriesSummary] = []
@@ -122,16 +134,18 @@ def detect_anomalies(
     for name, frame in named.items():
         samples = _samples(name, frame, now)
         scores = score_series(
-            samples["ts"].dt.tz_localize(None).to_numpy(), samples["value"].to_numpy(dtype=float)
+            samples["ts"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(),
+            samples["value"].to_numpy(dtype=float),
+            timezone,
         )
         found = _anomalies(name, samples, scores, threshold, since)
         anomalies += found
-        summaries.append(_summary(name, samples, scores, len(found)))
+        summaries.append(_summary(name, samples, scores, len(found), now))
     return AnomalyReport(
         threshold=threshold,
         series=summaries,
         anomalies=sorted(anomalies, key=lambda a: a.end, reverse=True),
-        findings=worst_first(_findings(anomalies)),
+        findings=worst_first([*_findings(anomalies), *_stopped(summaries)]),
     )
 
 
@@ -178,9 +192,11 @@ def _anomaly(
     )
 
 
-def _summary(name: str, samples: pd.DataFrame, scores: Scores, anomalies: int) -> SeriesSummary:
+def _summary(
+    name: str, samples: pd.DataFrame, scores: Scores, anomalies: int, now: datetime
+) -> SeriesSummary:
     if samples.empty:
-        return SeriesSummary(name=name, samples=0, note="no samples")
+        return SeriesSummary(name=name, samples=0, stopped=True, note="no samples")
     few = len(samples) <= FIRST_SCORED
     return SeriesSummary(
         name=name,
@@ -189,8 +205,28 @@ def _summary(name: str, samples: pd.DataFrame, scores: Scores, anomalies: int) -
         last_value=float(samples["value"].iloc[-1]),
         last_score=float(scores.score[-1]),
         anomalies=anomalies,
+        stopped=has_stopped(samples["ts"], now),
         note=f"too few samples ({len(samples)} of {FIRST_SCORED + 1})" if few else "",
     )
+
+
+def _stopped(summaries: list[SeriesSummary]) -> list[Finding]:
+    return [
+        Finding(
+            kind="metric-stopped",
+            resource=f"metric:{each.name}",
+            severity=Severity.WARNING,
+            title=f"{each.name}: no sample"
+            + (f" since {each.last_at:%Y-%m-%d %H:%M} UTC" if each.last_at else " at all"),
+            evidence={
+                "last_at": each.last_at and each.last_at.isoformat(),
+                "samples": each.samples,
+            },
+            advice="See whether it is still exposed and collected. Until then nobody watches it.",
+        )
+        for each in summaries
+        if each.stopped
+    ]
 
 
 def _findings(anomalies: list[Anomaly]) -> list[Finding]:

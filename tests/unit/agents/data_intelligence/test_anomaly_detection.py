@@ -234,3 +234,59 @@ def test_bad_input_is_refused_in_words():
     naive = spiky().assign(ts=lambda f: f["ts"].dt.tz_localize(None))
     with pytest.raises(ContractViolation, match="times without a zone"):
         detect_anomalies({"m": naive}, NOW)
+
+
+def test_a_metric_that_stopped_is_told_and_not_taken_for_well():
+    going, stopped = spiky(400), spiky(400)
+    stopped["ts"] -= timedelta(hours=3)
+    report = detect_anomalies({"going": going, "stopped": stopped, "none": going.iloc[:0]}, NOW)
+    assert {s.name: s.stopped for s in report.series} == {
+        "going": False,
+        "stopped": True,
+        "none": True,
+    }
+    titles = {f.resource: f.title for f in report.findings if f.kind == "metric-stopped"}
+    assert titles == {
+        "metric:stopped": "stopped: no sample since 2026-03-02 09:00 UTC",
+        "metric:none": "none: no sample at all",
+    }
+
+
+@pytest.mark.parametrize("keeps", ["Europe/Berlin", "UTC"])
+@pytest.mark.parametrize("change", ["2026-03-29", "2026-10-25"])
+def test_a_change_of_clocks_is_no_anomaly(keeps: str, change: str):
+    ts = pd.date_range(
+        end=pd.Timestamp(change, tz="UTC") + timedelta(days=4), periods=4000, freq="15min"
+    ).as_unit("us")
+    hour = ts.tz_convert(keeps).hour
+    values = np.where((hour >= 9) & (hour < 18), 500.0, 20.0) + NOISE
+    naive = ts.tz_localize(None).to_numpy()
+    after = naive >= np.datetime64(change)
+    assert score_series(naive, values, "Europe/Berlin").score[after].max() < THRESHOLD
+    by_utc_alone = score_series(naive, values).score[after].max()
+    assert bool(by_utc_alone < THRESHOLD) is (keeps == "UTC")
+
+    broken = values.copy()
+    broken[-100:-60] = np.where(values[-100:-60] > 250, 20.0, 500.0)
+    seen = score_series(naive, broken, "Europe/Berlin").score
+    assert (seen[-100:-60] >= THRESHOLD).any()
+
+
+def test_the_zone_of_the_business_is_passed_on():
+    ts = pd.date_range(end="2026-03-31 12:00", periods=2000, freq="15min", tz="UTC")
+    hour = ts.tz_convert("Europe/Berlin").hour
+    values = np.where((hour >= 9) & (hour < 18), 500.0, 20.0) + NOISE[:2000]
+    shop = conform(pd.DataFrame({"ts": ts, "value": values}), SERIES)[0]
+    now = ts[-1].to_pydatetime()
+    assert detect_anomalies(shop, now, timezone="Europe/Berlin").findings == []
+    assert detect_anomalies(shop, now).findings != []
+    with pytest.raises(InvalidMessage, match=r"timezone is 'Middle\.Earth'"):
+        detect_anomalies(shop, now, timezone="Middle.Earth")
+
+
+@pytest.mark.parametrize("level", [3e12, 9.2e18, 9e299])
+def test_large_numbers_are_scored(level: float):
+    values = np.where(np.arange(400) % 2, level, level * 0.999)
+    values[-1] = 0.0
+    assert len(frame(values)) == 400
+    assert scores(values)[-2] < THRESHOLD <= scores(values)[-1]
