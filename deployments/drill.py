@@ -2,8 +2,10 @@
 
 A drill's name is ``TARGET-FAULT``: a supplier or service of the sample business, and one of
 ``down`` (its process is killed), ``slow``, ``errors`` (HTTP 500), ``garbage`` (a web page instead
-of data). Services are ours to mend: the drill waits for a verified remedy. Suppliers are not: the
-drill ends their trouble itself and waits until a check finds them well again.
+of data). A service that is down or fails is ours to mend: the drill waits for a verified remedy.
+What a person must decide on is not, a slow service or one whose metrics cannot be read, nor is a
+supplier: nothing may be done to them, the drill ends their trouble itself and waits until a check
+finds them well again.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from flows.orchestrator import shared_ledger
 from flows.reports import Report
 
 FAULTS = ("down", "slow", "errors", "garbage")
+OURS = ("down", "errors")
+"""What is mended in a service without asking: being slow, or exposing no metrics, is no illness."""
 _EYES = {"supplier": "validate_all_integrations", "service": "comprehensive_health_check"}
 """The action that sees a target's trouble, by the target's kind."""
 
@@ -49,7 +53,7 @@ class Scorecard(BaseModel):
         finding: What the check said.
         remedy: What was done about it, or why nothing was.
         bystanders: Serious findings about anything else: false alarms, or trouble of their own.
-        passed: Detected, fixed, and by a remedy where the target is ours to mend.
+        passed: Detected and fixed: by a remedy where it is ours to mend, and else without one.
     """
 
     drill: str
@@ -80,7 +84,9 @@ async def run_drill(name: str, state_dir: Path, *, say: Callable[[str], None]) -
             hint="Start it with ./orchestrator up.",
         )
     target, fault = _choose(name, drill_targets(state_dir))
-    await _expect_a_remedy(target)
+    ours = target.kind == "service" and fault in OURS
+    if ours:
+        await _expect_a_remedy(target)
     card = Scorecard(drill=name)
     say(f"Before: a health check of {target.name}.")
     if trouble := _about(target, await _check()):
@@ -100,16 +106,17 @@ async def run_drill(name: str, state_dir: Path, *, say: Callable[[str], None]) -
             await _mend(target, fault, state_dir)
     say("After: another health check.")
     report = await _check()
-    if card.fixed_s is None and not _about(target, report) and target.kind == "supplier":
+    remedied = card.fixed_s is not None
+    if not (ours or remedied or _about(target, report)):
         card.fixed_s = _seconds(began, report.finished_at)
-        card.remedy = card.remedy or "none is ours to apply; well again once its trouble ended"
-    card.passed = None not in (card.detected_s, card.fixed_s) and not _about(target, report)
+        nothing = "none without a person" if target.kind == "service" else "none is ours to apply"
+        card.remedy = card.remedy or f"{nothing}; well again once its trouble ended"
+    found_well = None not in (card.detected_s, card.fixed_s) and not _about(target, report)
+    card.passed = found_well and remedied == ours
     return card
 
 
 async def _expect_a_remedy(target: DrillTarget) -> None:
-    if target.kind != "service":
-        return
     now = utc_now()
     ledger = shared_ledger(get_settings().effective_ledger_url)
     trouble = Finding(

@@ -84,6 +84,22 @@ async def test_a_killed_service_is_seen_restarted_and_verified(stack):
         await run_drill("checkout-errors", stack, say=lambda _: None)
 
 
+async def test_what_is_no_illness_is_seen_and_left_to_a_person(stack, ledger):
+    card = await run_drill("checkout-garbage", stack, say=lambda _: None)
+    assert card.passed, card
+    assert card.finding.startswith("The metrics of checkout cannot be read: ")
+    assert card.remedy == "none without a person; well again once its trouble ended"
+    assert await ledger.remediations(resource="service:checkout") == []
+
+    business = tomllib.loads((file := get_settings().business_file).read_text())
+    business["services"][0]["latency_budget_ms"] = 2000.0  # the drill's latency is 2500
+    file.write_text(tomli_w.dumps(business))
+    card = await run_drill("checkout-slow", stack, say=lambda _: None)
+    assert card.passed, card
+    assert card.finding.startswith("checkout takes ")
+    assert await ledger.remediations(resource="service:checkout") == []
+
+
 async def test_a_supplier_that_talks_nonsense_is_seen_and_well_once_that_has_ended(stack):
     card = await run_drill("midland-express-garbage", stack, say=lambda _: None)
     assert card.passed, card
