@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import signal
 import tempfile
 from contextlib import suppress
@@ -24,14 +23,13 @@ from blocks.errors import (
     SourceRefused,
     SourceTimeout,
 )
+from blocks.exposition import ACCEPT, Exposition, read_exposition
 from blocks.frames import SERIES, conform
+from blocks.health_documents import EXCERPT, Level, read_health
 from blocks.http import Answer, fetch, require_success
 from blocks.messages import Name
 
-_LABELS = r"\{(?:[^\"}]|\"(?:\\.|[^\"\\])*\")*\}"
-_SAMPLE = re.compile(rf"([a-zA-Z_:][\w:]*(?:{_LABELS})?)\s+(\S+)(?:\s+-?\d+)?")
 _LAST_WORDS = 4096  # bytes of a restart command's output that are looked at
-_SICK = frozenset({"fail", "failed", "failing", "error", "down", "unhealthy", "critical"})
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,13 @@ class ServiceProbe:
     Attributes:
         service: The service's name.
         checked_at: When we looked.
-        healthy: It answered 2xx, and did not call itself sick in a JSON ``status``.
+        healthy: It answered 2xx, and did not call itself ill (see ``health_documents``).
         status: HTTP status; None when no answer came.
         latency_ms: Time to the last byte; None when no answer came.
         slow: It is healthy but over its latency budget.
+        degraded: It is healthy but has a complaint, for instance ``yellow``.
         clock_skew_s: Its clock minus ours; None when unknown.
-        detail: What is wrong, in words; "" when healthy.
+        detail: What is wrong, in words; "" when nothing is.
         error: Code of the error that kept an answer from coming; "" when one came.
     """
 
@@ -56,6 +55,7 @@ class ServiceProbe:
     status: int | None = None
     latency_ms: float | None = None
     slow: bool = False
+    degraded: bool = False
     clock_skew_s: float | None = None
     detail: str = ""
     error: str = ""
@@ -72,7 +72,8 @@ class MonitoredService(Block):
     origin: str = Field(default="ui", description="Who made this block; leave it as it is.")
     health_url: str = Field(description="Answers 2xx when the service is well.")
     metrics_url: str | None = Field(
-        default=None, description="Metrics in Prometheus text format, usually …/metrics."
+        default=None,
+        description="Metrics in Prometheus text or OpenMetrics format, usually …/metrics.",
     )
     history_url: str | None = Field(
         default=None, description="Base URL of a Prometheus server that keeps the history."
@@ -97,7 +98,7 @@ class MonitoredService(Block):
     timeout: float = Field(
         default=5.0,
         gt=0,
-        le=9,  # a look that fails is repeated, and a health check gives a service 20 s
+        le=9,  # a look that fails is repeated, and a health check gives a service 28 s
         description="Seconds that one request may take, at most 9.",
     )
 
@@ -108,36 +109,54 @@ class MonitoredService(Block):
             ConfigurationError: ``health_url`` is not an address.
         """
         try:
-            answer = await fetch(self.health_url, source=self._who, timeout=self.timeout)
+            answer = await fetch(
+                self.health_url, source=self._who, timeout=self.timeout, excerpt=EXCERPT
+            )
         except SourceError as error:
             return ServiceProbe(self.name, now, False, detail=error.what, error=error.code)
-        detail = "" if answer.ok else f"HTTP {answer.status}"
+        own = read_health(answer.body)
         return ServiceProbe(
             service=self.name,
             checked_at=now,
-            healthy=not (detail := detail or _own_complaint(answer)),
+            healthy=answer.ok and own.level < Level.ILL,
             status=answer.status,
             latency_ms=round(answer.latency_ms, 1),
             slow=answer.latency_ms > self.latency_budget_ms,
+            degraded=own.level == Level.WARNED,
             clock_skew_s=answer.clock_skew_s,
-            detail=detail,
+            detail=own.said if answer.ok else _refusal(answer, own.said),
         )
 
-    async def scrape(self) -> dict[str, float]:
+    async def scrape(self) -> Exposition:
         """Current value of every sample at ``metrics_url``.
 
         Returns:
-            Sample as written (``name`` or ``name{label="value"}``) to value; empty without a
-            ``metrics_url``. Samples that are not a finite number are left out.
+            The samples, and what of the answer could not be read; empty without a ``metrics_url``.
 
         Raises:
-            SourceError: One of its family, see blocks.http; SourceGarbled names the bad line.
+            SourceError: One of its family, see blocks.http; SourceGarbled when nothing of the
+                answer is a sample, and for a redirect, whose address it names.
         """
         if not self.metrics_url:
-            return {}
+            return Exposition()
         source = f"{self._who} (metrics)"
-        answer = await fetch(self.metrics_url, source=source, timeout=self.timeout)
-        return _parse_samples(require_success(answer, source), source)
+        answer = await fetch(
+            self.metrics_url, source=source, timeout=self.timeout, headers={"Accept": ACCEPT}
+        )
+        if answer.location:
+            raise SourceGarbled(
+                f"{source}: the address redirects to {answer.location} (HTTP {answer.status}).",
+                hint="Redirects are not followed: set metrics_url to the final address.",
+            )
+        text = require_success(answer, source).text()
+        seen = await asyncio.to_thread(read_exposition, text)
+        if seen.unread and not seen.samples:
+            raise SourceGarbled(
+                f"{source}: the {answer.content_type or 'untyped'} answer holds no Prometheus "
+                f"sample: {seen.problem}.",
+                hint="Check metrics_url.",
+            )
+        return seen
 
     async def history(
         self, metric: str, start: datetime, end: datetime, step: timedelta
@@ -241,34 +260,10 @@ class MonitoredService(Block):
         return f"service {self.name!r}"
 
 
-def _own_complaint(answer: Answer) -> str:
-    """What a health document says against its service (draft-inadarei-api-health-check)."""
-    try:
-        status = str(json.loads(answer.body)["status"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return f"it reports status {status!r}" if status.lower() in _SICK else ""
-
-
-def _parse_samples(answer: Answer, source: str) -> dict[str, float]:
-    samples: dict[str, float] = {}
-    for number, line in enumerate(answer.text().splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        found = _SAMPLE.fullmatch(line.strip())
-        try:
-            value = float(found[2]) if found else None
-        except ValueError:
-            value = None
-        if not found or value is None:
-            raise SourceGarbled(
-                f"{source}: line {number} of the {answer.content_type or 'untyped'} answer is no "
-                f"Prometheus sample: {line[:60]!r}.",
-                hint="Check metrics_url.",
-            )
-        if abs(value) < float("inf"):  # also leaves out NaN
-            samples[found[1]] = value
-    return samples
+def _refusal(answer: Answer, said: str) -> str:
+    """What an answer other than 2xx says: its status, where it leads, its own words."""
+    to = f", a redirect to {answer.location}" if answer.location else ""
+    return f"HTTP {answer.status}{to}{f': {said}' if said else ''}"
 
 
 def _parse_range(answer: Answer, metric: str, source: str) -> pd.DataFrame:

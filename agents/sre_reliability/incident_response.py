@@ -61,7 +61,7 @@ async def _about_service(
         return EventResponse.not_concerned(event, f"No service {name!r} is configured.")
     health, findings = await check_service(service, now)
     evidence = health.model_dump(mode="json", exclude={"name", "metrics"})
-    if not findings:
+    if health.healthy:  # its metrics may be unreadable: the evidence says so
         return EventResponse(
             relevant=True,
             assessment=f"{name} answers well now, in {health.latency_ms or 0:.0f} ms.",
@@ -70,7 +70,7 @@ async def _about_service(
             advice="Nothing to do unless it comes again.",
             evidence=evidence,
         )
-    (finding,) = findings
+    finding = findings[0]
     return EventResponse(
         relevant=True,
         assessment=f"{finding.title}.",

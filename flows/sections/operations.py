@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.integration_specialist.api_management import ConnectionCheck, IntegrationReport
+from agents.integration_specialist.api_management import IntegrationReport
 from agents.sre_reliability.performance_optimization import OptimizationPlan
 from agents.sre_reliability.system_monitoring import HealthAssessment
 from blocks.ledger.seal import Head
@@ -55,7 +55,7 @@ def decisions(head: Head) -> Section:
 
 def connections_headline(report: IntegrationReport) -> str:
     """How many connections work, in one sentence."""
-    good = sum(_works(check) for check in report.checks)
+    good = sum(check.ok for check in report.checks)
     return f"{good} of {len(report.checks)} connections work as they should."
 
 
@@ -109,10 +109,6 @@ def proposals(plan: OptimizationPlan, top: int) -> Section:
         text=text,
         tables=[Table(columns=columns, rows=rows)] if rows else [],
     )
-
-
-def _works(check: ConnectionCheck) -> bool:
-    return check.reached and check.authenticated is not False and check.shape_ok is not False
 
 
 def _tick(answer: bool | None) -> str:

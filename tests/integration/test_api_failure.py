@@ -10,6 +10,7 @@ import pytest
 from agents.data_intelligence.pattern_recognition import explain_failure
 from agents.integration_specialist.api_management import diagnose_connection, diagnosis
 from agents.sre_reliability.system_monitoring import probe_endpoint
+from blocks.business import Business
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.messages import AgentMessage, AgentReply, ErrorInfo, Outcome, Severity
 from tests.integration.matrix_shop import NOW, OFFERS, WELL, MatrixShop
@@ -63,6 +64,17 @@ async def test_a_services_trouble_is_named_as_reliability_names_it(
     await matrix_shop.service("web", reply)
     seen = await diagnose_connection(matrix_shop.business, NOW, "service:web")
     assert (seen.condition, [f.kind for f in seen.findings]) == (condition, kinds)
+
+
+async def test_what_a_service_shows_instead_of_metrics_says_nothing_about_it(
+    matrix_shop: MatrixShop,
+) -> None:
+    await matrix_shop.service("web", PAGE)
+    web = matrix_shop.business.services[0]
+    web = web.model_copy(update={"metrics_url": web.health_url})
+    seen = await diagnose_connection(Business(None, services=(web,)), NOW, "web")
+    assert (seen.condition, seen.findings) == ("well", [])
+    assert "its metrics cannot be read" in seen.evidence[0]["detail"]
 
 
 async def test_slow_is_a_warning_and_a_store_is_diagnosed_too(matrix_shop: MatrixShop) -> None:

@@ -182,6 +182,24 @@ async def test_a_healthy_business_has_no_findings(shop: Shop) -> None:
     assert quick.findings == []
 
 
+async def test_metrics_that_cannot_be_read_are_a_note_about_a_service_that_works(
+    shop: Shop,
+) -> None:
+    page = await shop.service("page", Reply("<html>Welcome", content_type="text/html"))
+    typo = (await shop.service("typo", Reply("OK"))).model_copy(update={"metrics_url": "metrics"})
+    ill = await shop.service("ill", Reply('{"status": "red"}'))
+    report = await validate_all_integrations(Business(None, services=(page, typo, ill)), NOW)
+    checks = by_name(report)
+    assert {name: (c.ok, c.healthy, c.shape_ok) for name, c in checks.items()} == {
+        "page": (True, True, None),
+        "typo": (True, True, None),
+        "ill": (False, False, None),
+    }
+    assert "its metrics cannot be read: " in checks["page"].detail
+    assert "not an http or https URL" in checks["typo"].detail
+    assert checks["ill"].detail.startswith("it reports status 'red'")
+
+
 async def test_each_failure_is_named_and_none_hurts_the_others(shop: Shop) -> None:
     late = format_datetime(utc_now() - timedelta(minutes=10), usegmt=True)
     bad_row = {"sku": "b", "unit_cost": "ask", "lead_time_days": 1, "min_order_units": 1}

@@ -215,7 +215,7 @@ async def test_metrics_parse_and_show_the_series_now(business, name: str) -> Non
     for metric, value in shown.items():
         answer = get(f"{ours.history_url}/api/v1/query", query=metric).json()
         assert float(answer["data"]["result"][0]["value"][1]) == value
-    assert await ours.scrape() == shown
+    assert (await ours.scrape()).samples == shown
 
 
 async def test_the_history_of_each_metric_reaches_back_a_fortnight_and_holds_its_anomalies(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import sys
@@ -35,14 +36,24 @@ def service(url: str = "http://127.0.0.1:1", **changes: Any) -> MonitoredService
     )
 
 
+GZIP = {"Content-Encoding": "gzip"}
+AWAY = {"Location": "https://b.example/c?token=secret"}
+
+
 @pytest.mark.parametrize(
     ("reply", "healthy", "status", "detail", "error"),
     [
         (Reply('{"status": "pass"}'), True, 200, "", ""),
         (Reply("OK", content_type="text/plain"), True, 200, "", ""),
         (Reply('{"status": "DOWN"}'), False, 200, "it reports status 'DOWN'", ""),
+        (Reply('{"status": "yellow"}'), True, 200, "it reports status 'yellow'", ""),
+        (Reply('{"healthy": false}'), False, 200, "it reports healthy false", ""),
+        (Reply(gzip.compress(b"DOWN"), headers=GZIP), False, 200, "it reports 'DOWN'", ""),
+        (Reply("x" * 6_000_000), True, 200, "", ""),  # a whole shop window is an answer too
         (Reply(status=503), False, 503, "HTTP 503", ""),
+        (Reply('{"status": "DOWN"}', 503), False, 503, "HTTP 503: it reports status 'DOWN'", ""),
         (Reply(status=302), False, 302, "HTTP 302", ""),
+        (Reply(status=301, headers=AWAY), False, 301, "a redirect to https://b.example/c", ""),
         (HANG, False, None, "no complete answer within 0.3 s", "source-timeout"),
         (Reply(raw=b"\0\1\2\r\n\r\n"), False, None, "does not speak HTTP", "source-garbled"),
     ],
@@ -54,6 +65,7 @@ async def test_a_probe_says_what_it_saw(
         probe = await service(server.url, timeout=0.3).probe(NOW)
     assert (probe.healthy, probe.status, probe.error) == (healthy, status, error)
     assert detail in probe.detail
+    assert "secret" not in probe.detail
     assert (probe.service, probe.checked_at) == ("checkout", NOW)
 
 
@@ -81,17 +93,28 @@ limit +Inf
 
 async def test_metrics_are_read_as_they_are_written() -> None:
     async with serve(Reply(METRICS, content_type="text/plain")) as server:
-        assert await service(server.url).scrape() == {
+        seen = await service(server.url).scrape()
+        assert seen.samples == {
             'http_requests_total{code="200",path="/a}b"}': 1027.0,
             'http_requests_total{code="500",path="say \\"hi\\""}': 3.0,
             "queue_depth": 15.0,
         }
-    assert await service(metrics_url=None).scrape() == {}
+        assert seen.problem == ""
+        assert server.requests[0].headers["accept"].startswith("text/plain;version=0.0.4,")
+    assert (await service(metrics_url=None).scrape()).samples == {}
 
 
 async def test_metrics_that_are_none_are_named_with_their_line() -> None:
+    async with serve(Reply("\n<html>", content_type="text/html")) as server:
+        with pytest.raises(
+            SourceGarbled, match=r"the text/html answer holds no .* line 2: '<html>'"
+        ):
+            await service(server.url).scrape()
     async with serve(Reply("up 1\n<html>", content_type="text/html")) as server:
-        with pytest.raises(SourceGarbled, match=r"line 2 of the text/html answer .*'<html>'"):
+        seen = await service(server.url).scrape()
+    assert (seen.samples, seen.unread) == ({"up": 1.0}, 1)
+    async with serve(Reply(status=307, headers=AWAY)) as server:
+        with pytest.raises(SourceGarbled, match=r"redirects to https://b.example/c \(HTTP 307\)"):
             await service(server.url).scrape()
 
 

@@ -6,25 +6,30 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from agents.sre_reliability.incident_response import respond_to_event
+from agents.sre_reliability.performance_optimization import analyze_performance
 from agents.sre_reliability.system_monitoring import (
     assess_health,
     collect_metrics,
     comprehensive_health_check,
+    screen_anomaly,
 )
 from blocks.business import Business
 from blocks.errors import SourceUnavailable
 from blocks.findings import Finding
 from blocks.ledger import Ledger
 from blocks.ledger.records import RunRecord
-from blocks.messages import Severity, utc_now
+from blocks.messages import Severity, SystemEvent, utc_now
 from blocks.prefect_api import PrefectApi
 from blocks.services import MonitoredService
 from blocks.stores import FrameMapping, StoreDatabase
+from tests import odd_services
 from tests.loopback import Loopback, Reply, Request, serve
 
 NOW = utc_now()
@@ -77,8 +82,7 @@ async def test_a_service_that_answers_well_is_healthy_and_its_metrics_are_read()
     [
         (Reply("oops", status=500), METRICS, "failing"),
         (Reply('{"status": "down"}'), METRICS, "failing"),
-        (WEB_PAGE, WEB_PAGE, "garbled"),
-        (Reply(raw=b"garbage\r\n\r\n"), METRICS, "garbled"),
+        (Reply('{"status": "DOWN"}', 503), WEB_PAGE, "failing"),
         (Reply(raw=b""), METRICS, "down"),  # hangs up or stays silent
     ],
 )
@@ -101,13 +105,122 @@ async def test_what_is_wrong_with_a_service_has_a_name(health, metrics, status):
     assert seen.score <= 70  # 40 points at three quarters
 
 
-async def test_a_slow_service_is_a_warning():
+@pytest.mark.parametrize(
+    ("health", "status", "says"),
+    [
+        (Reply(raw=b"garbage\r\n\r\n"), "garbled", "does not speak HTTP"),
+        (Reply(status=302, headers={"Location": "/login"}), "failing", "/login"),
+        (Reply(status=404), "failing", "HTTP 404"),
+        (Reply(status=401), "failing", "HTTP 401"),
+    ],
+)
+async def test_what_a_restart_cannot_change_is_for_a_person(health, status, says):
+    async with served(health) as server:
+        seen = await assess_health(Business(None, services=(service(server.url),)), NOW)
+    (found,) = about_services(seen.findings)
+    assert (found.kind, found.severity) == (f"service-{status}", Severity.CRITICAL)
+    assert says in found.evidence["detail"]
+    assert found.remedy is None
+    assert "health_url" in found.advice
+
+
+async def test_a_slow_service_is_a_warning_and_never_restarted_unasked():
     async with served(Reply("ok", pause=0.02)) as server:
         slow = service(server.url, latency_budget_ms=10)
         seen = await assess_health(Business(None, services=(slow,)), NOW)
     (found,) = about_services(seen.findings)
     assert (found.kind, found.severity) == ("service-slow", Severity.WARNING)
     assert found.evidence["latency_ms"] > found.evidence["budget_ms"] == 10
+    assert found.remedy is None
+    assert "for a person to say" in found.advice
+
+
+async def test_a_service_with_a_complaint_is_a_warning():
+    health = Reply('{"status": "yellow", "indicators": {"shards": {"status": "yellow"}}}')
+    async with served(health) as server:
+        seen = await assess_health(Business(None, services=(service(server.url),)), NOW)
+    (found,) = about_services(seen.findings)
+    assert (found.kind, found.severity) == ("service-degraded", Severity.WARNING)
+    assert found.title == (
+        "checkout is not quite well: it reports status 'yellow' "
+        "(its part 'shards' reports status 'yellow')"
+    )
+    assert found.remedy is None
+    assert seen.services[0].metrics  # it works, so its metrics are read
+
+
+# --- Metrics that cannot be read ---------------------------------------------------------------
+
+
+async def test_odd_metrics_are_read_or_a_warning_and_never_an_illness(tmp_path):
+    async with serve(odd_services.answer) as server:
+        found = odd_services.configured(server.url, tmp_path / "restarts")
+        business = Business(None, services=tuple(map(MonitoredService.model_validate, found)))
+        seen = await assess_health(business, NOW)
+        url = server.url
+    by_name = {s.name: s for s in seen.services}
+    assert {name: s.status for name, s in by_name.items()} == {
+        name: "failing" if name == "search" else "ok" for name in odd_services.METRICS
+    }
+    for name, samples in odd_services.SAMPLES.items():
+        assert (by_name[name].metrics, by_name[name].detail) == (samples, "")
+    findings = {f.resource: f for f in about_services(seen.findings)}
+    assert set(findings) == {f"service:{n}" for n in [*odd_services.UNREADABLE, "search"]}
+
+    for name, says in odd_services.UNREADABLE.items():
+        warning = findings[f"service:{name}"]
+        assert (warning.kind, warning.severity) == ("metrics-unreadable", Severity.WARNING)
+        assert warning.title.startswith(f"The metrics of {name} cannot be read: ")
+        assert says.format(url=url) in warning.title
+        assert warning.remedy is None
+        assert warning.title in by_name[name].detail
+
+    search = findings["service:search"]
+    assert (search.kind, search.severity) == ("service-failing", Severity.CRITICAL)
+    assert search.title == "search calls itself ill: it reports status 'red'"
+    assert search.remedy is not None
+    assert [f.resource for f in seen.findings if f.remedy] == ["service:search"]
+
+
+async def test_some_unreadable_lines_cost_those_lines_and_are_told():
+    metrics = Reply("up 1\noops\nqueue 2\n", content_type="text/plain")
+    async with served(HEALTHY, metrics) as server:
+        seen = await assess_health(Business(None, services=(service(server.url),)), NOW)
+    assert seen.services[0].metrics == {"up": 1.0, "queue": 2.0}
+    (found,) = about_services(seen.findings)
+    assert (found.kind, found.severity) == ("metrics-unreadable", Severity.WARNING)
+    assert "1 of 3 lines are no samples, the first of them line 2: 'oops'" in found.title
+
+
+async def test_an_unusable_metrics_url_is_a_warning_too():
+    async with served(HEALTHY) as server:
+        typo = service(server.url, metrics_url="metrics")
+        seen = await assess_health(Business(None, services=(typo,)), NOW)
+    assert seen.services[0].healthy
+    (found,) = about_services(seen.findings)
+    assert (found.kind, found.severity) == ("metrics-unreadable", Severity.WARNING)
+    assert "not an http or https URL" in found.title
+
+
+async def test_a_slow_service_with_unreadable_metrics_has_both_findings():
+    async with served(Reply("ok", pause=0.02), WEB_PAGE) as server:
+        slow = service(server.url, latency_budget_ms=10)
+        seen = await assess_health(Business(None, services=(slow,)), NOW)
+    assert {f.kind for f in about_services(seen.findings)} == {
+        "service-slow",
+        "metrics-unreadable",
+    }
+    assert seen.services[0].status == "slow"
+
+
+async def test_an_event_about_a_service_with_unreadable_metrics_calls_it_well(ledger):
+    async with served(HEALTHY, WEB_PAGE) as server:
+        event = SystemEvent(type="alert.firing", source="x", subject="service:checkout", time=NOW)
+        business = Business(None, services=(service(server.url),))
+        said = await respond_to_event(event.model_dump(mode="json"), business, ledger, NOW)
+    assert (said.severity, said.proposals) == (Severity.INFO, [])
+    assert "answers well now" in said.assessment
+    assert "cannot be read" in said.evidence["detail"]
 
 
 async def test_one_bad_answer_of_three_is_no_outage():
@@ -120,6 +233,7 @@ async def test_one_bad_answer_of_three_is_no_outage():
         seen = await assess_health(Business(None, services=(service(server.url),)), NOW)
     assert seen.services[0].healthy
     assert "1 of 3 looks failed: HTTP 500" in seen.services[0].detail
+    assert seen.services[0].metrics
     assert about_services(seen.findings) == []
 
 
@@ -185,6 +299,64 @@ async def test_a_metric_that_left_its_usual_level_is_found_and_a_lost_one_is_not
     assert found["metric:checkout/gone"].kind == "check-failed"
     assert set(series) == {"checkout/cpu", "checkout/orders"}
     assert list(series["checkout/cpu"].columns) == ["ts", "value"]
+
+
+async def test_a_metric_that_stopped_is_told(ledger):
+    end = NOW.timestamp()
+    fresh, stale = week(10.0), [(ts, value) for ts, value in week(95.0) if ts < end - 3600]
+    assert max(value for _, value in stale) < 95  # it was well as long as it was there
+    histories = {"fresh": fresh, "stale": stale}
+
+    def answer(request: Request) -> Reply:
+        if request.query.get("query") == "never":
+            return Reply('{"status": "success", "data": {"result": []}}')
+        return prometheus(histories)(request)
+
+    async with serve(answer) as server:
+        watched = service(
+            server.url, history_url=server.url, metrics=["fresh", "stale", "never"], restart=None
+        )
+        business = Business(None, services=(watched,))
+        seen = await comprehensive_health_check(business, ledger, NO_PREFECT, NOW)
+        down = Business(None, services=(watched.model_copy(update={"health_url": NOBODY}),))
+        unseen = await comprehensive_health_check(down, ledger, NO_PREFECT, NOW)
+        screened = await screen_anomaly(business, ledger, NOW)
+        diagnosed = await analyze_performance(business, ledger, NOW)
+
+    last = datetime.fromtimestamp(stale[-1][0], UTC)
+    found = {f.resource: f for f in seen.findings if f.kind == "metric-stopped"}
+    assert {resource: f.title for resource, f in found.items()} == {
+        "metric:checkout/stale": f"stale of checkout: no sample since {last:%Y-%m-%d %H:%M} UTC",
+        "metric:checkout/never": "never of checkout: no sample in all the time looked at",
+    }
+    assert {f.severity for f in found.values()} == {Severity.WARNING}
+    assert "nobody watches it" in found["metric:checkout/stale"].advice
+
+    # When the service is down its metrics stop too: one finding is enough.
+    assert "metric-stopped" not in {f.kind for f in unseen.findings}
+    assert sum("no sample" in note for note in unseen.missing) == 2
+
+    assert screened.unusual == ["metric:checkout/stale", "metric:checkout/never"]
+    assert "checkout/stale: its samples have stopped" in diagnosed.missing
+
+
+async def test_the_rhythm_of_a_metric_follows_the_clock_of_the_business(ledger, store):
+    now = datetime(2026, 3, 30, 11, 0, tzinfo=UTC)  # the day after clocks went forward
+
+    def busy_by_day(ts: float) -> float:
+        return 500.0 if 9 <= datetime.fromtimestamp(ts, ZoneInfo("Europe/Berlin")).hour < 18 else 20
+
+    ends = [now.timestamp() - 300 * i for i in range(7 * 288, -1, -1)]
+    history = {"orders": [(ts, busy_by_day(ts)) for ts in ends]}
+    async with serve(prometheus(history)) as server:
+        watched = service(server.url, history_url=server.url, metrics=["orders"])
+        found = {}
+        for zone in ("Europe/Berlin", "UTC"):
+            shop = store.model_copy(update={"timezone": zone})
+            business = Business(shop, services=(watched,))
+            seen = await comprehensive_health_check(business, ledger, NO_PREFECT, now)
+            found[zone] = [f.kind for f in seen.findings if f.resource.startswith("metric:")]
+    assert found == {"Europe/Berlin": [], "UTC": ["metric-anomaly"]}
 
 
 async def test_no_metric_at_all_is_an_error_only_when_some_were_to_be_had():

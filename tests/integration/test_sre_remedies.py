@@ -140,6 +140,29 @@ async def test_a_service_that_is_well_again_is_left_alone(process):
     assert process.restarts == 0
 
 
+async def test_a_slow_service_does_not_fail_and_is_left_alone(process):
+    slow = process.monitored(latency_budget_ms=0.001)
+    result = await restart_service("checkout", slow, utc_now())
+    assert result.status is RemediationStatus.NOT_NEEDED
+    assert result.before["condition"] == "slow"
+    assert process.restarts == 0
+
+
+async def test_metrics_have_no_say_in_whether_a_service_fails(process):
+    unread = process.monitored(metrics_url=f"http://127.0.0.1:{free_port()}/metrics")
+    result = await restart_service("checkout", unread, utc_now())
+    assert result.status is RemediationStatus.NOT_NEEDED
+    assert process.restarts == 0
+
+
+async def test_a_service_that_is_slow_after_its_restart_is_mended_all_the_same(process):
+    process.is_("ill")
+    slow = process.monitored(latency_budget_ms=0.001)
+    result = await restart_service("checkout", slow, utc_now())
+    assert result.status is RemediationStatus.VERIFIED, result.detail
+    assert process.restarts == 1
+
+
 async def test_a_service_that_fails_now_and_then_is_not_taken_for_well(process):
     process.is_("moody")
     result = await restart_service("checkout", process.monitored(), utc_now())

@@ -17,6 +17,7 @@ from agents.integration_specialist.api_management.findings import (
 from agents.integration_specialist.api_management.report import ConnectionCheck
 from blocks.connections import Connection, Kind
 from blocks.errors import (
+    ConfigurationError,
     OrchestratorError,
     SourceError,
     SourceGarbled,
@@ -140,25 +141,30 @@ async def validate_supplier(supplier: SupplierConnection, now: datetime) -> Chec
 
 
 async def check_service(service: MonitoredService, now: datetime, deep: bool) -> Checked:
-    """Probe the service; when ``deep``, read its metrics too."""
+    """Probe the service; when ``deep``, read its metrics too.
+
+    Metrics that cannot be read are a note: the service promises its health, not their shape.
+    """
     probe = await service.probe(now)
     reached, details = probe.status is not None, [probe.detail]
-    samples: dict[str, float] | None = None
+    samples: dict[str, float] = {}
     if deep and reached and service.metrics_url:
         try:
-            samples = await service.scrape()
-        except SourceError as error:
-            samples, details = {}, [probe.detail, error.what]
+            seen = await service.scrape()
+            samples, problem = seen.samples, seen.problem
+        except (SourceError, ConfigurationError) as error:
+            problem = error.what
+        details += [f"its metrics cannot be read: {problem}" if problem else ""]
     result = ConnectionCheck(
         name=service.name,
         kind="service",
         reached=reached,
         authenticated=None if probe.status is None else probe.status not in (401, 403),
-        shape_ok=None if samples is None else bool(samples),
+        shape_ok=bool(samples) or None,
         healthy=probe.healthy if reached else None,
         latency_ms=probe.latency_ms,
         clock_skew_s=probe.clock_skew_s,
-        rows=None if samples is None else len(samples),
+        rows=len(samples) or None,
         detail="; ".join(filter(None, details)),
     )
     return result, []

@@ -43,7 +43,7 @@ _ADVICE: dict[Condition, str] = {
     "slow": "Ask the partner, or do without it while it lasts.",
     "well": "Nothing to do; if it failed before, it has recovered.",
 }
-_SERVICE_KINDS = {"unreachable": "down", "failing": "failing", "garbled": "garbled", "slow": "slow"}
+_SERVICE_KINDS = {"unreachable": "down", "failing": "failing", "slow": "slow"}
 """What sre-reliability calls the same trouble: one problem is told once."""
 
 

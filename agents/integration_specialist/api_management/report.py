@@ -18,8 +18,9 @@ class ConnectionCheck(BaseModel):
         kind: What it connects to.
         reached: It answered.
         authenticated: It knows us.
-        shape_ok: Its answer is what the connection promises.
-        healthy: It calls itself well; only services say so.
+        shape_ok: Its answer is what the connection promises; of a service True when metrics
+            were read, which it does not promise.
+        healthy: It answers 2xx and calls itself well; only services say so.
         latency_ms: Time to its complete answer.
         clock_skew_s: Its clock minus ours.
         rows: How many rows it gave.
@@ -40,7 +41,8 @@ class ConnectionCheck(BaseModel):
     @property
     def ok(self) -> bool:
         """Whether nothing that was looked at is wrong."""
-        return self.reached and self.authenticated is not False and self.shape_ok is not False
+        wrong = False in (self.authenticated, self.shape_ok, self.healthy)
+        return self.reached and not wrong
 
 
 class IntegrationReport(BaseModel):

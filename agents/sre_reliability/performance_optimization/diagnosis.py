@@ -20,6 +20,7 @@ from blocks.errors import InvalidMessage
 from blocks.findings import Finding
 from blocks.ledger import Ledger
 from blocks.messages import Severity
+from blocks.sample_times import has_stopped
 from blocks.services import MonitoredService, ServiceProbe
 
 PROBES = 7
@@ -147,7 +148,7 @@ async def analyze_performance(
         known = ", ".join(s.name for s in business.services) or "none"
         raise InvalidMessage(f"There is no service {service!r}.", hint=f"Configured: {known}.")
     others = [c for c in _read(context) if f"{c.kind}:{c.name}" not in _resources(chosen)]
-    looks = await asyncio.gather(*(_look(each, now) for each in chosen))
+    looks = await asyncio.gather(*(_look(each, now, business.timezone) for each in chosen))
     calls = await ledger.calls(since=now - RECENT - USUAL, limit=MOST_CALLS)
     durations = compare_durations(calls, now)
     missing = [note for _, notes in looks for note in notes]
@@ -170,7 +171,9 @@ def _resources(services: Sequence[MonitoredService]) -> set[str]:
     return {f"service:{service.name}" for service in services}
 
 
-async def _look(service: MonitoredService, now: datetime) -> tuple[ServicePerformance, list[str]]:
+async def _look(
+    service: MonitoredService, now: datetime, zone: str
+) -> tuple[ServicePerformance, list[str]]:
     """Probe a service several times, and read its metrics' history; and what could not be had."""
     probes, history = await asyncio.gather(
         _probe(service, now), watched_history(service, now, HISTORY_HOURS)
@@ -180,7 +183,10 @@ async def _look(service: MonitoredService, now: datetime) -> tuple[ServicePerfor
     for metric, series in history.items():
         if not isinstance(series, pd.DataFrame):
             missing.append(f"{service.name}/{metric}: {series}")
-        elif found := await asyncio.to_thread(find_unusual, series):
+            continue
+        if has_stopped(series["ts"], now):
+            missing.append(f"{service.name}/{metric}: its samples have stopped")
+        if found := await asyncio.to_thread(find_unusual, series, now, zone):
             unusual[metric] = found
     return measured(service, probes, unusual), missing
 

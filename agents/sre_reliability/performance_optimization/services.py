@@ -28,7 +28,7 @@ def speed_up_services(
     return [
         _speed_up(service, revenue_per_day, currency)
         for service in services
-        if service.status == "slow" and service.latency_ms is not None
+        if service.status in ("slow", "degraded") and (service.latency_ms or 0) > service.budget_ms
     ]
 
 

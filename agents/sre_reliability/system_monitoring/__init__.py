@@ -55,7 +55,9 @@ __all__ = [
 ]
 
 HISTORY_HOURS = 7 * 24
-_SERVICE_DEADLINE, _STORE_DEADLINE, _LEDGER_DEADLINE, _HOST_DEADLINE = 20.0, 8.0, 8.0, 8.0
+_STORE_DEADLINE, _LEDGER_DEADLINE, _HOST_DEADLINE = 8.0, 8.0, 8.0
+_SERVICE_DEADLINE, _HISTORY_DEADLINE = 28.0, 20.0
+"""A service is asked twice in a row, then for its metrics; each time it has at most 9 s."""
 
 T = TypeVar("T")
 
@@ -151,7 +153,7 @@ class _Check:
     async def services(self, business: Business, *, with_history: bool) -> None:
         if not business.services:
             self._missing.append("services: none are configured")
-        await asyncio.gather(*(self._service(s, with_history) for s in business.services))
+        await asyncio.gather(*(self._service(s, business, with_history) for s in business.services))
         self._services.sort(key=lambda service: service.name)
 
     async def host(self, folder: Path) -> None:
@@ -196,7 +198,9 @@ class _Check:
             findings=assessment.worst_first(self._findings),
         )
 
-    async def _service(self, service: MonitoredService, with_history: bool) -> None:
+    async def _service(
+        self, service: MonitoredService, business: Business, with_history: bool
+    ) -> None:
         look = services.check_service(service, self._now)
         seen = await self._part(f"service:{service.name}", look, _SERVICE_DEADLINE)
         if seen is None:
@@ -213,17 +217,22 @@ class _Check:
         self._services.append(seen[0])
         self._findings += seen[1]
         if with_history:
-            await self._history(service, reachable=seen[0].healthy)
+            works = seen[0].status not in services.ILL and seen[0].status != "unknown"
+            await self._history(service, business.timezone, works=works)
 
-    async def _history(self, service: MonitoredService, *, reachable: bool) -> None:
+    async def _history(self, service: MonitoredService, zone: str, *, works: bool) -> None:
         look = services.watched_history(service, self._now, HISTORY_HOURS)
-        watched = await self._part(f"service:{service.name}/history", look, _SERVICE_DEADLINE)
+        watched = await self._part(f"service:{service.name}/history", look, _HISTORY_DEADLINE)
         for metric, series in (watched or {}).items():
             resource = f"metric:{service.name}/{metric}"
             if isinstance(series, pd.DataFrame):
-                found = await asyncio.to_thread(services.anomaly, service, metric, series)
-                self._findings += [found] if found else []
-            elif reachable:
+                found = await asyncio.to_thread(
+                    services.metric_findings, service, metric, series, self._now, zone
+                )
+                stopped = [f.title for f in found if f.kind == services.STOPPED and not works]
+                self._missing += [f"{resource}: {title}" for title in stopped]
+                self._findings += [f for f in found if f.title not in stopped]
+            elif works:
                 self._note_missing(resource, str(series))
             else:  # what is wrong with the service is a finding already
                 self._missing.append(f"{resource}: {series.what}")

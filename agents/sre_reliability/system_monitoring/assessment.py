@@ -30,13 +30,14 @@ class ServiceHealth(_Part):
     Attributes:
         name: The service's name.
         healthy: Whether ``status`` is ``ok``.
-        status: ``down``: no answer; ``failing``: answers an error or calls itself sick;
-            ``garbled``: answers what it should not; ``slow``: over its latency budget;
-            ``unknown``: could not be checked.
+        status: ``down``: no answer; ``failing``: answers an error or calls itself ill;
+            ``garbled``: what answers does not speak HTTP; ``degraded``: it works but complains,
+            for instance ``yellow``; ``slow``: over its latency budget; ``unknown``: could not be
+            checked. Metrics that cannot be read change nothing in it.
         http_status: Status code of the health endpoint; None when no answer came.
         latency_ms: Time to answer, the median when it was asked more than once.
         budget_ms: What it may take.
-        detail: What is wrong, in words.
+        detail: What is wrong, in words, also with its metrics.
         metrics: Sample as its metrics endpoint writes it to its current value.
         revenue_share: Share of revenue (0 to 1) that stops when it stops.
         restartable: Whether a restart command is configured.
@@ -45,7 +46,7 @@ class ServiceHealth(_Part):
 
     name: str
     healthy: bool
-    status: Literal["ok", "slow", "failing", "garbled", "down", "unknown"]
+    status: Literal["ok", "degraded", "slow", "failing", "garbled", "down", "unknown"]
     http_status: int | None = None
     latency_ms: float | None = None
     budget_ms: float

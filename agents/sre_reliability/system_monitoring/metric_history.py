@@ -1,19 +1,26 @@
 """Is a metric's last day unlike its days before? A quick check without a model.
 
-Every sample of the last day is compared with the samples at the same time of day on the days
+Every sample of the last 24 hours is compared with the samples at the same time of day on the days
 before it, by median and MAD, so that the daily rhythm is no anomaly and one wild day in the past
-moves nothing. A metric is unusual when several samples in a row are far out, farther than on other
-days; single spikes are not worth waking anybody.
+moves nothing. Two clocks tell the time of day, the business's own and UTC: customers keep the one
+and machines may keep the other, and a sample that is usual by either is usual. They differ only
+in the week after clocks were changed.
+
+A metric is unusual when several samples in a row are far out, farther than on other days; single
+spikes are not worth waking anybody.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from blocks.sample_times import has_stopped
 
 BUCKET = 15 * 60  # seconds: samples of one quarter of an hour share a baseline
 SAME_TIME = 37.5 * 60
@@ -50,7 +57,7 @@ class Unusual:
     Attributes:
         started_at: First far-out sample.
         ended_at: Last one.
-        ongoing: Whether it reaches to the newest sample.
+        ongoing: Whether it reaches to the newest sample, and samples still come.
         value: The farthest value in it.
         expected: Median at that time of day on the days before.
         z: How many robust standard deviations ``value`` is away from ``expected``.
@@ -73,29 +80,29 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def find_unusual(series: pd.DataFrame) -> Unusual | None:
+def find_unusual(series: pd.DataFrame, now: datetime, zone: str) -> Unusual | None:
     """Check the last day of a metric against the same time on the days before.
 
     Args:
         series: Frame of contract SERIES with several days of samples, any spacing.
+        now: End of the last day; later samples are ignored.
+        zone: IANA zone whose clock the business keeps.
 
     Returns:
         The strongest stretch of at least IN_A_ROW far-out samples of the last day; None when
         there is none, when ORDINARY earlier days had one as strong (some metrics are wild by
         nature), or when there is too little history to tell.
     """
-    if series.empty:
+    ordered = series[series["ts"] <= pd.Timestamp(now)].sort_values("ts")
+    if ordered.empty:
         return None
-    ordered = series.sort_values("ts")
-    seconds = ordered["ts"].to_numpy(dtype="datetime64[s]").astype(np.int64)
     values = ordered["value"].to_numpy(dtype=float)
-    days_ago = (seconds[-1] - seconds) // 86400
-    expected, spread = _baseline(seconds, values, days_ago == 0)
-    z = (values - expected) / spread
+    days_ago = (pd.Timestamp(now) - ordered["ts"]).dt.days.to_numpy()
+    expected, z = _compare(ordered["ts"], values, days_ago == 0, zone)
     strongest = {
         day: _strongest_stretch(z, np.flatnonzero(days_ago == day)) for day in set(days_ago)
     }
-    stretch = strongest.pop(0)
+    stretch = strongest.pop(0, None)
     if stretch is None:
         return None
     peak = max(stretch, key=lambda i: abs(z[i]))
@@ -103,17 +110,33 @@ def find_unusual(series: pd.DataFrame) -> Unusual | None:
     if sum(rival >= abs(z[peak]) for rival in rivals) >= ORDINARY:
         return None
     times = ordered["ts"].tolist()
+    reaches_the_end = stretch[-1] == len(values) - 1
     return Unusual(
         started_at=times[stretch[0]].to_pydatetime(),
         ended_at=times[stretch[-1]].to_pydatetime(),
-        ongoing=stretch[-1] == len(values) - 1,
+        ongoing=reaches_the_end and not has_stopped(ordered["ts"], now),
         value=float(values[peak]),
         expected=float(expected[peak]),
         z=float(z[peak]),
     )
 
 
-def _baseline(seconds: Ints, values: Floats, recent: Flags) -> tuple[Floats, Floats]:
+def _compare(ts: pd.Series[Any], values: Floats, recent: Flags, zone: str) -> tuple[Floats, Floats]:
+    """What is expected of each sample, and how many deviations it is away, by the kinder clock."""
+    expected, spread = _baseline(_time_of_day(ts.dt.tz_convert(zone)), values, recent)
+    by_utc, its_spread = _baseline(_time_of_day(ts), values, recent)
+    z, its_z = (values - expected) / spread, (values - by_utc) / its_spread
+    kinder = np.isnan(z) | (np.abs(its_z) < np.abs(z))
+    return np.where(kinder, by_utc, expected), np.where(kinder, its_z, z)
+
+
+def _time_of_day(ts: pd.Series[Any]) -> Ints:
+    """Seconds since midnight on the clock of the times' own zone."""
+    clock: Ints = ts.dt.tz_localize(None).to_numpy(dtype="datetime64[s]").astype(np.int64)
+    return clock % 86400
+
+
+def _baseline(time_of_day: Ints, values: Floats, recent: Flags) -> tuple[Floats, Floats]:
     """For each sample, median and robust standard deviation of the earlier days at its time.
 
     NaN where there are too few earlier samples at that time of day.
@@ -125,7 +148,6 @@ def _baseline(seconds: Ints, values: Floats, recent: Flags) -> tuple[Floats, Flo
         return expected, spread
     # A time of day that happened to be flat must not make an everyday wobble a sensation.
     least = max(LEAST_SPREAD * float(np.ptp(earlier)), 1e-9)
-    time_of_day = seconds % 86400
     for bucket in np.unique(time_of_day // BUCKET):
         apart = np.abs(time_of_day[~recent] - (bucket * BUCKET + BUCKET / 2))
         near = earlier[np.minimum(apart, 86400 - apart) <= SAME_TIME]

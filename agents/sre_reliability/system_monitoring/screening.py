@@ -11,7 +11,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from agents.capability import action
 from agents.sre_reliability.system_monitoring.assessment import worst_first
-from agents.sre_reliability.system_monitoring.services import anomaly, watched_history
+from agents.sre_reliability.system_monitoring.services import (
+    metric_findings,
+    watched_history,
+)
 from blocks.business import Business
 from blocks.findings import Finding
 from blocks.ledger import CallRecord, Ledger
@@ -34,7 +37,8 @@ class AnomalyScreening(BaseModel):
         checked_at: When.
         degraded: Always: the business's own figures were not looked at.
         metrics: Watched metrics of services that were looked at.
-        unusual: Those that are unlike the days before, by ``metric:service/name``.
+        unusual: Those that are unlike the days before or have stopped, by
+            ``metric:service/name``.
         calls: Answered calls of the last 24 hours.
         failed: Those that failed, by error code.
         missing: What could not be had, and why.
@@ -84,8 +88,10 @@ async def screen_anomaly(
     for service, name, series in alone or watched:
         if not isinstance(series, pd.DataFrame):
             missing.append(f"metric:{service.name}/{name}: {series}")
-        elif unusual := await asyncio.to_thread(anomaly, service, name, series):
-            found.append(unusual)
+        else:
+            found += await asyncio.to_thread(
+                metric_findings, service, name, series, now, business.timezone
+            )
     calls = await ledger.calls(since=now - ERRORS, limit=MOST_CALLS)
     return judge(len(alone or watched) - len(missing), found, calls, missing, now)
 
@@ -112,7 +118,7 @@ def judge(
         summary=f"Without the business's own figures: {said}.",
         checked_at=now,
         metrics=metrics,
-        unusual=[finding.resource for finding in unusual],
+        unusual=list(dict.fromkeys(finding.resource for finding in unusual)),
         calls=len(answered),
         failed=dict(failed.most_common()),
         missing=missing,

@@ -12,9 +12,10 @@ import pandas as pd
 
 from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
-from blocks.errors import OrchestratorError, SourceError, SourceGarbled
+from blocks.errors import ConfigurationError, OrchestratorError, SourceError, SourceGarbled
 from blocks.findings import Finding, Remedy
 from blocks.messages import Severity
+from blocks.sample_times import has_stopped
 from blocks.services import MonitoredService, ServiceProbe
 
 CONFIRMATIONS = 2
@@ -24,26 +25,41 @@ CONFIRMATION_GAP = 0.3  # seconds
 
 HISTORY_STEP = timedelta(minutes=5)
 
+STOPPED = "metric-stopped"
+"""Kind of the finding about a watched metric of which no samples come any more."""
+
 VITAL_SHARE = 0.25
 """From this share of revenue on, a service that is out is critical."""
+
+ILL = frozenset({"down", "failing", "garbled"})
+"""Conditions in which a service does not do its work. Its metrics have no say in them."""
 
 _SEVERITY = {
     "down": Severity.ERROR,
     "failing": Severity.ERROR,
     "garbled": Severity.ERROR,
+    "degraded": Severity.WARNING,
     "slow": Severity.WARNING,
 }
 _TITLE = {
     "down": "{name} does not answer",
     "failing": "{name} answers with errors",
     "garbled": "{name} answers something it should not",
+    "degraded": "{name} is not quite well: {detail}",
     "slow": "{name} takes {latency:.0f} ms to answer, {times:.1f} times its budget",
+}
+_CALLS_ITSELF_ILL = "{name} calls itself ill: {detail}"
+_ADVICE = {
+    "garbled": "See what it is that answers at its health_url; it does not speak HTTP.",
+    "degraded": "See its log and what it depends on. It is not restarted while it can work.",
+    "slow": "See what it waits for: its database, another service, or the CPU. It is not restarted "
+    "for that; whether it should be is for a person to say.",
 }
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a service: its health endpoint, and its metrics if it has any.
+    """One look at a service's health endpoint.
 
     ``condition`` is a ServiceHealth.status; ``detail`` says what is wrong, in words.
     """
@@ -51,61 +67,85 @@ class Look:
     condition: str
     probe: ServiceProbe
     detail: str
-    metrics: dict[str, float]
 
     @property
     def good(self) -> bool:
-        """Whether it answered as it should."""
-        return self.condition == "ok"
+        """Whether it does its work, be it slowly or with a complaint."""
+        return self.condition not in ILL
 
 
 async def look_at(service: MonitoredService, now: datetime) -> Look:
     """Look once.
 
     Raises:
-        ConfigurationError: One of its addresses is unusable.
+        ConfigurationError: Its health_url is unusable.
     """
     probe = await service.probe(now)
-    condition = _condition(probe)
-    if not probe.healthy:
-        return Look(condition, probe, probe.detail, {})
-    detail = "over its latency budget" if probe.slow else ""
-    try:
-        return Look(condition, probe, detail, await service.scrape())
-    except SourceGarbled as error:
-        # A web page with status 200 passes for a healthy answer; as metrics it is nonsense.
-        return Look("garbled", probe, error.what, {})
-    except SourceError as error:
-        return Look(condition, probe, f"{detail} {error.what}".strip(), {})
+    slow = "over its latency budget" if probe.healthy and probe.slow else ""
+    return Look(_condition(probe), probe, "; ".join(filter(None, [probe.detail, slow])))
 
 
 async def check_service(
     service: MonitoredService, now: datetime
 ) -> tuple[ServiceHealth, list[Finding]]:
-    """How a service is. It is only called ill when most of three looks agree.
+    """How a service is, and its metrics. It is only called ill when most of three looks agree.
+
+    Metrics are read of a service that works, and never make it ill: what is wrong with them is a
+    finding of its own, after the one about the service.
 
     Raises:
-        ConfigurationError: One of its addresses is unusable.
+        ConfigurationError: Its health_url is unusable.
     """
     looks = [await look_at(service, now)]
-    if not looks[0].good:
+    if looks[0].condition != "ok":
         await asyncio.sleep(CONFIRMATION_GAP)
         looks += await asyncio.gather(*(look_at(service, now) for _ in range(CONFIRMATIONS)))
     health = _summarise(service, looks)
-    return health, [] if health.healthy else [_finding(service, health, looks)]
+    findings = [] if health.healthy else [_finding(service, health, looks)]
+    if health.status in ILL:
+        return health, findings
+    samples, unread = await _read_metrics(service)
+    detail = "; ".join([*filter(None, [health.detail]), *(finding.title for finding in unread)])
+    return health.model_copy(update={"metrics": samples, "detail": detail}), findings + unread
 
 
 def _condition(probe: ServiceProbe) -> str:
     if probe.healthy:
-        return "slow" if probe.slow else "ok"
+        return "degraded" if probe.degraded else "slow" if probe.slow else "ok"
     if probe.status is not None:
         return "failing"
     return "garbled" if probe.error == SourceGarbled("").code else "down"
 
 
-def remedy_for(service: MonitoredService) -> Remedy | None:
-    """A restart, where one is configured."""
-    if not service.restart:
+async def _read_metrics(service: MonitoredService) -> tuple[dict[str, float], list[Finding]]:
+    """The service's samples now, and a warning when they, or some of them, cannot be read."""
+    try:
+        seen = await service.scrape()
+        samples, problem, hint = seen.samples, seen.problem, ""
+    except (SourceError, ConfigurationError) as error:
+        samples, problem, hint = {}, error.what, error.hint
+    if not problem:
+        return samples, []
+    which = f"some metrics of {service.name}" if samples else f"the metrics of {service.name}"
+    unreadable = Finding(
+        kind="metrics-unreadable",
+        resource=f"service:{service.name}",
+        severity=Severity.WARNING,
+        title=f"{which.capitalize()} cannot be read: {problem.rstrip('.')}",
+        evidence={"detail": problem, "samples": len(samples)},
+        advice=f"{hint} This says nothing about how the service is.".strip(),
+    )
+    return samples, [unreadable]
+
+
+def _restart_of(service: MonitoredService, health: ServiceHealth) -> Remedy | None:
+    """A restart, where one is configured and can help.
+
+    It can when no answer came, or one of an ill service. It changes nothing about an address that
+    leads elsewhere or is refused (HTTP 3xx, 4xx), and must not be tried for slowness.
+    """
+    elsewhere = health.http_status is not None and 300 <= health.http_status < 500
+    if not service.restart or health.status not in {"down", "failing"} or elsewhere:
         return None
     return Remedy(
         agent="sre-reliability", action="restart_service", params={"service": service.name}
@@ -133,11 +173,38 @@ async def watched_history(
     return series
 
 
-def anomaly(service: MonitoredService, metric: str, series: pd.DataFrame) -> Finding | None:
-    """A finding when the metric's last day is unlike its days before."""
-    unusual = find_unusual(series)
-    if unusual is None:
-        return None
+def metric_findings(
+    service: MonitoredService, metric: str, series: pd.DataFrame, now: datetime, zone: str
+) -> list[Finding]:
+    """Findings when a metric has stopped, or when its last day is unlike its days before.
+
+    Args:
+        service: Whose metric.
+        metric: Its name.
+        series: Its history up to now, of contract SERIES.
+        now: End of the last day.
+        zone: IANA zone whose clock the business keeps.
+    """
+    unusual = find_unusual(series, now, zone)
+    found = [_stopped(service, metric, series)] if has_stopped(series["ts"], now) else []
+    return found + ([_anomaly(service, metric, unusual)] if unusual else [])
+
+
+def _stopped(service: MonitoredService, metric: str, series: pd.DataFrame) -> Finding:
+    last = None if series.empty else series["ts"].max().to_pydatetime()
+    since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "in all the time looked at"
+    return Finding(
+        kind=STOPPED,
+        resource=f"metric:{service.name}/{metric}",
+        severity=Severity.WARNING,
+        title=f"{metric} of {service.name}: no sample {since}",
+        evidence={"last_sample_at": last and last.isoformat(), "samples": len(series)},
+        advice="See whether the service still exposes it under this name, and whether Prometheus "
+        "still collects it. Until then nobody watches it.",
+    )
+
+
+def _anomaly(service: MonitoredService, metric: str, unusual: Unusual) -> Finding:
     return Finding(
         kind="metric-anomaly",
         resource=f"metric:{service.name}/{metric}",
@@ -171,7 +238,7 @@ def _summarise(service: MonitoredService, looks: Sequence[Look]) -> ServiceHealt
     typical = next(look for look in reversed(looks) if look.condition == verdict)
     latencies = [look.probe.latency_ms for look in looks if look.probe.latency_ms is not None]
     detail = typical.detail
-    if verdict == "ok" and not looks[0].good:
+    if verdict == "ok" and looks[0].condition != "ok":
         detail = f"1 of {len(looks)} looks failed: {looks[0].detail}"
     return ServiceHealth.model_validate(
         {
@@ -182,7 +249,6 @@ def _summarise(service: MonitoredService, looks: Sequence[Look]) -> ServiceHealt
             "latency_ms": median(latencies) if latencies else None,
             "budget_ms": service.latency_budget_ms,
             "detail": detail,
-            "metrics": typical.metrics,
             "revenue_share": service.revenue_share,
             "restartable": bool(service.restart),
             "clock_skew_s": typical.probe.clock_skew_s,
@@ -192,15 +258,20 @@ def _summarise(service: MonitoredService, looks: Sequence[Look]) -> ServiceHealt
 
 def _finding(service: MonitoredService, health: ServiceHealth, looks: Sequence[Look]) -> Finding:
     severity = _SEVERITY[health.status]
-    if health.status != "slow" and health.revenue_share >= VITAL_SHARE:
+    if health.status in ILL and health.revenue_share >= VITAL_SHARE:
         severity = Severity.CRITICAL
-    latency, remedy = health.latency_ms or 0.0, remedy_for(service)
+    own_word = health.status == "failing" and (health.http_status or 0) < 300
+    title = _CALLS_ITSELF_ILL if own_word else _TITLE[health.status]
+    latency, remedy = health.latency_ms or 0.0, _restart_of(service, health)
     return Finding(
         kind=f"service-{health.status}",
         resource=f"service:{health.name}",
         severity=severity,
-        title=_TITLE[health.status].format(
-            name=health.name, latency=latency, times=latency / health.budget_ms
+        title=title.format(
+            name=health.name,
+            detail=health.detail,
+            latency=latency,
+            times=latency / health.budget_ms,
         ),
         evidence={
             "detail": health.detail,
@@ -208,13 +279,17 @@ def _finding(service: MonitoredService, health: ServiceHealth, looks: Sequence[L
             "latency_ms": health.latency_ms,
             "budget_ms": health.budget_ms,
             "looks": len(looks),
-            "bad_looks": sum(not look.good for look in looks),
+            "bad_looks": sum(look.condition != "ok" for look in looks),
         },
         revenue_share=service.revenue_share,
-        advice=(
-            "If restarting does not help, see its log and what it depends on."
-            if remedy
-            else "Restart it, or configure a restart command so that it can be done for you."
-        ),
+        advice=_ADVICE.get(health.status) or _advice(service, remedy),
         remedy=remedy,
     )
+
+
+def _advice(service: MonitoredService, remedy: Remedy | None) -> str:
+    if remedy:
+        return "If restarting does not help, see its log and what it depends on."
+    if service.restart:
+        return "Check its health_url; a restart does not change how that address is answered."
+    return "Restart it, or configure a restart command so that it can be done for you."

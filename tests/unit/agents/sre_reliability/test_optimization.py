@@ -129,6 +129,14 @@ def test_a_slow_service_is_worth_its_share_of_revenue_by_its_delay():
     assert capped.expected_benefit == pytest.approx(10_000 * 0.5 * 0.10)
 
 
+def test_a_complaint_hides_no_slowness():
+    yellow = slow(1300).model_copy(update={"status": "degraded"})
+    (proposal,) = services.speed_up_services([yellow], 10_000, "GBP")
+    assert proposal.resource == "service:checkout"
+    in_time = slow(400).model_copy(update={"status": "degraded"})
+    assert services.speed_up_services([in_time], 10_000, "GBP") == []
+
+
 def test_without_revenue_a_slow_service_is_worth_time():
     (proposal,) = services.speed_up_services([slow(1300)], None, "GBP")
     assert (proposal.expected_benefit, proposal.unit) == (300, "ms/request")
