@@ -182,26 +182,27 @@ async def _read(response: httpx.Response, source: str, excerpt: int | None) -> b
     unpacker = zlib.decompressobj(_ANY_HEADER) if _PACKINGS.get(packing) else None
     limit = MAX_BYTES if excerpt is None else excerpt
     received, body = 0, bytearray()
-    async for chunk in response.aiter_raw():
-        received += len(chunk)
-        body += _unpack(unpacker, chunk, limit + 1 - len(body), source) if unpacker else chunk
-        if max(received, len(body)) > limit:
-            if excerpt is not None:
-                return bytes(body[:excerpt])
+    try:
+        async for chunk in response.aiter_raw():
+            received += len(chunk)
+            body += unpacker.decompress(chunk, limit + 1 - len(body)) if unpacker else chunk
+            if max(received, len(body)) > limit:
+                break
+    except zlib.error:
+        if excerpt is None:
             raise SourceGarbled(
-                f"{source} answered more than {MAX_BYTES // 1024**2} MB.",
-                hint="Narrow the request with the connection's path.",
-            )
+                f"{source} sent a compressed answer that cannot be unpacked."
+            ) from None
+    if excerpt is not None:
+        return bytes(body[:excerpt])
+    if max(received, len(body)) > limit:
+        raise SourceGarbled(
+            f"{source} answered more than {MAX_BYTES // 1024**2} MB.",
+            hint="Narrow the request with the connection's path.",
+        )
     if unpacker and received and not unpacker.eof:
         raise SourceUnavailable(f"{source} hung up in the middle of a compressed answer.")
     return bytes(body)
-
-
-def _unpack(unpacker: zlib._Decompress, chunk: bytes, most: int, source: str) -> bytes:
-    try:
-        return unpacker.decompress(chunk, most)
-    except zlib.error:
-        raise SourceGarbled(f"{source} sent a compressed answer that cannot be unpacked.") from None
 
 
 def _location(response: httpx.Response) -> str:

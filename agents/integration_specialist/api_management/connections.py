@@ -17,9 +17,7 @@ from agents.integration_specialist.api_management.findings import (
 from agents.integration_specialist.api_management.report import ConnectionCheck
 from blocks.connections import Connection, Kind
 from blocks.errors import (
-    ConfigurationError,
     OrchestratorError,
-    SourceError,
     SourceGarbled,
     SourceRefused,
     SourceTimeout,
@@ -152,7 +150,7 @@ async def check_service(service: MonitoredService, now: datetime, deep: bool) ->
         try:
             seen = await service.scrape()
             samples, problem = seen.samples, seen.problem
-        except (SourceError, ConfigurationError) as error:
+        except OrchestratorError as error:
             problem = error.what
         details += [f"its metrics cannot be read: {problem}" if problem else ""]
     result = ConnectionCheck(

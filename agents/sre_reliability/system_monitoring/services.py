@@ -12,7 +12,7 @@ import pandas as pd
 
 from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
-from blocks.errors import ConfigurationError, OrchestratorError, SourceError, SourceGarbled
+from blocks.errors import OrchestratorError, SourceGarbled
 from blocks.findings import Finding, Remedy
 from blocks.messages import Severity
 from blocks.sample_times import has_stopped
@@ -122,16 +122,16 @@ async def _read_metrics(service: MonitoredService) -> tuple[dict[str, float], li
     try:
         seen = await service.scrape()
         samples, problem, hint = seen.samples, seen.problem, ""
-    except (SourceError, ConfigurationError) as error:
+    except OrchestratorError as error:
         samples, problem, hint = {}, error.what, error.hint
     if not problem:
         return samples, []
-    which = f"some metrics of {service.name}" if samples else f"the metrics of {service.name}"
     unreadable = Finding(
         kind="metrics-unreadable",
         resource=f"service:{service.name}",
         severity=Severity.WARNING,
-        title=f"{which.capitalize()} cannot be read: {problem.rstrip('.')}",
+        title=f"{'Some' if samples else 'The'} metrics of {service.name} cannot be read: "
+        f"{problem.rstrip('.')}",
         evidence={"detail": problem, "samples": len(samples)},
         advice=f"{hint} This says nothing about how the service is.".strip(),
     )
