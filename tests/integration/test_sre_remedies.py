@@ -145,6 +145,7 @@ async def test_a_slow_service_does_not_fail_and_is_left_alone(process):
     result = await restart_service("checkout", slow, utc_now())
     assert result.status is RemediationStatus.NOT_NEEDED
     assert result.before["condition"] == "slow"
+    assert result.detail == "checkout is slow, which is no failure: it is left alone."
     assert process.restarts == 0
 
 

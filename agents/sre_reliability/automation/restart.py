@@ -47,7 +47,12 @@ async def restart_service(service: str, business: Business, now: datetime) -> Re
     before = await _watch(managed, now, patience=0.0)
     after: list[Look] = []
     if _settled(before):
-        status, detail = RemediationStatus.NOT_NEEDED, f"{service} answers well again by itself."
+        status, seen = RemediationStatus.NOT_NEEDED, before[-1].condition
+        detail = (
+            f"{service} answers well again by itself."
+            if seen == "ok"
+            else f"{service} is {seen}, which is no failure: it is left alone."
+        )
     elif not managed.restart:
         status, detail = RemediationStatus.FAILED, f"{service} has no restart command."
     else:
