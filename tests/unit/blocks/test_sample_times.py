@@ -44,6 +44,7 @@ def test_one_that_rests_every_night_has_not_stopped_before_its_nights_are_over()
     awake = pd.concat(days) - timedelta(hours=2)
     assert not has_stopped(awake, NOW)  # two hours into the night
     assert not has_stopped(awake, NOW + timedelta(hours=6))
+    assert not has_stopped(awake, NOW + timedelta(hours=7))  # one night is longer than another
     assert has_stopped(awake, NOW + timedelta(hours=12))
     assert has_stopped(awake.iloc[: 12 * 16], NOW)  # of whose nights nobody knows
 
