@@ -139,7 +139,7 @@ class MonitoredService(Block):
         """
         if not self.metrics_url:
             return Exposition()
-        source = f"{self._who} (metrics)"
+        source = f"the metrics of {self.name}"
         answer = await fetch(
             self.metrics_url, source=source, timeout=self.timeout, headers={"Accept": ACCEPT}
         )
@@ -153,7 +153,7 @@ class MonitoredService(Block):
         if seen.unread and not seen.samples:
             raise SourceGarbled(
                 f"{source}: the {answer.content_type or 'untyped'} answer holds no Prometheus "
-                f"sample: {seen.problem}.",
+                f"sample ({seen.example}).",
                 hint="Check metrics_url.",
             )
         return seen

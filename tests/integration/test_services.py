@@ -107,7 +107,7 @@ async def test_metrics_are_read_as_they_are_written() -> None:
 async def test_metrics_that_are_none_are_named_with_their_line() -> None:
     async with serve(Reply("\n<html>", content_type="text/html")) as server:
         with pytest.raises(
-            SourceGarbled, match=r"the text/html answer holds no .* line 2: '<html>'"
+            SourceGarbled, match=r"the text/html answer holds no .*line 2: '<html>'"
         ):
             await service(server.url).scrape()
     async with serve(Reply("up 1\n<html>", content_type="text/html")) as server:

@@ -170,7 +170,7 @@ async def test_odd_metrics_are_read_or_a_warning_and_never_an_illness(tmp_path):
     for name, says in odd_services.UNREADABLE.items():
         warning = findings[f"service:{name}"]
         assert (warning.kind, warning.severity) == ("metrics-unreadable", Severity.WARNING)
-        assert warning.title.startswith(f"The metrics of {name} cannot be read: ")
+        assert warning.title.startswith(f"Metrics cannot be read: the metrics of {name}")
         assert says.format(url=url) in warning.title
         assert warning.remedy is None
         assert warning.title in by_name[name].detail

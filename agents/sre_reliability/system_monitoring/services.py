@@ -121,7 +121,8 @@ async def _read_metrics(service: MonitoredService) -> tuple[dict[str, float], li
     """The service's samples now, and a warning when they, or some of them, cannot be read."""
     try:
         seen = await service.scrape()
-        samples, problem, hint = seen.samples, seen.problem, ""
+        samples, hint = seen.samples, "Correct what writes that line."
+        problem = seen.problem and f"the metrics of {service.name}: {seen.problem}"
     except OrchestratorError as error:
         samples, problem, hint = {}, error.what, error.hint
     if not problem:
@@ -130,8 +131,7 @@ async def _read_metrics(service: MonitoredService) -> tuple[dict[str, float], li
         kind="metrics-unreadable",
         resource=f"service:{service.name}",
         severity=Severity.WARNING,
-        title=f"{'Some' if samples else 'The'} metrics of {service.name} cannot be read: "
-        f"{problem.rstrip('.')}",
+        title=f"{'Some metrics' if samples else 'Metrics'} cannot be read: {problem.rstrip('.')}",
         evidence={"detail": problem, "samples": len(samples)},
         advice=f"{hint} This says nothing about how the service is.".strip(),
     )

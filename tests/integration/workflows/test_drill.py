@@ -87,7 +87,7 @@ async def test_a_killed_service_is_seen_restarted_and_verified(stack):
 async def test_what_is_no_illness_is_seen_and_left_to_a_person(stack, ledger):
     card = await run_drill("checkout-garbage", stack, say=lambda _: None)
     assert card.passed, card
-    assert card.finding.startswith("The metrics of checkout cannot be read: ")
+    assert card.finding.startswith("Metrics cannot be read: the metrics of checkout")
     assert card.remedy == "none without a person; well again once its trouble ended"
     assert await ledger.remediations(resource="service:checkout") == []
 
