@@ -11,10 +11,11 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from blocks.egress import host_in, is_local_name
 from blocks.errors import ConfigurationError
 from blocks.partners import SupplierConnection
 from blocks.services import MonitoredService
-from blocks.sql import parse_url
+from blocks.sql_url import host_of, parse_url
 from blocks.stores import FrameMapping, Join, StoreDatabase
 from blocks.webhook_sources import WebhookSource
 
@@ -64,16 +65,40 @@ def _read_sections(document: dict[str, Any], folder: Path) -> list[BusinessBlock
         store = _build(StoreDatabase, document["store"], "store")
         url = parse_url(store.url.get_secret_value(), folder)
         store.url = SecretStr(url.render_as_string(hide_password=False))
+        store.take_from_file()
         blocks.append(store)
     blocks += _build_list(SupplierConnection, document, "suppliers")
     blocks += _build_list(MonitoredService, document, "services")
     blocks += _build_list(WebhookSource, document, "webhooks")
+    for block in blocks:
+        _allow_what_is_named(block)
     if not blocks:
         raise ConfigurationError(
             "It describes no business.",
             hint="Write [store], [[suppliers]], [[services]] or [[webhooks]].",
         )
     return blocks
+
+
+def _allow_what_is_named(block: BusinessBlock) -> None:
+    """The file is the word of whoever runs us: what is one's own is allowed by its name there.
+
+    A supplier is somebody else. What its name on the internet means is up to it; so only an address
+    or a name that can be nothing but internal counts as named.
+    """
+    match block:
+        case StoreDatabase():
+            hosts = [host_of(parse_url(block.url.get_secret_value()))]
+        case MonitoredService():
+            hosts = [
+                host_in(url) for url in (block.health_url, block.metrics_url, block.history_url)
+            ]
+        case SupplierConnection():
+            host = host_in(block.base_url)
+            hosts = [host] if is_local_name(host) else []
+        case _:
+            return
+    block.internal_hosts += [host for host in dict.fromkeys(hosts) if host]
 
 
 def _build_list(kind: type[B], document: dict[str, Any], section: str) -> list[B]:

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import httpx
 
+from blocks.egress import GuardedTransport, Reach
 from blocks.errors import (
     ConfigurationError,
     SourceGarbled,
@@ -74,6 +75,7 @@ async def fetch(
     *,
     source: str,
     timeout: float,
+    reach: Reach | None = None,
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
@@ -89,6 +91,7 @@ async def fetch(
         url: http or https.
         source: Who is called, for error messages: ``supplier 'acme'``.
         timeout: Seconds for everything: connecting, waiting, reading the last byte.
+        reach: Which internal hosts may be called; those of the settings alone if None.
         headers: Further headers; their values never appear in an error.
         params: Query parameters.
         auth: User name and password for basic authentication.
@@ -96,7 +99,8 @@ async def fetch(
             answers, and to whom a long or oddly packed answer is as good as another.
 
     Raises:
-        ConfigurationError: The URL is not one we call, or a header value cannot be sent.
+        ConfigurationError: The URL is not one we call, its host is internal and not named (see
+            blocks.egress), or a header value cannot be sent.
         SourceTimeout: No complete answer in time.
         SourceUnavailable: No connection, or it broke.
         SourceGarbled: The answer is too large, packed in a way we do not know, or not HTTP.
@@ -109,7 +113,10 @@ async def fetch(
         async with (
             asyncio.timeout(timeout),
             httpx.AsyncClient(
-                verify=_tls(), trust_env=False, follow_redirects=False, timeout=timeout
+                transport=GuardedTransport(source, reach or Reach(), _tls()),
+                trust_env=False,
+                follow_redirects=False,
+                timeout=timeout,
             ) as client,
             client.stream(
                 "GET",

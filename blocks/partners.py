@@ -17,6 +17,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
 from blocks.decimal_marks import DecimalMark
+from blocks.egress import InternalHosts, Reach
 from blocks.errors import ContractViolation, SourceGarbled
 from blocks.frames import OFFERS, Problem, conform
 from blocks.http import Answer, fetch, require_success
@@ -103,6 +104,7 @@ class SupplierConnection(Block):
     latency_budget_ms: float = Field(
         default=2000.0, gt=0, description="Slower answers than this are reported."
     )
+    internal_hosts: InternalHosts = Field(default_factory=list)
     timeout: float = Field(default=10.0, gt=0, description="Seconds that one request may take.")
 
     @model_validator(mode="after")
@@ -167,7 +169,9 @@ class SupplierConnection(Block):
 
     async def _get(self, path: str) -> Answer:
         url = f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
-        answer = await fetch(url, source=self._who, timeout=self.timeout, headers=self._auth())
+        answer = await fetch(
+            url, source=self._who, timeout=self.timeout, reach=self.reach, headers=self._auth()
+        )
         return require_success(answer, self._who)
 
     def _auth(self) -> dict[str, str]:
@@ -204,6 +208,11 @@ class SupplierConnection(Block):
                 f"beginning {answer.beginning()!r}).",
                 hint="Check the connection's format, catalogue_path and records_path.",
             ) from None
+
+    @property
+    def reach(self) -> Reach:
+        """What it may be called at."""
+        return Reach(tuple(self.internal_hosts))
 
     @property
     def _who(self) -> str:

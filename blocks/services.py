@@ -15,6 +15,7 @@ import pandas as pd
 from prefect.blocks.core import Block
 from pydantic import Field
 
+from blocks.egress import InternalHosts, Reach
 from blocks.errors import (
     ConfigurationError,
     PolicyError,
@@ -95,6 +96,7 @@ class MonitoredService(Block):
     latency_budget_ms: float = Field(
         default=1000.0, gt=0, description="Slower answers than this are reported."
     )
+    internal_hosts: InternalHosts = Field(default_factory=list)
     timeout: float = Field(
         default=5.0,
         gt=0,
@@ -110,7 +112,11 @@ class MonitoredService(Block):
         """
         try:
             answer = await fetch(
-                self.health_url, source=self._who, timeout=self.timeout, excerpt=EXCERPT
+                self.health_url,
+                source=self._who,
+                timeout=self.timeout,
+                excerpt=EXCERPT,
+                reach=self.reach,
             )
         except SourceError as error:
             return ServiceProbe(self.name, now, False, detail=error.what, error=error.code)
@@ -141,7 +147,11 @@ class MonitoredService(Block):
             return Exposition()
         source = f"the metrics of {self.name}"
         answer = await fetch(
-            self.metrics_url, source=source, timeout=self.timeout, headers={"Accept": ACCEPT}
+            self.metrics_url,
+            source=source,
+            timeout=self.timeout,
+            headers={"Accept": ACCEPT},
+            reach=self.reach,
         )
         if answer.location:
             raise SourceGarbled(
@@ -185,6 +195,7 @@ class MonitoredService(Block):
             self.history_url.rstrip("/") + "/api/v1/query_range",
             source=source,
             timeout=self.timeout,
+            reach=self.reach,
             params={
                 "query": metric,
                 "start": str(start.timestamp()),
@@ -254,6 +265,11 @@ class MonitoredService(Block):
                 with suppress(ProcessLookupError):  # ended just now
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+
+    @property
+    def reach(self) -> Reach:
+        """What it may be called at."""
+        return Reach(tuple(self.internal_hosts))
 
     @property
     def _who(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -46,6 +47,16 @@ class Settings(BaseSettings):
     )
     business_file: Path | None = Field(
         default=None, description="TOML file that describes your business."
+    )
+    internal_hosts: str = Field(
+        default="",
+        description="Internal hosts that all connections may reach: names, addresses, networks, "
+        "for instance db.corp.example,10.1.0.0/16.",
+    )
+    data_folders: str = Field(
+        default="",
+        description="Folders whose files connections may read, beside that of the business file, "
+        "for instance /srv/shop,/etc/ssl/shop.",
     )
     timezone: str = Field(
         default="", description="IANA zone in which schedules run; the store's own if empty."
@@ -110,6 +121,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{unknown[0]!r} is no part of the page: there are {', '.join(known)}")
         return value
 
+    @field_validator("internal_hosts")
+    @classmethod
+    def _known_hosts(cls, value: str) -> str:
+        for entry in _listed(value):
+            known_host(entry)
+        return value
+
     @field_validator("state_dir", "business_file")
     @classmethod
     def _from_root(cls, value: Path | None) -> Path | None:
@@ -124,6 +142,17 @@ class Settings(BaseSettings):
         return self.ledger_url or f"sqlite:///{self.state_dir / 'ledger.db'}"
 
     @property
+    def internal_host_names(self) -> list[str]:
+        """The internal hosts that all connections may reach."""
+        return _listed(self.internal_hosts)
+
+    @property
+    def readable_folders(self) -> list[Path]:
+        """The folders whose files connections may read."""
+        own = [self.business_file.parent] if self.business_file else []
+        return own + [PROJECT_ROOT / Path(folder) for folder in _listed(self.data_folders)]
+
+    @property
     def public_parts(self) -> frozenset[PagePart]:
         """The parts of the status page that need no token."""
         return frozenset(cast(PagePart, part) for part in _listed(self.public_page))
@@ -132,6 +161,22 @@ class Settings(BaseSettings):
     def effective_api_host(self) -> str:
         """The address that the API listens on, with the default filled in."""
         return self.api_host or self.host
+
+
+def known_host(entry: str) -> str:
+    """An entry of a list of internal hosts, if it is a name, address, network or socket's folder.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if not entry or not entry.isprintable() or any(c in entry for c in " *?@,"):
+        raise ValueError(f"{entry!r} is no host name, address, network or folder of a socket")
+    if ":" in entry:
+        try:
+            ip_network(entry, strict=False)
+        except ValueError:
+            raise ValueError(f"{entry!r} must be a host alone, without scheme and port") from None
+    return entry
 
 
 def _listed(value: str) -> list[str]:

@@ -40,7 +40,7 @@ def read_store(store: StoreDatabase, now: datetime) -> Snapshot:
     period = Period("sold_at", today - timedelta(days=store.history_days), today)
     snapshot = Snapshot(now, {}, currency=store.currency, timezone=store.timezone, store=store.name)
     url = sql.parse_url(store.url.get_secret_value())
-    with sql.reading(url, store.statement_timeout) as connection:
+    with sql.reading(url, store.statement_timeout, store.reach) as connection:
         reader = FrameReader(connection, zone, store.decimal_mark)
         for name, mapping in store.frames.items():
             try:
@@ -97,7 +97,7 @@ def check_store(store: StoreDatabase, rows: int) -> StoreCheck:
     """Connect, ask for the time, and read the newest ``rows`` rows of each mapped frame."""
     url = sql.parse_url(store.url.get_secret_value())
     began = time.perf_counter()
-    with sql.reading(url, store.statement_timeout) as connection:
+    with sql.reading(url, store.statement_timeout, store.reach) as connection:
         skew = sql.clock_skew(connection)
         latency_ms = (time.perf_counter() - began) * 1000
         reader = FrameReader(connection, ZoneInfo(store.timezone), store.decimal_mark)

@@ -7,9 +7,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from prefect.blocks.core import Block
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from blocks.decimal_marks import DecimalMark
+from blocks.egress import InternalHosts, Reach
 from blocks.errors import ConfigurationError
 from blocks.frames import CONTRACTS, NO_CURRENCY, Snapshot
 from blocks.messages import Name
@@ -100,6 +101,9 @@ class StoreDatabase(Block):
         default=2_000_000, ge=1, description="Most rows read per frame, the newest first."
     )
 
+    internal_hosts: InternalHosts = Field(default_factory=list)
+    _in_file: bool = PrivateAttr(default=False)
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -123,6 +127,15 @@ class StoreDatabase(Block):
                 )
         return value
 
+    @property
+    def reach(self) -> Reach:
+        """What may be read; of files, no block can name one that is outside the folders."""
+        return Reach(tuple(self.internal_hosts), any_file=self._in_file)
+
+    def take_from_file(self) -> None:
+        """Count as written in the business file: its word lets any file be read."""
+        self._in_file = True
+
     async def read_snapshot(self, now: datetime) -> Snapshot:
         """Read every mapped frame as it is at one instant, changing nothing.
 
@@ -134,7 +147,8 @@ class StoreDatabase(Block):
             be read is absent, with a Problem that says why.
 
         Raises:
-            ConfigurationError: The url is unusable, or no frame is mapped.
+            ConfigurationError: The url is unusable or leads where we may not go (see
+                blocks.egress), or no frame is mapped.
             SourceUnavailable: The database cannot be reached, is locked or gone.
             SourceTimeout: It did not finish within ``statement_timeout``.
             SourceRefused: Wrong password, unknown database, missing rights.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
@@ -27,11 +26,12 @@ async def propose(url: str, write: Path | None) -> ConnectProposal:
         RequestError: The file exists or cannot be written.
         OrchestratorError: The database cannot be read; says why.
     """
-    from agents.integration_specialist.format_transformation import propose_mapping
+    from agents.integration_specialist.format_transformation import look_at
+    from blocks.egress import PERSON
 
     if write is not None:
         _refuse_existing(write)
-    proposal = await propose_mapping(SecretStr(url))
+    proposal = await look_at(url, PERSON)
     if write is not None:
         _save(proposal.toml, write)
     return proposal

@@ -28,6 +28,9 @@ for _name in [n for n in os.environ if n.startswith(("ORCHESTRATOR_", "PREFECT_"
     if not _name.startswith(_KEPT):
         del os.environ[_name]
 os.environ["ORCHESTRATOR_STATE_DIR"] = tempfile.mkdtemp(prefix="orchestrator-tests-")
+# The servers of the tests are on loopback, their files in folders of pytest's.
+os.environ["ORCHESTRATOR_INTERNAL_HOSTS"] = "127.0.0.1,localhost"
+os.environ["ORCHESTRATOR_DATA_FOLDERS"] = tempfile.gettempdir()
 atexit.register(shutil.rmtree, os.environ["ORCHESTRATOR_STATE_DIR"], ignore_errors=True)
 
 # No test asserts a time, so no example has a deadline.

@@ -20,6 +20,7 @@ from agents.integration_specialist.format_transformation.catalogue import (
 from agents.integration_specialist.format_transformation.matching import propose
 from agents.integration_specialist.format_transformation.synonyms import COLUMNS, CURRENCY
 from blocks import sql
+from blocks.egress import Reach
 from blocks.errors import EmptySource
 from blocks.frames import CONTRACTS
 from blocks.store_reader import FrameReader
@@ -79,27 +80,41 @@ class ConnectProposal(BaseModel):
     complete: bool
 
 
-@action(timeout=60, retries=1)
+@action(timeout=60, retries=0)
 async def propose_mapping(url: str | SecretStr) -> ConnectProposal:
     """Look at a SQL database and propose how to read our frames from it, writing nothing.
 
-    Tables and columns are matched by their names (synonyms.py), their values, and what points at
-    what; the proposal is then tried on the newest rows.
+    Internal hosts, and files outside the configured folders, must be allowed by the settings.
 
     Args:
         url: SQLAlchemy URL of the database. As a SecretStr where messages are recorded.
 
     Raises:
-        ConfigurationError: The URL cannot be used.
+        ConfigurationError: The URL cannot be used, or leads where we may not go.
         EmptySource: The database has no tables.
         SourceError: The database cannot be read; see blocks.sql.reading.
     """
-    text = url.get_secret_value() if isinstance(url, SecretStr) else url
-    return await asyncio.to_thread(_look, sql.parse_url(text))
+    return await look_at(url.get_secret_value() if isinstance(url, SecretStr) else url, Reach())
 
 
-def _look(url: URL) -> ConnectProposal:
-    with sql.reading(url, DEADLINE) as connection:
+async def look_at(url: str, reach: Reach) -> ConnectProposal:
+    """Look at a SQL database; see ``propose_mapping``.
+
+    Tables and columns are matched by their names (synonyms.py), their values, and what points at
+    what; the proposal is then tried on the newest rows.
+
+    Args:
+        url: SQLAlchemy URL of the database.
+        reach: Which internal hosts and files may be read: what no message can say.
+
+    Raises:
+        OrchestratorError: As ``propose_mapping``.
+    """
+    return await asyncio.to_thread(_look, sql.parse_url(url), reach)
+
+
+def _look(url: URL, reach: Reach) -> ConnectProposal:
+    with sql.reading(url, DEADLINE, reach) as connection:
         tables = read_catalogue(connection)
         if not tables:
             raise EmptySource(

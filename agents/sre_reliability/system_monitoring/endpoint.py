@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from pathlib import Path
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.capability import action
-from blocks import sql
+from blocks import egress
 from blocks.business import Business
 from blocks.connections import Connection, find_connection
 from blocks.errors import ConfigurationError, SourceError
@@ -19,12 +18,11 @@ from blocks.findings import Finding
 from blocks.http import fetch
 from blocks.messages import Severity
 from blocks.partners import SupplierConnection
+from blocks.sql_url import PORTS, parse_url, socket_of
 from blocks.stores import StoreDatabase
 
 STEP = 5.0
 """Seconds that each step may take: to resolve the name, to connect, to be answered."""
-
-_PORTS = {"postgresql": 5432, "mysql": 3306}
 
 
 class EndpointProbe(BaseModel):
@@ -77,10 +75,13 @@ async def probe_endpoint(business: Business, connection: str) -> EndpointProbe:
     found = find_connection(business, connection)
     block = found.block
     if isinstance(block, StoreDatabase):
-        url = sql.parse_url(block.url.get_secret_value())
+        url = parse_url(block.url.get_secret_value())
         if url.drivername == "sqlite":
-            return _file(found, Path(url.database or ""))
-        port = url.port or _PORTS[url.get_backend_name()]
+            return _file(found, egress.readable_file(url.database or "", block.reach))
+        if path := socket_of(url):
+            egress.require_socket(path, block.reach, found.resource)
+            return _socket(found, Path(path))
+        port = url.port or PORTS[url.get_backend_name()]
         return await _server(found, url.host or "localhost", port, None)
     address = block.base_url if isinstance(block, SupplierConnection) else block.health_url
     host, port = _host_and_port(found, address)
@@ -107,24 +108,30 @@ def _file(found: Connection, path: Path) -> EndpointProbe:
     return _judged(found, str(path), there, readable, None, detail)
 
 
+def _socket(found: Connection, path: Path) -> EndpointProbe:
+    there = path.exists()  # of PostgreSQL it is the folder that is named
+    detail = "" if there else "there is no such socket"
+    return _judged(found, str(path), there, None, None, detail)
+
+
 async def _server(found: Connection, host: str, port: int, url: str | None) -> EndpointProbe:
     """Resolve, connect, and ask ``url`` (None: a server that speaks no HTTP)."""
+    reach = found.block.reach
     address = f"{host}:{port}"
     try:
         async with asyncio.timeout(STEP):
-            await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, TimeoutError) as error:
+            addresses = await asyncio.to_thread(egress.resolve, host, port, reach, found.resource)
+    except (OSError, TimeoutError) as error:
         return _judged(found, address, False, None, None, _words(error))
     try:
-        async with asyncio.timeout(STEP):
-            _, writer = await asyncio.open_connection(host, port)
-        writer.transport.abort()  # nothing was said that had to arrive
+        line = await asyncio.to_thread(egress.connect, addresses, port, STEP)
+        line.close()
     except (OSError, TimeoutError) as error:
         return _judged(found, address, True, False, None, _words(error))
     if url is None:
         return _judged(found, address, True, True, None, "")
     try:
-        await fetch(url, source=found.resource, timeout=STEP)
+        await fetch(url, source=found.resource, timeout=STEP, reach=reach)
     except SourceError as error:
         return _judged(found, address, True, True, False, error.what)
     return _judged(found, address, True, True, True, "")
