@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 
@@ -32,6 +33,9 @@ _PACKINGS = {"identity": False, "": False, "gzip": True, "x-gzip": True, "deflat
 """Content encodings that are read, and whether there is something to unpack."""
 
 _ANY_HEADER = zlib.MAX_WBITS | 32  # zlib tells gzip and deflate apart by itself
+
+MAX_JSON = 512 * 1024
+"""Largest JSON that is parsed among everything else that the process does, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,17 @@ class Answer:
     def text(self) -> str:
         """The body as text; bytes that are no UTF-8 become replacement characters."""
         return self.body.decode("utf-8-sig", errors="replace")
+
+    def json(self) -> Any:
+        """The body as JSON, if it is small enough to be read at once.
+
+        Raises:
+            ValueError: It is not JSON, or has more than MAX_JSON bytes; see blocks.parsing.
+            RecursionError: It is nested without end.
+        """
+        if len(self.body) > MAX_JSON:
+            raise ValueError(f"more than {MAX_JSON} bytes of JSON")
+        return json.loads(self.body)
 
     def beginning(self) -> str:
         """The first 60 characters on one line, for error messages."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import csv
-import io
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 import pandas as pd
 from prefect.blocks.core import Block
@@ -22,6 +19,7 @@ from blocks.errors import ContractViolation, SourceGarbled
 from blocks.frames import OFFERS, Problem, conform
 from blocks.http import Answer, fetch, require_success
 from blocks.messages import Name
+from blocks.parsing import Format, UnreadableError, read_rows
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,7 @@ class SupplierConnection(Block):
     name: Name = Field(description="Dashed name, equal to the block's name.")
     origin: str = Field(default="ui", description="Who made this block; leave it as it is.")
     base_url: str = Field(description="Address of the API: https://api.supplier.example/v1")
-    format: Literal["json", "csv", "xml"] = Field(
-        default="json", description="Format of its answers."
-    )
+    format: Format = Field(default="json", description="Format of its answers.")
     auth: Literal["none", "api-key", "bearer", "basic"] = Field(
         default="none", description="How it wants us to authenticate."
     )
@@ -135,24 +131,13 @@ class SupplierConnection(Block):
             SourceGarbled: It answered something else than a catalogue in its format.
         """
         answer = await self._get(self.catalogue_path)
-        raw = self._read(answer)
-        raw["supplier"] = self.name
-        for column, value in self.defaults.items():
-            raw[column] = raw[column].fillna(value) if column in raw else value
-        try:
-            frame, problems = conform(raw, OFFERS, self.decimal_mark)
-        except ContractViolation as error:
-            raise SourceGarbled(
-                f"{self._who} answered rows that are no offers: {error.what}",
-                hint="Name its columns in the connection's columns, or give defaults.",
-            ) from None
-        if raw.empty:
-            problems = [Problem("offers", "", f"{self._who} sent an empty catalogue")]
+        rows = await self._rows(answer)
+        frame, problems, count = await asyncio.to_thread(self._offers, rows)
         return SupplierAnswer(
             supplier=self.name,
             fetched_at=now,
             frame=frame,
-            rows=len(raw),
+            rows=count,
             status=answer.status,
             latency_ms=answer.latency_ms,
             clock_skew_s=answer.clock_skew_s,
@@ -187,27 +172,38 @@ class SupplierConnection(Block):
                 return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
         return {}
 
-    def _read(self, answer: Answer) -> pd.DataFrame:
-        """The rows as they came, under our column names."""
+    async def _rows(self, answer: Answer) -> dict[str, list[Any]]:
+        """The wanted columns as they came, under our names."""
         theirs = {ours: self.columns.get(ours, ours) for ours in OFFERS.columns}
         try:
-            match self.format:
-                case "json":
-                    return _from_json(answer.body, self.records_path, theirs)
-                case "csv":
-                    return _from_csv(answer.text(), theirs)
-                case "xml":
-                    return _from_xml(answer.body, self.records_path, theirs)
-        except _UNREADABLE as error:
-            what = (
-                str(error)[:120] if isinstance(error, _NotACatalogueError) else "cannot be parsed"
-            )
+            return await read_rows(answer.body, self.format, self.records_path, theirs)
+        except UnreadableError as error:
             raise SourceGarbled(
-                f"{self._who} did not answer a {self.format.upper()} catalogue: {what} "
+                f"{self._who} did not answer a {self.format.upper()} catalogue: {error} "
                 f"({answer.content_type or 'no content type'}, {len(answer.body)} bytes, "
                 f"beginning {answer.beginning()!r}).",
                 hint="Check the connection's format, catalogue_path and records_path.",
             ) from None
+
+    def _offers(self, rows: dict[str, list[Any]]) -> tuple[pd.DataFrame, list[Problem], int]:
+        """The valid offers, what is wrong with the others, and how many there were."""
+        raw = pd.DataFrame(rows, dtype=object)
+        count = len(raw)
+        if count:  # a column that no row has is missed, unless there is no row
+            raw = raw.dropna(axis="columns", how="all")
+        raw["supplier"] = self.name
+        for column, value in self.defaults.items():
+            raw[column] = raw[column].fillna(value) if column in raw else value
+        try:
+            frame, problems = conform(raw, OFFERS, self.decimal_mark)
+        except ContractViolation as error:
+            raise SourceGarbled(
+                f"{self._who} answered rows that are no offers: {error.what}",
+                hint="Name its columns in the connection's columns, or give defaults.",
+            ) from None
+        if not count:
+            problems = [Problem("offers", "", f"{self._who} sent an empty catalogue")]
+        return frame, problems, count
 
     @property
     def reach(self) -> Reach:
@@ -219,90 +215,9 @@ class SupplierConnection(Block):
         return f"supplier {self.name!r}"
 
 
-class _NotACatalogueError(ValueError):
-    """Well-formed, but not what was promised; the text says in what way."""
-
-
-_UNREADABLE = (
-    ValueError,
-    RecursionError,
-    LookupError,  # an encoding that nobody knows
-    csv.Error,
-    ElementTree.ParseError,
-    expat.ExpatError,
-)
-
-
-def _from_json(body: bytes, records_path: str, theirs: dict[str, str]) -> pd.DataFrame:
-    node: Any = json.loads(body)
-    for key in filter(None, records_path.split(".")):
-        if not isinstance(node, dict) or key not in node:
-            raise _NotACatalogueError(f"it has no {records_path!r}")
-        node = node[key]
-    if not isinstance(node, list) or not all(isinstance(row, dict) for row in node):
-        raise _NotACatalogueError(f"{records_path or 'its top level'!r} is no list of objects")
-    return _frame([{k: _dig(row, path) for k, path in theirs.items()} for row in node], node)
-
-
-def _dig(row: Any, path: str) -> Any:
-    if isinstance(row, dict) and path in row:
-        return row[path]
-    for key in path.split("."):
-        row = row.get(key) if isinstance(row, dict) else None
-    return row
-
-
-def _from_csv(text: str, theirs: dict[str, str]) -> pd.DataFrame:
-    if "\0" in text:
-        raise _NotACatalogueError("it is binary")
-    header = text.lstrip().split("\n", 1)[0]
-    separator = max(",;\t|", key=header.count)
-    rows = list(csv.DictReader(io.StringIO(text.lstrip()), delimiter=separator, strict=True))
-    if header.lstrip().startswith(("<", "{", "[")):
-        raise _NotACatalogueError("its first line is no CSV header")
-    return _frame([{k: row.get(name) or None for k, name in theirs.items()} for row in rows], rows)
-
-
-def _from_xml(body: bytes, records_path: str, theirs: dict[str, str]) -> pd.DataFrame:
-    _refuse_doctype(body)
-    root = ElementTree.fromstring(body)  # noqa: S314  (no DTD, so no entities to expand)
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]  # namespaces only get in the way of paths
-    elements = root.findall(records_path) if records_path else list(root)
-    folder = records_path.rpartition("/")[0]
-    if not elements and (root.find(folder) is None if folder else len(root)):
-        raise _NotACatalogueError(f"it has no {records_path!r}")
-    return _frame([{k: _find(e, p) for k, p in theirs.items()} for e in elements], elements)
-
-
-def _find(element: ElementTree.Element, path: str) -> str | None:
-    parent, is_attribute, attribute = path.partition("@")
-    found = element.find(parent.rstrip("/")) if parent else element
-    if found is None:
-        return None
-    return found.get(attribute) if is_attribute else found.text
-
-
 def _is_element_path(path: str) -> bool:
     try:
         ElementTree.Element("root").findall(path)
     except (SyntaxError, TypeError, KeyError):  # of an unclosed predicate: TypeError
         return False
     return True
-
-
-def _refuse_doctype(body: bytes) -> None:
-    """Entities live in a DTD; a catalogue needs none (billion laughs, external entities)."""
-
-    def refuse(*_: object) -> None:
-        raise _NotACatalogueError("it declares a DOCTYPE, which is refused")
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(body, True)
-
-
-def _frame(rows: list[dict[str, Any]], source: list[Any]) -> pd.DataFrame:
-    """One row per record; columns that no record has are left out, so that they are missed."""
-    frame = pd.DataFrame(rows, columns=list(OFFERS.columns), dtype=object)
-    return frame if not source else frame.dropna(axis="columns", how="all")

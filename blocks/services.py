@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import tempfile
@@ -284,7 +283,7 @@ def _refusal(answer: Answer, said: str) -> str:
 
 def _parse_range(answer: Answer, metric: str, source: str) -> pd.DataFrame:
     try:
-        document = json.loads(answer.body)
+        document = answer.json()
         if answer.status == 400:  # Prometheus says here what it dislikes about the query
             raise SourceRefused(f"{source} refused {metric!r}: {str(document['error'])[:200]}.")
         require_success(answer, source)
