@@ -30,6 +30,7 @@ from blocks.services import MonitoredService
 from blocks.settings import get_settings
 from blocks.stores import FrameMapping, StoreDatabase
 from deployments.cli import app
+from deployments.sample.arrangement import open_folder, save_access, write_business_file
 from tests.loopback import Reply, serve
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -37,9 +38,10 @@ REFUSED = "internal hosts must be named"
 
 
 @pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.delenv("ORCHESTRATOR_INTERNAL_HOSTS")
     monkeypatch.delenv("ORCHESTRATOR_DATA_FOLDERS")
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
     get_settings.cache_clear()
     yield
     monkeypatch.undo()
@@ -243,8 +245,13 @@ async def test_a_file_outside_the_folders_is_not_touched(tmp_path: Path) -> None
     assert len(told) == 1
 
 
-async def test_our_own_ledger_is_nobodys_shop(tmp_path: Path) -> None:
-    ledger = shop_file(get_settings().state_dir / "ledger-of-a-test.db")
+async def test_our_own_ledger_is_nobodys_shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_DATA_FOLDERS", str(tmp_path))
+    get_settings.cache_clear()
+    (tmp_path / "state").mkdir()
+    ledger = shop_file(tmp_path / "state" / "ledger.db")
     with pytest.raises(ConfigurationError, match="may not be read"):
         await propose_mapping(f"sqlite:///{ledger}")
 
@@ -388,3 +395,23 @@ async def test_tls_to_mysql_is_checked_when_it_is_asked_for(
     broken = f"{mariadb_url}?ssl_ca={certificate.parent / 'none.pem'}"
     with pytest.raises(ConfigurationError, match="certificates"):
         await stock_of(broken, internal_hosts=["127.0.0.1"]).check()
+
+
+async def test_the_sample_needs_no_configuration() -> None:
+    """It is read as a file and lives on as blocks, which keep no more than their fields."""
+    state = get_settings().state_dir
+    folder = open_folder(state)
+    async with serve(Reply("[]")) as server:
+        access = save_access(folder, "127.0.0.1", server.port)
+        database = shop_file(folder / "shop.db")
+        file = write_business_file(folder, state, access, f"sqlite:///{database}")
+        business = Business.from_toml(file)
+        assert business.store
+        url = business.store.url.get_secret_value()
+        store = StoreDatabase.model_validate(business.store.model_dump() | {"url": url})
+        assert (await store.check()).latency_ms > 0
+        for supplier in business.suppliers:
+            assert supplier.reach.hosts == ("127.0.0.1",)
+        for service in business.services:
+            named = service.model_dump() | {"health_url": server.url}
+            assert (await MonitoredService.model_validate(named).probe(NOW)).healthy
