@@ -128,7 +128,8 @@ class SupplierConnection(Block):
             SourceRefused: It refused our credentials or the request.
             SourceUnavailable: It cannot be reached, or answered 429 or 5xx.
             SourceTimeout: It did not answer completely within ``timeout``.
-            SourceGarbled: It answered something else than a catalogue in its format.
+            SourceGarbled: It answered something else than a catalogue in its format, or one
+                beyond the limits of blocks.parsing.
         """
         answer = await self._get(self.catalogue_path)
         rows = await self._rows(answer)

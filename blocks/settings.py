@@ -128,13 +128,17 @@ class Settings(BaseSettings):
             known_host(entry)
         return value
 
+    @field_validator("data_folders")
+    @classmethod
+    def _known_folders(cls, value: str) -> str:
+        for folder in _listed(value):
+            _at_root(Path(folder))
+        return value
+
     @field_validator("state_dir", "business_file")
     @classmethod
     def _from_root(cls, value: Path | None) -> Path | None:
-        try:
-            return value and (PROJECT_ROOT / value.expanduser())
-        except RuntimeError:
-            raise ValueError(f"{str(value)!r} names the home of an unknown user") from None
+        return value and _at_root(value)
 
     @property
     def effective_ledger_url(self) -> str:
@@ -150,7 +154,7 @@ class Settings(BaseSettings):
     def readable_folders(self) -> list[Path]:
         """The folders whose files connections may read."""
         own = [self.business_file.parent] if self.business_file else []
-        return own + [PROJECT_ROOT / Path(folder) for folder in _listed(self.data_folders)]
+        return own + [_at_root(Path(folder)) for folder in _listed(self.data_folders)]
 
     @property
     def public_parts(self) -> frozenset[PagePart]:
@@ -177,6 +181,13 @@ def known_host(entry: str) -> str:
         except ValueError:
             raise ValueError(f"{entry!r} must be a host alone, without scheme and port") from None
     return entry
+
+
+def _at_root(path: Path) -> Path:
+    try:
+        return PROJECT_ROOT / path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{str(path)!r} names the home of an unknown user") from None
 
 
 def _listed(value: str) -> list[str]:

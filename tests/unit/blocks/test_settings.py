@@ -33,11 +33,21 @@ def test_paths_start_at_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = get_settings()
     assert settings.state_dir == PROJECT_ROOT / "elsewhere"
     assert settings.business_file == Path("/etc/shop.toml")
+    monkeypatch.setenv("ORCHESTRATOR_DATA_FOLDERS", "data, ~/data")
+    get_settings.cache_clear()
+    folders = [Path("/etc"), PROJECT_ROOT / "data", Path.home() / "data"]
+    assert get_settings().readable_folders == folders
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("TIMEZONE", "Nowhere"), ("STATE_DIR", "~nobody-here/x"), ("PREFECT_PORT", "99999")],
+    [
+        ("TIMEZONE", "Nowhere"),
+        ("STATE_DIR", "~nobody-here/x"),
+        ("DATA_FOLDERS", "/srv,~nobody-here/x"),
+        ("INTERNAL_HOSTS", "db,http://db"),
+        ("PREFECT_PORT", "99999"),
+    ],
 )
 def test_a_bad_value_is_named_with_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
