@@ -23,8 +23,12 @@ from blocks.priorities import urgency
 from blocks.severity import Priority, Severity
 
 __all__ = [
+    "BESIDE",
     "CALLED_OFF",
+    "FIRING",
+    "NOTES",
     "ORCHESTRATOR",
+    "RESOLVED",
     "AgentMessage",
     "AgentReply",
     "ErrorInfo",
@@ -35,6 +39,7 @@ __all__ = [
     "Severity",
     "SystemEvent",
     "TaskType",
+    "alert_identity",
     "new_id",
     "utc_now",
 ]
@@ -139,6 +144,12 @@ def _money(value: object) -> float | None:
         return None
 
 
+FIRING, RESOLVED = "firing", "resolved"
+"""How an alert stands: the value of ``status`` in the data of its events."""
+
+NOTES, BESIDE = "notes", "beside"
+"""Keys of an event's data: what its reader remarks, and what came beside the data."""
+
 CALLED_OFF = "interrupted"
 """Code of the error of a call that was cancelled: it says nothing of who was called."""
 
@@ -178,6 +189,8 @@ class SystemEvent(_Record):
 
     Attributes:
         subject: What it is about, ``type:name`` (``service:checkout``); empty when unknown.
+        data: What it says. What a reader of it remarks stands under ``NOTES``, what came beside
+            the data under ``BESIDE``: neither is a part of what is said.
     """
 
     id: str = Field(default_factory=new_id, min_length=1, max_length=200)
@@ -189,15 +202,40 @@ class SystemEvent(_Record):
     data: dict[str, Any] = Field(default_factory=dict)
 
     @property
+    def status(self) -> str:
+        """``firing`` or ``resolved``, of an event that tells how an alert stands; else empty."""
+        said = self.data.get("status")
+        return said if said in (FIRING, RESOLVED) else ""
+
+    @property
     def fingerprint(self) -> str:
-        """Which thing the event is about, whoever tells it and whatever it says."""
+        """Which thing the event is about, whoever tells it and whatever it says.
+
+        Of an alert it is what its sender knows it by.
+        """
+        own = self.data.get("fingerprint") if self.status else None
+        if own and isinstance(own, str):
+            return alert_identity(self.source, own)
         return _digest(self.type, self.subject or self.source)
+
+    @property
+    def tells_how_it_stands(self) -> bool:
+        """Whether it has no identity but that of its alert.
+
+        Senders say again and again that an alert fires: that is an event when it did not before.
+        """
+        return self.id == self.fingerprint
 
     @property
     def content_hash(self) -> str:
         """What the event says; the instant is no part of it."""
-        said = _SAID(self.data)
+        said = _SAID({k: v for k, v in self.data.items() if k not in (NOTES, BESIDE)})
         return _digest(self.type, self.subject or self.source, self.severity.value, said)
+
+
+def alert_identity(source: str, fingerprint: str) -> str:
+    """The id and fingerprint of all events about an alert, by what its sender knows it by."""
+    return _digest(source, fingerprint)
 
 
 _SAID = json.JSONEncoder(sort_keys=True, default=str).encode  # json.dumps would make it each time

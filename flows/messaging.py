@@ -181,9 +181,8 @@ async def _hand_over(
         for message in incoming.messages
     ]
     if incoming.events:
-        await team.ledger.inbox.accept(incoming.events, utc_now())
-        ids = [event.id for event in incoming.events]
-        deliveries.append(Delivery(dialect=incoming.dialect, accepted=ids))
+        accepted = await team.ledger.inbox.accept(incoming.events, utc_now())
+        deliveries.append(Delivery(dialect=incoming.dialect, accepted=list(accepted.ids)))
     return deliveries
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
@@ -72,12 +72,21 @@ class Accepted:
         duplicates: Events whose source and id were known: nothing happens to them again.
         updates: Of the new ones, those that say something else of a thing than was said last.
         repeated: Of the new ones, those that say of a thing what was said last.
+        ids: The ids of all that were handed in, as the inbox has them.
     """
 
     new: int
     duplicates: int
     updates: int = 0
     repeated: int = 0
+    ids: tuple[str, ...] = ()
+
+
+class Entered(NamedTuple):
+    """What became of an event that was handed in: the id that the inbox knows it by."""
+
+    id: str
+    new: bool
 
 
 @dataclass(frozen=True)

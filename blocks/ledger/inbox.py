@@ -20,6 +20,7 @@ from blocks.ledger import situations
 from blocks.ledger.coordination_tables import EVENTS
 from blocks.ledger.event_records import (
     Accepted,
+    Entered,
     EventKey,
     EventStatus,
     SituationRecord,
@@ -29,6 +30,7 @@ from blocks.ledger.event_records import (
 from blocks.ledger.event_rows import each_text, event_row, insert_events, instant_text
 from blocks.ledger.inbox_reads import InboxReads
 from blocks.ledger.situations import RESOURCE, UNSETTLED, among, free
+from blocks.ledger.standings import keys_of
 from blocks.messages import Severity, SystemEvent
 
 
@@ -39,31 +41,40 @@ class Inbox(InboxReads):
         """Keep events; durable on return. Who accepts at the same time shares the commit.
 
         Args:
-            events: Any number, in any order; two with equal source and id are one.
+            events: In the order in which they came; two with equal source and id are one, and of
+                those that tell how an alert stands each change is one (``standings``).
             now: The instant of their arrival.
         """
-        rows = _rows(events, now)
+        drafts = _drafts(events, now)
         new: set[EventKey] = set()  # a commit that is repeated finds there what it wrote itself
 
         def write(connection: Connection) -> Accepted:
+            keys = keys_of(connection, events)
+            rows = _rows(keys, drafts)
             known = _said_before(connection, {row["fingerprint"] for row in rows})
             new.update(insert_events(connection, rows))
-            return _counted(len(events), rows, new, known)
+            return _counted(keys, rows, new, known)
 
         return await self._access.write(write)
 
-    async def keep(self, events: Sequence[SystemEvent], now: datetime) -> set[EventKey]:
+    async def keep(self, events: Sequence[SystemEvent], now: datetime) -> list[Entered]:
         """Keep events as ``accept`` does, at less cost: nobody is told what they say anew.
 
         Returns:
-            Those that were not known.
+            What became of each of them, in their order.
         """
-        rows = _rows(events, now)
+        drafts = _drafts(events, now)
         new: set[EventKey] = set()  # as in accept
 
-        def write(connection: Connection) -> set[EventKey]:
-            new.update(insert_events(connection, rows))
-            return new
+        def write(connection: Connection) -> list[Entered]:
+            keys = keys_of(connection, events)
+            new.update(insert_events(connection, _rows(keys, drafts)))
+            untold = set(new)  # of several that are the same event, the first is the new one
+            found = []
+            for key in keys:
+                found.append(Entered(key[1], key in untold))
+                untold.discard(key)
+            return found
 
         return await self._access.write(write)
 
@@ -210,13 +221,18 @@ class Inbox(InboxReads):
         return made
 
 
-def _rows(events: Iterable[SystemEvent], now: datetime) -> list[dict[str, Any]]:
-    """A row per event; of those with equal source and id the first counts."""
-    first: dict[EventKey, SystemEvent] = {}
-    for event in events:
-        first.setdefault((event.source, event.id), event)
+def _drafts(events: Iterable[SystemEvent], now: datetime) -> list[dict[str, Any]]:
+    """A row per event, as far as it can be told without the ledger."""
     received_at = instant_text(now)
-    return [event_row(event, received_at) for event in first.values()]
+    return [event_row(event, received_at) for event in events]
+
+
+def _rows(keys: Sequence[EventKey], drafts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows to write; of those with equal source and id the first counts."""
+    first: dict[EventKey, dict[str, Any]] = {}
+    for key, draft in zip(keys, drafts, strict=True):
+        first.setdefault(key, {**draft, "id": key[1]})
+    return list(first.values())
 
 
 def _said_before(connection: Connection, fingerprints: Collection[str]) -> dict[str, str]:
@@ -234,18 +250,18 @@ def _said_before(connection: Connection, fingerprints: Collection[str]) -> dict[
 
 
 def _counted(
-    handed_in: int,
+    keys: Sequence[EventKey],
     rows: Sequence[Mapping[str, Any]],
     new: Collection[EventKey],
     known: Mapping[str, str],
 ) -> Accepted:
     said = dict(known)
+    fresh = [row for row in rows if (row["source"], row["id"]) in new]
     updates = repeated = 0
-    for row in rows:
-        if (row["source"], row["id"]) not in new:
-            continue
+    for row in fresh:
         before = said.get(row["fingerprint"])
         updates += before is not None and before != row["content_hash"]
         repeated += before == row["content_hash"]
         said[row["fingerprint"]] = row["content_hash"]
-    return Accepted(len(new), handed_in - len(new), updates, repeated)
+    ids = tuple(name for _, name in keys)
+    return Accepted(len(fresh), len(keys) - len(fresh), updates, repeated, ids)

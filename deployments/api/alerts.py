@@ -56,5 +56,4 @@ async def _take(request: Request) -> Response:
     if len(events) > 1:
         request.state.rate = limiter.take_rest(limit, caller.id, len(events))
     intake: Intake = request.app.state.intake
-    new = await intake.accept(events, len(body))
-    return kept(events, new)
+    return kept(events, await intake.accept(events, len(body)))

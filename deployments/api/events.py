@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from blocks.dialects import Dialect, cloudevents, read
 from blocks.dialects.strict_json import Document, parse, parse_value
 from blocks.errors import Malformed
+from blocks.ledger.event_records import Entered
 from blocks.ledger.tokens import Scope
-from blocks.messages import SystemEvent
+from blocks.messages import NOTES, SystemEvent
 from deployments.api.callers import allowed, bearer
 from deployments.api.event_bodies import BATCH, EVENTS, JSON, ONE
 from deployments.api.intake import Intake, Kept
 from deployments.api.lean import LeanRoute, answer, content_type, plain_headers, wrong_type
 from deployments.api.limits import Limit, Limiter
 from deployments.api.problems import Refused, documented
+
+MOST_NOTES = 20
+"""Remarks that an answer tells; the events have them all."""
 
 router = APIRouter(tags=["events"], route_class=LeanRoute)
 
@@ -45,14 +49,15 @@ async def post_events(request: Request) -> Response:
     if len(events) > 1:
         request.state.rate = limiter.take_rest(limit, caller.id, len(events))
     intake: Intake = request.app.state.intake
-    new = await intake.accept(events, len(body))
-    return kept(events, new)
+    return kept(events, await intake.accept(events, len(body)))
 
 
-def kept(events: list[SystemEvent], new: int) -> Response:
+def kept(events: Sequence[SystemEvent], entered: Sequence[Entered]) -> Response:
     """The answer to events that are durable."""
-    ids = [event.id for event in events]
-    return answer({"new": new, "known": len(events) - new, "ids": ids}, 202)
+    new = sum(one.new for one in entered)
+    body = {"new": new, "known": len(entered) - new, "ids": [one.id for one in entered]}
+    remarks = dict.fromkeys(note for event in events for note in event.data.get(NOTES, ()))
+    return answer(body | ({"notes": list(remarks)[:MOST_NOTES]} if remarks else {}), 202)
 
 
 def _read(headers: Mapping[str, str], body: bytes) -> list[SystemEvent]:

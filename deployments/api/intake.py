@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from pydantic import BaseModel, Field
 
 from blocks.errors import LedgerError, LedgerUnavailable
-from blocks.ledger.event_records import EventKey
+from blocks.ledger.event_records import Entered
 from blocks.ledger.inbox import Inbox
-from blocks.messages import Severity, SystemEvent, utc_now
+from blocks.messages import SystemEvent, utc_now
 from deployments.api.event_runs import EventRuns
 from deployments.api.problems import RETRY_SOON, Refused
 
@@ -37,7 +38,12 @@ class Kept(BaseModel):
 
     new: int = Field(description="Events that were not known.")
     known: int = Field(description="Events whose source and id were known: nothing happens again.")
-    ids: list[str] = Field(description="The ids of all of them, in the order in which they came.")
+    ids: list[str] = Field(
+        description="What the inbox knows them by, in the order in which they came."
+    )
+    notes: list[str] = Field(
+        default=[], description="What was not as it is usual, and how it was read."
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +52,7 @@ class _Handed:
 
     events: Sequence[SystemEvent]
     size: int
-    kept: asyncio.Future[int]
+    kept: asyncio.Future[list[Entered]]
 
 
 class Intake:
@@ -73,7 +79,7 @@ class Intake:
             with suppress(asyncio.CancelledError):
                 await intake._keeper
 
-    async def accept(self, events: Sequence[SystemEvent], size: int) -> int:
+    async def accept(self, events: Sequence[SystemEvent], size: int) -> list[Entered]:
         """Keep events; durable on return.
 
         Args:
@@ -81,14 +87,14 @@ class Intake:
             size: Bytes of the body that they came in.
 
         Returns:
-            How many of them were not known.
+            The id of each, and whether it was not known.
 
         Raises:
             Refused: 503: too many wait, or the ledger takes too long.
             LedgerError: They cannot be kept.
         """
         if not events:
-            return 0
+            return []
         if self._events + len(events) > MOST_WAITING or self._bytes + size > MOST_BYTES:
             raise Refused(
                 503,
@@ -137,7 +143,7 @@ class Intake:
         events = [event for handed in batch for event in handed.events]
         try:
             async with asyncio.timeout(DEADLINE):
-                new = await self._inbox.keep(events, utc_now())
+                kept = await self._inbox.keep(events, utc_now())
         except TimeoutError:
             raise LedgerUnavailable(
                 f"The ledger did not take the events within {DEADLINE:.0f} s.",
@@ -153,25 +159,18 @@ class Intake:
             await self._keep(batch[:half])
             await self._keep(batch[half:])
             return
-        self._tell(batch, new)
+        self._tell(batch, kept)
 
-    def _tell(self, batch: Sequence[_Handed], new: set[EventKey]) -> None:
-        if new:
-            worst = max(
-                (e.severity for h in batch for e in h.events if (e.source, e.id) in new),
-                key=lambda severity: severity.rank,
-                default=Severity.INFO,
-            )
-            self._runs.heed(worst)
+    def _tell(self, batch: Sequence[_Handed], kept: Sequence[Entered]) -> None:
+        events = (event for handed in batch for event in handed.events)
+        fresh = [event.severity for event, one in zip(events, kept, strict=True) if one.new]
+        if fresh:
+            self._runs.heed(max(fresh, key=lambda severity: severity.rank))
+        each = iter(kept)
         for handed in batch:
-            count = 0
-            for event in handed.events:
-                key = event.source, event.id
-                if key in new:  # of several that are the same event, the first is the new one
-                    new.discard(key)
-                    count += 1
+            own = list(islice(each, len(handed.events)))
             if not handed.kept.done():
-                handed.kept.set_result(count)
+                handed.kept.set_result(own)
 
 
 def _fail(handed: _Handed, error: Exception) -> None:

@@ -100,5 +100,4 @@ async def post_webhook(request: Request) -> Response:
     request.state.rate = limiter.take(limit, f"webhook {sender.source.name}")
     event = sender.source.event(parse_value(body), signed)
     intake: Intake = request.app.state.intake
-    new = await intake.accept([event], len(body))
-    return kept([event], new)
+    return kept([event], await intake.accept([event], len(body)))

@@ -54,12 +54,12 @@ async def take(ledger: Ledger, by: str = "run", seconds: float = 0, **fields: An
 async def test_keeping_tells_which_events_were_not_known(ledger: Ledger) -> None:
     # Equal ids of two sources, and equal sources, are not the same event.
     known = [event(str(n)) for n in range(0, 30, 3)]
-    assert await ledger.inbox.keep(known, NOON) == {("monitor", e.id) for e in known}
+    assert await ledger.inbox.keep(known, NOON) == [(e.id, True) for e in known]
     mixed = [event(str(n), source=s) for n in range(30) for s in ("monitor", 'shop’s "till"')]
     new = {(e.source, e.id) for e in mixed} - {(e.source, e.id) for e in known}
-    assert await ledger.inbox.keep(mixed, at(1)) == new
-    assert await ledger.inbox.keep(mixed, at(2)) == set()
-    assert await ledger.inbox.keep([], at(2)) == set()
+    assert await ledger.inbox.keep(mixed, at(1)) == [(e.id, (e.source, e.id) in new) for e in mixed]
+    assert await ledger.inbox.keep(mixed, at(2)) == [(e.id, False) for e in mixed]
+    assert await ledger.inbox.keep([], at(2)) == []
     taken = await take(ledger, seconds=3)
     assert {one.key: one.received_at for one in taken} == {
         (e.source, e.id): at(1) if (e.source, e.id) in new else NOON for e in mixed
