@@ -147,7 +147,7 @@ def _money(value: object) -> float | None:
 FIRING, RESOLVED = "firing", "resolved"
 """How an alert stands: the value of ``status`` in the data of its events."""
 
-NOTES, BESIDE = "notes", "beside"
+NOTES, BESIDE = "_notes", "_beside"
 """Keys of an event's data: what its reader remarks, and what came beside the data."""
 
 CALLED_OFF = "interrupted"
@@ -203,19 +203,26 @@ class SystemEvent(_Record):
 
     @property
     def status(self) -> str:
-        """``firing`` or ``resolved``, of an event that tells how an alert stands; else empty."""
-        said = self.data.get("status")
-        return said if said in (FIRING, RESOLVED) else ""
+        """``firing`` or ``resolved``, of an event that tells how an alert stands; else empty.
+
+        Its data have that ``status``, and the ``fingerprint`` that the sender knows the alert by.
+        """
+        fingerprint = self.data.get("fingerprint")
+        if not (isinstance(fingerprint, str) and fingerprint):
+            return ""
+        return next((s for s in (FIRING, RESOLVED) if self.data.get("status") == s), "")
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not as it is usual, and how it was read."""
+        said = self.data.get(NOTES)
+        return [str(note) for note in said] if isinstance(said, list) else []
 
     @property
     def fingerprint(self) -> str:
-        """Which thing the event is about, whoever tells it and whatever it says.
-
-        Of an alert it is what its sender knows it by.
-        """
-        own = self.data.get("fingerprint") if self.status else None
-        if own and isinstance(own, str):
-            return alert_identity(self.source, own)
+        """Which thing the event is about, whoever tells it and whatever it says."""
+        if self.status:
+            return alert_identity(self.source, self.data["fingerprint"])
         return _digest(self.type, self.subject or self.source)
 
     @property

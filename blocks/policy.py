@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from blocks.alert_rules import AlertRules
 from blocks.claim_rules import ClaimRules
 from blocks.event_rules import EventRules
 from blocks.messages import Name, TaskType
@@ -124,6 +125,7 @@ class Policy(_Rules):
     priorities: PriorityRules = Field(default_factory=PriorityRules)
     recovery: RecoveryRules = Field(default_factory=RecoveryRules)
     events: EventRules = Field(default_factory=EventRules)
+    alerts: AlertRules = Field(default_factory=AlertRules)
     claims: ClaimRules = Field(default_factory=ClaimRules)
 
     @model_validator(mode="after")

@@ -2,7 +2,8 @@
 
 Signed is ``id.timestamp.body``, the body byte for byte as it came, with HMAC-SHA256. The header
 ``webhook-signature`` holds any number of signatures, separated by single spaces: a sender signs
-with its old and its new key while it changes them.
+with its old and its new key while it changes them. Svix, where the standard comes from, calls the
+same three headers ``svix-…``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import binascii
 import hmac
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -23,10 +24,14 @@ TOLERANCE = 300
 
 LONGEST_ID = 200
 
+_A_DAY = 86_400
+
 _PREFIX = "whsec_"
 _KEY_BYTES = range(24, 65)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _ID = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_ID}}}")
-_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_TIMESTAMP = re.compile(r"[0-9]{1,20}")
+_HEX = re.compile(r"[0-9a-fA-F]{64}")
 _SIGNATURES = re.compile(
     r"v[0-9]+[a-z]*,[A-Za-z0-9+/]+={0,2}( v[0-9]+[a-z]*,[A-Za-z0-9+/]+={0,2})*"
 )
@@ -34,27 +39,40 @@ _SIGNATURES = re.compile(
 
 @dataclass(frozen=True)
 class Signed:
-    """What a valid signature vouches for, apart from the body.
+    """What is known of a webhook with a valid signature, apart from the body.
 
     Attributes:
-        id: The webhook's id: the same however often it is sent.
+        id: The webhook's id: the same however often it is sent; empty when the body says it.
         sent_at: When this attempt to send it was made.
+        type: What happened, where the sender says so in a header.
     """
 
     id: str
     sent_at: datetime
+    type: str = ""
 
 
 def key_of(secret: str) -> bytes:
     """The key that a secret (``whsec_`` and base64) stands for.
 
+    As people paste it: with white space around it, with the ``v1,`` that some dashboards show, and
+    without the padding that others leave out.
+
     Raises:
         ValueError: It is no base64 of 24 to 64 bytes; does not repeat it.
     """
+    text = secret.strip().removeprefix("v1,").strip().removeprefix(_PREFIX)
+    if not _BASE64.fullmatch(text):
+        odd = "white space" if re.search(r"\s", text) else "a character that base64 does not have"
+        raise ValueError(f"a webhook secret is {_PREFIX} and base64; this one has {odd} in it")
+    text = text.rstrip("=")
     try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except (ValueError, binascii.Error):
-        raise ValueError(f"a webhook secret is {_PREFIX} and base64") from None
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise ValueError(
+            f"a webhook secret is {_PREFIX} and base64; this one was cut off, or has a character "
+            "too much"
+        ) from None
     if len(key) not in _KEY_BYTES:
         raise ValueError(f"a webhook secret has 24 to 64 bytes, this one has {len(key)}")
     return key
@@ -88,27 +106,49 @@ def verify(keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: 
         InvalidMessage: A header is missing or malformed, the timestamp is more than ``TOLERANCE``
             seconds off, or no signature fits.
     """
-    webhook_id = _header(headers, "webhook-id", _ID)
-    timestamp = _header(headers, "webhook-timestamp", _TIMESTAMP)
-    signatures = _header(headers, "webhook-signature", _SIGNATURES).split(" ")
-    apart = int(now.timestamp()) - int(timestamp)
-    if abs(apart) > TOLERANCE:
-        raise InvalidMessage(
-            f"webhook-timestamp lies {abs(apart):,} s in the {'past' if apart > 0 else 'future'}.",
-            hint=f"Sign each attempt anew; {TOLERANCE} s are tolerated.",
-        )
-    fits = False
-    for key in keys:
-        expected = sign(key, webhook_id, timestamp, body)
-        for signature in signatures:
-            fits |= hmac.compare_digest(expected, signature)
-    if not fits:
+    kind = "svix" if "svix-signature" in headers and "webhook-id" not in headers else "webhook"
+    webhook_id = _header(headers, f"{kind}-id", _ID)
+    timestamp = _header(headers, f"{kind}-timestamp", _TIMESTAMP)
+    signatures = _header(headers, f"{kind}-signature", _SIGNATURES).split(" ")
+    sent_at = sent_just_now(f"{kind}-timestamp", timestamp, now)
+    if not fits(signatures, (sign(key, webhook_id, timestamp, body) for key in keys)):
+        in_hex = any(_HEX.fullmatch(each.partition(",")[2]) for each in signatures)
         raise InvalidMessage(
             "No signature fits.",
-            hint="Sign webhook-id.webhook-timestamp.body, byte for byte, with the secret of this "
-            "connection.",
+            hint=f"Sign {kind}-id.{kind}-timestamp.body, byte for byte, with the secret of this "
+            "connection" + (", and write it in base64, not in hex." if in_hex else "."),
         )
-    return Signed(webhook_id, datetime.fromtimestamp(int(timestamp), UTC))
+    return Signed(webhook_id, sent_at)
+
+
+def fits(signatures: Sequence[str], expected: Iterable[str]) -> bool:
+    """Whether one signature is one of those expected; how long it takes does not tell which."""
+    found = False
+    for each in expected:
+        for signature in signatures:
+            found |= hmac.compare_digest(each.encode(), signature.encode())
+    return found
+
+
+def sent_just_now(name: str, timestamp: str, now: datetime) -> datetime:
+    """The instant of a timestamp in seconds since 1970.
+
+    Raises:
+        InvalidMessage: It lies more than ``TOLERANCE`` seconds off.
+    """
+    apart = int(now.timestamp()) - int(timestamp)
+    if abs(apart) <= TOLERANCE:
+        return datetime.fromtimestamp(int(timestamp), UTC)
+    if any(abs(now.timestamp() - int(timestamp) / unit) < _A_DAY for unit in (1e3, 1e6, 1e9)):
+        raise InvalidMessage(
+            f"{name} is {timestamp}: milliseconds?",
+            hint="Send whole seconds since 1970, and sign those.",
+        )
+    raise InvalidMessage(
+        f"{name} lies {abs(apart):,} s in the {'past' if apart > 0 else 'future'}.",
+        hint=f"Sign each attempt anew; {TOLERANCE} s are tolerated. If the clock of the sender or "
+        "of this machine is wrong, set it.",
+    )
 
 
 def _header(headers: Mapping[str, str], name: str, form: re.Pattern[str]) -> str:

@@ -8,20 +8,22 @@ from datetime import datetime
 from typing import Any
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import fields as build
-from blocks.dialects.fields import Fields
+from blocks.dialects.fields import LONGEST_ID, Fields
 from blocks.errors import InvalidMessage
-from blocks.messages import Name, Severity, SystemEvent
-from blocks.webhook_signatures import Signed, key_of
+from blocks.messages import NOTES, Name, Severity, SystemEvent
+from blocks.webhook_schemes import Scheme, key_of
+from blocks.webhook_signatures import Signed
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _PATH = re.compile(r"[^\s.{}]+(\.[^\s.{}]+)*")
 
 
 class WebhookSource(Block):
-    """A service that tells us what happens, by webhooks signed as Standard Webhooks says."""
+    """A service that tells us what happens, by signed webhooks."""
 
     _block_type_name = "Webhook Source"
     _block_type_slug = "webhook-source"
@@ -31,8 +33,14 @@ class WebhookSource(Block):
         description="Dashed name, equal to the block's name; webhooks go to /webhooks/NAME."
     )
     origin: str = Field(default="ui", description="Who made this block; leave it as it is.")
+    scheme: Scheme = Field(  # before the secrets: what they look like depends on it
+        default=Scheme.STANDARD,
+        description="How it signs: standard (Standard Webhooks, Svix), or as github, shopify, "
+        "stripe or woocommerce do.",
+    )
     secret: SecretStr = Field(
-        description="What its webhooks are signed with: whsec_ and base64 of 24 to 64 bytes."
+        description="What its webhooks are signed with: whsec_ and base64 of 24 to 64 bytes; of "
+        "another scheme than standard, the text that its sender has."
     )
     previous_secret: SecretStr | None = Field(
         default=None, description="The secret before that, as long as it is still in use."
@@ -56,9 +64,9 @@ class WebhookSource(Block):
 
     @field_validator("secret", "previous_secret")
     @classmethod
-    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            key_of(value.get_secret_value())
+    def _is_a_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None and "scheme" in info.data:
+            key_of(value.get_secret_value(), info.data["scheme"])
         return value
 
     @field_validator("subject")
@@ -73,34 +81,40 @@ class WebhookSource(Block):
     def keys(self) -> tuple[bytes, ...]:
         """With which its webhooks may be signed, the current one first."""
         secrets = (self.secret, self.previous_secret)
-        return tuple(key_of(secret.get_secret_value()) for secret in secrets if secret)
+        return tuple(key_of(secret.get_secret_value(), self.scheme) for secret in secrets if secret)
 
-    def event(self, payload: Any, signed: Signed) -> SystemEvent:
+    def event(self, payload: Any, signed: Signed, rules: AlertRules = USUAL) -> SystemEvent:
         """The event that a webhook tells of.
 
-        A payload with ``type`` and ``data``, as Standard Webhooks recommends, says its own type.
+        A payload with ``type`` and ``data``, as Standard Webhooks recommends, says its own type,
+        where no header does.
 
         Args:
             payload: What the body holds, as parsed.
-            signed: What its signature vouches for; the id makes it the same event when it is
-                sent again.
+            signed: What is known of it beside; the id makes it the same event when it is sent
+                again.
+            rules: What severities are called.
 
         Raises:
             InvalidMessage: It cannot be kept as an event; names the field.
         """
         fields = Fields(payload if isinstance(payload, dict) else {"value": payload})
-        told = {"type", "data"} <= fields.document.keys()
+        told = not signed.type and {"type", "data"} <= fields.document.keys()
         data = fields.document["data"] if told else fields.document
         data = data if isinstance(data, dict) else {"value": data}
+        notes: list[str] = []
+        severity = Fields(data, "data").severity("severity", self.severity, notes, rules)
         return build.event(
             {
-                "id": signed.id,
+                "id": signed.id or fields.text("id", longest=LONGEST_ID),
                 "source": self.name,
-                "type": fields.text("type", longest=200) if told else self.event_type,
+                "type": fields.text("type", longest=200)
+                if told
+                else signed.type or self.event_type,
                 "time": _instant(fields) or signed.sent_at,
-                "severity": Fields(data, "data").severity("severity", self.severity),
+                "severity": severity,
                 "subject": self._subject(fields.document),
-                "data": data,
+                "data": data | ({NOTES: notes} if notes else {}),
             }
         )
 

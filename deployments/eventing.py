@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import read
 from blocks.errors import InvalidMessage, RequestError
 from blocks.ledger import Ledger
@@ -53,7 +54,27 @@ async def hand_in(events: Sequence[SystemEvent]) -> Handed:
     """
     settings = get_settings()
     with Ledger.open(settings.effective_ledger_url) as ledger:
-        accepted = await ledger.inbox.accept(events, utc_now())
+        return await _hand_in(events, ledger, settings)
+
+
+async def hand_in_file(name: str) -> Handed:
+    """Accept the events of a file, as ``hand_in`` does.
+
+    Raises:
+        RequestError: The file cannot be read; see ``read_file``.
+        LedgerError: They could not be kept.
+    """
+    from agents.registry import registry
+    from flows.policy import last_used_policy
+
+    settings = get_settings()
+    with Ledger.open(settings.effective_ledger_url) as ledger:
+        policy = await last_used_policy(ledger, registry())
+        return await _hand_in(read_file(name, policy.alerts), ledger, settings)
+
+
+async def _hand_in(events: Sequence[SystemEvent], ledger: Ledger, settings: Settings) -> Handed:
+    accepted = await ledger.inbox.accept(events, utc_now())
     return Handed(
         new=accepted.new,
         duplicates=accepted.duplicates,
@@ -130,10 +151,14 @@ def one_event(
     return read_event(given)
 
 
-def read_file(name: str) -> list[SystemEvent]:
+def read_file(name: str, rules: AlertRules = USUAL) -> list[SystemEvent]:
     """The events of a file, ``-`` for standard input: a document, an array, or JSON lines.
 
     Each document may be in any dialect that ``blocks.dialects`` reads.
+
+    Args:
+        name: Of the file.
+        rules: What severities and labels mean.
 
     Raises:
         RequestError: The file cannot be read.
@@ -146,7 +171,7 @@ def read_file(name: str) -> list[SystemEvent]:
     events: list[SystemEvent] = []
     for place, document in _documents(text):
         try:
-            found = read(document).events
+            found = read(document, rules=rules).events
         except InvalidMessage as error:
             raise InvalidMessage(f"{name}, {place}: {error.what}", hint=error.hint) from None
         if not found:

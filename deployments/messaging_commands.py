@@ -37,7 +37,7 @@ def event(
         if (kind is None) == (file is None):
             raise RequestError("Name the TYPE of one event, or a --file of events.")
         if file is not None:
-            return await eventing.hand_in(eventing.read_file(file))
+            return await eventing.hand_in_file(file)
         found = eventing.one_event(str(kind), subject, severity, source, event_id, data)
         return await eventing.hand_in([found])
 

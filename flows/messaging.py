@@ -81,7 +81,7 @@ async def deliver(
     """
     spoken = dialect or ""
     try:
-        incoming = await _with_lasting_ids(dialects.read(raw, dialect, headers))
+        incoming = await _with_lasting_ids(dialects.read(raw, dialect, headers, team.policy.alerts))
         spoken = incoming.dialect
         calls = {message.id: _addressed(team, message) for message in incoming.messages}
     except RequestError as error:
@@ -123,7 +123,7 @@ async def resend(
         _refuse_settled(letter)
     if fixed is None:
         fixed, dialect = letter.raw, dialect or letter.dialect or None
-    incoming = await _with_lasting_ids(dialects.read(fixed, dialect))
+    incoming = await _with_lasting_ids(dialects.read(fixed, dialect, rules=team.policy.alerts))
     if letter.message_id and incoming.messages:
         one = incoming.messages[0].model_copy(update={"id": letter.message_id})
         incoming = replace(incoming, messages=[one, *incoming.messages[1:]])

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
+from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import agent_message, agent_message_v0, alertmanager, cloudevents, plain_json
 from blocks.dialects.strict_json import MAX_BYTES, MAX_DEPTH, Document, Raw, parse
 from blocks.errors import InvalidMessage
@@ -65,7 +66,10 @@ def detect(document: Document, headers: Mapping[str, str] | None = None) -> Dial
 
 
 def read(
-    raw: Raw, dialect: str | None = None, headers: Mapping[str, str] | None = None
+    raw: Raw,
+    dialect: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    rules: AlertRules = USUAL,
 ) -> Incoming:
     """The messages and events of a document.
 
@@ -73,6 +77,7 @@ def read(
         raw: The document: bytes, text, or what was parsed from it.
         dialect: What it is written in; detected when None.
         headers: The HTTP headers that it came with, if any.
+        rules: What severities and labels mean.
 
     Raises:
         InvalidMessage: It cannot be read.
@@ -85,11 +90,11 @@ def read(
         case Dialect.AGENT_MESSAGE_V0:
             return Incoming(spoken, [agent_message_v0.read(document)])
         case Dialect.CLOUDEVENTS:
-            return Incoming(spoken, *cloudevents.read(document))
+            return Incoming(spoken, *cloudevents.read(document, rules))
         case Dialect.ALERTMANAGER:
-            return Incoming(spoken, events=alertmanager.read(document))
+            return Incoming(spoken, events=alertmanager.read(document, rules))
         case Dialect.JSON:
-            return Incoming(spoken, *plain_json.read(document))
+            return Incoming(spoken, *plain_json.read(document, rules))
 
 
 _ANSWERS = {

@@ -1,116 +1,150 @@
-"""Prometheus Alertmanager's webhook, version 4: one event per alert. Unknown fields are ignored.
+"""Alerts in the shape of Prometheus Alertmanager's webhook: one event per alert.
 
-An alert is known by its group, its fingerprint, when it started and its status, so that a repeated
-notification is no new event, and the end of an alert is one. What has ended is ``info``.
+Grafana sends the same shape under another version, and so do others: the shape counts, not the
+version, and unknown fields are ignored. What cannot be understood of an alert is remarked, and the
+alert is not lost for it.
+
+An alert is known by its sender's fingerprint. Its events tell how it stands: in their data are
+``status`` (firing or resolved), ``fingerprint``, ``labels``, ``annotations``, and ``group_key``
+where the sender has groups. What is resolved is ``info``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import fields as build
 from blocks.dialects.fields import Fields, refuse
-from blocks.dialects.strict_json import Document
-from blocks.messages import Severity, SystemEvent
+from blocks.dialects.resources import resource_of
+from blocks.dialects.strict_json import Document, shown
+from blocks.errors import InvalidMessage
+from blocks.messages import FIRING, NOTES, RESOLVED, Severity, SystemEvent, alert_identity
 
-VERSION = "4"
+VERSIONS = ("4", "1")
+"""Of Alertmanager and of Grafana. Others are read alike, and remarked."""
+
 SOURCE = "alertmanager"
 """One source for all: the members of a cluster send the same alerts, each under its own URL."""
-
-SUBJECTS = ("service", "supplier", "store", "sku", "instance")
-"""Labels that say what an alert is about, the most telling first."""
 
 LONGEST_NAME = 180
 """Characters of an alert's name."""
 
-LONGEST_LABEL = 480
-"""Characters of a label that says what an alert is about."""
-
-_KEPT = ("receiver", "groupKey", "externalURL")
+_OF_A_GROUP = ("version", "groupKey", "receiver", "groupLabels", "commonLabels", "externalURL")
+_OF_AN_ALERT = ("startsAt", "generatorURL", "dashboardURL", "panelURL", "silenceURL", "imageURL")
+_MEASURED = ("values", "valueString")
+_NEVER = 1  # the year of an instant that Go's zero time stands for
 
 
 def is_one(document: Document) -> bool:
     """Whether it holds alerts as Alertmanager sends them."""
-    if not isinstance(document, dict) or not isinstance(document.get("alerts"), list):
+    if not isinstance(document, dict) or not isinstance(alerts := document.get("alerts"), list):
         return False
-    return not {"version", "groupKey", "receiver"}.isdisjoint(document)
+    labelled = bool(alerts) and all(isinstance(a, dict) and "labels" in a for a in alerts)
+    return labelled or any(name in document for name in _OF_A_GROUP)
 
 
-def read(document: Document) -> list[SystemEvent]:
+def read(document: Document, rules: AlertRules = USUAL) -> list[SystemEvent]:
     """The alerts of a notification, as events.
 
+    Args:
+        document: The notification.
+        rules: What labels and severities mean.
+
     Raises:
-        InvalidMessage: It is of another version, or an alert lacks what it is known by.
+        InvalidMessage: It is of another shape.
     """
     group = Fields(document)
-    version = group.text("version", VERSION)
-    if version != VERSION:
-        refuse("version", version, f"be {VERSION}")
-    key = group.document.get("groupKey")
-    if not isinstance(key, str | None):
-        refuse("groupKey", key, "be text")
-    status = _status(group, "firing")
+    usual = _status(group, FIRING)
     alerts = group.document.get("alerts")
     if not isinstance(alerts, list):
-        refuse("alerts", alerts, "be a list")
-    return [_alert(group, Fields(one, f"alerts[{i}]"), status) for i, one in enumerate(alerts)]
+        refuse("alerts", alerts, "be a list of alerts")
+    of_all = _remarks(group)
+    each = [Fields(one, f"alerts[{number}]") for number, one in enumerate(alerts)]
+    return [_alert(group, alert, usual, of_all, rules) for alert in each]
 
 
 def _status(fields: Fields, usual: str) -> str:
-    status = fields.text("status", usual)
-    if status not in ("firing", "resolved"):
-        refuse(fields.path("status"), status, "be firing or resolved")
+    status = fields.text("status", usual).lower()
+    if status not in (FIRING, RESOLVED):
+        refuse(fields.path("status"), status, f"be {FIRING} or {RESOLVED}")
     return status
 
 
-def _alert(group: Fields, alert: Fields, usual: str) -> SystemEvent:
+def _remarks(group: Fields) -> list[str]:
+    found = []
+    version = group.document.get("version")
+    if version is not None and str(version) not in VERSIONS:
+        found.append(f"version {shown(version)} is not known: it was read by its shape.")
+    if truncated := _truncated(group):
+        found.append(
+            f"{truncated} more alerts of this group were not sent (truncatedAlerts): raise the "
+            "most alerts of a notification at the sender."
+        )
+    return found
+
+
+def _truncated(group: Fields) -> int:
+    number = group.document.get("truncatedAlerts")
+    return number if type(number) is int and number > 0 else 0
+
+
+def _alert(
+    group: Fields, alert: Fields, usual: str, of_all: list[str], rules: AlertRules
+) -> SystemEvent:
+    notes = list(of_all)
     status = _status(alert, usual)
     labels = Fields(alert.object("labels"), alert.path("labels"))
     name = labels.text("alertname", "unnamed", longest=LONGEST_NAME)
-    started = alert.instant("startsAt")
-    if started is None:
-        refuse(alert.path("startsAt"), None, "say when the alert began")
-    ended = alert.instant("endsAt")
-    identity = [
-        group.document.get("groupKey"),
-        alert.document.get("fingerprint") or labels.document,
-        started.isoformat(),
-        status,
-    ]
+    fingerprint = _fingerprint(alert, labels.document)
+    severity = labels.severity("severity", Severity.ERROR, notes, rules)
+    started, ended = (_instant(alert, name, notes) for name in ("startsAt", "endsAt"))
     return build.event(
         {
-            "id": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32],
+            "id": alert_identity(SOURCE, fingerprint),
             "source": SOURCE,
             "type": f"alert.{name}",
-            "time": ended if ended and status == "resolved" else started,
+            "time": (ended if status == RESOLVED else None) or started,
             # As in a message: an alert that does not say how bad it is counts as an error.
-            "severity": Severity.INFO
-            if status == "resolved"
-            else labels.severity("severity", Severity.ERROR),
-            "subject": _subject(labels, name),
-            "data": _data(group, alert, status),
+            "severity": Severity.INFO if status == RESOLVED else severity,
+            "subject": resource_of(labels.document, rules) or f"alert:{name}",
+            "data": {"status": status, "fingerprint": fingerprint, **_data(group, alert)}
+            | ({NOTES: notes} if notes else {}),
         }
     )
 
 
-def _subject(labels: Fields, name: str) -> str:
-    for kind in SUBJECTS:
-        found = labels.document.get(kind)
-        # One that cannot name anything is kept with the others, and the alert is not lost for it.
-        if isinstance(found, str) and found.isprintable() and 0 < len(found) <= LONGEST_LABEL:
-            return f"{kind}:{found}"
-    return f"alert:{name}"
+def _fingerprint(alert: Fields, labels: Mapping[str, Any]) -> str:
+    """What the sender knows an alert by; of one that says nothing, its labels."""
+    given = alert.document.get("fingerprint")
+    if given:
+        return str(given)
+    text = json.dumps(labels, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _data(group: Fields, alert: Fields, status: str) -> dict[str, Any]:
+def _instant(alert: Fields, name: str, notes: list[str]) -> datetime | None:
+    try:
+        found = alert.instant(name)
+    except InvalidMessage as error:
+        notes.append(f"{error.what} When it came counts instead.")
+        return None
+    return found if found and found.year != _NEVER else None
+
+
+def _data(group: Fields, alert: Fields) -> dict[str, Any]:
     kept = {
-        "status": status,
         "labels": alert.object("labels"),
         "annotations": alert.object("annotations"),
-        "startsAt": alert.document.get("startsAt"),
-        "generatorURL": alert.document.get("generatorURL"),
-        **{name: group.document.get(name) for name in _KEPT},
+        **{name: alert.document.get(name) or None for name in _OF_AN_ALERT},
+        **{name: alert.document.get(name) or None for name in _MEASURED},
+        "group_key": group.document.get("groupKey"),
+        "receiver": group.document.get("receiver"),
+        "externalURL": group.document.get("externalURL"),
+        "truncatedAlerts": _truncated(group) or None,
     }
     return {name: value for name, value in kept.items() if value is not None}

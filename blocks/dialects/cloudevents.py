@@ -3,27 +3,36 @@
 An event is a SystemEvent; one whose extension attributes ``recipient`` and ``action`` name an
 agent's action is a message (``sender`` and ``priority`` may stand beside them). The extension
 attribute ``severity``, else a ``severity`` in the data, says how bad it is. Data that is no JSON
-object is kept under ``value``. Other extension attributes are not kept.
+object is kept under ``value``. All other extension attributes of an event, such as ``traceparent``,
+are kept beside its data, with ``dataschema`` and a ``datacontenttype`` that is not JSON.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import fields as build
 from blocks.dialects.fields import LONGEST_ID, OUTSIDE, Fields, refuse
 from blocks.dialects.strict_json import Document, parse_value, shown
 from blocks.errors import InvalidMessage
-from blocks.messages import AgentMessage, AgentReply, Severity, SystemEvent
+from blocks.messages import BESIDE, NOTES, AgentMessage, AgentReply, Severity, SystemEvent
 
 SPECVERSION = "1.0"
 
 _STRUCTURED = ("application/cloudevents+json", "application/cloudevents-batch+json")
 _PREFIX = "ce-"
+
+_NAME = re.compile("[a-z0-9]+")
+_OURS = frozenset(
+    {"specversion", "id", "source", "type", "time", "subject", "severity", "data", "data_base64"}
+    | {"recipient", "action"}
+)
 
 
 def is_one(document: Document) -> bool:
@@ -60,23 +69,30 @@ def structured(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     return document
 
 
-def read(document: Document) -> tuple[list[AgentMessage], list[SystemEvent]]:
+def read(
+    document: Document, rules: AlertRules = USUAL
+) -> tuple[list[AgentMessage], list[SystemEvent]]:
     """The messages and events that a document holds; all of a batch, or none.
+
+    Args:
+        document: An event, or a list of them.
+        rules: What severities are called.
 
     Raises:
         InvalidMessage: A required attribute is missing or does not fit.
     """
     batch = isinstance(document, list)
     several = document if isinstance(document, list) else [document]
-    found = [_one(Fields(one, f"[{i}]" if batch else "")) for i, one in enumerate(several)]
+    found = [_one(Fields(one, f"[{i}]" if batch else ""), rules) for i, one in enumerate(several)]
     messages = [one for one in found if isinstance(one, AgentMessage)]
     return messages, [one for one in found if isinstance(one, SystemEvent)]
 
 
-def _one(fields: Fields) -> AgentMessage | SystemEvent:
+def _one(fields: Fields, rules: AlertRules) -> AgentMessage | SystemEvent:
     version = fields.text("specversion")
     if version != SPECVERSION:
         refuse(fields.path("specversion"), version, f"be {SPECVERSION}")
+    _check_names(fields)
     known = {
         "id": fields.text("id", longest=LONGEST_ID),
         "source": fields.text("source"),
@@ -84,7 +100,8 @@ def _one(fields: Fields) -> AgentMessage | SystemEvent:
         "time": fields.instant("time"),
         "subject": fields.text("subject", ""),
     }
-    data = _data(fields)
+    notes: list[str] = []
+    data = _data(fields, notes)
     if {"recipient", "action"} <= fields.document.keys():
         return build.message(
             {
@@ -98,12 +115,34 @@ def _one(fields: Fields) -> AgentMessage | SystemEvent:
             },
             {"id": "id", "timestamp": "time", "from": "sender", "to": "recipient"},
         )
-    inside = Fields(data).severity("severity", Severity.INFO)
-    return build.event(known | {"data": data, "severity": fields.severity("severity", inside)})
+    inside = Fields(data, fields.path("data")).severity("severity", Severity.INFO, notes, rules)
+    severity = fields.severity("severity", inside, notes, rules)
+    beside = _beside(fields)
+    asides = {name: said for name, said in ((BESIDE, beside), (NOTES, notes)) if said}
+    return build.event(known | {"data": data | asides, "severity": severity})
 
 
-def _data(fields: Fields) -> dict[str, Any]:
-    content_type = fields.text("datacontenttype", "application/json").partition(";")[0].lower()
+def _check_names(fields: Fields) -> None:
+    for name in fields.document:
+        if not _NAME.fullmatch(name) and name != "data_base64":
+            raise InvalidMessage(
+                f"The attribute {shown(fields.path(name))} has a name that CloudEvents does not "
+                "allow.",
+                hint=f"Names are lower-case letters and digits: "
+                f"{re.sub('[^a-z0-9]', '', name.lower()) or 'orderid'}.",
+            )
+
+
+def _beside(fields: Fields) -> dict[str, Any]:
+    """The attributes that are no part of our own form, as they came."""
+    found = {n: v for n, v in fields.document.items() if n not in _OURS and v is not None}
+    if _is_json(_content_type(fields)):
+        found.pop("datacontenttype", None)
+    return found
+
+
+def _data(fields: Fields, notes: list[str]) -> dict[str, Any]:
+    content_type = _content_type(fields)
     data, encoded = (fields.document.get(name) for name in ("data", "data_base64"))
     if encoded is not None:
         if data is not None:
@@ -111,10 +150,36 @@ def _data(fields: Fields) -> dict[str, Any]:
                 f"{fields.path('data')} and {fields.path('data_base64')} are both there.",
                 hint="Send one of them.",
             )
-        data = _decoded(fields, encoded, content_type.strip())
+        data = _decoded(fields, encoded, content_type)
+    elif isinstance(data, str) and _is_json(content_type) and _holds_json(data):
+        # By the specification it is a text, whatever stands in it.
+        notes.append(
+            f"{fields.path('data')} is a text that holds JSON: it was kept as text, and nothing in "
+            "it was read. Send the object itself."
+        )
     if data is None:
         return {}
     return data if isinstance(data, dict) else {"value": data}
+
+
+def _content_type(fields: Fields) -> str:
+    given = fields.text("datacontenttype", "application/json")
+    return given.partition(";")[0].strip().lower()
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type == "application/json" or content_type.endswith("+json")
+
+
+def _holds_json(text: str) -> bool:
+    """Whether a text is an object or a list that was written as JSON once too often."""
+    if not text.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        parse_value(text)
+    except InvalidMessage:
+        return False
+    return True
 
 
 def _decoded(fields: Fields, encoded: Any, content_type: str) -> Any:
@@ -124,7 +189,7 @@ def _decoded(fields: Fields, encoded: Any, content_type: str) -> Any:
         content = base64.b64decode(encoded, validate=True)
     except (TypeError, ValueError, binascii.Error):
         refuse(name, encoded, "be base64")
-    if content_type == "application/json" or content_type.endswith("+json"):
+    if _is_json(content_type):
         return parse_value(content)
     if content_type.startswith("text/"):
         try:

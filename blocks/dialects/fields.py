@@ -9,6 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from blocks.alert_rules import USUAL, AlertRules
+from blocks.dialects.instants import rfc3339
 from blocks.dialects.strict_json import shown
 from blocks.errors import InvalidMessage
 from blocks.messages import AgentMessage, Priority, Severity, SystemEvent
@@ -17,14 +19,6 @@ OUTSIDE = "outside"
 """The sender of a message that names none."""
 
 LONGEST_ID = 200
-
-_SEVERITIES = {
-    **dict.fromkeys(("critical", "fatal", "emergency", "emerg", "page"), Severity.CRITICAL),
-    **dict.fromkeys(("error", "err", "major", "high", "severe"), Severity.ERROR),
-    **dict.fromkeys(("warning", "warn", "minor", "medium", "moderate"), Severity.WARNING),
-    **dict.fromkeys(("info", "informational", "information", "notice"), Severity.INFO),
-    **dict.fromkeys(("debug", "none", "ok", "low"), Severity.INFO),
-}
 
 PRIORITIES = {
     "low": Priority.LOW,
@@ -85,24 +79,44 @@ class Fields:
         return value
 
     def instant(self, name: str) -> datetime | None:
-        """An instant in RFC 3339 with its offset, as UTC; None where there is none."""
+        """An instant in RFC 3339, as UTC; None where there is none.
+
+        A leap second is the first instant after it, for no clock of ours has it.
+        """
         value = self.document.get(name)
         if value is None:
             return None
-        try:
-            found = datetime.fromisoformat(value)
-        except (TypeError, ValueError):
-            refuse(self.path(name), value, "be an instant such as 2026-03-01T12:00:00Z")
-        if found.tzinfo is None:
-            refuse(self.path(name), value, "say its offset from UTC, for instance Z or +01:00")
+        found = rfc3339(value) if isinstance(value, str) else None
+        if found is None:
+            refuse(
+                self.path(name),
+                value,
+                "be an instant as in RFC 3339, with its offset from UTC: 2026-03-01T12:00:00Z, or "
+                "2026-03-01T13:00:00+01:00",
+            )
         return in_utc(found, self.path(name))
 
-    def severity(self, name: str, default: Severity) -> Severity:
-        """A severity by any usual word; an unknown word is a warning."""
+    def severity(
+        self, name: str, default: Severity, notes: list[str], rules: AlertRules = USUAL
+    ) -> Severity:
+        """A severity by any usual word, or one of the house; an unknown word is a warning.
+
+        Args:
+            name: Of the field.
+            default: Where there is none.
+            notes: Where an unknown word is told, so that it does not pass for what was meant.
+            rules: The words.
+        """
         value = self.document.get(name)
         if value is None:
             return default
-        return _SEVERITIES.get(str(value).strip().lower(), Severity.WARNING)
+        known = rules.severity_of(str(value))
+        if known is None:
+            notes.append(
+                f"{self.path(name)} is {shown(value)}, a word that is not known: it counts as "
+                "warning."
+            )
+        return known or Severity.WARNING
 
     def priority(self, name: str) -> Priority | None:
         """A priority by its word or number; None where there is none."""
@@ -151,7 +165,7 @@ def refuse(name: str, value: Any, must: str) -> NoReturn:
         InvalidMessage: Always.
     """
     if value is None:
-        raise InvalidMessage(f"{name} is missing.", hint=f"It must {must}.")
+        raise InvalidMessage(f"{name} is missing.", hint=f"Add {name}: it must {must}.")
     raise InvalidMessage(f"{name} is {shown(value)}.", hint=f"It must {must}.")
 
 

@@ -11,18 +11,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import fields as build
 from blocks.dialects.fields import LONGEST_ID, OUTSIDE, Fields
 from blocks.dialects.strict_json import Document, shown
 from blocks.errors import InvalidMessage
-from blocks.messages import AgentMessage, AgentReply, Severity, SystemEvent
+from blocks.messages import NOTES, AgentMessage, AgentReply, Severity, SystemEvent
 
 _MESSAGE = ("id", "timestamp", "from", "to", "type", "action", "payload", "params", "priority")
 _EVENT = ("id", "time", "timestamp", "source", "type", "severity", "subject", "resource", "data")
 
 
-def read(document: Document) -> tuple[list[AgentMessage], list[SystemEvent]]:
+def read(
+    document: Document, rules: AlertRules = USUAL
+) -> tuple[list[AgentMessage], list[SystemEvent]]:
     """The message or the event that a document holds.
+
+    Args:
+        document: Any object.
+        rules: What severities are called.
 
     Raises:
         InvalidMessage: It is neither, or a field does not fit.
@@ -31,7 +38,7 @@ def read(document: Document) -> tuple[list[AgentMessage], list[SystemEvent]]:
     if {"to", "action"} <= fields.document.keys():
         return [_message(fields)], []
     if "to" not in fields.document and "type" in fields.document:
-        return [], [_event(fields)]
+        return [], [_event(fields, rules)]
     raise InvalidMessage(
         f"The document has the keys {shown(list(fields.document))} and is neither a message nor an "
         "event.",
@@ -57,21 +64,23 @@ def _message(fields: Fields) -> AgentMessage:
     )
 
 
-def _event(fields: Fields) -> SystemEvent:
+def _event(fields: Fields, rules: AlertRules) -> SystemEvent:
     rest = {name: value for name, value in fields.document.items() if name not in _EVENT}
     data = fields.document.get("data")
     timestamp = fields.instant("timestamp")  # what is not used has to fit too
     if data is not None:
         rest |= data if isinstance(data, dict) else {"value": data}
+    notes: list[str] = []
+    severity = fields.severity("severity", Severity.INFO, notes, rules)
     return build.event(
         {
             "id": fields.text("id", "", longest=LONGEST_ID) or None,
             "time": fields.instant("time") or timestamp,
             "source": fields.text("source", OUTSIDE),
             "type": fields.text("type", longest=200),
-            "severity": fields.severity("severity", Severity.INFO),
+            "severity": severity,
             "subject": fields.text("subject", fields.text("resource", "")),
-            "data": rest,
+            "data": rest | ({NOTES: notes} if notes else {}),
         }
     )
 

@@ -42,8 +42,9 @@ _SEVERITY = {
 _CLOUDEVENT: dict[str, Any] = {
     "type": "object",
     "title": "CloudEvent",
-    "description": "An event after CloudEvents 1.0; of other extension attributes than severity "
-    "nothing is kept. One with recipient and action would be a message, which is refused.",
+    "description": "An event after CloudEvents 1.0; extension attributes are kept beside its data. "
+    "One with recipient and action would be a message, which is refused.",
+    "propertyNames": {"pattern": "^([a-z0-9]+|data_base64)$"},
     "required": ["specversion", "id", "source", "type"],
     "properties": {
         "specversion": {"const": cloudevents.SPECVERSION},
@@ -95,13 +96,12 @@ _STATUS = {"enum": ["firing", "resolved", None]}
 
 _ALERT: dict[str, Any] = {
     "type": "object",
-    "required": ["startsAt"],
     "properties": {
         "status": {**_STATUS, "description": "Else that of the notification."},
         "labels": {
             "type": ["object", "null"],
-            "description": f"The first of {', '.join(alertmanager.SUBJECTS)} that is printable "
-            f"text of at most {alertmanager.LONGEST_LABEL} characters says what it is about.",
+            "description": "They say what it is about: the thing in trouble, not the exporter that "
+            "reported it. The policy's part alerts has the rules of the house.",
             "properties": {
                 "alertname": _optional(
                     _text(alertmanager.LONGEST_NAME, "Names the event: alert.NAME.")
@@ -110,21 +110,23 @@ _ALERT: dict[str, Any] = {
             },
         },
         "annotations": {"type": ["object", "null"]},
-        "startsAt": _instant("When it began."),
-        "endsAt": _optional(_instant("When it ended; counts when it is resolved.")),
+        "startsAt": {"description": "When it began, an instant; else when it came."},
+        "endsAt": {"description": "When it ended, an instant; counts when it is resolved."},
         "fingerprint": {"description": "What it is known by; else its labels."},
-        "generatorURL": {"description": "Kept as it is."},
+        "values": {"description": "Kept as they are, as are the links."},
     },
 }
 
 _NOTIFICATION: dict[str, Any] = {
     "type": "object",
     "title": "Notification",
-    "description": "A webhook of Alertmanager, version 4. Unknown fields are ignored.",
+    "description": "A webhook of Alertmanager (version 4), of Grafana (version 1), or of another "
+    "sender in the same shape. Unknown fields are ignored.",
     "required": ["alerts"],
     "properties": {
-        "version": {"enum": [alertmanager.VERSION, None]},
-        "groupKey": {"type": ["string", "null"]},
+        "version": {"description": "Any: the shape counts."},
+        "groupKey": {"description": "Kept as it is."},
+        "truncatedAlerts": {"description": "How many alerts were left out; told in notes."},
         "status": {**_STATUS, "description": "Of alerts that have none of their own; else firing."},
         "receiver": {"description": "Kept as it is."},
         "externalURL": {"description": "Kept as it is."},

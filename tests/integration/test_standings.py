@@ -105,7 +105,7 @@ async def test_who_tells_of_a_change_at_once_tells_of_one(ledger_url: str) -> No
             one.close()
 
 
-@pytest.mark.parametrize("aside", ["notes", "beside"])
+@pytest.mark.parametrize("aside", ["_notes", "_beside"])
 def test_what_is_remarked_is_no_part_of_what_is_said(aside: str) -> None:
     said = SystemEvent(source="shop", type="t", data={"ms": 1})
     with_more = said.model_copy(update={"data": {"ms": 1, aside: ["x"]}})
