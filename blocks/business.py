@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import ValidationError
 
-from blocks.business_file import BusinessBlock, faults, read_business_file
+from blocks.business_file import BusinessBlock, faults, read_business_file, read_webhooks
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
 from blocks.frames import NO_CURRENCY
 from blocks.partners import SupplierConnection
@@ -144,6 +144,33 @@ async def local_timezone() -> str:
         return (await current_business()).timezone
     except (NoBusinessConfigured, ConfigurationError):
         return "UTC"
+
+
+async def current_webhooks() -> tuple[list[WebhookSource], list[str]]:
+    """Who may send webhooks now, each by itself, and what is wrong with the others.
+
+    Whatever else of the business cannot be used keeps nobody from telling us what happens.
+
+    Raises:
+        ConfigurationError: The file cannot be read.
+        SourceUnavailable: The Prefect API does not answer.
+    """
+    if file := get_settings().business_file:
+        return read_webhooks(file)
+    documents = await _documents()
+    own = [document for document in documents if document.data.get("origin") != SAMPLE]
+    found: list[WebhookSource] = []
+    wrong: list[str] = []
+    for document in own or documents:
+        if document.block_type and document.block_type.slug == WebhookSource.get_block_type_slug():
+            try:
+                block = _from_document(document)
+            except ConfigurationError as error:
+                wrong.append(error.what)
+                continue
+            assert isinstance(block, WebhookSource), "its type says so"
+            found.append(block)
+    return found, wrong
 
 
 async def save_business(business: Business, *, origin: str) -> list[str]:

@@ -31,8 +31,39 @@ def read_business_file(path: Path) -> list[BusinessBlock]:
     Raises:
         ConfigurationError: Names the file and the key at fault; never shows a value.
     """
+    document = _read_document(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _read_sections(document, path.absolute().parent)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error.what}", hint=error.hint) from None
+
+
+def read_webhooks(path: Path) -> tuple[list[WebhookSource], list[str]]:
+    """The senders of webhooks that a file names, each by itself, and what is wrong with others.
+
+    One that cannot be used takes no other along, nor does a fault elsewhere in the file.
+
+    Raises:
+        ConfigurationError: It is no such file.
+    """
+    entries = _read_document(path).get("webhooks", [])
+    found: dict[str, WebhookSource] = {}
+    wrong: list[str] = []
+    for number, entry in enumerate(entries if isinstance(entries, list) else [entries]):
+        where = f"webhooks[{number}]"
+        try:
+            source = _build(WebhookSource, _resolve(entry, where), where)
+        except ConfigurationError as error:
+            wrong.append(f"{path}: {error.what}")
+            continue
+        if found.setdefault(source.name, source) is not source:
+            wrong.append(f"{path}: {where}: the name {source.name!r} appears twice.")
+    return list(found.values()), wrong
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
             f"The business file {path} cannot be read: {error.strerror}.",
@@ -40,10 +71,6 @@ def read_business_file(path: Path) -> list[BusinessBlock]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not TOML: {error}.") from None
-    try:
-        return _read_sections(document, path.absolute().parent)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error.what}", hint=error.hint) from None
 
 
 def faults(error: ValidationError, path: str = "") -> str:

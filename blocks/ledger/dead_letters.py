@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from blocks.errors import RequestError
 from blocks.ledger.access import Access
@@ -58,18 +58,33 @@ class DeadLetters:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def keep(self, letter: DeadLetter) -> None:
-        """Keep a letter; one that is kept already stays as it is."""
+    async def keep(self, letter: DeadLetter, *, most: int | None = None) -> bool:
+        """Keep a letter; one that is kept already stays as it is.
+
+        Args:
+            letter: What could not be delivered.
+            most: When so many of its origin wait already, it is not kept.
+
+        Returns:
+            Whether it is kept.
+        """
+        of_its_origin = and_(
+            DEAD_LETTERS.c.origin == letter.origin, DEAD_LETTERS.c.status == LetterStatus.WAITING
+        )
+        waiting = select(func.count()).where(of_its_origin, DEAD_LETTERS.c.id != letter.id)
         statement = (
             insert(self._access.dialect, DEAD_LETTERS)
             .values(letter.model_dump())
             .on_conflict_do_nothing()
         )
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> bool:
+            if most is not None and (connection.scalar(waiting) or 0) >= most:
+                return False
             connection.execute(statement)
+            return True
 
-        await self._access.write(write)
+        return await self._access.write(write)
 
     async def get(self, letter_id: str) -> DeadLetter:
         """One letter, by its id or by a beginning of it that no other has.

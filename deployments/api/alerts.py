@@ -1,10 +1,10 @@
-"""Alerts from Prometheus' Alertmanager (webhook version 4)."""
+"""Alerts from Prometheus' Alertmanager, from Grafana, and from others in the same shape."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from blocks.dialects import alertmanager
+from blocks.dialects import Dialect, alertmanager
 from blocks.dialects.strict_json import parse
 from blocks.ledger.tokens import Scope
 from deployments.api.callers import allowed, bearer
@@ -14,6 +14,8 @@ from deployments.api.intake import Intake, Kept
 from deployments.api.lean import LeanRoute, content_type, plain_headers, wrong_type
 from deployments.api.limits import Limit, Limiter
 from deployments.api.problems import Refused, documented
+from deployments.api.refusals import Handed
+from deployments.api.sender_rules import SenderRules
 
 MOST_BYTES = 2 * 1024**2
 """Of a notification. Alertmanager puts a whole group into one, and drops what is refused."""
@@ -30,11 +32,12 @@ router = APIRouter(tags=["events"], route_class=LeanRoute)
     openapi_extra={"requestBody": ALERTS},
 )
 async def post_alerts(request: Request) -> Response:
-    """Take a notification of Alertmanager; 202 when its alerts are durable.
+    """Take a notification of Alertmanager, Grafana or the like; 202 when its alerts are durable.
 
-    Unknown fields are ignored. An alert of known group, fingerprint, start and status changes
-    nothing. Whatever Alertmanager had better send again is answered with 503, as it tries again
-    only after 5xx.
+    Its shape counts, not its version; unknown fields are ignored. An alert whose fingerprint was
+    last heard of with the same status changes nothing; one that fires after it was resolved is a
+    new outage, whatever its start. Whatever had better be sent again is answered with 503, as
+    Alertmanager tries again only after 5xx.
     """
     try:
         return await _take(request)
@@ -49,10 +52,13 @@ async def _take(request: Request) -> Response:
     limiter: Limiter = request.app.state.limiter
     limit = Limit("events", request.app.state.context.settings.api_intake_rate)
     request.state.rate = limiter.take(limit, caller.id)
+    request.state.sender = caller.name
+    body = await request.body()
+    request.state.handed = Handed(body, dialect=Dialect.ALERTMANAGER)
     if (kind := content_type(plain_headers(request))) != JSON:
         raise wrong_type(kind, JSON)
-    body = await request.body()
-    events = alertmanager.read(parse(body, MOST_BYTES))
+    rules: SenderRules = request.app.state.rules
+    events = alertmanager.read(parse(body, MOST_BYTES), rules.now())
     if len(events) > 1:
         request.state.rate = limiter.take_rest(limit, caller.id, len(events))
     intake: Intake = request.app.state.intake

@@ -34,6 +34,8 @@ from deployments.api.event_runs import EventRuns
 from deployments.api.intake import Intake
 from deployments.api.limits import Limiter, RateHeaders
 from deployments.api.once import keep_pruning
+from deployments.api.refusals import Refusals, RefusalsNoted
+from deployments.api.sender_rules import SenderRules
 from deployments.api.webhook_senders import Senders
 from deployments.examining import keep_examining
 from deployments.own_pages import OwnPagesOnly, is_loopback
@@ -61,13 +63,16 @@ def create_app(settings: Settings) -> FastAPI:
             open_context(settings) as context,
             EventRuns.open(context.runs) as runs,
             Intake.open(context.ledger.inbox, runs) as intake,
+            SenderRules.open(context) as rules,
         ):
             local = is_loopback(settings.effective_api_host)
             app.state.context = context
             app.state.callers = Callers(context.ledger, local=local)
             app.state.limiter = Limiter()
             app.state.intake = intake
+            app.state.rules = rules
             app.state.senders = Senders()
+            app.state.refusals = Refusals(context.ledger.dead_letters)
             app.state.watch = overview.Watch(context)
             looking = keep_examining(context.ledger, log.error, at_once=True)
             beside = [asyncio.create_task(w) for w in (keep_pruning(context.ledger), looking)]
@@ -97,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     app.add_middleware(RateHeaders)
     app.add_middleware(BoundedBodies, larger={"/alerts": alerts.MOST_BYTES})
+    app.add_middleware(RefusalsNoted)
     app.add_middleware(prometheus.Measured)
     return app
 

@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from blocks.alert_rules import AlertRules
 from blocks.dialects import Dialect, cloudevents, read
 from blocks.dialects.strict_json import Document, parse, parse_value
 from blocks.errors import Malformed
 from blocks.ledger.event_records import Entered
 from blocks.ledger.tokens import Scope
-from blocks.messages import NOTES, SystemEvent
+from blocks.messages import SystemEvent
 from deployments.api.callers import allowed, bearer
 from deployments.api.event_bodies import BATCH, EVENTS, JSON, ONE
 from deployments.api.intake import Intake, Kept
 from deployments.api.lean import LeanRoute, answer, content_type, plain_headers, wrong_type
 from deployments.api.limits import Limit, Limiter
 from deployments.api.problems import Refused, documented
+from deployments.api.refusals import Handed
+from deployments.api.sender_rules import SenderRules
 
 MOST_NOTES = 20
 """Remarks that an answer tells; the events have them all."""
@@ -44,8 +47,12 @@ async def post_events(request: Request) -> Response:
     limiter: Limiter = request.app.state.limiter
     limit = Limit("events", request.app.state.context.settings.api_intake_rate)
     request.state.rate = limiter.take(limit, caller.id)
+    request.state.sender = caller.name
     body = await request.body()
-    events = _read(plain_headers(request), body)
+    headers = plain_headers(request)
+    request.state.handed = Handed(body, headers)
+    rules: SenderRules = request.app.state.rules
+    events = _read(headers, body, rules.now())
     if len(events) > 1:
         request.state.rate = limiter.take_rest(limit, caller.id, len(events))
     intake: Intake = request.app.state.intake
@@ -56,12 +63,12 @@ def kept(events: Sequence[SystemEvent], entered: Sequence[Entered]) -> Response:
     """The answer to events that are durable."""
     new = sum(one.new for one in entered)
     body = {"new": new, "known": len(entered) - new, "ids": [one.id for one in entered]}
-    remarks = dict.fromkeys(note for event in events for note in event.data.get(NOTES, ()))
+    remarks = dict.fromkeys(note for event in events for note in event.notes)
     return answer(body | ({"notes": list(remarks)[:MOST_NOTES]} if remarks else {}), 202)
 
 
-def _read(headers: Mapping[str, str], body: bytes) -> list[SystemEvent]:
-    found = read(*_document(headers, body))
+def _read(headers: Mapping[str, str], body: bytes, rules: AlertRules) -> list[SystemEvent]:
+    found = read(*_document(headers, body), rules=rules)
     if found.messages:
         raise Refused(
             422,

@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from blocks.webhook_schemes import HEADERS
 from deployments.api.problems import Refused
 
 
@@ -50,7 +51,7 @@ def plain_headers(request: Request) -> dict[str, str]:
     found: dict[str, str] = {}
     for raw, value in request.scope["headers"]:
         name = raw.decode("latin-1")
-        if name in found and name.startswith(("ce-", "webhook-", "content-")):
+        if name in found and name.startswith(("ce-", "content-", *HEADERS)):
             raise Refused(400, "repeated-header", f"The header {name} is there twice.")
         found[name] = value.decode("latin-1")
     return found

@@ -28,6 +28,13 @@ DURATION = Histogram(
     registry=_own,
 )
 
+REFUSED = Counter(
+    "orchestrator_intake_refused",
+    "Events, alerts and webhooks that were refused.",
+    ["door", "sender", "code"],
+    registry=_own,
+)
+
 
 def exposition(status: SystemStatus, depth: Depth, refused: int) -> bytes:
     """Everything that is known, as text.

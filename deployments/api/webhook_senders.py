@@ -8,8 +8,9 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from blocks.business import current_business
-from blocks.errors import NoBusinessConfigured, OrchestratorError
+from blocks.business import current_webhooks
+from blocks.errors import OrchestratorError
+from blocks.webhook_schemes import Scheme
 from blocks.webhook_sources import WebhookSource
 from deployments.api.problems import RETRY_SOON, Refused
 
@@ -37,15 +38,22 @@ class Senders:
 
     def __init__(self) -> None:
         self._known: dict[str, Sender] | None = None
+        self._wrong: list[str] = []
         self._read_at = 0.0
         self._reading: asyncio.Task[None] | None = None
         self._nobody = (secrets.token_bytes(32),)
 
-    async def find(self, name: str) -> tuple[Sender | None, tuple[bytes, ...]]:
-        """The sender of that name, and the keys to check its webhooks with.
+    def keys_for(self, sender: Sender | None, scheme: Scheme) -> tuple[bytes, ...]:
+        """The keys to check a webhook with that is signed by a scheme.
 
-        For a name that nobody has there are keys too, which fit nothing: whoever guesses names
-        learns nothing, by the answer or by the time that it takes.
+        For a name that nobody has, and for another scheme than the sender's, there are keys too,
+        which fit nothing: whoever guesses learns nothing, by the answer or by the time it takes.
+        """
+        known = sender is not None and sender.source.scheme is scheme
+        return sender.keys if sender is not None and known else self._nobody
+
+    async def find(self, name: str) -> Sender | None:
+        """The sender of that name.
 
         Raises:
             Refused: 503 when it cannot be known now who may send.
@@ -64,16 +72,17 @@ class Senders:
                 hint="Send it again in a moment.",
                 headers=RETRY_SOON,
             )
-        sender = self._known.get(name)
-        return sender, sender.keys if sender else self._nobody
+        return self._known.get(name)
 
     async def _read(self) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
-                business = await current_business()
-            self._known = {s.name: Sender(s, s.keys) for s in business.webhooks}
-        except NoBusinessConfigured:
-            self._known = {}
+                sources, wrong = await current_webhooks()
+            self._known = {s.name: Sender(s, s.keys) for s in sources}
+            if wrong != self._wrong:  # said once, not every few seconds
+                self._wrong = wrong
+                for each in wrong:
+                    log.warning("A sender of webhooks is not let in: %s", each)
         except (OrchestratorError, TimeoutError) as error:
             # A sender that was known is let in: what it tells would be lost else.
             log.warning("The senders of webhooks cannot be read: %s", error or "no answer")
