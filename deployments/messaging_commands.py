@@ -46,10 +46,22 @@ def event(
 
 
 @app.command()
-def inbox(as_json: AsJson = False) -> None:
-    """Show how many events wait, for how long, and the last situations."""
+def inbox(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="An event or a situation, to be shown in full."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how many events wait, for how long, and the last situations; or one's events."""
+    from deployments.event_lookup import find_events, print_events
     from deployments.eventing import print_inbox, read_inbox
 
+    if name is not None:
+        found = perform(find_events(name), as_json)
+        as_plain = [event.model_dump(mode="json") for event in found]
+        print_json(as_plain) if as_json else print_events(found, out)
+        return
     state = perform(read_inbox(), as_json)
     print_json(state.model_dump(mode="json")) if as_json else print_inbox(state, out)
 

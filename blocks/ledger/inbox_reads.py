@@ -21,6 +21,8 @@ from blocks.ledger.queries import matching, newest
 from blocks.ledger.situations import UNSETTLED
 from blocks.messages import Severity, SystemEvent
 
+_SHORTEST_PREFIX = 6  # characters of an id that may stand for all of it
+
 
 class InboxReads:
     """How much waits, and what became of the rest."""
@@ -100,6 +102,22 @@ class InboxReads:
         query = select(EVENTS).where(EVENTS.c.received_at >= since)
         query = query.order_by(EVENTS.c.received_at.desc(), EVENTS.c.source, EVENTS.c.id)
         return [taken_event(row).event for row in await self._access.rows(query.limit(limit))]
+
+    async def named(self, name: str, limit: int = 100) -> list[SystemEvent]:
+        """The events of an id, of an alert, or of a situation, the first to arrive first.
+
+        Args:
+            name: An event's id, what the ids of an alert's events begin with, or a situation's id;
+                of a situation the first six characters are enough.
+            limit: How many at most.
+        """
+        same = EVENTS.c.id == name
+        if len(name) >= _SHORTEST_PREFIX:
+            same |= EVENTS.c.situation_id.startswith(name, autoescape=True)
+            same |= EVENTS.c.id.startswith(f"{name}-", autoescape=True)
+        query = select(EVENTS).where(same).limit(limit)
+        query = query.order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
+        return [taken_event(row).event for row in await self._access.rows(query)]
 
     async def events(self, situation_id: str, limit: int = 100) -> list[SystemEvent]:
         """The events of a situation, the first to arrive first."""

@@ -19,6 +19,7 @@ from blocks.dialects import MAX_BYTES
 from blocks.ledger import Ledger
 from blocks.ledger.tokens import Scope
 from blocks.messages import utc_now
+from blocks.policy import Policy
 from blocks.settings import Settings
 from deployments.api import intake as intake_module
 from deployments.api.alerts import MOST_BYTES
@@ -162,7 +163,7 @@ def group(*alerts, **fields):
     return given | {"alerts": list(alerts), "somethingNew": []} | fields
 
 
-def test_alerts_are_events_known_by_group_fingerprint_start_and_status(intake: Intake) -> None:
+def test_alerts_are_events_when_it_changes_how_they_stand(intake: Intake) -> None:
     def new(*alerts, **fields) -> int:
         answer = post(intake, group(*alerts, **fields), "application/json", "/alerts")
         assert answer.status_code == 202
@@ -171,11 +172,58 @@ def test_alerts_are_events_known_by_group_fingerprint_start_and_status(intake: I
     assert new(alert("Down"), alert("Slow")) == 2
     assert new(alert("Slow"), alert("Down", annotations={"summary": "again"})) == 0
     assert new(alert("Down", "resolved", endsAt="2026-03-01T12:05:00Z")) == 1
-    assert new(alert("Down", startsAt="2026-03-01T13:00:00Z")) == 1
-    assert new(alert("Down"), groupKey="{}:{another}") == 1
+    assert new(alert("Down")) == 1, "with the same start, but a new outage"
+    assert new(alert("Down", startsAt="2026-03-01T13:00:00Z")) == 0
+    assert new(alert("Down"), groupKey="{}:{another}") == 0
     told = [event for event in intake.kept("alertmanager").values() if "Down" in event["type"]]
     assert {event["subject"] for event in told} == {"service:checkout"}
-    assert sorted(event["severity"] for event in told) == ["critical"] * 3 + ["info"]
+    assert sorted(event["severity"] for event in told) == ["critical"] * 2 + ["info"]
+
+
+def test_what_was_not_as_usual_is_told_to_the_sender(intake: Intake) -> None:
+    odd = group(
+        alert("Odd", labels={"alertname": "Odd", "severity": "purple"}),
+        version="1",
+        truncatedAlerts=3,
+    )
+    answer = post(intake, odd, "application/json", "/alerts")
+    (kept,) = (e for e in intake.kept("alertmanager").values() if e["type"] == "alert.Odd")
+    notes = kept["data"]["_notes"]
+    assert answer.json() == {"new": 1, "known": 0, "ids": [kept["id"]], "notes": notes}
+    assert ("3 more alerts" in notes[0], "'purple'" in notes[1]) == (True, True)
+    assert kept["severity"] == "warning"
+    traced = plain("traced", "/traced", traceparent="00-1", data='{"severity": "critical"}')
+    (note,) = post(intake, traced).json()["notes"]
+    assert "a text that holds JSON" in note
+    assert intake.kept("/traced")["traced"]["data"]["_beside"] == {"traceparent": "00-1"}
+
+
+def test_the_policy_says_what_labels_and_words_mean(tmp_path: Path) -> None:
+    changed = Policy.extended(
+        {
+            "alerts": {
+                "resources": [{"resource": "service:{container}", "when": {"namespace": "shop"}}],
+                "severities": {"purple": "critical"},
+            }
+        }
+    )
+
+    async def use() -> None:
+        with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+            await ledger.policies.keep(changed.version, changed.model_dump(mode="json"), utc_now())
+
+    asyncio.run(use())
+    labels = {"alertname": "Loop", "namespace": "shop", "pod": "web-1", "container": "web"}
+    with open_intake(tmp_path) as own:
+        body = group(alert("Loop", labels=labels | {"severity": "purple"}))
+        assert post(own, body, "application/json", "/alerts").status_code == 202
+        assert post(own, plain("1", "/own", severity="purple")).status_code == 202
+        assert own.send({"severity": "purple"}).status_code == 202
+        (event,) = own.kept("alertmanager").values()
+        assert (event["subject"], event["severity"]) == ("service:web", "critical")
+        for source in ("/own", "shop"):
+            (event,) = own.kept(source).values()
+            assert event["severity"] == "critical"
 
 
 def test_a_large_group_is_one_notification(intake: Intake) -> None:
@@ -195,13 +243,13 @@ def test_a_large_group_is_one_notification(intake: Intake) -> None:
     [
         (b"{", "application/json", 400),
         (group(alert("x")), "text/plain", 415),
-        (group(alert("x"), version="3"), "application/json", 422),
-        (group(alert("x", startsAt=None)), "application/json", 422),
+        (group(alert("x", status="pending")), "application/json", 422),
+        (group(alert("x", labels=[])), "application/json", 422),
         ({"version": "4", "alerts": {}}, "application/json", 422),
         ([], "application/json", 422),
     ],
 )
-def test_what_alertmanager_would_never_send_is_refused(intake, body, kind, status) -> None:
+def test_what_no_sender_of_alerts_would_send_is_refused(intake, body, kind, status) -> None:
     answer = post(intake, body, kind, "/alerts")
     assert (answer.status_code, answer.json()["status"]) == (status, status)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 from standardwebhooks import Webhook
 
@@ -170,6 +174,83 @@ def test_a_header_that_is_there_twice_is_refused(intake: Intake) -> None:
         "/webhooks/shop", content=body, headers=[*headers, ("content-type", "application/json")]
     )
     assert (answer.status_code, problem(answer)["code"]) == (401, "bad-signature")
+
+
+def test_the_headers_may_be_svixs_and_then_must_not_be_there_twice_either(intake: Intake) -> None:
+    signed = {n.replace("webhook", "svix"): v for n, v in _signed(TEXT.encode(), "m_svix").items()}
+    headers = [*signed.items(), ("content-type", "application/json")]
+    answer = intake.client.post("/webhooks/shop", content=TEXT, headers=headers)
+    assert (answer.status_code, answer.json()["ids"]) == (202, ["m_svix"])
+    answer = intake.client.post(
+        "/webhooks/shop", content=TEXT, headers=[*headers, ("svix-id", "m_other")]
+    )
+    assert (answer.status_code, "twice" in problem(answer)["detail"]) == (401, True)
+
+
+def _as_woocommerce(body: bytes, secret: str, delivery: str = "d1") -> dict[str, str]:
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
+    return {
+        "content-type": "application/json",
+        "x-wc-webhook-signature": base64.b64encode(digest).decode(),
+        "x-wc-webhook-delivery-id": delivery,
+        "x-wc-webhook-topic": "order.updated",
+    }
+
+
+def test_a_source_may_sign_as_shops_do_and_a_bad_one_beside_it_harms_nobody(
+    intake: Intake,
+) -> None:
+    secret = "as WooCommerce shows it"
+    url = "/webhooks/woo"
+
+    def order(number: int, delivery: str = "d1") -> httpx.Response:
+        body = b'{"id": %d}' % number
+        return intake.client.post(
+            url, content=body, headers=_as_woocommerce(body, secret, delivery)
+        )
+
+    assert "WooCommerce" in problem(order(1))["hint"], "of a name that nobody has, too"
+    try:
+        intake.business.write_text(
+            f"""
+            [[webhooks]]
+            name = "woo"
+            scheme = "woocommerce"
+            secret = "{secret}"
+            subject = "order:{{id}}"
+            [[webhooks]]
+            name = "bad"
+            secret = "whsec_c2hvcnQ="
+            [[webhooks]]
+            name = "shop"
+            secret = "{SECRET}"
+            [[services]]
+            name = "not a name"
+            health_url = "${{A_VARIABLE_THAT_IS_NOT_SET}}"
+            """
+        )
+        wait_until(lambda: order(1).status_code == 202, "the new sender")
+        assert order(1).json()["known"] == 1
+        assert order(2).json()["new"] == 1, "in the same second, with the same delivery id"
+        (first, second) = intake.kept("woo").values()
+        assert {first["subject"], second["subject"]} == {"order:1", "order:2"}
+        assert first["type"] == "order.updated"
+        assert intake.send(LATE, name="msg_beside").status_code == 202
+        for name in ("bad", "nobody"):
+            assert intake.send(LATE, to=name).status_code == 401
+        foreign = intake.send(LATE, to="woo", secret=new_secret())
+        assert foreign.json() == intake.send(LATE, to="nobody", secret=new_secret()).json()
+    finally:
+        write_business(intake.business)
+
+
+def test_woocommerce_may_try_an_address_and_learns_nothing_of_whom_we_know(intake: Intake) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for name in ("shop", "nobody"):
+        answer = intake.client.post(f"/webhooks/{name}", content=b"webhook_id=9", headers=form)
+        assert (answer.status_code, answer.json()) == (200, {"new": 0, "known": 0, "ids": []})
+        other = intake.client.post(f"/webhooks/{name}", content=b"webhook_id=9&a=1", headers=form)
+        assert other.status_code == 401
 
 
 def test_while_keys_change_both_are_good_and_afterwards_the_old_one_is_not(intake: Intake) -> None:

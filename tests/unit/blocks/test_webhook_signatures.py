@@ -103,6 +103,57 @@ def test_nothing_else_is_let_in(bad: str) -> None:
         verify([KEY], headers(**changed), body, NOW)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [f"v1,{SECRET}", f"{SECRET}\n", f" v1, {SECRET} ", SECRET.removeprefix("whsec_")],
+)
+def test_a_secret_is_read_as_people_paste_it(written: str) -> None:
+    assert key_of(written) == KEY
+
+
+def test_a_secret_may_lack_its_padding() -> None:
+    secret = "whsec_" + "A" * 43 + "="
+    assert key_of(secret.rstrip("=")) == key_of(secret) == bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("whsec_AAAA AAAA", "white space"),
+        ("whsec_AAAA-AAA", "a character that base64 does not have"),
+        ("whsec_" + "A" * 33, "cut off"),
+        ("whsec_" + "A" * 28, "this one has 21"),
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_named_without_it(secret: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told) as caught:
+        key_of(secret)
+    assert "AAAA" not in str(caught.value)
+
+
+def test_the_headers_may_be_called_as_svix_calls_them() -> None:
+    named = {name.replace("webhook", "svix"): value for name, value in headers().items()}
+    assert verify([KEY], named, BODY, NOW).id == ID
+    with pytest.raises(InvalidMessage, match="svix-timestamp lies"):
+        verify([KEY], named, BODY, NOW + timedelta(seconds=TOLERANCE + 1))
+    mixed = named | {"webhook-id": ID}
+    with pytest.raises(InvalidMessage, match="webhook-timestamp is missing"):
+        verify([KEY], mixed, BODY, NOW)
+
+
+@pytest.mark.parametrize("unit", [10**3, 10**6, 10**9])
+def test_other_units_than_seconds_are_asked_about(unit: int) -> None:
+    with pytest.raises(InvalidMessage, match=r"milliseconds\?") as caught:
+        verify([KEY], headers(timestamp=str(SENT * unit)), BODY, NOW)
+    assert "whole seconds" in caught.value.hint
+
+
+def test_a_signature_in_hex_is_told_to_be_one() -> None:
+    with pytest.raises(InvalidMessage) as caught:
+        verify([KEY], headers(signature=f"v1,{'0f' * 32}"), BODY, NOW)
+    assert "base64, not in hex" in caught.value.hint
+
+
 def test_what_is_said_against_it_does_not_depend_on_the_keys() -> None:
     for changed, body in BAD.values():
         said = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from blocks.errors import InvalidMessage, RequestError
+from blocks.ledger import Ledger
+from blocks.messages import alert_identity
 from blocks.settings import PROJECT_ROOT
 from deployments.eventing import one_event, read_file
 
@@ -49,6 +52,24 @@ def test_an_event_is_handed_in_once_and_seen_in_the_inbox(tmp_path: Path) -> Non
     }
     told = orchestrator(tmp_path, "inbox")[1]
     assert told.startswith("Waiting: 1 error; the oldest for")
+
+
+def test_an_event_is_found_again_with_all_that_came_with_it(tmp_path: Path) -> None:
+    traced = CLOUD | {"traceparent": "00-1", "severity": "purple", "data": {"order": "4711 [b]"}}
+    alert = {"labels": {"alertname": "Down", "service": "web"}, "fingerprint": "f1"}
+    lines = "\n".join(json.dumps(each) for each in (traced, {"alerts": [alert]}))
+    assert orchestrator(tmp_path, "event", "--file", "-", stdin=lines)[0] == 0
+    code, told, _ = orchestrator(tmp_path, "inbox", "2")
+    assert code == 0
+    for said in ('{"order": "4711 [b]"}', '{"traceparent": "00-1"}', "'purple'", "warning"):
+        assert said in told
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        identity = alert_identity("alertmanager", "f1")
+        (kept,) = asyncio.run(ledger.inbox.named(identity))
+    code, told, _ = orchestrator(tmp_path, "inbox", kept.id, "--json")
+    assert json.loads(told)[0]["data"]["labels"] == alert["labels"]
+    code, _, told = orchestrator(tmp_path, "inbox", "nothing")
+    assert (code, "neither an event nor a situation 'nothing'" in told) == (2, True)
 
 
 def test_events_come_from_standard_input(tmp_path: Path) -> None:
