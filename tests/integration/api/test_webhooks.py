@@ -238,6 +238,11 @@ def test_a_source_may_sign_as_shops_do_and_a_bad_one_beside_it_harms_nobody(
         assert intake.send(LATE, name="msg_beside").status_code == 202
         for name in ("bad", "nobody"):
             assert intake.send(LATE, to=name).status_code == 401
+        # Its secret is a key of its own scheme, and of no other.
+        stamp = str(int(datetime.now(UTC).timestamp()))
+        signature = sign(secret.encode(), "msg_other", stamp, TEXT.encode())
+        other = {"webhook_timestamp": stamp, "webhook_signature": signature}
+        assert intake.send(TEXT, to="woo", name="msg_other", **other).status_code == 401
         foreign = intake.send(LATE, to="woo", secret=new_secret())
         assert foreign.json() == intake.send(LATE, to="nobody", secret=new_secret()).json()
     finally:
