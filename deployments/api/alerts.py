@@ -49,10 +49,10 @@ async def post_alerts(request: Request) -> Response:
 
 async def _take(request: Request) -> Response:
     caller = await allowed(request, Scope.RUN)
+    request.state.sender = caller.name
     limiter: Limiter = request.app.state.limiter
     limit = Limit("events", request.app.state.context.settings.api_intake_rate)
     request.state.rate = limiter.take(limit, caller.id)
-    request.state.sender = caller.name
     body = await request.body()
     request.state.handed = Handed(body, dialect=Dialect.ALERTMANAGER)
     if (kind := content_type(plain_headers(request))) != JSON:

@@ -44,10 +44,10 @@ async def post_events(request: Request) -> Response:
     Messages to agents do not come in here: an event may not have an action carried out.
     """
     caller = await allowed(request, Scope.RUN)
+    request.state.sender = caller.name
     limiter: Limiter = request.app.state.limiter
     limit = Limit("events", request.app.state.context.settings.api_intake_rate)
     request.state.rate = limiter.take(limit, caller.id)
-    request.state.sender = caller.name
     body = await request.body()
     headers = plain_headers(request)
     request.state.handed = Handed(body, headers)

@@ -48,7 +48,6 @@ UNKNOWN = "unknown"
 
 _PATIENCE = 2.0  # seconds that an answer waits for its letter
 _COMES_AGAIN = (408, 429, 503)  # the sender has the document, and sends it again
-_UNTRUSTED = (401, 403, 413)
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def _letter(refusal: _Refusal, handed: Handed | None, now: datetime) -> DeadLett
         return None
     origin = f"{refusal.door}, from {refusal.sender}"
     raw, reason, same = "", refusal.reason, f"{refusal.code} {now:%Y-%m-%d}"
-    if handed is not None and refusal.status not in _UNTRUSTED:
+    if handed is not None:
         raw = same = standalone(handed.body, handed.headers)
     else:
         reason += " (What was sent was not kept. The day's first refusal of this kind.)"

@@ -135,6 +135,7 @@ def test_without_a_token_nothing_is_kept(intake: Intake) -> None:
 def test_what_is_too_large_is_counted_and_told(
     intake: Intake, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # Too large to be read: who sent it was not asked yet.
     key = "/events", "unknown", "body-too-large"
     before = counted(intake).get(key, 0)
     assert post(intake, "/events", b" " * 300_000).status_code == 413
@@ -146,6 +147,8 @@ def test_what_is_sent_again_anyway_is_no_dead_letter(tmp_path: Path) -> None:
     with open_intake(tmp_path, api_intake_rate=1) as own:
         answers = [post(own, "/alerts", PENDING | {"n": n}).status_code for n in range(20)]
         assert set(answers) == {422, 503}
+        hooks = [own.send({"n": n}, name=f"m{n}").status_code for n in range(20)]
+        assert set(hooks) == {202, 429}
         assert len(letters(own)) == answers.count(422)
 
 
