@@ -104,11 +104,14 @@ async def start_run(settings: Settings) -> str | None:
     from prefect.exceptions import ObjectNotFound
     from prefect.states import Scheduled
 
+    from blocks.prefect_api.new_runs import new_run
+
     over = bucket_end(utc_now())
     try:
         async with get_client() as client:
             deployment = await client.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
-            run = await client.create_flow_run_from_deployment(
+            run = await new_run(
+                client,
                 deployment.id,
                 state=Scheduled(scheduled_time=over),
                 idempotency_key=f"inbox {over.isoformat()}",

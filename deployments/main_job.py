@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from blocks.errors import StackError
+from blocks.prefect_api.new_runs import new_run
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -53,7 +54,7 @@ async def run_workflow(
         StackError: The run did not end in time.
     """
     deployment = await client.read_deployment_by_name(f"{workflow}/{workflow}")
-    run = await client.create_flow_run_from_deployment(deployment.id, tags=["first-report"])
+    run = await new_run(client, deployment.id, tags=["first-report"])
     try:
         async with asyncio.timeout(timeout):
             while run.state is None or not run.state.is_final():

@@ -64,6 +64,8 @@ def validated(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
     """
     from prefect.exceptions import ParameterTypeError
 
+    from blocks.prefect_api.new_runs import refuse_templates
+
     known = flow.parameters.properties
     for name in given:
         if name not in known:
@@ -75,6 +77,7 @@ def validated(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
             )
     if missing := [name for name in flow.parameters.required or () if name not in given]:
         raise RequestError(f"{flow.name} needs {', '.join(missing)}.", hint="Give it a value.")
+    refuse_templates(given)
     logging.getLogger("prefect.flows").addFilter(_without_values)  # added again, it is one
     try:
         return flow.validate_parameters(given)

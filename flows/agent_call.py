@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 from pydantic import TypeAdapter
+from pydantic_core import from_json
 
 from agents.calls import Envelope
 from agents.tasks import ask
@@ -23,7 +24,7 @@ from flows.orchestrator import workflow_run
 async def agent_call(
     agent: str = "",
     action: str = "",
-    params: dict[str, Any] | None = None,
+    params: str = "{}",
     envelope: dict[str, Any] | None = None,
 ) -> None:
     """Do one call.
@@ -31,7 +32,7 @@ async def agent_call(
     Args:
         agent: Dashed id of the agent.
         action: Name of its action.
-        params: The action's parameters, JSON-able.
+        params: The action's parameters as JSON: text is nothing to Prefect.
         envelope: What the message says beside its payload.
 
     Raises:
@@ -40,4 +41,4 @@ async def agent_call(
     """
     sent = TypeAdapter(Envelope).validate_python(envelope or {})
     async with workflow_run("agent-call") as team:
-        team.replies.append(await ask(team.toolbox, agent, action, sent, **(params or {})))
+        team.replies.append(await ask(team.toolbox, agent, action, sent, **from_json(params)))

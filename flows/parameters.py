@@ -13,6 +13,7 @@ from agents.capability import tools_of
 from agents.registry import ActionSpec
 from blocks.dialects.strict_json import shown
 from blocks.errors import InvalidMessage
+from blocks.prefect_api.new_runs import refuse_templates
 
 _PLENTY = 0.6  # how alike a name must be to be suggested
 
@@ -24,8 +25,10 @@ def fitting(spec: ActionSpec, payload: Mapping[str, Any]) -> dict[str, Any]:
     from outside must not bring its own.
 
     Raises:
-        InvalidMessage: One is unknown, missing, of another type, or can travel in no message.
+        InvalidMessage: One is unknown, missing, of another type, can travel in no message, or holds
+            what Prefect would act upon.
     """
+    refuse_templates(payload)
     tools = tools_of(spec.function)
     signature = inspect.signature(spec.function, eval_str=True)
     asked = {name: p for name, p in signature.parameters.items() if name not in tools}

@@ -10,6 +10,7 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from agents.calls import Envelope, Reply, answer
 from agents.registry import ActionSpec
@@ -17,6 +18,7 @@ from blocks.errors import ConfigurationError, OrchestratorError, SourceTimeout, 
 from blocks.ledger.records import CallRecord
 from blocks.messages import AgentMessage, ErrorInfo
 from blocks.policy import Instance
+from blocks.prefect_api.new_runs import new_run
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -87,15 +89,17 @@ async def _start(
             "is not there.",
             hint="Run ./orchestrator register, or correct the policy.",
         ) from None
-    return await client.create_flow_run_from_deployment(
+    return await new_run(
+        client,
         deployment.id,
-        name=f"{instance.name}: {spec.name}",
-        parameters={
+        {
             "agent": spec.agent,
             "action": spec.name,
-            "params": params,
+            # As text: what came in an event may say what it likes, and Prefect renders none of it.
+            "params": to_json(params).decode(),
             "envelope": TypeAdapter(Envelope).dump_python(envelope, mode="json"),
         },
+        name=f"{instance.name}: {spec.name}",
         # However often the run is asked for, one comes.
         idempotency_key=str(envelope.message_id),
     )

@@ -22,6 +22,7 @@ from prefect.settings import get_current_settings
 
 from blocks.errors import SourceUnavailable
 from blocks.ledger import Ledger
+from blocks.prefect_api.new_runs import new_run
 from flows.queues import place_of
 from flows.run_deaths import life_of, may_be_restarted
 
@@ -54,10 +55,11 @@ async def start_run(
     try:
         async with asyncio.timeout(DEADLINE), get_client() as client:
             found = await client.read_deployment_by_name(deployment)
-            await client.create_flow_run_from_deployment(
+            await new_run(
+                client,
                 found.id,
+                parameters,
                 name=name,
-                parameters=parameters,
                 idempotency_key=f"{deployment} {key}",
                 work_queue_name=queue,
             )

@@ -24,6 +24,7 @@ from prefect.exceptions import ObjectNotFound
 
 from blocks.errors import ConfigurationError, NotFound, RequestError, SourceUnavailable
 from blocks.messages import utc_now
+from blocks.prefect_api.new_runs import new_run
 from flows.starting import is_over
 
 if TYPE_CHECKING:
@@ -130,10 +131,11 @@ class Runs:
             if deployment not in self._deployments:
                 found = await self._client.read_deployment_by_name(deployment)
                 self._deployments[deployment] = found.id
-            run = await self._client.create_flow_run_from_deployment(
+            run = await new_run(
+                self._client,
                 self._deployments[deployment],
+                parameters,
                 state=Scheduled(scheduled_time=at) if at else None,
-                parameters=parameters,
                 idempotency_key=f"api {key}",
                 work_queue_name=queue,
                 tags=["api"],

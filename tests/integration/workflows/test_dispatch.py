@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
 from prefect import flow, get_client
 
 from agents.calls import Envelope
+from agents.registry import registry
 from agents.sre_reliability.system_monitoring import HealthAssessment
 from blocks.ledger.leases import Lease
 from blocks.ledger.records import ReceiptKind
 from blocks.messages import Outcome, new_id, utc_now
+from blocks.policy import Instance
 from blocks.prefect_api.calls import save_variable
 from blocks.settings import PROJECT_ROOT
 from deployments.registration import read_work_pools, save_pool
 from flows.agent_call import agent_call
 from flows.orchestrator import workflow_run
 from flows.policy import VARIABLE, forget_policy, write_changes
+from flows.remote import _start
 from tests.integration.test_worker import working
 from tests.integration.workflows.bench import MATRIX, Bench
 
@@ -79,6 +83,21 @@ async def test_who_stays_busy_is_named_and_the_call_is_on_record(narrow, ledger)
     assert (call.outcome, call.error.code) == (Outcome.FAILED, "no-agent-available")
     (receipt,) = await ledger.receipts.of(subject=call.message_id)
     assert (receipt.kind, receipt.body["decision"]) == (ReceiptKind.SELECT, {"instance": None})
+
+
+async def test_what_an_event_says_reaches_a_remote_instance_as_it_came(prefect_server):
+    """Prefect's server renders templates in parameters, and what events hold may look like one."""
+    said = {"list": [{"__prefect_kind": "jinja", "template": "{{ 7*7 }}"}, {"$ref": "#/x"}]}
+    spec = registry().action("data-intelligence", "process_event")
+    async with get_client() as client:
+        flow_id = await client.create_flow(agent_call)
+        deployment_id = await client.create_deployment(flow_id, "text")
+        instance = Instance(name="far", agent=spec.agent, deployment="agent-call/text")
+        run = await _start(client, spec, instance, Envelope(message_id="m-1"), {"event": said})
+        found = await client.read_flow_run(run.id)
+        await client.delete_deployment(deployment_id)
+    assert json.loads(found.parameters["params"]) == {"event": said}
+    assert agent_call.validate_parameters(found.parameters) == found.parameters
 
 
 @pytest.mark.slow
