@@ -18,6 +18,7 @@ from pathlib import Path
 from blocks.errors import ConfigurationError
 from blocks.private_files import lasting_secret, write_private
 from blocks.settings import Settings, get_settings
+from blocks.state_folder import make_state_folder
 
 # Nothing that we start calls outside the machine, and results are never pickles.
 _DEFAULTS = {
@@ -104,8 +105,9 @@ def use_embedded_prefect() -> None:
     if not missing:
         return
     with suppress(OSError):  # Prefect itself says what it cannot write, and goes on
+        make_state_folder(get_settings().state_dir)
         if "PREFECT_HOME" in missing:
-            Path(missing["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+            Path(missing["PREFECT_HOME"]).mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.update(missing)
     context = sys.modules.get("prefect.context")
     if context is not None and hasattr(context, "refresh_global_settings_context"):
@@ -153,7 +155,8 @@ def server_secrets(settings: Settings) -> dict[str, str]:
 
 def _encryption_key(state_dir: Path) -> str:
     try:
-        state_dir.joinpath("prefect").mkdir(parents=True, exist_ok=True)
+        make_state_folder(state_dir)
+        state_dir.joinpath("prefect").mkdir(mode=0o700, exist_ok=True)
         return lasting_secret(state_dir / "prefect-encryption.key")
     except OSError as error:
         raise ConfigurationError(

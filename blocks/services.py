@@ -28,6 +28,7 @@ from blocks.frames import SERIES, conform
 from blocks.health_documents import EXCERPT, Level, read_health
 from blocks.http import Answer, fetch, require_success
 from blocks.messages import Name
+from blocks.state_folder import usual_umask
 
 _LAST_WORDS = 4096  # bytes of a restart command's output that are looked at
 
@@ -243,6 +244,7 @@ class MonitoredService(Block):
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
+                umask=usual_umask(),  # a daemon that it starts may write files for others
             )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not a command"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blocks.errors import OrchestratorError
+from blocks.state_folder import files_for_us_alone
 from deployments.command import AsJson, app, err, fail, out, perform, print_json
 from deployments.markup import escape
 
@@ -212,4 +213,5 @@ def env() -> None:
 from deployments import judging_commands, messaging_commands, token_commands  # noqa: E402, F401
 
 if __name__ == "__main__":
+    files_for_us_alone()
     app(prog_name="orchestrator")

@@ -20,6 +20,7 @@ from rich.console import Console
 from blocks.errors import ConfigurationError, NoBusinessConfigured, OrchestratorError, StackError
 from blocks.prefect_env import RunningStack, use_embedded_prefect
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
+from blocks.state_folder import open_to_others
 from deployments.examining import AT_MOST
 from deployments.markup import escape
 
@@ -131,6 +132,12 @@ async def _state_folder(settings: Settings) -> str:
         raise ConfigurationError(
             f"{folder} cannot be written.",
             hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write.",
+        )
+    if existing == folder and open_to_others(folder):
+        raise ConfigurationError(
+            f"Other users may look into {folder}, where orders, alerts and keys lie.",
+            hint=f"chmod 700 {folder}, or set ORCHESTRATOR_STATE_DIR to a folder of its own; "
+            "./orchestrator up closes one that holds nothing else.",
         )
     return f"{folder}, {check_space(existing) / 1e9:.0f} GB free"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from blocks.state_folder import files_for_us_alone
 from deployments.own_pages import OwnPagesOnly
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
+    files_for_us_alone()
 
     import uvicorn
     from prefect.server.api.server import create_app

@@ -20,6 +20,7 @@ from blocks.ledger.integrity import Soundness, check_file
 from blocks.messages import utc_now
 from blocks.prefect_env import RunningStack
 from blocks.settings import Settings
+from blocks.state_folder import close_state_folder
 from deployments.own_pages import is_loopback
 
 _LOCK = 10.0  # seconds that a server may hold its database for, while it writes much
@@ -38,8 +39,8 @@ def state_folder(settings: Settings) -> Iterator[Path]:
     """
     folder = settings.state_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "logs").mkdir(exist_ok=True)
+        close_state_folder(folder)
+        (folder / "logs").mkdir(mode=0o700, exist_ok=True)
         lock = (folder / "stack.lock").open("a")
     except OSError as error:
         raise ConfigurationError(

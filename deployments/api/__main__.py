@@ -6,10 +6,12 @@ import sys
 
 from blocks.errors import OrchestratorError
 from blocks.prefect_env import use_embedded_prefect
+from blocks.state_folder import files_for_us_alone
 
 
 def main() -> int:
     """Serve until SIGTERM; exit code 1 when the API cannot start."""
+    files_for_us_alone()
     try:
         use_embedded_prefect()
         from deployments.api.serving import serve

@@ -26,6 +26,7 @@ import httpx
 from blocks.errors import ConfigurationError, OrchestratorError, SourceUnavailable, StackError
 from blocks.prefect_env import use_embedded_prefect
 from blocks.settings import get_settings
+from blocks.state_folder import files_for_us_alone
 from deployments.registration import WorkPool, flow_modules, read_work_pools
 from deployments.together import together
 from deployments.worker.names import worker_name
@@ -184,6 +185,7 @@ def main() -> int:
     )
     parser.add_argument("pools", nargs="*", metavar="POOL", help="default: all of prefect.yaml")
     options = parser.parse_args()
+    files_for_us_alone()
     try:
         use_embedded_prefect()
         pools = {pool.name: pool for pool in read_work_pools().work_pools}

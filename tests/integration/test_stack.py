@@ -125,6 +125,11 @@ def is_run(process: psutil.Process) -> bool:
     )
 
 
+def is_open(path: Path) -> bool:
+    """Whether other users may do anything with it."""
+    return not path.is_symlink() and bool(path.stat().st_mode & 0o077)
+
+
 def stack_id(place: Place) -> str:
     return str(json.loads(RunningStack.path(place.state_dir).read_text())["id"])
 
@@ -218,6 +223,11 @@ def test_once_does_the_main_job_and_stops_everything(place: Place) -> None:
     by_schedule = {"event-driven-workflow", "settle-outcomes"}
     assert set(workflows) - by_schedule == {*WORKFLOWS, "system-status"}
     assert set(workflows.values()) == {"succeeded"}
+
+    # Orders, alerts and logs are nobody else's: neither what was there before, nor what came.
+    ours = [file for file in place.state_dir.rglob("*") if file.name != "output"]
+    assert {"prefect.db", "ledger.db", "worker.log", "receipts.key"} <= {f.name for f in ours}
+    assert [file for file in ours if is_open(file) and "elsewhere" not in file.parts] == []
 
     # The sample is gone with the stack, so nothing may be taken for failing.
     code, said = place.run("run", "sequential-workflow")
