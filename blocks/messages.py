@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from blocks.errors import OrchestratorError
+from blocks.masking import without_passwords
 from blocks.priorities import urgency
 from blocks.severity import Priority, Severity
 
@@ -200,6 +201,12 @@ class SystemEvent(_Record):
     severity: Severity = Severity.INFO
     subject: str = Field(default="", max_length=500)
     data: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_passwords(cls, values: Any) -> Any:
+        # Before it has an identity, so that whoever looks it up knows it by the same one.
+        return without_passwords(values)
 
     @property
     def status(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from blocks.errors import RequestError
+from blocks.masking import without_passwords
 from deployments.registration import PREFECT_FILE
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def load_workflow(name: str) -> Flow[..., Any]:
 def validated(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
     """Parameters as the flow's own signature has them: the rules that its run applies.
 
+    Passwords of URLs in them are masked.
+
     Args:
         flow: Whose parameters.
         given: Values by name, as JSON has them.
@@ -80,7 +83,7 @@ def validated(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
     refuse_templates(given)
     logging.getLogger("prefect.flows").addFilter(_without_values)  # added again, it is one
     try:
-        return flow.validate_parameters(given)
+        return flow.validate_parameters(without_passwords(given))
     except (ParameterTypeError, ValueError) as error:
         # One line per fault, after a heading of Prefect's own.
         faults = "; ".join(line.strip(" -") for line in str(error).splitlines()[1:])

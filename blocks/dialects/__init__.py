@@ -18,6 +18,7 @@ from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import agent_message, agent_message_v0, alertmanager, cloudevents, plain_json
 from blocks.dialects.strict_json import MAX_BYTES, MAX_DEPTH, Document, Raw, parse
 from blocks.errors import InvalidMessage
+from blocks.masking import without_passwords
 from blocks.messages import AgentMessage, AgentReply, SystemEvent
 
 __all__ = [
@@ -119,8 +120,9 @@ def answer(dialect: Dialect, message: AgentMessage, reply: AgentReply) -> dict[s
 def standalone(raw: Raw, headers: Mapping[str, str] | None = None) -> str:
     """The document as text that reads the same without its headers, to be kept.
 
-    Never fails, however broken it is: bytes that are no UTF-8 and characters that no database
-    keeps are shown as escapes, and of what is too large the beginning is kept.
+    Passwords of URLs are masked. Never fails, however broken it is: bytes that are no UTF-8 and
+    characters that no database keeps are shown as escapes, and of what is too large the beginning
+    is kept.
     """
     whole = _whole(raw, headers)
     if isinstance(whole, bytes):
@@ -129,7 +131,7 @@ def standalone(raw: Raw, headers: Mapping[str, str] | None = None) -> str:
         text = whole[:MAX_BYTES].encode("utf-8", "backslashreplace").decode()
     else:
         text = _dumped(whole)[:MAX_BYTES]
-    return text.replace("\x00", "\\x00")
+    return without_passwords(text.replace("\x00", "\\x00"))
 
 
 def _whole(raw: Raw, headers: Mapping[str, str] | None) -> Raw:

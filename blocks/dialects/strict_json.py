@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, NoReturn
 
 from blocks.errors import Malformed
+from blocks.masking import without_passwords
 
 MAX_BYTES = 256 * 1024
 """Largest document, in bytes of UTF-8. CloudEvents asks for at least 64 KiB."""
@@ -32,8 +33,8 @@ _MOST_DIGITS = 308  # a double reaches no further, and readers of JSON hold no l
 
 
 def shown(value: Any) -> str:
-    """A value for an error message: short, its control characters made visible."""
-    text = repr(value)
+    """A value for an error message: short, without passwords, its control characters visible."""
+    text = without_passwords(repr(value))
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 

@@ -15,7 +15,7 @@ from blocks.ledger.access import Access
 from blocks.ledger.coordination_tables import APPROVALS
 from blocks.ledger.queries import matching, newest
 from blocks.ledger.rows import insert
-from blocks.ledger.values import to_json
+from blocks.ledger.values import clean_text, to_json
 from blocks.messages import Priority, new_id
 
 SHORTEST_PREFIX = 6
@@ -133,7 +133,13 @@ class Approvals:
             LedgerError: There is no such question.
         """
         status = ApprovalStatus.APPROVED if approve else ApprovalStatus.REJECTED
-        answer = {"status": status, "answered_at": now, "answered_by": by, "via": via, "note": note}
+        answer = {
+            "status": status,
+            "answered_at": now,
+            "answered_by": by,
+            "via": via,
+            "note": clean_text(note),
+        }
         this = APPROVALS.c.id == approval_id
         expiry = _expire(now).where(this)
         statement = update(APPROVALS).where(this, _OPEN).values(answer)

@@ -13,6 +13,7 @@ from blocks.ledger.access import Access
 from blocks.ledger.coordination_tables import DEAD_LETTERS
 from blocks.ledger.queries import matching, newest
 from blocks.ledger.rows import insert
+from blocks.masking import without_passwords
 from blocks.messages import new_id
 
 SHORTEST_PREFIX = 6
@@ -74,7 +75,7 @@ class DeadLetters:
         waiting = select(func.count()).where(of_its_origin, DEAD_LETTERS.c.id != letter.id)
         statement = (
             insert(self._access.dialect, DEAD_LETTERS)
-            .values(letter.model_dump())
+            .values(without_passwords(letter.model_dump()))
             .on_conflict_do_nothing()
         )
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from blocks.masking import without_passwords
+
 MAX_DEPTH = 100
 """Deeper nesting is cut: PostgreSQL and most JSON readers refuse it, and cycles end here."""
 
@@ -19,7 +21,8 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # dumps 
 
 
 def clean_text(text: str) -> str:
-    """The text with NUL characters and lone surrogates replaced by U+FFFD."""
+    """The text without passwords of URLs; NUL characters and lone surrogates become U+FFFD."""
+    text = without_passwords(text)
     if text.isascii() and "\x00" not in text:  # almost all of it, and known at once
         return text
     text = text.replace("\x00", _REPLACEMENT)

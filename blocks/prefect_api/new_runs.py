@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from blocks.errors import InvalidMessage
+from blocks.masking import without_passwords
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -57,7 +58,7 @@ async def new_run(
     parameters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> FlowRun:
-    """Create a run of a deployment.
+    """Create a run of a deployment; Prefect keeps its parameters in clear, so no password does.
 
     Args:
         client: Speaks to the server.
@@ -70,5 +71,5 @@ async def new_run(
     """
     refuse_templates(parameters or {})
     return await client.create_flow_run_from_deployment(
-        deployment_id, parameters=dict(parameters or {}), **more
+        deployment_id, parameters=without_passwords(dict(parameters or {})), **more
     )

@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from blocks.ledger.tasks import TaskRecord
+from blocks.masking import without_passwords
 from blocks.messages import Priority, utc_now
 from deployments.api.bodies import StrictRoute
 from deployments.api.callers import Reader, Runner
@@ -291,7 +292,9 @@ async def _run(ctx: Context, run: FlowRun) -> Run:
         created_at=run.created,
         started_at=run.start_time,
         finished_at=run.end_time,
-        parameters=run.parameters,
+        parameters=without_passwords(
+            run.parameters
+        ),  # as an earlier version, or Prefect's page, took them
         result=await _task(ctx, run),
         report=report and Report.model_validate(report.body),
     )
