@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
 from blocks.text import printable
+from flows.markdown import as_lines, as_text
 
 SAFE_WORDS = {"approve": "yes", "reject": "no"}
 
@@ -29,9 +30,9 @@ def form_text(record: ApprovalRecord, timezone: str) -> str:
     return "\n\n".join(
         part
         for part in (
-            f"## {printable(record.title)}",
-            f"About **{printable(record.resource)}**" if record.resource else "",
-            record.detail,
+            f"## {as_text(record.title)}",
+            f"About **{as_text(record.resource)}**" if record.resource else "",
+            as_lines(record.detail),
             f"If nobody answers by **{_local(record.expires_at, timezone)}**, that counts as "
             f"**{SAFE_WORDS[record.safe_choice]}**.",
         )

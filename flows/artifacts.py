@@ -10,6 +10,7 @@ from blocks.findings import Finding
 from blocks.messages import Outcome, Severity
 from blocks.text import printable
 from flows.charts import as_data_uri
+from flows.markdown import as_text
 from flows.reports import Cell, Report, Section, Table, local, money
 
 PAGE = 96
@@ -29,7 +30,7 @@ SEVERITIES = {
 async def publish(report: Report) -> None:
     """Create the report's artifact; its key is the workflow's name, so that versions line up."""
     await acreate_markdown_artifact(
-        markdown=as_markdown(report), key=report.workflow, description=report.headline
+        markdown=as_markdown(report), key=report.workflow, description=as_text(report.headline)
     )
 
 
@@ -37,8 +38,8 @@ def as_markdown(report: Report) -> str:
     """The whole report: headline, findings with what was done, sections, what is missing."""
     seconds = report.duration.total_seconds()
     parts = [
-        f"# {_escape(report.title)}",
-        f"{OUTCOMES[report.outcome]} **{_escape(report.headline)}**",
+        f"# {as_text(report.title)}",
+        f"{OUTCOMES[report.outcome]} **{as_text(report.headline)}**",
         f"{local(report.finished_at, report.timezone)} · took {seconds:.1f} s · "
         f"run `{report.run_id}`",
     ]
@@ -49,7 +50,7 @@ def as_markdown(report: Report) -> str:
     if report.missing:
         parts += [
             "## What is missing or set aside",
-            "\n".join(f"- {_escape(line)}" for line in report.missing),
+            "\n".join(f"- {as_text(line)}" for line in report.missing),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -77,13 +78,13 @@ def done_about(report: Report, finding: Finding) -> str:
 
 
 def _section(section: Section) -> list[str]:
-    parts = [f"## {_escape(section.title)}"]
-    parts += [_escape(section.text)] if section.text else []
+    parts = [f"## {as_text(section.title)}"]
+    parts += [as_text(section.text)] if section.text else []
     for table in section.tables:
-        parts += [f"**{_escape(table.title)}**"] if table.title else []
+        parts += [f"**{as_text(table.title)}**"] if table.title else []
         parts += [_table(table)]
-        parts += [f"_{_escape(table.note)}_"] if table.note else []
-    parts += [f"![{_escape(chart.title)}]({as_data_uri(chart)})" for chart in section.charts]
+        parts += [f"_{as_text(table.note)}_"] if table.note else []
+    parts += [f"![{as_text(chart.title)}]({as_data_uri(chart)})" for chart in section.charts]
     return parts
 
 
@@ -112,14 +113,7 @@ def _column_width(texts: list[list[str]]) -> int:
 
 def _cell(text: str, width: int) -> str:
     lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    return "<br>".join(_escape(line) for line in lines)
-
-
-def _escape(text: str) -> str:
-    """Text that is only text: names come from databases and partners."""
-    for symbol in "\\`*_[]<>|&~":
-        text = text.replace(symbol, f"\\{symbol}")
-    return " ".join(printable(text).split())
+    return "<br>".join(as_text(line) for line in lines)
 
 
 def display(value: Cell) -> str:

@@ -230,7 +230,7 @@ def _question(task: TaskRecord, step: Step, steps: Steps) -> str:
     about = f" ({task.resource})" if task.resource else ""
     return (
         f"The task {task.task_type}{about} could not be done. What was tried:\n\n{tried}\n\n"
-        "**Yes** has it done again from the beginning. **No** closes it as failed."
+        "Yes has it done again from the beginning. No closes it as failed."
     )
 
 

@@ -102,7 +102,7 @@ def question(title: str, **fields: Any) -> ApprovalRecord:
     return ApprovalRecord(
         need_key=new_id(),
         title=title,
-        detail="What was tried:\n\n- primary: no answer\n\n**Yes** has it done again.",
+        detail="What was tried:\n\n- primary: no answer\n\nYes has it done again.",
         resource="store:main",
         proposal={"kind": "test"},
         asked_at=now,

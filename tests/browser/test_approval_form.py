@@ -119,7 +119,7 @@ async def ask(ledger: Ledger, title: str) -> ApprovalRecord:
         "The task inventory_sync (store:main) could not be done. What was tried:\n\n"
         "- primary, integration-specialist: supplier-north did not answer within 10 s\n"
         "- secondary, data-intelligence: there is no stock level to estimate from\n\n"
-        "**Yes** has it done again from the beginning. **No** closes it as failed."
+        "Yes has it done again from the beginning. No closes it as failed."
     )
     now = utc_now()
     return await ledger.approvals.ask(
