@@ -77,11 +77,14 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    from deployments.prompt_requests import PromptRequests
+
     queue_writers()
     uvicorn.run(
         OwnPagesOnly(RetrySoon(create_app(final=True)), options.host, options.port),
         host=options.host,
         port=options.port,
+        http=PromptRequests,
         log_level="warning",
         lifespan="on",
         # Workers and browsers hold websockets open; they are told and then left.

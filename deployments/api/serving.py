@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from blocks.ledger import Ledger
 from blocks.settings import Settings, get_settings
 from deployments.api.app import create_app, served
 from deployments.preflight import check_exposure, check_port
+from deployments.prompt_requests import PromptRequests
 
 
 def serve() -> None:
@@ -28,14 +30,19 @@ def serve() -> None:
 
 def run(app: FastAPI, settings: Settings) -> None:
     """Serve an application as the API is served."""
-    uvicorn.run(
-        served(app, settings),
-        host=settings.effective_api_host,
-        port=settings.api_port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="on",
+    uvicorn.run(served(app, settings), **options(settings))
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told."""
+    return {
+        "host": settings.effective_api_host,
+        "port": settings.api_port,
+        "http": PromptRequests,
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "lifespan": "on",
         # Who waits for a run, or watches, is told and then left.
-        timeout_graceful_shutdown=3,
-    )
+        "timeout_graceful_shutdown": 3,
+    }

@@ -28,6 +28,7 @@ from blocks.ledger.tokens import Scope
 from blocks.messages import utc_now
 from blocks.settings import PROJECT_ROOT, Settings
 from deployments.api.app import create_app, served
+from deployments.api.serving import options
 from deployments.registration import PREFECT_FILE, register
 from deployments.watchdog import MARK, marked
 from tests.integration.loopback import free_port, wait_until
@@ -66,13 +67,9 @@ def serving(
     settings: Settings, *, prefect_url: str | None = None, app: FastAPI | None = None
 ) -> Iterator[str]:
     """The API in a thread of this process; yields its address."""
+    quick = {"log_level": "critical", "timeout_graceful_shutdown": 1}
     config = uvicorn.Config(
-        served(app or create_app(settings), settings),
-        host="127.0.0.1",
-        port=settings.api_port,
-        log_level="critical",
-        lifespan="on",
-        timeout_graceful_shutdown=1,
+        served(app or create_app(settings), settings), **options(settings) | quick
     )
     server = uvicorn.Server(config)
 
