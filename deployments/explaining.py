@@ -115,4 +115,6 @@ def print_verification(found: Verification, console: Console) -> None:
     for note in found.notes:
         console.print(f"[yellow]![/] {escape(note)}", highlight=False, soft_wrap=True)
     if found.sound and found.count:
-        console.print("[green]✓[/] None was changed, removed or added.", highlight=False)
+        whole = "None was changed, removed or added."
+        told = "None of those that are there was changed." if found.notes else whole
+        console.print(f"[green]✓[/] {told}", highlight=False)

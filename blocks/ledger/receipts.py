@@ -18,7 +18,7 @@ from blocks.ledger.queries import newest
 from blocks.ledger.records import ReceiptKind, ReceiptRecord
 from blocks.ledger.seal import GENESIS, Head, Seal, chained_hash, instant_text
 from blocks.ledger.values import clean_text, to_json
-from blocks.ledger.verification import PAGE, Checker, Verification, page
+from blocks.ledger.verification import PAGE, Checker, Verification, page, undecided
 from blocks.ledger.writer import WriteRows
 
 _IDS_PER_QUERY = 500
@@ -87,7 +87,7 @@ class Receipts:
             if progress:
                 progress(checker.count, max(checker.count, head.seq if head else 0))
             if size < PAGE:
-                return checker.finish()
+                return checker.finish(await self._access.read(undecided))
 
 
 def receipt_row(receipt: ReceiptRecord) -> dict[str, Any]:

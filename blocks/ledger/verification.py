@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, RowMapping, Text, cast, func, select
+from sqlalchemy import Connection, RowMapping, Text, cast, exists, func, select
 
-from blocks.ledger.coordination_tables import RECEIPTS
+from blocks.ledger.coordination_tables import POLICIES, RECEIPTS
 from blocks.ledger.seal import GENESIS, Head, Key, Seal, Signature, chained_hash, instant_text
+from blocks.ledger.tables import ATTEMPTS, MESSAGES, RUNS
 
 PAGE = 1000
 """Receipts that are read at once."""
@@ -30,6 +31,7 @@ class FaultKind(StrEnum):
     UNCHECKED = "unchecked"
     CUT_OFF = "cut-off"
     OTHER_CHAIN = "other-chain"
+    GONE = "gone"
 
 
 class _Result(BaseModel):
@@ -67,6 +69,58 @@ class Verification(_Result):
     def sound(self) -> bool:
         """Whether nothing is wrong."""
         return not self.faults
+
+
+class Undecided(_Result):
+    """Calls that were made without a decision on record: each has one, about who takes it.
+
+    Attributes:
+        calls: How many.
+        runs: The runs that made them.
+        first, last: When the first and the last of them began.
+        known_runs: All runs in the ledger.
+    """
+
+    calls: int
+    runs: int
+    first: datetime | None
+    last: datetime | None
+    known_runs: int
+
+    @property
+    def words(self) -> str:
+        """What that means."""
+        return (
+            f"{self.calls:,} calls of {self.runs:,} runs, from {self.first:%Y-%m-%d %H:%M:%S} to "
+            f"{self.last:%Y-%m-%d %H:%M:%S} UTC, have no receipt: theirs were removed from the "
+            "ledger."
+        )
+
+
+def undecided(connection: Connection) -> Undecided:
+    """Looks for calls that no receipt is about.
+
+    Ledgers are older than receipts: what was done before the first policy was used counts as
+    decided.
+    """
+    query = (
+        select(
+            func.count(),
+            func.count(MESSAGES.c.run_id.distinct()),
+            func.min(ATTEMPTS.c.started_at),
+            func.max(ATTEMPTS.c.started_at),
+            select(func.count()).select_from(RUNS).scalar_subquery(),
+        )
+        .join_from(ATTEMPTS, MESSAGES, MESSAGES.c.id == ATTEMPTS.c.message_id)
+        .where(
+            ATTEMPTS.c.attempt == 1,
+            ATTEMPTS.c.started_at >= select(func.min(POLICIES.c.first_used_at)).scalar_subquery(),
+            MESSAGES.c.run_id.is_not(None),
+            ~exists().where(RECEIPTS.c.subject == ATTEMPTS.c.message_id),
+        )
+    )
+    calls, runs, first, last, known = connection.execute(query).one()
+    return Undecided(calls=calls, runs=runs, first=first, last=last, known_runs=known)
 
 
 class Checker:
@@ -123,9 +177,15 @@ class Checker:
         if row["mac"] is not None:
             self._check_signature(self._head, str(row["mac"]))
 
-    def finish(self) -> Verification:
-        """Check the end of the chain, and say what was found."""
+    def finish(self, undecided: Undecided) -> Verification:
+        """Check the end of the chain and what should be in it, and say what was found.
+
+        Args:
+            undecided: What agents did that no receipt tells of.
+        """
         last = self._head.seq if self._head else 0
+        if undecided.calls:
+            self._fault(FaultKind.GONE, None, undecided.words)
         if self._unsigned <= last:
             self._fault(
                 FaultKind.UNSIGNED,
@@ -143,7 +203,7 @@ class Checker:
             count=self.count,
             head=self._head,
             anchor=self._anchor,
-            notes=self._compare_with_anchor(last),
+            notes=self._compare_with_anchor(last, undecided.known_runs),
             faults=self._faults,
             more_faults=self._more,
         )
@@ -178,8 +238,13 @@ class Checker:
                 "could not be read, or slipped in by somebody else.",
             )
 
-    def _compare_with_anchor(self, last: int) -> list[str]:
+    def _compare_with_anchor(self, last: int, runs: int) -> list[str]:
         path, anchor = self._seal.anchor_path, self._anchor
+        if anchor is None and not last:
+            known = (
+                f"There is no receipt, and no anchor {path}, although {runs:,} runs are on record"
+            )
+            return [f"{known}: only those of versions before receipts left none."] if runs else []
         if anchor is None:
             return [f"There is no anchor {path}: a chain cut short would not be noticed."]
         if anchor.seq > last:

@@ -18,8 +18,10 @@ from sqlalchemy import Connection, create_engine, select, text
 from blocks.errors import LedgerError
 from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord
 from blocks.ledger.coordination_tables import RECEIPTS
+from blocks.ledger.records import AttemptRecord, RunRecord
 from blocks.ledger.seal import GENESIS, Seal, chained_hash, instant_text
 from blocks.ledger.verification import PAGE, FaultKind, Verification
+from blocks.messages import AgentMessage
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON = datetime(2026, 3, 1, 12, 0, 0, 120000, tzinfo=UTC)
@@ -434,5 +436,62 @@ async def test_a_killed_writer_leaves_a_chain_that_verifies(
     assert found.sound
     assert found.count >= 60
     await commit(ledger_url, seal, 1)
+    found = await verified(ledger_url, seal)
+    assert (found.sound, found.notes) == (True, [])
+
+
+async def work(url: str, seal: Seal, *numbers: int) -> None:
+    """Runs that each make one call, with the receipt of who takes it."""
+    with Ledger.open(url, seal=seal) as ledger:
+        await ledger.policies.keep("abc", {}, NOON)
+        for number in numbers:
+            at = NOON + timedelta(minutes=number)
+            message = AgentMessage(
+                id=f"m{number}",
+                timestamp=at,
+                recipient="sre-reliability",
+                action="assess_health",
+                run_id=f"r{number}",
+            )
+            ledger.record(
+                RunRecord(id=f"r{number}", workflow="w", trigger="manual", started_at=at),
+                receipt(number, kind="select", subject=message.id, run_id=message.run_id),
+                message,
+                AttemptRecord(
+                    message_id=message.id, attempt=1, agent="a", started_at=at, deadline=at
+                ),
+            )
+        await ledger.flush()
+
+
+@pytest.mark.parametrize(
+    ("removed", "first", "calls"),
+    [("seq > 0", 0, 4), ("seq > 2", 2, 2), ("seq = 2", 1, 1)],
+    ids=["all", "those of a time", "one"],
+)
+async def test_that_work_was_done_says_that_receipts_are_gone(
+    ledger_url: str, seal: Seal, removed: str, first: int, calls: int
+) -> None:
+    await work(ledger_url, seal, 0, 1, 2, 3)
+    assert (await verified(ledger_url, seal)).faults == []
+    tamper(ledger_url, sql(f"DELETE FROM receipts WHERE {removed}"))
+    seal.anchor_path.unlink()
+    gone = [f for f in (await verified(ledger_url, seal)).faults if f.kind is FaultKind.GONE]
+    assert [fault.seq for fault in gone] == [None]
+    assert f"{calls} calls of {calls} runs, from 2026-03-01 12:0{first}:00" in gone[0].words
+
+
+async def test_work_that_is_older_than_receipts_has_none(ledger_url: str, seal: Seal) -> None:
+    await work(ledger_url, seal, -2, -1)
+    tamper(ledger_url, sql("DELETE FROM receipts"))
+    seal.anchor_path.unlink()
+    found = await verified(ledger_url, seal)
+    assert found.sound
+    (note,) = found.notes
+    assert "no receipt, and no anchor" in note
+    assert "although 2 runs are on record" in note
+
+
+async def test_of_an_empty_ledger_there_is_nothing_to_say(ledger_url: str, seal: Seal) -> None:
     found = await verified(ledger_url, seal)
     assert (found.sound, found.notes) == (True, [])

@@ -14,6 +14,7 @@ from prefect import get_client
 from agents.sre_reliability.automation import refetch, restart
 from agents.tasks import _task_for
 from blocks.ledger import Ledger
+from blocks.ledger.verification import FaultKind
 from blocks.settings import get_settings
 from deployments.sample.arrangement import shop_today
 from deployments.sample.store import fill_store
@@ -58,13 +59,15 @@ def short_waits() -> Iterator[None]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    """The ledger that workflows of this test use: their own."""
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    """The ledger that workflows of this test use: their own. Each call in it has its receipt."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ORCHESTRATOR_LEDGER_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
         get_settings.cache_clear()
         ledger = shared_ledger(get_settings().effective_ledger_url)
         yield ledger
+        faults = (await ledger.receipts.verify()).faults
+        assert [fault for fault in faults if fault.kind is FaultKind.GONE] == []
         ledger.close()
     get_settings.cache_clear()
 
