@@ -43,6 +43,8 @@ class OrchestratorError(Exception):
     """
 
     retryable = False
+    is_askers_fault = False
+    """Whether nothing is wrong but what was asked for: no incident, and no failure of ours."""
 
     def __init__(self, what: str, *, hint: str = "") -> None:
         super().__init__(what)
@@ -61,6 +63,8 @@ class OrchestratorError(Exception):
 
 class RequestError(OrchestratorError):
     """The caller asked for something that cannot be done."""
+
+    is_askers_fault = True
 
 
 class NotFound(RequestError):
@@ -149,6 +153,7 @@ class NoAgentAvailable(OrchestratorError):
     def __init__(self, task: str, *, hint: str = "", busy: bool = False) -> None:
         super().__init__(f"No agent available for task type: {task}", hint=hint)
         self.retryable = busy
+        self.is_askers_fault = not busy
 
 
 class PolicyError(OrchestratorError):

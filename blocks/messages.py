@@ -74,11 +74,15 @@ class MessageType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a call, a workflow or a remediation ended."""
+    """How a call, a workflow or a remediation ended.
+
+    A workflow is refused when what was asked for cannot be done: that is nobody's failure.
+    """
 
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
     FAILED = "failed"
+    REFUSED = "refused"
 
 
 class _Record(BaseModel):

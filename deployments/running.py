@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from blocks.errors import OrchestratorError, RequestError, SourceUnavailable, StackError
-from blocks.messages import Outcome
+from blocks.errors import (
+    NoAgentAvailable,
+    OrchestratorError,
+    RequestError,
+    SourceUnavailable,
+    StackError,
+)
+from blocks.messages import Outcome, utc_now
 from blocks.prefect_env import use_embedded_prefect
 from deployments.workflows import entrypoint_of, load_workflow, validated
 
 if TYPE_CHECKING:
+    from prefect import Flow
+
     from flows.reports import Report
 
-EXIT_CODES = {Outcome.SUCCEEDED: 0, Outcome.FAILED: 1, Outcome.PARTIAL: 3}
+EXIT_CODES = {Outcome.SUCCEEDED: 0, Outcome.FAILED: 1, Outcome.REFUSED: 2, Outcome.PARTIAL: 3}
 
 
 async def run_here(workflow: str, assignments: list[str]) -> Report:
@@ -39,7 +47,9 @@ async def run_with(workflow: str, given: dict[str, Any]) -> Report:
     flow = load_workflow(workflow)
     from flows.orchestrator import NothingAchieved
 
-    run: Any = flow(**validated(flow, given), return_state=True)
+    parameters = validated(flow, given)
+    await _check_task(flow, parameters)
+    run: Any = flow(**parameters, return_state=True)
     try:
         state = await run
     except (RuntimeError, ValueError, httpx.HTTPError) as error:  # Prefect's own: ours is a state
@@ -58,6 +68,28 @@ async def run_with(workflow: str, given: dict[str, Any]) -> Report:
             hint="Its log is on the run's page in the Prefect UI.",
         ) from result
     return result
+
+
+async def _check_task(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
+    """See that a task can be routed: a typo is refused, and leaves no run and no record.
+
+    Raises:
+        RequestError: It cannot; names the nearest.
+    """
+    from agents.registry import registry
+    from flows.policy import read_changes, read_policy
+    from flows.route_task import judge_parameters, route_task
+
+    if flow.name != route_task.name or parameters.get("task_id"):
+        return
+    try:
+        policy = read_policy(await read_changes(), registry())
+    except OrchestratorError:
+        return  # the run knows which policy stands in
+    try:
+        judge_parameters(policy, registry(), utc_now(), parameters)
+    except NoAgentAvailable as error:
+        raise RequestError(error.what, hint=error.hint) from None
 
 
 def _parse(assignments: list[str]) -> dict[str, Any]:

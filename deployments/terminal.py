@@ -18,7 +18,12 @@ COLOURS = {
     Severity.WARNING: "yellow",
     Severity.INFO: "cyan",
 }
-FRAMES = {Outcome.SUCCEEDED: "green", Outcome.PARTIAL: "yellow", Outcome.FAILED: "red"}
+FRAMES = {
+    Outcome.SUCCEEDED: "green",
+    Outcome.PARTIAL: "yellow",
+    Outcome.FAILED: "red",
+    Outcome.REFUSED: "yellow",
+}
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 

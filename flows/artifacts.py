@@ -18,7 +18,12 @@ PAGE = 96
 GAP = 4
 """Characters that the space between two columns takes."""
 
-OUTCOMES = {Outcome.SUCCEEDED: "✅", Outcome.PARTIAL: "🟡", Outcome.FAILED: "🔴"}
+OUTCOMES = {
+    Outcome.SUCCEEDED: "✅",
+    Outcome.PARTIAL: "🟡",
+    Outcome.FAILED: "🔴",
+    Outcome.REFUSED: "⚪",
+}
 SEVERITIES = {
     Severity.CRITICAL: "🔴 critical",
     Severity.ERROR: "🟠 error",

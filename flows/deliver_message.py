@@ -11,7 +11,7 @@ from blocks.dialects.fields import OUTSIDE
 from blocks.messages import ORCHESTRATOR, AgentMessage, ErrorInfo, Outcome
 from flows.cut_off import outlives_outages
 from flows.messaging import Delivery, deliver, resend
-from flows.orchestrator import conclude, workflow_run
+from flows.orchestrator import conclude, refusing, workflow_run
 from flows.reports import Report, Section, Table, count
 
 
@@ -30,6 +30,7 @@ class DeliveryReport(Report):
     timeout_seconds=900,
 )
 @outlives_outages
+@refusing
 async def deliver_message(
     message: dict[str, Any] | list[Any] | str = "",
     dialect: str | None = None,
@@ -50,7 +51,7 @@ async def deliver_message(
         LedgerError: What was done could not be recorded.
         NothingAchieved: It was not delivered, or the agent failed; the report says why.
     """
-    async with workflow_run("deliver-message") as team:
+    async with workflow_run("deliver-message", passes_on=True) as team:
         if letter:
             delivered = await resend(team, letter, message or None, dialect)
         else:

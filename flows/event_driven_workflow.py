@@ -17,7 +17,7 @@ from blocks.settings import get_settings
 from flows.cut_off import outlives_outages
 from flows.draining import Drained, drain
 from flows.events import accept_events
-from flows.orchestrator import Orchestrator, conclude, shared_ledger, workflow_run
+from flows.orchestrator import Orchestrator, conclude, refusing, shared_ledger, workflow_run
 from flows.reports import Report
 from flows.reruns import with_lasting_id
 from flows.sections import events as sections
@@ -37,6 +37,7 @@ SHOWN = timedelta(hours=1)
     timeout_seconds=2 * 3600,
 )
 @outlives_outages
+@refusing
 async def event_driven_workflow(
     event: dict[str, Any] | None = None,
     drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 0,

@@ -79,7 +79,7 @@ def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
     """Workflows whose last run failed; a run that did better ends the trouble."""
     ended: dict[str, list[RunRecord]] = {}
     for run in facts.runs:
-        if run.finished_at and run.outcome:
+        if run.finished_at and run.outcome not in (None, Outcome.REFUSED):
             ended.setdefault(run.workflow, []).append(run)
     found = []
     for workflow, runs in ended.items():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import inspect
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
@@ -15,7 +16,14 @@ from prefect.states import Completed, Failed
 from agents.calls import Envelope, Reply, Toolbox
 from agents.registry import Registry, registry
 from blocks.business import Business, current_business
-from blocks.errors import OrchestratorError
+from blocks.errors import (
+    InvalidMessage,
+    Malformed,
+    NotFound,
+    OrchestratorError,
+    RequestError,
+    UnknownAction,
+)
 from blocks.findings import Finding
 from blocks.frames import Snapshot
 from blocks.ledger import Ledger
@@ -23,6 +31,7 @@ from blocks.ledger.records import ReceiptKind, ReceiptRecord, ReportRecord, RunR
 from blocks.messages import ORCHESTRATOR, MessageType, Outcome, Priority, new_id, utc_now
 from blocks.policy import DATA, INTEGRATION, SRE, Policy
 from blocks.prefect_api import PrefectApi
+from blocks.prefect_api.calls import REFUSED
 from blocks.settings import get_settings
 from flows.artifacts import publish
 from flows.dispatch import dispatch
@@ -32,6 +41,17 @@ from flows.run_deaths import record_id
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
+
+SCHEDULE = "schedule"
+"""Trigger of a run that nobody asked for."""
+
+ASKERS_FAULTS = frozenset(
+    {error.code for error in (RequestError(""), NotFound(""), UnknownAction(""))}
+    | {InvalidMessage("").code, Malformed("").code, "dead-letter"}
+)
+"""Codes of errors that say nothing but that it was asked for wrongly."""
+
+F = TypeVar("F", bound=Callable[..., Awaitable[Report]])
 
 __all__ = ["DATA", "INTEGRATION", "SRE", "Orchestrator", "conclude", "workflow_run"]
 
@@ -57,8 +77,11 @@ def shared_ledger(url: str) -> Ledger:
 class Orchestrator:
     """Sends a run's messages, keeps its replies, and leaves a receipt of each decision."""
 
-    def __init__(self, run: RunRecord, toolbox: Toolbox, in_force: InForce) -> None:
+    def __init__(
+        self, run: RunRecord, toolbox: Toolbox, in_force: InForce, *, passes_on: bool = False
+    ) -> None:
         self.run, self.toolbox = run, toolbox
+        self._passes_on = passes_on
         self._in_force = in_force
         self.replies: list[Reply] = []
         self.notes: list[str] = [in_force.fault] if in_force.fault else []
@@ -134,9 +157,14 @@ class Orchestrator:
 
     @property
     def outcome(self) -> Outcome:
-        """Succeeded when every call did and brought all of its data, failed when no call did."""
-        if self.replies and not any(reply.ok for reply in self.replies):
-            return Outcome.FAILED
+        """Succeeded when every call did and brought all of its data, failed when no call did.
+
+        Refused when no call did because of what the run was handed to pass on.
+        """
+        errors = [reply.error for reply in self.replies if reply.error]
+        if self.replies and len(errors) == len(self.replies):
+            wrongly = self._passes_on and all(error.code in ASKERS_FAULTS for error in errors)
+            return Outcome.REFUSED if wrongly else Outcome.FAILED
         whole = all(reply.ok and not self._lacks_data(reply.result) for reply in self.replies)
         return Outcome.SUCCEEDED if whole else Outcome.PARTIAL
 
@@ -207,13 +235,18 @@ class Orchestrator:
 
 @asynccontextmanager
 async def workflow_run(
-    workflow: str, *, with_business: bool = True, agents: Registry | None = None
+    workflow: str,
+    *,
+    with_business: bool = True,
+    passes_on: bool = False,
+    agents: Registry | None = None,
 ) -> AsyncIterator[Orchestrator]:
     """Open a workflow run: its ledger entry, its tools; everything durable when it closes.
 
     Args:
         workflow: Dashed name of the workflow.
         with_business: Whether the run looks after the configured business.
+        passes_on: Whether its calls are what somebody else wrote, mistakes and all.
         agents: The team; all agents of this installation by default.
 
     Raises:
@@ -225,11 +258,17 @@ async def workflow_run(
     run = _new_run(workflow)
     ledger.record(run)
     toolbox = Toolbox(ledger, business, PrefectApi(), agents or registry())
-    orchestrator = Orchestrator(run, toolbox, await policy_in_force(ledger, toolbox.registry))
+    in_force = await policy_in_force(ledger, toolbox.registry)
+    orchestrator = Orchestrator(run, toolbox, in_force, passes_on=passes_on)
     outcome = Outcome.FAILED
     try:
         yield orchestrator
         outcome = orchestrator.outcome
+    except OrchestratorError as error:
+        # Of a schedule nobody asked for anything: what is wrong there is ours.
+        if error.is_askers_fault and run.trigger != SCHEDULE:
+            outcome = Outcome.REFUSED
+        raise
     finally:
         ledger.record(run.model_copy(update={"finished_at": utc_now(), "outcome": outcome}))
         await ledger.flush()
@@ -242,7 +281,7 @@ def _new_run(workflow: str) -> RunRecord:
         return RunRecord(id=new_id(), workflow=workflow, started_at=utc_now())
     trigger = "ad hoc"
     if flow_run.deployment_id:
-        trigger = "schedule" if flow_run.auto_scheduled else "deployment"
+        trigger = SCHEDULE if flow_run.auto_scheduled else "deployment"
     return RunRecord(
         id=ledger_id(flow_run),
         workflow=workflow,
@@ -310,4 +349,29 @@ def conclude(report: Report) -> Report:
         case Outcome.FAILED:
             error = NothingAchieved(report)
             state = Failed(message=str(error), data=error)
+        case Outcome.REFUSED:
+            error = NothingAchieved(report)
+            state = Failed(name=REFUSED, message=str(error), data=error)
     return cast(Report, state)
+
+
+def refusing(flow_function: F) -> F:
+    """A flow that may be asked for what cannot be done: it then ends as FAILED, named "Refused".
+
+    So that it counts as no failure of ours. Who awaits it gets the error, as ever.
+    """
+
+    @wraps(flow_function)
+    async def asked(*args: Any, **kwargs: Any) -> Report:
+        try:
+            return await flow_function(*args, **kwargs)
+        except OrchestratorError as error:
+            if not error.is_askers_fault:
+                raise
+            state: Any = Failed(name=REFUSED, message=str(error), data=error)
+            return cast(Report, state)
+
+    # Prefect reads the types of parameters where the function is defined, which is here.
+    asked.__annotations__ = inspect.get_annotations(flow_function, eval_str=True)
+    asked.__signature__ = inspect.signature(flow_function, eval_str=True)  # type: ignore[attr-defined]
+    return cast(F, asked)

@@ -18,7 +18,7 @@ from blocks.policy import Plan, Policy, Role
 from blocks.priorities import Urgency, urgency
 from blocks.severity import Severity
 from flows.cut_off import outlives_outages
-from flows.orchestrator import Orchestrator, conclude, findings_of, workflow_run
+from flows.orchestrator import Orchestrator, conclude, findings_of, refusing, workflow_run
 from flows.recovery import carry_out
 from flows.reports import Report, Section, Table
 from flows.reruns import accepted_as
@@ -44,6 +44,7 @@ _HEADLINES = {
     timeout_seconds=3600,
 )
 @outlives_outages
+@refusing
 async def route_task(
     task_type: str = "",
     params: dict[str, Any] | None = None,
@@ -177,6 +178,36 @@ def judge(
         rules=policy.priorities,
     )
     return plan, urgent
+
+
+def judge_parameters(
+    policy: Policy, agents: Registry, now: datetime, given: dict[str, Any]
+) -> Urgency:
+    """How urgent a run with these parameters finds its task; raises what it would raise.
+
+    For whoever asks for a run, to refuse what it would refuse before there is one.
+
+    Args:
+        policy: The policy in force.
+        agents: The team.
+        now: The instant of the request.
+        given: The flow's parameters, in the types that it takes.
+
+    Raises:
+        RequestError, NoAgentAvailable, InvalidMessage: As for ``judge``.
+    """
+    minutes = given.get("deadline_minutes")
+    _, urgent = judge(
+        policy,
+        agents,
+        now,
+        given.get("task_type") or "",
+        given.get("params") or {},
+        severity=given.get("severity"),
+        impact_per_hour=given.get("impact_per_hour"),
+        deadline=now + timedelta(minutes=minutes) if minutes else None,
+    )
+    return urgent
 
 
 def _record_route(

@@ -130,12 +130,13 @@ def _workflows(runs: Sequence[RunRecord]) -> list[WorkflowMetrics]:
 
 def _workflow(name: str, runs: Sequence[RunRecord]) -> WorkflowMetrics:
     ended = [run for run in runs if run.outcome is not None]
+    tried = [run for run in ended if run.outcome is not Outcome.REFUSED]
     seconds = [(r.finished_at - r.started_at).total_seconds() for r in ended if r.finished_at]
     return WorkflowMetrics(
         workflow=name,
         runs=len(runs),
         going_on=len(runs) - len(ended),
-        completion_rate=_share(r.outcome is not Outcome.FAILED for r in ended),
+        completion_rate=_share(r.outcome is not Outcome.FAILED for r in tried),
         median_s=median(seconds) if seconds else None,
         p95_s=percentile(seconds, 0.95),
     )
@@ -148,7 +149,7 @@ def _targets(
     window: timedelta,
 ) -> list[Target]:
     ended = [task for task in facts.tasks if task.status.is_final]
-    runs = [run for run in facts.runs if run.outcome is not None]
+    runs = [run for run in facts.runs if run.outcome not in (None, Outcome.REFUSED)]
     waits = [
         max(0.0, (a.started_at - a.sent_at) / MILLISECOND) for a in facts.attempts if a.attempt == 1
     ]

@@ -51,6 +51,7 @@ def _run(run: RunRecord, headline: str) -> Moment:
         Outcome.SUCCEEDED: ("ended well", "good"),
         Outcome.PARTIAL: ("achieved a part", "warning"),
         Outcome.FAILED: ("failed", "bad"),
+        Outcome.REFUSED: ("was refused", "neutral"),
         None: ("began", "neutral"),
     }[run.outcome]
     return Moment(

@@ -87,7 +87,9 @@ class PrefectApi:
             running=running_now,
             stalled=[run for run in running_now if _stalled(run, now, silence, max_run_time)],
             pools=pools,
-            failures=[calls.run_info(run, flows) for run in failures],
+            failures=[
+                calls.run_info(run, flows) for run in failures if run.state_name != calls.REFUSED
+            ],
             truncated=[
                 name
                 for name, runs in (("late", due), ("running", running), ("failures", failures))

@@ -31,6 +31,9 @@ HEARTBEATS_MISSED = 3
 """After so many intervals without a heartbeat a run or worker is taken to be dead: Prefect's own
 multiple for workers."""
 
+REFUSED = "Refused"
+"""Name of the state FAILED of a run that was asked for what cannot be done: no failure of ours."""
+
 PAGE = 200  # the server's default limit of one answer
 
 

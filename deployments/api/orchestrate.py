@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from uuid import UUID
@@ -32,7 +31,7 @@ from flows.broadcast_alert import broadcast_alert
 from flows.orchestrator import ledger_id
 from flows.queues import place_of
 from flows.reports import Report
-from flows.route_task import judge, route_task
+from flows.route_task import judge_parameters, route_task
 from flows.starting import is_over
 
 if TYPE_CHECKING:
@@ -163,8 +162,10 @@ async def start_workflow(
 ) -> Response:
     """Run a workflow."""
     flow = load_workflow(body.workflow)
-    validated(flow, body.parameters)
+    parameters = validated(flow, body.parameters)
     check_workflow_body(body)
+    if flow.name == route_task.name and not parameters.get("task_id"):
+        await _priority(ctx, parameters)
     deployment = f"{flow.name}/{body.workflow}"
 
     async def begin(key: str) -> dict[str, Any]:
@@ -231,19 +232,8 @@ def _links(ctx: Context, run_id: UUID) -> Links:
 
 
 async def _priority(ctx: Context, task: dict[str, Any]) -> Priority:
-    """How urgent a task is; raises as ``flows.route_task.judge`` does what its run would raise."""
-    now, minutes = utc_now(), task.get("deadline_minutes")
-    _, urgent = judge(
-        await ctx.policy(),
-        ctx.team,
-        now,
-        task["task_type"],
-        task.get("params") or {},
-        severity=task.get("severity"),
-        impact_per_hour=task.get("impact_per_hour"),
-        deadline=now + timedelta(minutes=minutes) if minutes else None,
-    )
-    return urgent.priority
+    """How urgent a task is; raises what its run would raise."""
+    return judge_parameters(await ctx.policy(), ctx.team, utc_now(), task).priority
 
 
 async def _answer(

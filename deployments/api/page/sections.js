@@ -11,6 +11,7 @@ const OUTCOME = {
   succeeded: ["good", "succeeded"],
   partial: ["warning", "partly"],
   failed: ["bad", "failed"],
+  refused: ["info", "refused"],
   running: ["running", "running"],
 };
 

@@ -83,7 +83,7 @@ async def test_an_agents_failure_is_an_answer_and_no_dead_letter(shop, ledger):
         {"to": "integration-specialist", "action": "fetch_data", "payload": {"source": "nobody"}}
     )
     (one,) = report.deliveries
-    assert report.outcome is Outcome.FAILED
+    assert report.outcome is Outcome.REFUSED
     assert not one.ok
     assert one.answer["error"]["code"]
     assert "nobody" in one.answer["error"]["what"]
@@ -118,14 +118,14 @@ async def test_what_cannot_be_delivered_is_kept_with_its_reason(raw, reason, sho
     (one,) = report.deliveries
     (letter,) = await ledger.dead_letters.list(LetterStatus.WAITING)
     assert one.letter == letter
-    assert report.outcome is Outcome.FAILED
+    assert report.outcome is Outcome.REFUSED
     assert re.search(reason, letter.reason)
     assert any(letter.reason in line for line in report.missing)
     assert report.run_id in letter.origin
     assert (json.loads(letter.raw) == raw) if isinstance(raw, dict) else (letter.raw == raw)
     assert await ledger.calls() == []
     run = await ledger.run(report.run_id)
-    assert run.outcome is Outcome.FAILED
+    assert run.outcome is Outcome.REFUSED
 
 
 async def test_a_dead_letter_is_fixed_and_resent_once(shop, ledger):

@@ -70,6 +70,12 @@ def test_a_workflow_fails_until_a_run_does_better():
     assert titles(runs=[run(Outcome.FAILED, ago=timedelta(days=2))]) == []
 
 
+def test_a_refused_run_is_no_incident_and_ends_none():
+    refused = run(Outcome.REFUSED, ago=MINUTE)
+    assert titles(runs=[refused]) == []
+    assert titles(runs=[refused, run(Outcome.FAILED, ago=HOUR)]) == ["w failed"]
+
+
 def test_what_the_daily_check_found_stands_until_it_was_mended():
     found = finding(impact_per_day=5.0)
     [incident] = incidents(facts(reports=[daily(found)]), NOW)

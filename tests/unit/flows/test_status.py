@@ -110,6 +110,15 @@ def test_the_targets():
     assert found.system_health == "degraded"
 
 
+def test_what_was_refused_is_nobodys_failure():
+    runs = [run(Outcome.SUCCEEDED), run(Outcome.FAILED), *[run(Outcome.REFUSED)] * 8]
+    found = status(runs=runs)
+    assert target(found, "workflow completion").actual == pytest.approx(1 / 2)
+    (workflow,) = found.workflows
+    assert (workflow.runs, workflow.completion_rate) == (10, pytest.approx(1 / 2))
+    assert status(runs=[run(Outcome.REFUSED)]).system_health == "healthy"
+
+
 def test_a_few_calls_do_not_tell_how_well_it_coordinates():
     calls = [attempt(f"m{i}", waited=500) for i in range(ENOUGH_CALLS)]
     assert target(status(calls), "coordination").met is False
