@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import JSONDecodeError
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import ValidationError
 
-from blocks.business_file import BusinessBlock, faults, read_business_file, read_webhooks
+from blocks.business_file import BusinessBlock, faults, read_business_file
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
 from blocks.frames import NO_CURRENCY
 from blocks.partners import SupplierConnection
@@ -45,12 +45,14 @@ class Business:
         suppliers: Whom it buys from.
         services: What it depends on.
         webhooks: Who tells it what happens.
+        left_out: What is configured and cannot be used, and why, in words.
     """
 
     store: StoreDatabase | None
     suppliers: tuple[SupplierConnection, ...] = ()
     services: tuple[MonitoredService, ...] = ()
     webhooks: tuple[WebhookSource, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -112,25 +114,46 @@ class Business:
 async def current_business() -> Business:
     """The business that is configured: the file if one is named, else the saved blocks.
 
-    Blocks of origin ``sample`` count only while there are no others.
+    Blocks of origin ``sample`` count only while there are no others. A part that cannot be used
+    is left out, and named in ``left_out``.
 
     Raises:
         NoBusinessConfigured: Neither a file nor a block.
-        ConfigurationError: What is configured cannot be used.
+        ConfigurationError: Nothing of what is configured can be used.
         SourceUnavailable: The Prefect API does not answer.
     """
     file = get_settings().business_file
     if file:
-        return Business.from_toml(file)
-    blocks = [_from_document(document) for document in await _documents()]
-    own = [block for block in blocks if block.origin != SAMPLE]
-    if not blocks:
+        faulty: list[ConfigurationError] = []
+        return _usable(read_business_file(file, faulty), faulty)
+    blocks, bad = [], []
+    for document in await _documents():
+        try:
+            blocks.append(_from_document(document))
+        except ConfigurationError as error:
+            bad.append(error)
+    if not blocks and not bad:
         raise NoBusinessConfigured(
             "No business is configured.",
             hint="Start with a sample business: ./orchestrator up, or connect your own: "
             "./orchestrator connect URL.",
         )
-    return Business.of(own or blocks)
+    own = [block for block in blocks if block.origin != SAMPLE]
+    if bad and not own:
+        raise bad[0]  # the sample does not stand in for a business that is there, and broken
+    return _usable(own or blocks, bad)
+
+
+def _usable(blocks: list[BusinessBlock], bad: list[ConfigurationError]) -> Business:
+    """The business of the blocks that can be used; of several stores none can."""
+    try:
+        business = Business.of(blocks)
+    except ConfigurationError as error:
+        others = [b for b in blocks if not isinstance(b, StoreDatabase)]
+        if not others:
+            raise
+        bad, business = [*bad, error], Business.of(others)
+    return replace(business, left_out=tuple(str(error) for error in bad))
 
 
 async def local_timezone() -> str:
@@ -144,33 +167,6 @@ async def local_timezone() -> str:
         return (await current_business()).timezone
     except (NoBusinessConfigured, ConfigurationError):
         return "UTC"
-
-
-async def current_webhooks() -> tuple[list[WebhookSource], list[str]]:
-    """Who may send webhooks now, each by itself, and what is wrong with the others.
-
-    Whatever else of the business cannot be used keeps nobody from telling us what happens.
-
-    Raises:
-        ConfigurationError: The file cannot be read.
-        SourceUnavailable: The Prefect API does not answer.
-    """
-    if file := get_settings().business_file:
-        return read_webhooks(file)
-    documents = await _documents()
-    own = [document for document in documents if document.data.get("origin") != SAMPLE]
-    found: list[WebhookSource] = []
-    wrong: list[str] = []
-    for document in own or documents:
-        if document.block_type and document.block_type.slug == WebhookSource.get_block_type_slug():
-            try:
-                block = _from_document(document)
-            except ConfigurationError as error:
-                wrong.append(error.what)
-                continue
-            assert isinstance(block, WebhookSource), "its type says so"
-            found.append(block)
-    return found, wrong
 
 
 async def save_business(business: Business, *, origin: str) -> list[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -20,50 +22,33 @@ from blocks.stores import FrameMapping, Join, StoreDatabase
 from blocks.webhook_sources import WebhookSource
 
 BusinessBlock: TypeAlias = StoreDatabase | SupplierConnection | MonitoredService | WebhookSource
-B = TypeVar("B", StoreDatabase, SupplierConnection, MonitoredService, WebhookSource)
+
+_LISTS: dict[str, type[BusinessBlock]] = {
+    "suppliers": SupplierConnection,
+    "services": MonitoredService,
+    "webhooks": WebhookSource,
+}
 
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
-def read_business_file(path: Path) -> list[BusinessBlock]:
+def read_business_file(
+    path: Path, left_out: list[ConfigurationError] | None = None
+) -> list[BusinessBlock]:
     """The blocks that a file describes; see Business.from_toml.
 
-    Raises:
-        ConfigurationError: Names the file and the key at fault; never shows a value.
-    """
-    document = _read_document(path)
-    try:
-        return _read_sections(document, path.absolute().parent)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error.what}", hint=error.hint) from None
-
-
-def read_webhooks(path: Path) -> tuple[list[WebhookSource], list[str]]:
-    """The senders of webhooks that a file names, each by itself, and what is wrong with others.
-
-    One that cannot be used takes no other along, nor does a fault elsewhere in the file.
+    Args:
+        path: The file.
+        left_out: Takes what is wrong with single parts, which are then left out; when None, the
+            first fault is raised.
 
     Raises:
-        ConfigurationError: It is no such file.
+        ConfigurationError: Names the file and the key at fault; never shows a value. Nothing in
+            the file can be used.
     """
-    entries = _read_document(path).get("webhooks", [])
-    found: dict[str, WebhookSource] = {}
-    wrong: list[str] = []
-    for number, entry in enumerate(entries if isinstance(entries, list) else [entries]):
-        where = f"webhooks[{number}]"
-        try:
-            source = _build(WebhookSource, _resolve(entry, where), where)
-        except ConfigurationError as error:
-            wrong.append(f"{path}: {error.what}")
-            continue
-        if found.setdefault(source.name, source) is not source:
-            wrong.append(f"{path}: {where}: the name {source.name!r} appears twice.")
-    return list(found.values()), wrong
-
-
-def _read_document(path: Path) -> dict[str, Any]:
+    bad: list[ConfigurationError] = []
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
             f"The business file {path} cannot be read: {error.strerror}.",
@@ -71,6 +56,19 @@ def _read_document(path: Path) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not TOML: {error}.") from None
+    try:
+        blocks = _read_sections(document, path.absolute().parent, bad)
+        if bad and (left_out is None or not blocks):
+            raise bad[0]
+    except ConfigurationError as error:
+        raise _of_file(path, error) from None
+    if left_out is not None:
+        left_out += [_of_file(path, error) for error in bad]
+    return blocks
+
+
+def _of_file(path: Path, error: ConfigurationError) -> ConfigurationError:
+    return ConfigurationError(f"{path}: {error.what}", hint=error.hint)
 
 
 def faults(error: ValidationError, path: str = "") -> str:
@@ -84,27 +82,43 @@ def faults(error: ValidationError, path: str = "") -> str:
     return "; ".join(told)
 
 
-def _read_sections(document: dict[str, Any], folder: Path) -> list[BusinessBlock]:
-    _refuse_unknown(document, ["store", "suppliers", "services", "webhooks"], "")
-    document = _resolve(document, "")
+def _read_sections(
+    document: dict[str, Any], folder: Path, bad: list[ConfigurationError]
+) -> list[BusinessBlock]:
+    """What can be used; what is wrong with the rest goes to ``bad``, part by part."""
     blocks: list[BusinessBlock] = []
-    if "store" in document:
-        store = _build(StoreDatabase, document["store"], "store")
-        url = parse_url(store.url.get_secret_value(), folder)
-        store.url = SecretStr(url.render_as_string(hide_password=False))
-        store.take_from_file()
-        blocks.append(store)
-    blocks += _build_list(SupplierConnection, document, "suppliers")
-    blocks += _build_list(MonitoredService, document, "services")
-    blocks += _build_list(WebhookSource, document, "webhooks")
-    for block in blocks:
-        _allow_what_is_named(block)
-    if not blocks:
+    for key, value in document.items():
+        with _collecting(bad):
+            _refuse_unknown({key: value}, ["store", *_LISTS], "")
+            if key == "store":
+                blocks.append(_build_store(value, folder))
+            else:
+                blocks += _build_list(_LISTS[key], value, key, bad)
+    if not blocks and not bad:
         raise ConfigurationError(
             "It describes no business.",
             hint="Write [store], [[suppliers]], [[services]] or [[webhooks]].",
         )
+    for block in blocks:
+        _allow_what_is_named(block)
     return blocks
+
+
+@contextmanager
+def _collecting(bad: list[ConfigurationError]) -> Iterator[None]:
+    try:
+        yield
+    except ConfigurationError as error:
+        bad.append(error)
+
+
+def _build_store(entry: Any, folder: Path) -> StoreDatabase:
+    store = _build(StoreDatabase, entry, "store")
+    assert isinstance(store, StoreDatabase), "what was asked for"
+    url = parse_url(store.url.get_secret_value(), folder)
+    store.url = SecretStr(url.render_as_string(hide_password=False))
+    store.take_from_file()
+    return store
 
 
 def _allow_what_is_named(block: BusinessBlock) -> None:
@@ -128,19 +142,23 @@ def _allow_what_is_named(block: BusinessBlock) -> None:
     block.internal_hosts += [host for host in dict.fromkeys(hosts) if host]
 
 
-def _build_list(kind: type[B], document: dict[str, Any], section: str) -> list[B]:
-    entries = document.get(section, [])
+def _build_list(
+    kind: type[BusinessBlock], entries: Any, section: str, bad: list[ConfigurationError]
+) -> list[BusinessBlock]:
     if not isinstance(entries, list):
         raise ConfigurationError(f"{section} must be a list.", hint=f"Write [[{section}]].")
-    blocks = [_build(kind, entry, f"{section}[{i}]") for i, entry in enumerate(entries)]
-    names = [block.name for block in blocks]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigurationError(f"{section}: the name {name!r} appears twice.")
-    return blocks
+    blocks: dict[str, BusinessBlock] = {}
+    for i, entry in enumerate(entries):
+        with _collecting(bad):
+            block = _build(kind, entry, f"{section}[{i}]")
+            if block.name in blocks:  # the first stays: which of them is meant, nobody can tell
+                raise ConfigurationError(f"{section}: the name {block.name!r} appears twice.")
+            blocks[block.name] = block
+    return list(blocks.values())
 
 
-def _build(kind: type[B], entry: Any, path: str) -> B:
+def _build(kind: type[BusinessBlock], entry: Any, path: str) -> BusinessBlock:
+    entry = _resolve(entry, path)
     if not isinstance(entry, dict):
         raise ConfigurationError(f"{path} must be a table.", hint=f"Write [{path}].")
     _refuse_unknown_in(kind, entry, path)

@@ -233,6 +233,11 @@ async def _business(settings: Settings) -> str:
     from flows.reports import count
 
     business = await current_business()
+    if business.left_out:
+        raise ConfigurationError(
+            f"A part of it cannot be used, and is left out: {' '.join(business.left_out)}",
+            hint="Everything else goes on without it.",
+        )
     return (
         f"{business.name}: {'a store' if business.store else 'no store'}, "
         f"{count(len(business.suppliers), 'supplier')}, "

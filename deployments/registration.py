@@ -223,13 +223,14 @@ async def _save_variables(client: PrefectClient) -> None:
 
 
 async def _save_blocks(settings: Settings) -> list[str]:
-    from blocks.business import KINDS, Business, save_business
+    from blocks.business import KINDS, current_business, save_business
 
     for block in KINDS:
         await block.register_type_and_schema()  # so that the UI offers them
     if settings.business_file is None:
         return []
-    return await save_business(Business.from_toml(settings.business_file), origin="file")
+    # As runs read it: a part that cannot be used is left out, and keeps nothing else away.
+    return await save_business(await current_business(), origin="file")
 
 
 async def _deploy(client: PrefectClient, file: Path) -> None:

@@ -85,6 +85,8 @@ class Orchestrator:
         self._in_force = in_force
         self.replies: list[Reply] = []
         self.notes: list[str] = [in_force.fault] if in_force.fault else []
+        if toolbox.business is not None:
+            self.notes += [f"Left out of the business: {why}" for why in toolbox.business.left_out]
 
     @property
     def ledger(self) -> Ledger:

@@ -8,8 +8,8 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from blocks.business import current_webhooks
-from blocks.errors import OrchestratorError
+from blocks.business import Business, current_business
+from blocks.errors import NoBusinessConfigured, OrchestratorError
 from blocks.webhook_schemes import Scheme
 from blocks.webhook_sources import WebhookSource
 from deployments.api.problems import RETRY_SOON, Refused
@@ -38,7 +38,7 @@ class Senders:
 
     def __init__(self) -> None:
         self._known: dict[str, Sender] | None = None
-        self._wrong: list[str] = []
+        self._left_out: tuple[str, ...] = ()
         self._read_at = 0.0
         self._reading: asyncio.Task[None] | None = None
         self._nobody = (secrets.token_bytes(32),)
@@ -77,13 +77,20 @@ class Senders:
     async def _read(self) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
-                sources, wrong = await current_webhooks()
-            self._known = {s.name: Sender(s, s.keys) for s in sources}
-            if wrong != self._wrong:  # said once, not every few seconds
-                self._wrong = wrong
-                for each in wrong:
-                    log.warning("A sender of webhooks is not let in: %s", each)
+                business = await _business()
+            self._known = {s.name: Sender(s, s.keys) for s in business.webhooks}
+            if business.left_out != self._left_out:  # said once, not every few seconds
+                self._left_out = business.left_out
+                for each in business.left_out:
+                    log.warning("Left out, and not let in if it is a sender: %s", each)
         except (OrchestratorError, TimeoutError) as error:
             # A sender that was known is let in: what it tells would be lost else.
             log.warning("The senders of webhooks cannot be read: %s", error or "no answer")
         self._read_at = time.monotonic()
+
+
+async def _business() -> Business:
+    try:
+        return await current_business()
+    except NoBusinessConfigured:
+        return Business(store=None)

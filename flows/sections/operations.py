@@ -126,7 +126,8 @@ def _host(health: HealthAssessment) -> str:
     if (host := health.host) is None:
         return ""
     return (
-        f"Host: {host.cpus} CPUs {host.cpu_percent:.0f}% busy, "
+        f"Host {host.name}{'' if host.serves else ' (of this command)'}: "
+        f"{host.cpus} CPUs {host.cpu_percent:.0f}% busy, "
         f"{host.memory_available_gb:.1f} of {host.memory_total_gb:.1f} GB memory and "
         f"{host.disk_free_gb:,.0f} GB disk free."
     )

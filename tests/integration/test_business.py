@@ -147,6 +147,52 @@ def test_a_fault_in_a_file_is_named_with_its_key(
     assert CANARY not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "kept", "why"),
+    [
+        (("${ACME_TOKEN}", "${NO_SUCH}"), ["bolts", "checkout", "parcels"], "suppliers[0].cred"),
+        (("${PARCELS_SECRET}", "whsec_short"), ["bolts", "acme", "checkout"], "webhooks[0].secret"),
+        (("Europe/Berlin", "Berlin"), ["acme", "checkout", "parcels"], "store.timezone"),
+        (("[[services]]", "[[servces]]"), ["bolts", "acme", "parcels"], "servces: there is no"),
+        (("[[suppliers]]", "[suppliers]"), ["bolts", "checkout", "parcels"], "must be a list"),
+    ],
+)
+async def test_one_bad_part_costs_only_itself(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: tuple[str, str],
+    kept: list[str],
+    why: str,
+) -> None:
+    file = written(tmp_path, TOML.replace(*change, 1))
+    monkeypatch.setenv("ORCHESTRATOR_BUSINESS_FILE", str(file))
+    get_settings.cache_clear()
+    try:
+        business = await current_business()
+    finally:
+        get_settings.cache_clear()
+    assert [block.name for block in business.blocks()] == kept
+    (left_out,) = business.left_out
+    assert why in left_out
+    assert str(file) in left_out
+    assert CANARY not in left_out
+
+
+async def test_of_two_of_a_name_the_first_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supplier = '[[suppliers]]\nname = "acme"\nbase_url = "http://127.0.0.1/{}"\n'
+    file = written(tmp_path, supplier.format("a") + supplier.format("b"))
+    monkeypatch.setenv("ORCHESTRATOR_BUSINESS_FILE", str(file))
+    get_settings.cache_clear()
+    try:
+        business = await current_business()
+    finally:
+        get_settings.cache_clear()
+    assert [supplier.base_url for supplier in business.suppliers] == ["http://127.0.0.1/a"]
+    assert "the name 'acme' appears twice" in business.left_out[0]
+
+
 def test_two_of_a_name_and_nothing_at_all_are_refused(tmp_path: Path) -> None:
     twice = TOML + '[[suppliers]]\nname = "acme"\nbase_url = "http://x"\n'
     with pytest.raises(ConfigurationError, match="suppliers: the name 'acme' appears twice"):

@@ -62,8 +62,12 @@ class HostHealth(_Part):
 
     ``load_per_cpu`` is the 5-minute load average over the number of CPUs; None where the system
     has none. The disk is the one that the ledger (in a quick check: the state folder) lies on.
+    ``serves`` tells a machine that a worker does our work on from one where somebody merely typed a
+    command.
     """
 
+    name: str = ""
+    serves: bool = True
     cpus: int
     cpu_percent: float
     load_per_cpu: float | None

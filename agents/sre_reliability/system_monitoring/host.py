@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
@@ -13,6 +15,9 @@ from blocks.findings import Finding
 from blocks.messages import Severity
 
 GB = 1e9
+
+WORKERS_MARK = "PREFECT__FLOW_RUN_ID"
+"""A worker puts it into the environment of the processes that it starts; a shell does not."""
 
 CPU_SAMPLE = 0.3  # seconds over which CPU use is measured
 
@@ -35,6 +40,8 @@ def read_host(folder: Path) -> HostHealth:
     except OSError:  # a system that keeps no load average
         load = None
     return HostHealth(
+        name=socket.gethostname(),
+        serves=WORKERS_MARK in os.environ,
         cpus=cpus,
         cpu_percent=psutil.cpu_percent(interval=CPU_SAMPLE),
         load_per_cpu=load,
@@ -54,15 +61,20 @@ def with_clock(host: HostHealth, skews: Iterable[float | None]) -> HostHealth:
 
 
 def judge_host(host: HostHealth) -> list[Finding]:
-    """What is wrong with a machine that reads so."""
+    """What is wrong with a machine that reads so.
+
+    How busy it is counts only where our work is done: where somebody typed a command, the command
+    itself, an editor or a build makes the load, and the business is none the worse.
+    """
+    load = (host.load_per_cpu or 0.0) if host.serves else 0.0
     free = 100 * host.disk_free_gb / host.disk_total_gb if host.disk_total_gb else 100.0
     available = 100 * host.memory_available_gb / host.memory_total_gb
     skew = abs(host.clock_skew_s or 0.0)
     found = [
         _finding(
             "cpu-overloaded",
-            _grade(host.load_per_cpu or 0.0, LOAD_WARNING, LOAD_ERROR),
-            f"{host.load_per_cpu or 0:.1f} processes per CPU want to run",
+            _grade(load, LOAD_WARNING, LOAD_ERROR),
+            f"{load:.1f} processes per CPU want to run",
             {"load_per_cpu": host.load_per_cpu, "cpu_percent": host.cpu_percent, "cpus": host.cpus},
             "See which process needs it; lower ORCHESTRATOR_WORKER_LIMIT or add CPUs.",
         ),
@@ -92,7 +104,12 @@ def judge_host(host: HostHealth) -> list[Finding]:
             "Let it be set by NTP: schedules and signed requests depend on it.",
         ),
     ]
-    return [finding for finding in found if finding.severity is not Severity.INFO]
+    # The machine's name is evidence, no part of a title: the public page shows titles.
+    return [
+        finding.model_copy(update={"evidence": finding.evidence | {"host": host.name}})
+        for finding in found
+        if finding.severity is not Severity.INFO
+    ]
 
 
 def _grade(value: float, warning: float, error: float) -> Severity:

@@ -131,6 +131,17 @@ async def test_without_sales_every_workflow_does_what_is_left(
     await assert_nothing_half_written(ledger, daily, parallel, sequential)
 
 
+async def test_a_part_that_is_configured_wrongly_is_left_out_and_named(shop, ledger, caplog):
+    shop.description["suppliers"][0]["auth"] = "magic"
+    shop.configure()
+    state, report = await ran(daily_health_check)
+    assert state.is_completed()
+    (line,) = (line for line in report.missing if line.startswith("Left out of the business: "))
+    assert "suppliers[0].auth" in line
+    assert any(section.title.startswith("Trade on") for section in report.sections)
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("fault", [database_is_gone, database_is_locked])
 async def test_earlier_data_stand_in_for_a_store_that_is_away_and_are_called_so(
     fault, shop, ledger, caplog

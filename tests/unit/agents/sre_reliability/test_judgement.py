@@ -90,6 +90,23 @@ def test_a_host_is_judged_by_what_it_has_left(change, expected):
     assert {f.kind: f.severity for f in found} == expected
 
 
+def test_the_load_of_a_machine_where_a_command_was_typed_is_no_finding():
+    typed = WELL.model_copy(update={"serves": False, "load_per_cpu": 9.0})
+    assert host.judge_host(typed) == []
+    short = typed.model_copy(update={"name": "laptop", "disk_free_gb": 0.4})
+    (found,) = host.judge_host(short)  # the ledger needs its disk, whoever asks
+    assert (found.kind, found.evidence["host"]) == ("disk-low", "laptop")
+    assert "laptop" not in found.title
+
+
+def test_a_worker_marks_the_machine_that_serves(tmp_path, monkeypatch):
+    monkeypatch.delenv(host.WORKERS_MARK, raising=False)
+    assert not host.read_host(tmp_path).serves
+    monkeypatch.setenv(host.WORKERS_MARK, "1")
+    assert host.read_host(tmp_path).serves
+    assert host.read_host(tmp_path).name
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
