@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from json import JSONDecodeError
 from pathlib import Path
@@ -78,7 +78,7 @@ class Business:
         yield from self.webhooks
 
     @classmethod
-    def of(cls, blocks: list[BusinessBlock]) -> Business:
+    def of(cls, blocks: Sequence[BusinessBlock]) -> Business:
         """The business that some blocks make up.
 
         Raises:
@@ -242,5 +242,5 @@ def _unreachable(error: Exception) -> SourceUnavailable:
     )
 
 
-def _of_type(blocks: list[BusinessBlock], kind: type[B]) -> list[B]:
+def _of_type(blocks: Sequence[BusinessBlock], kind: type[B]) -> list[B]:
     return sorted((b for b in blocks if isinstance(b, kind)), key=lambda b: b.name)

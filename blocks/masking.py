@@ -8,7 +8,7 @@ masked where text comes in (events, parameters, documents) and where it is writt
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 MASK = "***"
 
@@ -46,17 +46,17 @@ def without_passwords(value: V) -> V:
     Args:
         value: Text, or what JSON can hold; anything else stays as it is.
     """
+    return cast(V, _without(value))
+
+
+def _without(value: Any) -> Any:
     if isinstance(value, str):
-        return _masked(value)  # type: ignore[return-value]
+        return _masked(value)
     if isinstance(value, dict):
-        return {_key(k): without_passwords(v) for k, v in value.items()}  # type: ignore[return-value]
-    if isinstance(value, list | tuple):
-        return type(value)(without_passwords(each) for each in value)  # type: ignore[return-value]
+        return {_without(key): _without(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without(each) for each in value]
     return value
-
-
-def _key(key: Any) -> Any:
-    return _masked(key) if isinstance(key, str) else key
 
 
 def _masked(text: str) -> str:

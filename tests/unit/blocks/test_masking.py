@@ -39,7 +39,7 @@ SECRET = "S3cr3t-canary"
 def test_a_password_is_masked(text: str, masked: str) -> None:
     assert without_passwords(text) == masked
     assert without_passwords(masked) == masked
-    assert SECRET not in json.dumps(without_passwords({text: [{"a": (text, 1)}]}))
+    assert SECRET not in json.dumps(without_passwords({text: [{"a": [text, 1]}]}))
 
 
 @pytest.mark.parametrize(
