@@ -238,3 +238,16 @@ async def test_a_daemon_that_a_restart_leaves_behind_lives_on(tmp_path: Path) ->
 async def test_an_address_that_is_none_is_the_configurations_fault(url: str) -> None:
     with pytest.raises(ConfigurationError, match="service 'checkout' is not an http or https URL"):
         await MonitoredService(name="checkout", health_url=url).probe(NOW)
+
+
+async def test_a_restart_command_writes_files_as_it_would_from_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_USUAL_UMASK", "022")
+    file = tmp_path / "written"
+    ours = os.umask(0o077)
+    try:
+        await service(restart=["touch", str(file)]).restart_now()
+    finally:
+        os.umask(ours)
+    assert file.stat().st_mode & 0o777 == 0o644
