@@ -22,7 +22,6 @@ from blocks.stores import FrameMapping, Join, StoreDatabase
 from blocks.webhook_sources import WebhookSource
 
 BusinessBlock: TypeAlias = StoreDatabase | SupplierConnection | MonitoredService | WebhookSource
-B = TypeVar("B", bound=BusinessBlock)
 
 _LISTS: dict[str, type[BusinessBlock]] = {
     "suppliers": SupplierConnection,

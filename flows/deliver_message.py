@@ -11,7 +11,8 @@ from blocks.dialects.fields import OUTSIDE
 from blocks.messages import ORCHESTRATOR, AgentMessage, ErrorInfo, Outcome
 from flows.cut_off import outlives_outages
 from flows.messaging import Delivery, deliver, resend
-from flows.orchestrator import conclude, refusing, workflow_run
+from flows.orchestrator import conclude, workflow_run
+from flows.refusals import refusing
 from flows.reports import Report, Section, Table, count
 
 

@@ -17,7 +17,8 @@ from blocks.settings import get_settings
 from flows.cut_off import outlives_outages
 from flows.draining import Drained, drain
 from flows.events import accept_events
-from flows.orchestrator import Orchestrator, conclude, refusing, shared_ledger, workflow_run
+from flows.orchestrator import Orchestrator, conclude, shared_ledger, workflow_run
+from flows.refusals import refusing
 from flows.reports import Report
 from flows.reruns import with_lasting_id
 from flows.sections import events as sections

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
@@ -16,14 +15,7 @@ from prefect.states import Completed, Failed
 from agents.calls import Envelope, Reply, Toolbox
 from agents.registry import Registry, registry
 from blocks.business import Business, current_business
-from blocks.errors import (
-    InvalidMessage,
-    Malformed,
-    NotFound,
-    OrchestratorError,
-    RequestError,
-    UnknownAction,
-)
+from blocks.errors import OrchestratorError
 from blocks.findings import Finding
 from blocks.frames import Snapshot
 from blocks.ledger import Ledger
@@ -36,6 +28,7 @@ from blocks.settings import get_settings
 from flows.artifacts import publish
 from flows.dispatch import dispatch
 from flows.policy import InForce, policy_in_force
+from flows.refusals import ASKERS_FAULTS
 from flows.reports import RemediationLine, Report, Section
 from flows.run_deaths import record_id
 
@@ -44,14 +37,6 @@ if TYPE_CHECKING:
 
 SCHEDULE = "schedule"
 """Trigger of a run that nobody asked for."""
-
-ASKERS_FAULTS = frozenset(
-    {error.code for error in (RequestError(""), NotFound(""), UnknownAction(""))}
-    | {InvalidMessage("").code, Malformed("").code, "dead-letter"}
-)
-"""Codes of errors that say nothing but that it was asked for wrongly."""
-
-F = TypeVar("F", bound=Callable[..., Awaitable[Report]])
 
 __all__ = ["DATA", "INTEGRATION", "SRE", "Orchestrator", "conclude", "workflow_run"]
 
@@ -355,25 +340,3 @@ def conclude(report: Report) -> Report:
             error = NothingAchieved(report)
             state = Failed(name=REFUSED, message=str(error), data=error)
     return cast(Report, state)
-
-
-def refusing(flow_function: F) -> F:
-    """A flow that may be asked for what cannot be done: it then ends as FAILED, named "Refused".
-
-    So that it counts as no failure of ours. Who awaits it gets the error, as ever.
-    """
-
-    @wraps(flow_function)
-    async def asked(*args: Any, **kwargs: Any) -> Report:
-        try:
-            return await flow_function(*args, **kwargs)
-        except OrchestratorError as error:
-            if not error.is_askers_fault:
-                raise
-            state: Any = Failed(name=REFUSED, message=str(error), data=error)
-            return cast(Report, state)
-
-    # Prefect reads the types of parameters where the function is defined, which is here.
-    asked.__annotations__ = inspect.get_annotations(flow_function, eval_str=True)
-    asked.__signature__ = inspect.signature(flow_function, eval_str=True)  # type: ignore[attr-defined]
-    return cast(F, asked)

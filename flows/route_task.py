@@ -18,8 +18,9 @@ from blocks.policy import Plan, Policy, Role
 from blocks.priorities import Urgency, urgency
 from blocks.severity import Severity
 from flows.cut_off import outlives_outages
-from flows.orchestrator import Orchestrator, conclude, findings_of, refusing, workflow_run
+from flows.orchestrator import Orchestrator, conclude, findings_of, workflow_run
 from flows.recovery import carry_out
+from flows.refusals import refusing
 from flows.reports import Report, Section, Table
 from flows.reruns import accepted_as
 from flows.routing import params_for, plan_for
