@@ -26,7 +26,7 @@ from prefect.states import Failed
 from agents.calls import PLAIN, Envelope, Reply, Toolbox, address, answer
 from agents.capability import tools_of
 from agents.registry import ActionSpec, Registry
-from blocks.errors import OrchestratorError, SourceTimeout
+from blocks.errors import DeadlineMissed, OrchestratorError
 from blocks.ledger.records import AttemptRecord
 from blocks.messages import CALLED_OFF, AgentMessage, ErrorInfo, Outcome, utc_now
 
@@ -208,7 +208,7 @@ async def _perform(call: _Call, now: datetime) -> Any:
             # Number crunching must not hold up the calls that run beside it.
             return await asyncio.to_thread(function, **arguments)
     except TimeoutError:
-        raise SourceTimeout(
+        raise DeadlineMissed(
             f"{call.spec.full_name} did not finish within {call.spec.policy.timeout:g} s."
         ) from None
 

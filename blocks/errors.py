@@ -4,6 +4,7 @@
     ├── RequestError            the caller asked for something that cannot be done
     │   ├── NotFound            what is asked about does not exist
     │   ├── UnknownAction
+    │   ├── NotAllowed          the action is there, and not for whoever asks
     │   └── InvalidMessage
     │       └── Malformed       it cannot even be read as JSON
     ├── DataError               data came, but does not fit its contract
@@ -18,6 +19,7 @@
     │   ├── LedgerUnavailable   the ledger's database is locked, full or gone  (retryable)
     │   │   └── LedgerDamaged   it no longer holds what was written to it
     │   └── LedgerSchemaError   half-migrated, or written by a newer version
+    ├── DeadlineMissed          an action did not end within its deadline          (retryable)
     ├── NoAgentAvailable        nobody can do it, or everybody is busy         (retryable if busy)
     ├── PolicyError             allowed by nobody, or not now; carries the rule's name
     │   └── ResourceBusy        another workflow has the claim of a resource
@@ -54,8 +56,7 @@ class OrchestratorError(Exception):
     @property
     def code(self) -> str:
         """The error's name in dashed form, stable for reports, metrics and the API."""
-        name = type(self).__name__
-        return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+        return _dashed(type(self).__name__)
 
     def __str__(self) -> str:
         return f"{self.what} {self.hint}".strip()
@@ -73,6 +74,10 @@ class NotFound(RequestError):
 
 class UnknownAction(RequestError):
     """No agent has an action of that name."""
+
+
+class NotAllowed(RequestError):
+    """An action may not be asked for by whoever asks."""
 
 
 class InvalidMessage(RequestError):
@@ -141,6 +146,12 @@ class LedgerSchemaError(LedgerError):
     """The ledger is half-migrated, or was written by a newer version."""
 
 
+class DeadlineMissed(OrchestratorError):
+    """An action did not end within its deadline."""
+
+    retryable = True
+
+
 class NoAgentAvailable(OrchestratorError):
     """Nobody can do a task, or everybody who can is busy.
 
@@ -202,3 +213,17 @@ class NoBusinessConfigured(ConfigurationError):
 
 class StackError(OrchestratorError):
     """A process of the embedded stack cannot start, or there is no such process."""
+
+
+def error_class(code: str) -> type[OrchestratorError] | None:
+    """The class of an error by its code; None for a code that no class has."""
+    kinds: list[type[OrchestratorError]] = [OrchestratorError]
+    for kind in kinds:
+        if _dashed(kind.__name__) == code:
+            return kind
+        kinds += kind.__subclasses__()
+    return None
+
+
+def _dashed(name: str) -> str:
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")

@@ -23,7 +23,8 @@ class AgentMetrics(_Part):
         status: ``idle``, ``working`` or ``busy`` (no slot free).
         workload: Slots in use now.
         tasks_completed: Calls that ended with a result.
-        success_rate: Of the calls that ended; None when none did. What was called off counts not.
+        success_rate: Of the calls that ended; None when none did. What was called off, or failed
+            by a source or by what was asked, says nothing of the agent and counts not.
         response_ms: Mean time from message to result.
         p95_ms: The same, which 95% of the calls stay within.
         utilization: Busy time over capacity times window, 0 to 1.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from statistics import mean, median, pstdev
 
+from blocks.blame import Blame
 from blocks.ledger.records import PastAttempt, RunRecord
 from blocks.ledger.tasks import TaskStatus
 from blocks.messages import Outcome
@@ -102,6 +103,7 @@ def _agent(
     workload = sum(facts.workload.get(instance, 0) for instance in slots)
     capacity = sum(slots.values())
     times = [response_ms(call) for call in calls if call.outcome is not Outcome.FAILED]
+    own_failures = sum(call.blame is Blame.ASKED for call in calls)
     busy = _busy([a for a in facts.attempts if a.agent == agent])
     return AgentMetrics(
         agent=agent,
@@ -109,7 +111,7 @@ def _agent(
         workload=workload,
         capacity=capacity,
         tasks_completed=len(times),
-        success_rate=len(times) / len(calls) if calls else None,
+        success_rate=len(times) / judged if (judged := len(times) + own_failures) else None,
         response_ms=_mean(times),
         p95_ms=percentile(times, 0.95),
         utilization=min(1.0, busy / (capacity * window)) if capacity else 0.0,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from types import MappingProxyType
 
+from blocks.blame import Blame
 from blocks.ledger import Ledger
 from blocks.ledger.outcomes import Verdict
 from blocks.ledger.records import PastAttempt
@@ -57,7 +58,8 @@ def track_records(
 ) -> dict[str, TrackRecord]:
     """The record of each instance, as it matters for one action.
 
-    What was called off says nothing of who was called, and counts as neither.
+    What was called off says nothing of who was called, and counts as neither. So does what failed
+    by the source that was asked, or by the request: it would have failed with anybody.
 
     Args:
         attempts: Finished attempts, in any order.
@@ -68,7 +70,7 @@ def track_records(
     sums: dict[str, list[float]] = {}
     followers: Counter[str] = Counter()
     for attempt in sorted(attempts, key=attrgetter("finished_at"), reverse=True):
-        if attempt.called_off:
+        if attempt.blame not in (None, Blame.ASKED):
             continue
         age = max(0.0, (now - attempt.finished_at) / HALF_LIFE)
         weight = 0.5 ** (age + followers[attempt.instance] / HALF_COUNT)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from blocks.blame import Blame
 from blocks.messages import AgentMessage, ErrorInfo, Outcome, Priority, new_id
 
 
@@ -57,7 +58,12 @@ class PastAttempt(_Record):
     started_at: AwareDatetime
     finished_at: AwareDatetime
     outcome: Outcome
-    called_off: bool = False
+    blame: Blame | None = Field(default=None, description="Whom it failed by; None: it did not.")
+
+    @property
+    def called_off(self) -> bool:
+        """Whether it was cancelled: that says nothing of anybody."""
+        return self.blame is Blame.NOBODY
 
 
 class RemediationStatus(StrEnum):

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Executable, RowMapping, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from blocks.blame import blame
 from blocks.ledger import tables
 from blocks.ledger.receipts import appending, receipt_row
 from blocks.ledger.records import (
@@ -26,7 +27,7 @@ from blocks.ledger.records import (
 from blocks.ledger.seal import Seal
 from blocks.ledger.values import finite, to_json
 from blocks.ledger.writer import Entry, WriteRows
-from blocks.messages import CALLED_OFF, AgentMessage, AgentReply
+from blocks.messages import AgentMessage, AgentReply, Outcome
 
 Recordable = AgentMessage | AgentReply | AttemptRecord | RunRecord | ReceiptRecord
 
@@ -108,7 +109,8 @@ def past_attempt(row: RowMapping) -> PastAttempt:
     """A row of a finished attempt with its action."""
     fields = dict(row)
     error = fields.pop("error") or {}
-    return PastAttempt(**fields, called_off=error.get("code") == CALLED_OFF)
+    failed = fields["outcome"] == Outcome.FAILED
+    return PastAttempt(**fields, blame=blame(error.get("code", "")) if failed else None)
 
 
 def _optional_json(value: object) -> str | None:

@@ -13,6 +13,7 @@ from agents.calls import Envelope, Toolbox
 from agents.capability import action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry
 from agents.tasks import RETRY_DELAYS, ask
+from blocks.blame import Blame
 from blocks.errors import InvalidMessage, SourceRefused, SourceUnavailable, UnknownAction
 from blocks.ledger import Ledger
 from blocks.messages import Outcome, utc_now
@@ -147,6 +148,8 @@ async def test_a_retryable_error_is_tried_again(bench):
     assert shown.run_count == 2
     (record,) = await bench.toolbox.ledger.calls(run_id="r1")
     assert record.attempts == 2
+    attempts = await bench.toolbox.ledger.past_attempts(record.sent_at, 10)
+    assert [each.blame for each in attempts] == [None, Blame.SOURCE], "newest first"
 
 
 async def test_an_error_that_another_try_cannot_help_is_final(bench, run_log):
@@ -164,7 +167,7 @@ async def test_an_error_that_another_try_cannot_help_is_final(bench, run_log):
 
 async def test_a_call_that_hangs_ends_at_its_deadline(bench):
     reply, _ = await call(bench, "stuck")
-    assert reply.error.code == "source-timeout"
+    assert reply.error.code == "deadline-missed"
     assert "0.2 s" in reply.error.what
 
 

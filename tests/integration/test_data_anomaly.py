@@ -106,6 +106,14 @@ async def test_without_the_figures_metrics_and_failed_calls_are_screened(
         await matrix_shop.service(
             "gone", None, history_url="http://127.0.0.1:1", metrics=["memory"]
         )
+        typo = AgentMessage(recipient="data-intelligence", action="analyze", timestamp=NOW)
+        refused = AgentReply(
+            message_id=typo.id,
+            sender="data-intelligence",
+            outcome=Outcome.FAILED,
+            error=ErrorInfo(code="invalid-message", what="There is no metric 'x'."),
+        )
+        matrix_shop.ledger.record(typo, refused)
         for failed in (True, False, False):
             asked = AgentMessage(recipient="data-intelligence", action="analyze", timestamp=NOW)
             reply = AgentReply(

@@ -11,12 +11,13 @@ from pydantic import AwareDatetime
 
 from agents.capability import action
 from agents.data_intelligence.result import Part, Result, count
+from blocks.blame import Blame, blame, says_nothing
 from blocks.business import Business
 from blocks.connections import Connection, find_connection
-from blocks.errors import InvalidMessage
+from blocks.errors import DeadlineMissed, InvalidMessage
 from blocks.findings import Finding
 from blocks.ledger import CallRecord, Ledger
-from blocks.messages import Severity
+from blocks.messages import ErrorInfo, Severity
 
 MOST_CALLS = 2000
 LONGEST_HOURS = 24.0 * 30
@@ -43,7 +44,8 @@ class FailureExplanation(Result):
         connection: Its name.
         since: First failure of the unbroken run of failures at the end; None when the last call
             that concerned it found it well, or none did.
-        calls: Calls in the window that concerned it.
+        calls: Calls in the window that concerned it and say something of it. One that was asked
+            wrongly, or called off, or met a bug, says nothing.
         failed: Those that failed because of it, or found something wrong with it.
         errors: What was said, most frequent first.
         others_calls: All other answered calls since the first of the failures.
@@ -95,13 +97,15 @@ def explain(
     connection: Connection, calls: Sequence[CallRecord], window_hours: float
 ) -> FailureExplanation:
     """What some calls, newest first, say of a connection. Unanswered calls say nothing."""
-    answered = sorted((c for c in calls if c.outcome), key=lambda c: c.sent_at)
-    about = [call for call in answered if _concerns(call, connection)]
+    answered = [c for c in calls if c.outcome and not (c.error and says_nothing(c.error.code))]
+    answered.sort(key=lambda c: c.sent_at)
+    concerned = [call for call in answered if _concerns(call, connection)]
+    about = [call for call in concerned if call.error is None or _is_of_a_source(call.error)]
     wrong = [(call, said) for call in about if (said := _trouble(call, connection))]
     failed = {call.message_id for call, _ in wrong}
     since = _unbroken_since(about, failed)
     start = wrong[0][0].sent_at if wrong else None
-    known = {call.message_id for call in about}
+    known = {call.message_id for call in concerned}
     others = [c for c in answered if c.message_id not in known and start and c.sent_at >= start]
     others_failed = Counter(f"{c.agent}.{c.action}" for c in others if c.error)
     cause = _cause(about, failed, others, others_failed.total())
@@ -131,6 +135,10 @@ def _concerns(call: CallRecord, connection: Connection) -> bool:
         or any(text in names for text in _texts(call.reply))
         or _quoted_in_error(call, connection)
     )
+
+
+def _is_of_a_source(error: ErrorInfo) -> bool:
+    return blame(error.code) is Blame.SOURCE or error.code == DeadlineMissed("").code
 
 
 def _trouble(call: CallRecord, connection: Connection) -> str:

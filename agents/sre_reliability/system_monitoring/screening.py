@@ -15,6 +15,7 @@ from agents.sre_reliability.system_monitoring.services import (
     metric_findings,
     watched_history,
 )
+from blocks.blame import says_nothing
 from blocks.business import Business
 from blocks.findings import Finding
 from blocks.ledger import CallRecord, Ledger
@@ -39,7 +40,8 @@ class AnomalyScreening(BaseModel):
         metrics: Watched metrics of services that were looked at.
         unusual: Those that are unlike the days before or have stopped, by
             ``metric:service/name``.
-        calls: Answered calls of the last 24 hours.
+        calls: Answered calls of the last 24 hours, without those that were asked wrongly or called
+            off.
         failed: Those that failed, by error code.
         missing: What could not be had, and why.
         findings: What is wrong.
@@ -104,7 +106,7 @@ def judge(
     now: datetime,
 ) -> AnomalyScreening:
     """What unusual metrics and failed calls say together."""
-    answered = [call for call in calls if call.outcome]
+    answered = [c for c in calls if c.outcome and not (c.error and says_nothing(c.error.code))]
     failed = Counter(call.error.code for call in answered if call.error)
     told = [finding.title for finding in unusual]
     findings = list(unusual)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from blocks.blame import Blame
 from blocks.ledger.records import PastAttempt, RunRecord
 from blocks.ledger.tasks import TaskRecord, TaskStatus
 from blocks.messages import Outcome
@@ -20,6 +21,7 @@ CAPACITY = {"a": {"a": 2}, "b": {"b": 1, "b/2": 1}}
 def attempt(message="m", number=1, instance="a", ms=100, waited=5, failed=False, **fields):
     end = NOW - fields.pop("ago", timedelta(minutes=30))
     start = end - timedelta(milliseconds=ms)
+    fields.setdefault("blame", Blame.ASKED if failed else None)
     return PastAttempt(
         message_id=message,
         attempt=number,
@@ -89,7 +91,17 @@ def test_a_call_that_was_retried_is_one_call():
 
 
 def test_what_was_called_off_counts_for_nothing():
-    assert status([attempt(failed=True, called_off=True)]).agents[0].success_rate is None
+    assert status([attempt(failed=True, blame=Blame.NOBODY)]).agents[0].success_rate is None
+
+
+def test_a_sources_outage_and_a_persons_typos_say_nothing_of_the_agent():
+    outage = [attempt(f"s{i}", failed=True, blame=Blame.SOURCE) for i in range(5)]
+    typos = [attempt(f"t{i}", failed=True, blame=Blame.ASKER) for i in range(5)]
+    own = [attempt("good"), attempt("late", failed=True, blame=Blame.ASKED)]
+    found = status([*outage, *typos, *own])
+    assert found.agents[0].success_rate == 0.5
+    assert status([*outage, *typos]).agents[0].success_rate is None
+    assert not any("fails most of its calls" in reason for reason in found.reasons)
 
 
 def test_the_targets():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocks.blame import Blame
 from blocks.ledger.records import PastAttempt
 from blocks.messages import Outcome
 from flows.track_records import HALF_COUNT, HALF_LIFE, track_records
@@ -16,7 +17,7 @@ STEP = 0.5 ** (1 / HALF_COUNT)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def attempt(instance="a", ago=timedelta(0), ms=100, failed=False, action="go", called_off=False):
+def attempt(instance="a", ago=timedelta(0), ms=100, failed=False, action="go", blame=None):
     end = NOW - ago
     return PastAttempt(
         message_id="m",
@@ -28,7 +29,7 @@ def attempt(instance="a", ago=timedelta(0), ms=100, failed=False, action="go", c
         started_at=end - timedelta(milliseconds=ms),
         finished_at=end,
         outcome=Outcome.FAILED if failed else Outcome.SUCCEEDED,
-        called_off=called_off,
+        blame=blame,
     )
 
 
@@ -60,8 +61,17 @@ def test_durations_are_those_of_the_same_action_and_of_successes():
     assert track_records(past, "never done", NOW)["a"].mean_ms is None
 
 
-def test_what_was_called_off_says_nothing():
-    assert track_records([attempt(failed=True, called_off=True)], "go", NOW) == {}
+@pytest.mark.parametrize("blamed", [Blame.NOBODY, Blame.SOURCE, Blame.ASKER, Blame.HOUSE])
+def test_what_would_have_failed_with_anybody_says_nothing_of_who_was_asked(blamed):
+    outage = [attempt(failed=True, blame=blamed) for _ in range(20)]
+    assert track_records(outage, "go", NOW) == {}
+    known = [attempt(ago=HALF_LIFE)]
+    assert track_records(known + outage, "go", NOW) == track_records(known, "go", NOW)
+
+
+def test_a_missed_deadline_and_a_bug_count_against_who_was_asked():
+    record = track_records([attempt(failed=True, blame=Blame.ASKED)], "go", NOW)["a"]
+    assert (record.successes, record.failures) == (0.0, 1.0)
 
 
 def test_instances_are_told_apart():

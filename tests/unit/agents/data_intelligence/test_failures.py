@@ -18,8 +18,10 @@ ACME = Connection("supplier", "acme", SupplierConnection(name="acme", base_url="
 DOWN = "supplier 'acme' cannot be reached (http://acme)."
 
 
-def call(minute: int, *, error: str = "", **fields: Any) -> CallRecord:
-    failure = ErrorInfo(code="source-unavailable", what=error) if error else None
+def call(minute: int, *, error: str | ErrorInfo = "", **fields: Any) -> CallRecord:
+    failure = error if isinstance(error, ErrorInfo) else None
+    if isinstance(error, str) and error:
+        failure = ErrorInfo(code="source-unavailable", what=error)
     given: dict[str, Any] = {
         "message_id": new_id(),
         "run_id": None,
@@ -96,3 +98,31 @@ def test_a_name_inside_another_word_is_not_the_connection():
     assert explain(ACME, [call(1, payload={"x": texts})], 24).calls == 0
     assert explain(ACME, [call(1, payload={"x": [{"name": ["acme"]}]})], 24).calls == 1
     assert explain(ACME, [call(1, error="supplier 'acme-two' is down")], 24).calls == 0
+
+
+NAMED = {"connection": "acme", "window_hours": -1}
+IDLE = ["invalid-message", "policy-error", "interrupted", "unexpected", "no-agent-available"]
+
+
+@pytest.mark.parametrize("code", IDLE)
+def test_what_fails_by_the_request_or_a_bug_is_no_failure_of_the_connection_that_it_names(code):
+    wrong = ErrorInfo(code=code, what="window_hours is -1.")
+    typo = call(5, payload=NAMED, error=wrong, outcome=Outcome.FAILED)
+    alone = explain(ACME, [typo], 24)
+    assert (alone.cause, alone.calls, alone.findings) == ("unknown", 0, [])
+    # Nor is it a call that found the connection well: the row of failures goes on over it.
+    seen = explain(ACME, [call(1, error=DOWN), typo], 24)
+    assert (seen.calls, seen.failed, seen.since) == (1, 1, NOON + timedelta(minutes=1))
+
+
+def test_a_call_that_missed_its_deadline_may_be_the_connections_failure():
+    late = ErrorInfo(code="deadline-missed", what="It did not finish within 120 s.")
+    call_ = call(5, payload={"source": "acme"}, error=late, outcome=Outcome.FAILED)
+    assert explain(ACME, [call_], 24).failed == 1
+
+
+def test_typos_elsewhere_are_no_common_cause():
+    wrong = ErrorInfo(code="invalid-message", what="There is no service 'x'.")
+    typos = [call(11 + i, action="a", error=wrong, outcome=Outcome.FAILED) for i in range(3)]
+    seen = explain(ACME, [call(10, error=DOWN), call(11, action="b"), *typos], 24)
+    assert (seen.cause, seen.others_calls, seen.others_failed) == ("partner", 1, [])
