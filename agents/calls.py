@@ -8,7 +8,7 @@ from datetime import datetime
 from time import perf_counter
 from typing import Any
 
-from agents.capability import tools_of
+from agents.capability import Asker, tools_of
 from agents.descriptions import describe
 from agents.registry import ActionSpec, Registry, registry
 from blocks.business import Business
@@ -62,6 +62,7 @@ class Envelope:
         type: What the message wants.
         priority: How urgent it is; computed from type and payload when None.
         instance: Which instance of the agent answers; the agent's own when empty.
+        asker: Where the parameters come from; an action may not be for everybody.
     """
 
     message_id: str | None = None
@@ -72,6 +73,7 @@ class Envelope:
     type: MessageType = MessageType.REQUEST
     priority: Priority | None = None
     instance: str = ""
+    asker: Asker = Asker.WORKFLOW
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,10 @@ def address(spec: ActionSpec, envelope: Envelope, params: dict[str, Any]) -> Age
     """The message by which an action is asked for.
 
     Raises:
+        NotAllowed: The action is not for who asks.
         InvalidMessage: The parameters do not fit the action's signature.
     """
+    spec.check_asker(envelope.asker)
     check_signature(spec, params)
     chosen = {
         "id": envelope.message_id,

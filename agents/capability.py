@@ -12,13 +12,33 @@ they are tools and not data: ``now`` (aware datetime), ``business`` (blocks.busi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, TypeVar
 
 TOOLS = frozenset({"now", "business", "ledger", "prefect"})
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Asker(StrEnum):
+    """Who asks for an action: where its parameters come from.
+
+    Attributes:
+        WORKFLOW: Our own code, with what it found itself.
+        PERSON: Somebody at the command line of this machine, who may read its files anyway.
+        MESSAGE: Everything else from outside: messages, tasks of the decision matrix, events.
+    """
+
+    WORKFLOW = "workflow"
+    PERSON = "person"
+    MESSAGE = "message"
+
+
+ANYBODY = frozenset(Asker)
+"""For actions whose parameters only name what is configured: never an address, a path, a command
+or a credential. A contract test sees to that."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +48,31 @@ class ActionPolicy:
     Attributes:
         timeout: Deadline of one attempt, in seconds.
         retries: Further attempts after a retryable error.
-        effect: Whether it changes the world outside; its message is then durable before it acts.
+        effect: Whether it changes the world outside; its message is then durable before it acts,
+            and it acts only through ``flows.remediation``, which may have reasons not to.
+        askers: Who may ask for it. What is not declared is for our own workflows alone.
     """
 
     timeout: float = 60.0
     retries: int = 2
     effect: bool = False
+    askers: frozenset[Asker] = frozenset({Asker.WORKFLOW})
 
 
 def action(
-    *, timeout: float = 60.0, retries: int | None = None, effect: bool = False
+    *,
+    timeout: float = 60.0,
+    retries: int | None = None,
+    effect: bool = False,
+    askers: Iterable[Asker] = (Asker.WORKFLOW,),
 ) -> Callable[[F], F]:
     """Mark a function as an action; see ActionPolicy for the arguments.
 
     An effect is not retried unless ``retries`` says so: after an error nobody knows whether it
     happened.
     """
-    policy = ActionPolicy(timeout, (0 if effect else 2) if retries is None else retries, effect)
+    tries = (0 if effect else 2) if retries is None else retries
+    policy = ActionPolicy(timeout, tries, effect, frozenset(askers))
 
     def mark(function: F) -> F:
         function.__action__ = policy  # type: ignore[attr-defined]

@@ -13,8 +13,8 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 import agents
-from agents.capability import ActionPolicy, policy_of
-from blocks.errors import UnknownAction
+from agents.capability import ActionPolicy, Asker, policy_of
+from blocks.errors import NotAllowed, UnknownAction
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,18 @@ class AgentSpec:
     event_action: str = ""
 
 
+_BY = {
+    Asker.WORKFLOW: "a workflow",
+    Asker.PERSON: "the command line",
+    Asker.MESSAGE: "a message or a task",
+}
+_FOR = {
+    Asker.WORKFLOW: "the workflows themselves",
+    Asker.PERSON: "a person at the command line",
+    Asker.MESSAGE: "messages and tasks",
+}
+
+
 @dataclass(frozen=True)
 class ActionSpec:
     """One action as the registry knows it."""
@@ -51,6 +63,20 @@ class ActionSpec:
     def full_name(self) -> str:
         """``agent.action``, as shown on flow run pages."""
         return f"{self.agent}.{self.name}"
+
+    def check_asker(self, asker: Asker) -> None:
+        """See that somebody may ask for it.
+
+        Raises:
+            NotAllowed: The action is not for them; says for whom it is.
+        """
+        if asker in self.policy.askers:
+            return
+        others = " and ".join(_FOR[each] for each in Asker if each in self.policy.askers)
+        raise NotAllowed(
+            f"{self.full_name} may not be asked for by {_BY[asker]}.",
+            hint=f"It is for {others} only." if others else "It is for nobody.",
+        )
 
     @property
     def summary(self) -> str:

@@ -23,7 +23,7 @@ from blocks.status import SystemStatus
 from deployments.markup import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agents.registry import Registry
 
@@ -65,7 +65,13 @@ class Status(BaseModel):
 
 
 class AgentStatus(BaseModel):
-    """One agent: what it can do and what it is doing."""
+    """One agent: what it can do and what it is doing.
+
+    Attributes:
+        actions: Capability to its actions, each with what it does.
+        askers: Action to who may ask for it: workflows, a person at the command line, messages
+            (and tasks of the decision matrix).
+    """
 
     id: str
     title: str
@@ -74,6 +80,7 @@ class AgentStatus(BaseModel):
     capacity: int
     workload: int
     actions: dict[str, dict[str, str]]
+    askers: dict[str, list[str]]
 
 
 async def read_status() -> Status:
@@ -145,6 +152,8 @@ async def read_agents() -> list[AgentStatus]:
 
 def describe_agents(team: Registry, activity: Mapping[str, AgentActivity]) -> list[AgentStatus]:
     """Each agent of a team, with what it is doing; one without activity is idle."""
+    from agents.capability import Asker
+
     found = []
     for agent, spec in sorted(team.agents.items()):
         workload = activity[agent].workload if agent in activity else 0
@@ -160,6 +169,10 @@ def describe_agents(team: Registry, activity: Mapping[str, AgentActivity]) -> li
                 capacity=spec.capacity,
                 workload=workload,
                 actions=actions,
+                askers={
+                    action.name: [asker for asker in Asker if asker in action.policy.askers]
+                    for action in team.actions(agent)
+                },
             )
         )
     return found
@@ -215,8 +228,13 @@ def print_agents(found: list[AgentStatus], console: Console) -> None:
             table.add_column(no_wrap=True)
         for capability, actions in agent.actions.items():
             for number, (name, summary) in enumerate(actions.items()):
-                table.add_row("" if number else f"[cyan]{capability}[/]", name, escape(summary))
+                shown = escape(summary) + _not_for_everybody(agent.askers[name])
+                table.add_row("" if number else f"[cyan]{capability}[/]", name, shown)
         console.print(table)
+
+
+def _not_for_everybody(askers: Sequence[str]) -> str:
+    return "" if "message" in askers else f" [dim](for a {' or a '.join(askers)} only)[/]"
 
 
 def has_ledger(settings: Settings) -> bool:

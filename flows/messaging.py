@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, ConfigDict
 
 from agents.calls import Envelope
-from agents.capability import tools_of
+from agents.capability import Asker, tools_of
 from blocks import dialects
 from blocks.crash_points import reach
 from blocks.dialects import Dialect, Incoming, Raw, standalone
@@ -165,9 +165,11 @@ def _addressed(team: Orchestrator, message: AgentMessage) -> dict[str, Any]:
 
     Raises:
         UnknownAction: There is no such agent or action; names the nearest.
+        NotAllowed: The action is not for messages. Nothing of the payload is looked at, or told.
         InvalidMessage: The payload does not fit it.
     """
     spec = team.toolbox.registry.action(message.recipient, message.action)
+    spec.check_asker(Asker.MESSAGE)
     params = fitting(spec, message.payload)
     team.toolbox.tools(tools_of(spec.function), message.timestamp)  # refuses what is not there
     return params
@@ -199,6 +201,7 @@ async def _ask(
             sender=message.sender,
             type=message.type,
             priority=message.priority,
+            asker=Asker.MESSAGE,
         )
         await team.send(message.recipient, message.action, params, envelope)
         await team.ledger.flush()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
-from agents.calls import check_signature
+from agents.capability import Asker
 from agents.registry import Registry
 from blocks.errors import RequestError
 from blocks.ledger.records import ReceiptKind
@@ -162,7 +162,7 @@ def judge(
     """The plan of a task and how urgent it is; changes nothing.
 
     Raises:
-        RequestError: No task type is given.
+        RequestError: No task type is given, or its primary is not for who routes tasks.
         NoAgentAvailable, InvalidMessage: As for the flow.
     """
     if not task_type:
@@ -170,7 +170,8 @@ def judge(
     plan = plan_for(policy, task_type)
     play = plan.roles[Role.PRIMARY]
     spec = agents.action(play.agent, play.action)
-    check_signature(spec, params_for(spec, Role.PRIMARY, params))
+    spec.check_asker(Asker.MESSAGE)
+    params_for(spec, Role.PRIMARY, params)  # refuses what does not fit
     urgent = urgency(
         severity or plan.severity,
         now,

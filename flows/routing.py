@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from agents.capability import TOOLS
+from agents.capability import TOOLS, Asker
 from agents.registry import ActionSpec, Registry
-from blocks.errors import ConfigurationError, NoAgentAvailable, UnknownAction
+from blocks.errors import ConfigurationError, NoAgentAvailable, NotAllowed, UnknownAction
 from blocks.policy import DEFAULT_MATRIX, Instance, Plan, Policy, Role
+from flows.parameters import fitting
 
 
 def plan_for(policy: Policy, task_type: str) -> Plan:
@@ -33,6 +34,9 @@ def plan_for(policy: Policy, task_type: str) -> Plan:
 def check_policy(policy: Policy, team: Registry) -> None:
     """See that every role can be played and every instance is one of an agent that is there.
 
+    A task's parameters come from outside, so a role is played by no action that messages may not
+    ask for.
+
     The plans of the default matrix are left out: a test sees that ours can be played, and teams
     of other agents are free to do without them.
 
@@ -53,8 +57,8 @@ def _faults(policy: Policy, team: Registry) -> Iterable[str]:
             continue
         for role, play in plan.roles.items():
             try:
-                team.action(play.agent, play.action)
-            except UnknownAction as error:
+                team.action(play.agent, play.action).check_asker(Asker.MESSAGE)
+            except (UnknownAction, NotAllowed) as error:
                 yield f"{task_type}, {role}: {error}"
     for instance in policy.instances:
         if instance.agent not in team.agents:
@@ -77,9 +81,13 @@ def instances_of(policy: Policy, team: Registry, agent: str) -> list[Instance]:
 def params_for(spec: ActionSpec, role: Role, given: dict[str, Any]) -> dict[str, Any]:
     """What of a task's parameters a role's action is handed.
 
-    The primary gets all of them, so that a misspelt one is refused; the others what they know.
+    The primary gets all of them, so that a misspelt one is refused, or one of another type, or a
+    tool of ours; the others get what they know.
+
+    Raises:
+        InvalidMessage: They do not fit the primary.
     """
     if role is Role.PRIMARY:
-        return given
+        return fitting(spec, given)
     known = set(inspect.signature(spec.function).parameters) - TOOLS
     return {name: value for name, value in given.items() if name in known}

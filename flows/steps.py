@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.calls import Envelope, Reply, address
+from agents.capability import Asker
 from agents.descriptions import describe
 from agents.registry import ActionSpec
 from blocks.ledger.tasks import TaskRecord
@@ -170,6 +171,7 @@ class Steps:
             run_id=self._team.run.id,
             task_id=self._task.id,
             priority=self._task.priority,
+            asker=Asker.MESSAGE,  # whoever may route a task chooses the parameters
         )
         return spec, params, envelope
 

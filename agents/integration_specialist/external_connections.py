@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from blocks.business import Business
 from blocks.errors import ConfigurationError, InvalidMessage, SourceError
 from blocks.frames import Snapshot
@@ -16,7 +16,7 @@ from blocks.snapshots import take_snapshot
 STORE = "store"
 
 
-@action(timeout=120, retries=2)
+@action(timeout=120, retries=2, askers=ANYBODY)
 async def fetch_data(
     business: Business, ledger: Ledger, now: datetime, source: str = STORE
 ) -> Snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.integration_specialist.api_management.connections import check
 from blocks.business import Business
 from blocks.connections import find_connection
@@ -19,7 +19,7 @@ LOOK = 20.0
 """Seconds that the look at a connection may take."""
 
 
-@action(timeout=LOOK + 10, retries=1)
+@action(timeout=LOOK + 10, retries=1, askers=ANYBODY)
 async def handle_event(event: dict[str, Any], business: Business, now: datetime) -> EventResponse:
     """Check the connection that an event is about: a supplier, the store, or any by its name.
 

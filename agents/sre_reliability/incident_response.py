@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring import host
 from agents.sre_reliability.system_monitoring.services import check_service
 from blocks.business import Business
@@ -20,7 +20,7 @@ PLATFORM = frozenset({"host", "pool", "queue", "worker", "flow", "ledger", "pref
 """Kinds of subject that are about what we ourselves run on."""
 
 
-@action(timeout=30, retries=1)
+@action(timeout=30, retries=1, askers=ANYBODY)
 async def respond_to_event(
     event: dict[str, Any], business: Business, ledger: Ledger, now: datetime
 ) -> EventResponse:

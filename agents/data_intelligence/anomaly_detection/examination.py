@@ -12,7 +12,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import AwareDatetime
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.data_intelligence.business_intelligence.bands import REFERENCE_DAYS
 from agents.data_intelligence.business_intelligence.daily_metrics import (
     DailyMetrics,
@@ -120,7 +120,7 @@ class AnomalyExamination(Result):
     trust: float
 
 
-@action(timeout=120)
+@action(timeout=120, askers=ANYBODY)
 async def examine_anomaly(
     business: Business, ledger: Ledger, now: datetime, metric: str | None = None
 ) -> AnomalyExamination:

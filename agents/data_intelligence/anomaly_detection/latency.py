@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import AwareDatetime
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.data_intelligence.result import Part, Result, count
 from blocks.business import Business
 from blocks.call_durations import RECENT, USUAL, CallDurations, compare_durations
@@ -67,7 +67,7 @@ class LatencyHistory(Result):
     judged: int
 
 
-@action(timeout=30)
+@action(timeout=30, askers=ANYBODY)
 async def analyze_latency_history(
     business: Business, ledger: Ledger, now: datetime, service: str | None = None
 ) -> LatencyHistory:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import (
     TradingHistory,
@@ -36,7 +36,7 @@ VITAL_SHARE = 0.25
 MEANINGFUL = ("service", "sku", "supplier", "store")
 
 
-@action(timeout=20, retries=1)
+@action(timeout=20, retries=1, askers=ANYBODY)
 async def process_event(
     event: dict[str, Any], business: Business, ledger: Ledger, now: datetime
 ) -> EventResponse:

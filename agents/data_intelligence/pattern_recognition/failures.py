@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.data_intelligence.result import Part, Result, count
 from blocks.blame import Blame, blame, says_nothing
 from blocks.business import Business
@@ -67,7 +67,7 @@ class FailureExplanation(Result):
     window_hours: float
 
 
-@action(timeout=30)
+@action(timeout=30, askers=ANYBODY)
 async def explain_failure(
     business: Business, ledger: Ledger, now: datetime, connection: str, window_hours: float = 24
 ) -> FailureExplanation:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import AwareDatetime
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel, Spread
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
 from agents.data_intelligence.result import count
@@ -48,7 +48,7 @@ class StockEstimate(StockLevels):
     age_hours: float
 
 
-@action(timeout=60)
+@action(timeout=60, askers=ANYBODY)
 async def estimate_stock(
     business: Business, ledger: Ledger, now: datetime, skus: list[str] | None = None
 ) -> StockEstimate:

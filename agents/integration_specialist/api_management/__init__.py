@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.integration_specialist.api_management.connections import check
 from agents.integration_specialist.api_management.diagnosis import (
     ConnectionDiagnosis,
@@ -35,7 +35,7 @@ _QUICK, _DEEP = 50.0, 80.0
 """Seconds that one connection may take, so that it cannot use up the time of the whole check."""
 
 
-@action(timeout=_QUICK + 10, retries=1)
+@action(timeout=_QUICK + 10, retries=1, askers=ANYBODY)
 async def check_integrations(business: Business, now: datetime) -> IntegrationReport:
     """See quickly whether every connection is reached and knows us.
 
@@ -46,7 +46,7 @@ async def check_integrations(business: Business, now: datetime) -> IntegrationRe
     return await _check_all(business, now, deep=False)
 
 
-@action(timeout=_DEEP + 10, retries=1)
+@action(timeout=_DEEP + 10, retries=1, askers=ANYBODY)
 async def validate_all_integrations(business: Business, now: datetime) -> IntegrationReport:
     """Ask every connection for its data, and hold the answer against what it promises.
 
@@ -59,7 +59,7 @@ async def validate_all_integrations(business: Business, now: datetime) -> Integr
     return await _check_all(business, now, deep=True)
 
 
-@action(timeout=_QUICK + 10, retries=1)
+@action(timeout=_QUICK + 10, retries=1, askers=ANYBODY)
 async def prepare_performance_context(
     business: Business, now: datetime, service: str | None = None
 ) -> PerformanceContext:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.integration_specialist.api_management.connections import Checked, check
 from agents.integration_specialist.api_management.report import ConnectionCheck
 from blocks.business import Business
@@ -82,7 +82,7 @@ class ConnectionDiagnosis(BaseModel):
     findings: list[Finding] = Field(default_factory=list)
 
 
-@action(timeout=LOOKS * LIMIT + 10, retries=0)
+@action(timeout=LOOKS * LIMIT + 10, retries=0, askers=ANYBODY)
 async def diagnose_connection(
     business: Business, now: datetime, connection: str
 ) -> ConnectionDiagnosis:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from blocks.business import Business
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.findings import Finding
@@ -61,7 +61,7 @@ class StockSync(StockLevels):
     units_delta: float | None = None
 
 
-@action(timeout=120, retries=2)
+@action(timeout=120, retries=2, askers=ANYBODY)
 async def sync_stock(
     business: Business, ledger: Ledger, now: datetime, skus: list[str] | None = None
 ) -> StockSync:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from blocks.business import Business
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.findings import Finding
@@ -75,7 +75,7 @@ class Validation(_Part):
         return self.reason
 
 
-@action(timeout=120, retries=2)
+@action(timeout=120, retries=2, askers=ANYBODY)
 async def verify_against_source(
     business: Business, now: datetime, result: dict[str, Any]
 ) -> Validation:

@@ -11,7 +11,7 @@ import tomli_w
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.engine import URL
 
-from agents.capability import action
+from agents.capability import Asker, action
 from agents.integration_specialist.format_transformation.catalogue import (
     Table,
     read_catalogue,
@@ -80,7 +80,7 @@ class ConnectProposal(BaseModel):
     complete: bool
 
 
-@action(timeout=60, retries=0)
+@action(timeout=60, retries=0, askers=[Asker.PERSON])  # any address: not for what is sent
 async def propose_mapping(url: str | SecretStr) -> ConnectProposal:
     """Look at a SQL database and propose how to read our frames from it, writing nothing.
 

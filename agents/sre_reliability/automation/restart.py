@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.sre_reliability.automation.result import RemediationResult
 from agents.sre_reliability.system_monitoring.services import Look, look_at
 from blocks.business import Business
@@ -22,7 +22,7 @@ SETTLING = 30.0
 """Seconds that a restarted service has until it must answer well."""
 
 
-@action(timeout=120, effect=True)
+@action(timeout=120, effect=True, askers=ANYBODY)
 async def restart_service(service: str, business: Business, now: datetime) -> RemediationResult:
     """Restart a managed service that fails now, and see whether it answers well again.
 

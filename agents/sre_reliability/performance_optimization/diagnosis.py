@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
 from agents.sre_reliability.system_monitoring.services import watched_history
 from blocks.business import Business
@@ -120,7 +120,7 @@ class _Context(BaseModel):
     connections: list[_Connection] = Field(default_factory=list)
 
 
-@action(timeout=90, retries=0)
+@action(timeout=90, retries=0, askers=ANYBODY)
 async def analyze_performance(
     business: Business,
     ledger: Ledger,

@@ -15,7 +15,7 @@ from typing import TypeVar
 import pandas as pd
 import psutil
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring import assessment, host, platform, services
 from agents.sre_reliability.system_monitoring.assessment import (
     DatabaseHealth,
@@ -62,7 +62,7 @@ _SERVICE_DEADLINE, _HISTORY_DEADLINE = 28.0, 20.0
 T = TypeVar("T")
 
 
-@action(timeout=30)
+@action(timeout=30, askers=ANYBODY)
 async def assess_health(business: Business, now: datetime) -> HealthAssessment:
     """A quick look: does every service answer, and is this machine well?
 
@@ -80,7 +80,7 @@ async def assess_health(business: Business, now: datetime) -> HealthAssessment:
     return check.assessment()
 
 
-@action(timeout=60)
+@action(timeout=60, askers=ANYBODY)
 async def comprehensive_health_check(
     business: Business, ledger: Ledger, prefect: PrefectApi, now: datetime
 ) -> HealthAssessment:
@@ -106,7 +106,7 @@ async def comprehensive_health_check(
     return check.assessment()
 
 
-@action(timeout=60)
+@action(timeout=60, askers=ANYBODY)
 async def collect_metrics(
     business: Business, now: datetime, hours: float = HISTORY_HOURS
 ) -> dict[str, pd.DataFrame]:

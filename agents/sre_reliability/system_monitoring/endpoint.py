@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from blocks import egress
 from blocks.business import Business
 from blocks.connections import Connection, find_connection
@@ -60,7 +60,7 @@ class EndpointProbe(BaseModel):
         return False not in (self.resolves, self.accepts, self.answers)
 
 
-@action(timeout=4 * STEP, retries=0)
+@action(timeout=4 * STEP, retries=0, askers=ANYBODY)
 async def probe_endpoint(business: Business, connection: str) -> EndpointProbe:
     """See whether a connection's host resolves, accepts a connection and answers HTTP at all.
 

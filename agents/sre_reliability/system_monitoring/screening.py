@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring.assessment import worst_first
 from agents.sre_reliability.system_monitoring.services import (
     metric_findings,
@@ -60,7 +60,7 @@ class AnomalyScreening(BaseModel):
     findings: list[Finding] = Field(default_factory=list)
 
 
-@action(timeout=60)
+@action(timeout=60, askers=ANYBODY)
 async def screen_anomaly(
     business: Business, ledger: Ledger, now: datetime, metric: str | None = None
 ) -> AnomalyScreening:

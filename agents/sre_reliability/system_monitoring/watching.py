@@ -7,7 +7,7 @@ from time import monotonic
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.capability import action
+from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring import host
 from agents.sre_reliability.system_monitoring.assessment import HostHealth
 from blocks.errors import InvalidMessage
@@ -44,7 +44,7 @@ class WatchVerdict(BaseModel):
         return self.reason
 
 
-@action(timeout=LONGEST + 30, retries=0)
+@action(timeout=LONGEST + 30, retries=0, askers=ANYBODY)
 async def watch_run(
     ledger: Ledger, task_type: str, message_id: str, limit_s: float = 120.0
 ) -> WatchVerdict:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agents.capability import action, policy_of
+from agents.capability import ANYBODY, action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry
 from blocks.errors import SourceRefused, SourceUnavailable
 
@@ -82,7 +82,7 @@ class Bench:
             error = SourceRefused if self.refusing else SourceUnavailable
             raise error(f"{what} is away.")
 
-    @action(retries=0)
+    @action(retries=0, askers=ANYBODY)
     async def work(self, size: int = 1, context: dict[str, Any] | None = None) -> dict[str, Any]:
         """Do the task."""
         self._do("work")
@@ -90,19 +90,19 @@ class Bench:
             await asyncio.Event().wait()
         return {"summary": f"worked on {size}", "context": context}
 
-    @action(effect=True)
+    @action(effect=True, askers=ANYBODY)
     async def pay(self) -> dict[str, Any]:
         """Change the world."""
         self._do("pay")
         return {"summary": "paid"}
 
-    @action(retries=0)
+    @action(retries=0, askers=ANYBODY)
     async def estimate(self) -> dict[str, Any]:
         """Do less, and say so."""
         self._do("estimate")
         return {"summary": "estimated"}
 
-    @action(retries=0)
+    @action(retries=0, askers=ANYBODY)
     async def watch(self, task_type: str, message_id: str) -> dict[str, Any]:
         """Watch the primary."""
         self._do("watch")
@@ -112,19 +112,19 @@ class Bench:
             await asyncio.sleep(0.01)
         return {"stop": True, "reason": "the disk is full"}
 
-    @action(retries=0)
+    @action(retries=0, askers=ANYBODY)
     async def check(self, result: dict[str, Any]) -> dict[str, Any]:
         """Check a result."""
         self._do("check")
         return {"valid": self.verdict, "reason": f"{result['summary']} is wrong"}
 
-    @action(retries=0)
+    @action(retries=0, askers=ANYBODY)
     async def prepare(self) -> dict[str, Any]:
         """Prepare."""
         self._do("prepare")
         return {"tools": ["hammer"]}
 
-    @action(retries=0)
+    @action(retries=0, askers=ANYBODY)
     async def explain(self) -> dict[str, Any]:
         """Explain."""
         self._do("explain")

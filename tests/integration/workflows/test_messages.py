@@ -14,15 +14,17 @@ import pytest
 from rich.console import Console
 
 from agents.registry import Registry, registry
-from blocks.errors import RequestError
+from blocks.errors import ConfigurationError, NotAllowed, RequestError
 from blocks.ledger import Ledger
 from blocks.ledger.dead_letters import LetterStatus
 from blocks.messages import Outcome, Priority, Severity
 from blocks.settings import get_settings
 from deployments.messaging import exit_code, print_deliveries, send_document
+from flows.agent_call import agent_call
 from flows.broadcast_alert import broadcast_alert
 from flows.deliver_message import DeliveryReport, deliver_message
 from flows.orchestrator import NothingAchieved, shared_ledger
+from flows.policy import write_changes
 from tests.integration.workflows.seen import artifacts_of, ran, task_runs_of
 
 pytestmark = pytest.mark.prefect
@@ -106,7 +108,16 @@ UNDELIVERABLE: dict[str, tuple[Any, str]] = {
     "a tool of ours": (ASK | {"payload": {"now": "2026-01-01T00:00:00Z"}}, "no parameter 'now'"),
     "a frame": (
         ASK | {"to": "data-intelligence", "action": "analyze", "payload": {"snapshot": {}}},
-        "takes snapshot only within a workflow",
+        r"analyze may not be asked for by a message or a task\. It is for the workflows themselves",
+    ),
+    "any address": (
+        ASK
+        | {
+            "to": "integration-specialist",
+            "action": "propose_mapping",
+            "payload": {"url": "mysql://u:canary-7f3@127.0.0.1:1/x?local_infile=1"},
+        },
+        r"propose_mapping may not be asked for by a message or a task\. It is for a person",
     ),
     "missing parameter": (ASK | {"action": "restart_service"}, "needs service"),
 }
@@ -120,6 +131,7 @@ async def test_what_cannot_be_delivered_is_kept_with_its_reason(raw, reason, sho
     assert one.letter == letter
     assert report.outcome is Outcome.REFUSED
     assert re.search(reason, letter.reason)
+    assert "canary" not in letter.reason
     assert any(letter.reason in line for line in report.missing)
     assert report.run_id in letter.origin
     assert (json.loads(letter.raw) == raw) if isinstance(raw, dict) else (letter.raw == raw)
@@ -157,6 +169,27 @@ async def test_a_resend_whose_process_died_can_be_done_again(shop, ledger):
     assert report.deliveries[0].call.message_id == "m-9"
     with pytest.raises(RequestError, match="was resent"):
         await deliver_message(fixed, letter=letter.id)
+
+
+async def test_no_way_in_leads_to_an_action_that_is_not_for_messages(shop, ledger):
+    address = {"url": "sqlite:////etc/shadow"}
+    wanted = {"to": "integration-specialist", "action": "propose_mapping", "payload": address}
+    letter = (await sent({"to": "nobody"})).deliveries[0].letter
+    with pytest.raises(RequestError, match="propose_mapping may not be asked for"):
+        await deliver_message(wanted, letter=letter.id)  # as what a dead letter should have said
+    cloud = EVENT | {"recipient": wanted["to"], "action": wanted["action"], "data": address}
+    batch = [ASK | {"id": "m-7"}, wanted]  # with one that may be asked, nothing of it is done
+    for document in (wanted, json.dumps(wanted), cloud, batch):
+        (one,) = (await sent(document)).deliveries
+        assert one.letter is not None
+    roles = {"primary": {"agent": wanted["to"], "action": wanted["action"]}}
+    with pytest.raises(ConfigurationError, match=r"look, primary: .*propose_mapping may not be"):
+        await write_changes({"task_types": {"look": {"roles": roles}}}, registry())
+    envelope = {"asker": "message"}
+    for asked in (envelope, {}):  # a run of agent-call, as whoever reaches Prefect may start one
+        with pytest.raises(NotAllowed, match="propose_mapping may not be asked for"):
+            await agent_call(wanted["to"], wanted["action"], address, asked)
+    assert await ledger.calls() == []
 
 
 async def test_events_go_to_the_inbox(shop, ledger):

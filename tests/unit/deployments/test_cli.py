@@ -164,6 +164,8 @@ def test_agents_are_listed_with_their_actions() -> None:
         "sre-reliability",
     ]
     assert "restart_service" in agents[2]["actions"]["automation"]
+    assert agents[1]["askers"]["propose_mapping"] == ["person"]
+    assert agents[2]["askers"]["optimize"] == ["workflow"]
     assert all(a["status"] == "idle" and a["workload"] == 0 for a in agents)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.capability import action, policy_of
+from agents.capability import ANYBODY, action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry
 from blocks.ledger.records import ReceiptKind, ReceiptRecord
 from blocks.ledger.tasks import TaskRecord
@@ -21,7 +21,7 @@ from flows.selection import Candidate, select
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@action()
+@action(askers=ANYBODY)
 def mend(now: datetime) -> None:
     """Mend something."""
 

@@ -5,22 +5,27 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from agents.capability import action, policy_of
+from agents.capability import ANYBODY, Asker, action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry, registry
-from blocks.errors import ConfigurationError, NoAgentAvailable
-from blocks.policy import Instance, Play, Policy, Role
+from blocks.errors import ConfigurationError, InvalidMessage, NoAgentAvailable
+from blocks.policy import DEFAULT_MATRIX, Instance, Play, Policy, Role
 from flows.policy import read_policy
 from flows.routing import check_policy, instances_of, params_for, plan_for
 
 
-@action()
+@action(askers=ANYBODY)
 def mend(now, what: str, hard: bool = False):
     """Mend something."""
 
 
+@action()
+def open_up(command: str):
+    """Something that nobody outside may ask for."""
+
+
 TEAM = Registry(
     {"fixer": AgentSpec("fixer", "Fixer", "Mends.", capacity=3)},
-    [ActionSpec("fixer", "mending", "mend", mend, policy_of(mend))],
+    [ActionSpec("fixer", "mending", f.__name__, f, policy_of(f)) for f in (mend, open_up)],
 )
 REPAIR = {"roles": {"primary": {"agent": "fixer", "action": "mend"}}}
 
@@ -73,7 +78,7 @@ def test_a_role_that_nobody_can_play_is_refused_with_the_near_miss():
     broken["task_types"]["repair"]["roles"]["analyze"] = {"agent": "fixer", "action": "mind"}
     with pytest.raises(ConfigurationError, match=r"repair, analyze: No action fixer\.mind") as told:
         check_policy(Policy.model_validate(broken), TEAM)
-    assert "Did you mean fixer.mend?" in told.value.what
+    assert "Did you mean fixer.mend" in told.value.what
 
 
 def test_an_instance_of_nobody_is_refused():
@@ -120,7 +125,7 @@ def test_an_agent_has_one_local_instance_and_those_that_are_configured():
 def test_the_primary_is_handed_everything_and_the_others_what_they_know():
     spec = TEAM.action("fixer", "mend")
     given = {"what": "roof", "why": "rain"}
-    assert params_for(spec, Role.PRIMARY, given) == given
+    assert params_for(spec, Role.PRIMARY, {"what": "roof"}) == {"what": "roof"}
     assert params_for(spec, Role.SECONDARY, given) == {"what": "roof"}
     assert params_for(spec, Role.SECONDARY, {"now": "never"}) == {}
 
@@ -129,3 +134,34 @@ def test_our_agents_can_play_the_default_matrix():
     for plan in Policy().task_types.values():
         for play in plan.roles.values():
             registry().action(play.agent, play.action)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"what": "roof", "why": "rain"}, "no parameter 'why'"),
+        ({"what": "roof", "now": "2026-01-01T00:00:00Z"}, "no parameter 'now'"),
+        ({"what": {"a": 1}}, "what is"),
+        ({}, "needs what"),
+    ],
+)
+def test_what_does_not_fit_the_primary_is_refused(given, said):
+    with pytest.raises(InvalidMessage, match=said):
+        params_for(TEAM.action("fixer", "mend"), Role.PRIMARY, given)
+
+
+@pytest.mark.parametrize("role", ["primary", "support"])
+def test_a_plan_names_no_action_that_messages_may_not_ask_for(role):
+    plan = only_repair().model_dump(mode="json")
+    plan["task_types"]["repair"]["roles"][role] = {"agent": "fixer", "action": "open_up"}
+    with pytest.raises(
+        ConfigurationError, match=rf"repair, {role}: fixer\.open_up may not"
+    ) as told:
+        check_policy(Policy.model_validate(plan), TEAM)
+    assert "for the workflows themselves only" in told.value.what
+
+
+def test_our_own_matrix_can_be_played_by_who_may_be_asked():
+    for plan in DEFAULT_MATRIX.values():
+        for play in plan.roles.values():
+            registry().action(play.agent, play.action).check_asker(Asker.MESSAGE)
