@@ -98,6 +98,7 @@ def _remediation(record: RemediationRecord) -> Moment:
         RemediationStatus.INEFFECTIVE: ("did not help", "bad"),
         RemediationStatus.INCONCLUSIVE: ("may have helped", "warning"),
         RemediationStatus.FAILED: ("failed", "bad"),
+        RemediationStatus.UNKNOWN: ("was begun, and nobody knows how far it came", "bad"),
     }[record.status]
     action = record.action.rpartition(".")[2].replace("_", " ")
     return Moment(

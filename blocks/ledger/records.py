@@ -67,7 +67,11 @@ class PastAttempt(_Record):
 
 
 class RemediationStatus(StrEnum):
-    """Where a remediation stands."""
+    """Where a remediation stands.
+
+    ``failed`` means that it could not be done. ``unknown`` means that it was begun and nobody knows
+    how far it came: its deadline passed, or its process died. That is never taken for a failure.
+    """
 
     INTENDED = "intended"
     NOT_NEEDED = "not-needed"
@@ -75,6 +79,12 @@ class RemediationStatus(StrEnum):
     INEFFECTIVE = "ineffective"
     INCONCLUSIVE = "inconclusive"
     FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def helped(self) -> bool:
+        """Whether what was wrong is known to be well."""
+        return self in (RemediationStatus.VERIFIED, RemediationStatus.NOT_NEEDED)
 
 
 class RemediationRecord(_Record):
@@ -88,6 +98,9 @@ class RemediationRecord(_Record):
     action: str = Field(description="agent.action")
     status: RemediationStatus = RemediationStatus.INTENDED
     started_at: AwareDatetime
+    deadline: AwareDatetime | None = Field(
+        default=None, description="From then on who does it is taken to be dead."
+    )
     finished_at: AwareDatetime | None = None
     detail: str = ""
     before: dict[str, Any] = Field(default_factory=dict)

@@ -23,6 +23,7 @@ from blocks.ledger.dead_letters import DeadLetters
 from blocks.ledger.health import Health
 from blocks.ledger.history import History
 from blocks.ledger.inbox import Inbox
+from blocks.ledger.intents import Intents
 from blocks.ledger.leases import Leases
 from blocks.ledger.mailbox import Mailbox
 from blocks.ledger.outcomes import Outcomes
@@ -69,6 +70,7 @@ class Ledger:
         outcomes: What became of decisions.
         traces: All that is known about one id.
         history: What went on, hour by hour.
+        intents: Remediations that nobody settled.
         inbox: Events, and the situations that they make up.
         tokens: Who may use the API, and for what.
         requests: What requests to the API with an idempotency key came to.
@@ -95,6 +97,7 @@ class Ledger:
         self.outcomes = Outcomes(access)
         self.traces = Traces(access)
         self.history = History(access)
+        self.intents = Intents(access)
         self.inbox = Inbox(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)

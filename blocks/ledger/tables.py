@@ -147,12 +147,21 @@ REMEDIATIONS = Table(
     _required("action"),
     _required("status"),
     _required("started_at", Instant, index=True),
+    Column("deadline", Instant),
     Column("finished_at", Instant),
     _required("detail"),
     _json("before", nullable=False),
     _json("after", nullable=False),
 )
 """One row per remediation: intent first, outcome later."""
+
+# Those that are not settled are looked for every few seconds.
+Index(
+    "ix_remediations_open",
+    REMEDIATIONS.c.started_at,
+    sqlite_where=REMEDIATIONS.c.finished_at.is_(None),
+    postgresql_where=REMEDIATIONS.c.finished_at.is_(None),
+)
 
 REPORTS = Table(
     "reports",

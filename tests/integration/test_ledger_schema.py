@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from sqlalchemy import create_engine, text
 
 from blocks.errors import LedgerSchemaError
 from blocks.ledger import Ledger, schema
+from blocks.ledger.records import RemediationRecord
 from blocks.ledger.tables import METADATA
-from blocks.messages import AgentMessage
+from blocks.messages import AgentMessage, utc_now
 
 ROOT = Path(__file__).resolve().parents[2]
 Release = Callable[[str], None]
@@ -123,11 +125,40 @@ async def test_an_older_ledger_is_migrated_with_its_entries(
         assert [call.action for call in await ledger.calls()] == ["kept"]
 
 
+BEFORE_DEADLINES = (
+    "DROP INDEX ix_remediations_open",
+    "ALTER TABLE remediations DROP COLUMN deadline",
+    "UPDATE alembic_version SET version_num = '0004'",
+)
+
+
+async def test_an_intent_from_before_deadlines_is_kept_and_counts_by_its_start(
+    ledger_url: str,
+) -> None:
+    now, usual = utc_now(), timedelta(minutes=10)
+    intent = RemediationRecord(
+        run_id="r",
+        need_key="k",
+        finding="f",
+        resource="service:checkout",
+        action="sre-reliability.restart_service",
+        started_at=now,
+    )
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.intend(intent)
+    execute(ledger_url, *BEFORE_DEADLINES)
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.remediations() == [intent]
+        assert await ledger.intents.overdue(now + usual - timedelta(seconds=1), usual) == []
+        assert await ledger.intents.overdue(now + usual, usual) == [intent]
+
+
 async def test_a_ledger_from_before_the_api_is_migrated_with_its_entries(ledger_url: str) -> None:
     with Ledger.open(ledger_url) as ledger:
         ledger.record(AgentMessage(to="data-intelligence", action="kept"))
     execute(
         ledger_url,
+        *BEFORE_DEADLINES,
         "DROP TABLE api_tokens",
         "DROP TABLE api_requests",
         "UPDATE alembic_version SET version_num = '0003'",

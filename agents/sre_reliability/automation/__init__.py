@@ -8,6 +8,7 @@ from agents.sre_reliability.automation.policy import (
     HISTORY,
     IN_PROGRESS,
     Reason,
+    presumed_end,
     reason_not_to_act,
 )
 from agents.sre_reliability.automation.refetch import refetch_snapshot
@@ -19,6 +20,7 @@ __all__ = [
     "IN_PROGRESS",
     "Reason",
     "RemediationResult",
+    "presumed_end",
     "reason_not_to_act",
     "refetch_snapshot",
     "restart_service",

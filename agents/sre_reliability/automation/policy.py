@@ -10,8 +10,8 @@ from blocks.findings import Finding
 from blocks.ledger.records import RemediationRecord, RemediationStatus
 
 IN_PROGRESS = timedelta(minutes=10)
-"""An intent without an outcome is in progress for so long; after it, its process is taken to be
-dead and its outcome unknown, which counts as inconclusive."""
+"""An intent without an outcome is in progress until its deadline, or for so long if it has none;
+after it, its process is taken to be dead and its outcome unknown, which counts as inconclusive."""
 
 COOLDOWN = timedelta(minutes=5)
 FAILURES, FAILURES_PAUSE = 3, timedelta(hours=1)
@@ -61,25 +61,37 @@ _EXPLANATIONS = {
 
 
 def reason_not_to_act(
-    finding: Finding, history: Sequence[RemediationRecord], now: datetime
+    finding: Finding,
+    history: Sequence[RemediationRecord],
+    now: datetime,
+    *,
+    approved: bool = False,
 ) -> Reason | None:
     """Why the finding's remedy must not be applied now.
 
     Rules that look at a resource count every action on it; ``consecutive-failures`` follows the
     finding itself. A remediation that did nothing counts as one that failed, one without
-    evidence too. One that was found unnecessary counts as nothing. A wait ends at its last
-    instant: exactly 5 minutes after a remediation the next is allowed.
+    evidence or of unknown outcome too. One that was found unnecessary counts as nothing. A wait
+    ends at its last instant: exactly 5 minutes after a remediation the next is allowed.
 
     Args:
         finding: What is wrong.
         history: Remediations of at least the last 24 hours, of all resources, in any order.
         now: The instant to judge at.
+        approved: Whether a person, who knows what was tried, said yes: then only what is going on
+            right now stands in the way.
 
     Returns:
         The first rule that forbids it, in the order of Reason; None when it may be applied.
     """
     past = sorted((r for r in history if r.started_at <= now), key=lambda r: r.started_at)
-    return next((rule for rule, forbids in _RULES.items() if forbids(finding, past, now)), None)
+    rules = _EVEN_IF_APPROVED if approved else _RULES
+    return next((rule for rule in rules if _RULES[rule](finding, past, now)), None)
+
+
+def presumed_end(record: RemediationRecord) -> datetime:
+    """When who does it is taken to be dead."""
+    return record.deadline or record.started_at + IN_PROGRESS
 
 
 _Past = Sequence[RemediationRecord]  # oldest first
@@ -89,7 +101,7 @@ def _in_progress(record: RemediationRecord, now: datetime) -> bool:
     return (
         record.status is RemediationStatus.INTENDED
         and record.finished_at is None
-        and now - record.started_at < IN_PROGRESS
+        and now < presumed_end(record)
     )
 
 
@@ -100,7 +112,14 @@ def _unsuccessful(record: RemediationRecord, now: datetime) -> bool:
         RemediationStatus.FAILED,
         RemediationStatus.INEFFECTIVE,
         RemediationStatus.INCONCLUSIVE,
+        RemediationStatus.UNKNOWN,
     }
+
+
+def _did_nothing(record: RemediationRecord) -> bool:
+    """Whether it was found unnecessary, or could not even be begun: nothing was measured after."""
+    could_not = record.status is RemediationStatus.FAILED and not record.after
+    return could_not or record.status is RemediationStatus.NOT_NEEDED
 
 
 def _ended_at(record: RemediationRecord) -> datetime:
@@ -160,7 +179,7 @@ def _backoff(finding: Finding, past: _Past, now: datetime) -> bool:
 
 
 def _budget_spent(finding: Finding, past: _Past, now: datetime) -> bool:
-    acted = [r for r in past if r.status is not RemediationStatus.NOT_NEEDED]
+    acted = [r for r in past if not _did_nothing(r)]
     return sum(now - r.started_at < BUDGET_WINDOW for r in acted) >= BUDGET
 
 
@@ -174,3 +193,9 @@ _RULES: dict[Reason, Callable[[Finding, _Past, datetime], bool]] = {
     Reason.BACKOFF: _backoff,
     Reason.BUDGET_SPENT: _budget_spent,
 }
+
+_EVEN_IF_APPROVED = (
+    Reason.UNMANAGED_RESOURCE,
+    Reason.DUPLICATE_IN_PROGRESS,
+    Reason.RESOURCE_BUSY,
+)

@@ -18,7 +18,7 @@ class RemediationResult(BaseModel):
         status: ``not-needed``: the precondition did not hold, nothing was done. ``verified``: the
             predicted change came. ``ineffective``: it was done, and the change did not come.
             ``inconclusive``: it was done, and the measurements don't tell. ``failed``: it could
-            not be done.
+            not be done. ``unknown``: it was begun, and nobody knows how far it came.
         acted: Whether anything was changed.
         precondition: What had to be the case for it to be tried.
         prediction: The change that was predicted.

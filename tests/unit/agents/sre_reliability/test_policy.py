@@ -59,6 +59,8 @@ CASES = [
     ("another is under way", [past(30, "intended", kind="service-slow")], "resource-busy"),
     ("under way elsewhere", [past(30, "intended", service="search")], None),
     ("an intent of 10 minutes ago is dead, and was one failure", [past(600, "intended")], None),
+    ("an unknown outcome counts like an unsuccessful one", [past(59, "unknown")], "backoff"),
+    ("two of unknown outcome", [past(5000, "unknown"), past(700, "unknown")], "chain"),
     # recently-remediated: 5 minutes
     ("299 s after a success", [past(299)], "recently-remediated"),
     ("300 s after a success", [past(300)], None),
@@ -150,6 +152,35 @@ def test_without_a_remedy_the_resource_is_unmanaged_whatever_else_holds():
 def test_an_intent_that_never_ended_counts_as_a_failure():
     history = [past(2 * HOUR, "intended"), past(HOUR, "failed")]
     assert reason_not_to_act(finding(), history, NOW) == "ineffective-chain"
+
+
+def test_an_intent_is_in_progress_until_its_own_deadline():
+    long = past(1200, "intended").model_copy(update={"deadline": NOW + timedelta(seconds=1)})
+    assert reason_not_to_act(finding(), [long], NOW) == "duplicate-in-progress"
+    short = past(30, "intended").model_copy(update={"deadline": NOW})
+    assert reason_not_to_act(finding(), [short], NOW) == "backoff"
+
+
+def test_what_could_not_even_be_begun_spends_no_budget():
+    refused = [past(60 * i, "failed", service=f"s{i}") for i in range(1, 11)]
+    assert reason_not_to_act(finding(), refused, NOW) is None
+    begun = [record.model_copy(update={"after": {"condition": "down"}}) for record in refused]
+    assert reason_not_to_act(finding(), begun, NOW) == "budget-spent"
+
+
+@pytest.mark.parametrize(
+    ("history", "reason"),
+    [
+        ([past(60)], None),
+        ([past(30, "ineffective"), past(500, "failed")], None),
+        ([past(60 * i, service=f"s{i}") for i in range(1, 11)], None),
+        ([past(30, "intended")], "duplicate-in-progress"),
+        ([past(30, "intended", kind="service-slow")], "resource-busy"),
+    ],
+)
+def test_a_persons_yes_counts_unless_somebody_is_at_it(history, reason):
+    assert reason_not_to_act(finding(), history, NOW, approved=True) == reason
+    assert reason_not_to_act(finding(), history, NOW) is not None
 
 
 def test_every_reason_has_a_name_of_its_own_and_an_explanation():
