@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 from typing import Any
 
-from agents.capability import Asker, tools_of
+from agents.capability import USUAL_TIMEOUT, Asker, tools_of
 from agents.descriptions import describe
 from agents.registry import ActionSpec, Registry, registry
 from blocks.business import Business
@@ -47,6 +48,13 @@ class Toolbox:
         if lacking := names - held.keys():
             raise InvalidMessage(f"This run has no {', '.join(sorted(lacking))} to hand out.")
         return {name: held[name] for name in names}
+
+    def time_limit(self, spec: ActionSpec, params: Mapping[str, Any]) -> float:
+        """Seconds that one attempt at an action may take."""
+        limit = spec.policy.timeout
+        if not callable(limit):
+            return limit
+        return USUAL_TIMEOUT if self.business is None else limit(params, self.business)
 
 
 @dataclass(frozen=True)

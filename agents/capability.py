@@ -12,12 +12,21 @@ they are tools and not data: ``now`` (aware datetime), ``business`` (blocks.busi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from blocks.business import Business
 
 TOOLS = frozenset({"now", "business", "ledger", "prefect"})
+
+USUAL_TIMEOUT = 60.0
+"""Seconds that one attempt may take where the action does not say."""
+
+TimeLimit = Callable[[Mapping[str, Any], "Business"], float]
+"""Seconds that one attempt with these parameters may take, in this business."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,24 +55,29 @@ class ActionPolicy:
     """How an action is run.
 
     Attributes:
-        timeout: Deadline of one attempt, in seconds.
+        timeout: Deadline of one attempt, in seconds; or how to tell it from the parameters and the
+            business, where what is acted on has a time limit of its own.
         retries: Further attempts after a retryable error.
         effect: Whether it changes the world outside; its message is then durable before it acts,
             and it acts only through ``flows.remediation``, which may have reasons not to.
+        resource: What it acts on, ``type:name``, with parameters in braces: ``service:{service}``.
+            An effect that does not say so acts on itself: it is done once at a time.
         askers: Who may ask for it. What is not declared is for our own workflows alone.
     """
 
-    timeout: float = 60.0
+    timeout: float | TimeLimit = USUAL_TIMEOUT
     retries: int = 2
     effect: bool = False
+    resource: str = ""
     askers: frozenset[Asker] = frozenset({Asker.WORKFLOW})
 
 
 def action(
     *,
-    timeout: float = 60.0,
+    timeout: float | TimeLimit = USUAL_TIMEOUT,
     retries: int | None = None,
     effect: bool = False,
+    resource: str = "",
     askers: Iterable[Asker] = (Asker.WORKFLOW,),
 ) -> Callable[[F], F]:
     """Mark a function as an action; see ActionPolicy for the arguments.
@@ -72,7 +86,7 @@ def action(
     happened.
     """
     tries = (0 if effect else 2) if retries is None else retries
-    policy = ActionPolicy(timeout, tries, effect, frozenset(askers))
+    policy = ActionPolicy(timeout, tries, effect, resource, frozenset(askers))
 
     def mark(function: F) -> F:
         function.__action__ = policy  # type: ignore[attr-defined]

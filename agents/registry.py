@@ -78,6 +78,10 @@ class ActionSpec:
             hint=f"It is for {others} only." if others else "It is for nobody.",
         )
 
+    def resource(self, params: Mapping[str, Any]) -> str:
+        """What it acts on when it is called with these parameters."""
+        return self.policy.resource.format_map(params) or f"action:{self.full_name}"
+
     @property
     def summary(self) -> str:
         """First line of the docstring."""

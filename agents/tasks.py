@@ -64,6 +64,7 @@ class _Call:
     ) -> None:
         self.spec, self.message, self.toolbox, self.params = spec, message, toolbox, params
         self.instance = instance
+        self.time_limit = toolbox.time_limit(spec, params)
         self.attempts = 0
         self.result: Any = None
         self.error: ErrorInfo | None = _INTERRUPTED  # until an attempt ends
@@ -160,7 +161,7 @@ async def _attempt(call: _Call) -> Any:
         agent=call.spec.agent,
         instance=call.instance,
         started_at=now,
-        deadline=now + timedelta(seconds=policy.timeout),
+        deadline=now + timedelta(seconds=call.time_limit),
     )
     ledger.record(attempt)
     call.error = _INTERRUPTED
@@ -202,14 +203,14 @@ async def _perform(call: _Call, now: datetime) -> Any:
     function = call.spec.function
     arguments = call.params | call.toolbox.tools(tools_of(function) - call.params.keys(), now)
     try:
-        async with asyncio.timeout(call.spec.policy.timeout):
+        async with asyncio.timeout(call.time_limit):
             if inspect.iscoroutinefunction(function):
                 return await function(**arguments)
             # Number crunching must not hold up the calls that run beside it.
             return await asyncio.to_thread(function, **arguments)
     except TimeoutError:
         raise DeadlineMissed(
-            f"{call.spec.full_name} did not finish within {call.spec.policy.timeout:g} s."
+            f"{call.spec.full_name} did not finish within {call.time_limit:g} s."
         ) from None
 
 

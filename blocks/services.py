@@ -91,7 +91,10 @@ class MonitoredService(Block):
         "empty when it must not be restarted automatically.",
     )
     restart_timeout: float = Field(
-        default=30.0, gt=0, description="Seconds until a restart command is killed."
+        default=30.0,
+        gt=0,
+        le=600,  # a workflow that restarts, and waits for its turn before, ends after 30 minutes
+        description="Seconds until a restart command is killed, at most 600.",
     )
     latency_budget_ms: float = Field(
         default=1000.0, gt=0, description="Slower answers than this are reported."

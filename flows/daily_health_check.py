@@ -37,7 +37,7 @@ from flows.triage import rank, things_to_know
         "severity and money at risk; those with a safe remedy are mended, and each remedy is "
         "verified. Ends with one report."
     ),
-    timeout_seconds=900,
+    timeout_seconds=1800,
 )
 @outlives_outages
 async def daily_health_check(

@@ -28,7 +28,7 @@ class DeliveryReport(Report):
         "Reads a message or event in any dialect that is known, has the agent that it names answer "
         "it, and keeps what cannot be delivered as a dead letter with its reason."
     ),
-    timeout_seconds=900,
+    timeout_seconds=1800,
 )
 @outlives_outages
 @refusing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter
@@ -25,6 +25,11 @@ from flows.track_records import NEW, TrackRecord, known_records
 
 if TYPE_CHECKING:
     from flows.orchestrator import Orchestrator
+
+Perform = Callable[[], Awaitable[Reply]]
+Around = Callable[[Perform, datetime], Awaitable[Reply]]
+"""Has a call done, and whatever belongs before and after it; told when the call is over at the
+latest, whoever does it."""
 
 _PAUSES = (0.05, 0.1, 0.2, 0.4)
 """Seconds between looks for a free slot; the last one repeats."""
@@ -48,6 +53,8 @@ async def dispatch(
     envelope: Envelope,
     *,
     avoid: Collection[str] = (),
+    patience: float | None = None,
+    around: Around | None = None,
 ) -> Reply:
     """Have the best instance of an agent do something.
 
@@ -58,15 +65,18 @@ async def dispatch(
         params: The action's own parameters.
         envelope: What the message says beside its payload.
         avoid: Instances that are not asked, because they failed at it.
+        patience: Seconds to wait while everybody is busy; as the policy says when None.
+        around: Has the call done once somebody is free for it; done at once when None.
 
     Returns:
         The reply. Its error is NoAgentAvailable's when nobody can be asked, or everybody was
-        busy for as long as the policy waits.
+        busy for as long as was waited; nobody was asked then, and its ``instance`` is empty.
 
     Raises:
         UnknownAction: There is no such agent or action.
         InvalidMessage: The parameters do not fit the action's signature.
         LedgerError: The ledger cannot be read or written.
+        PolicyError: What stands around the call does not let it be done.
     """
     spec = team.toolbox.registry.action(agent, action)
     envelope = replace(
@@ -77,9 +87,11 @@ async def dispatch(
     )
     message = address(spec, envelope, params)
     able, unable = _able(team, spec, params, avoid)
-    choice = await _take_slot(team, spec, able, message.id)
+    limit = team.toolbox.time_limit(spec, params)
+    choice = await _take_slot(team, spec, able, message.id, limit, patience)
     _record_choice(team, spec, choice, unable, message.id)
-    if choice.instance is None:
+    taker = choice.instance
+    if taker is None:
         error = NoAgentAvailable(
             spec.full_name,
             hint=_near_misses(choice.selection, unable),
@@ -88,11 +100,17 @@ async def dispatch(
         team.ledger.record(message)
         answer(team.toolbox, message, None, ErrorInfo.of(error), 0, perf_counter())
         return Reply(message, None, ErrorInfo.of(error))
+
+    async def perform() -> Reply:
+        if taker.deployment:
+            sent = replace(envelope, instance=taker.name)
+            return await ask_remote(team, spec, taker, message, sent, params)
+        return await deliver(team.toolbox, spec, message, params, taker.name)
+
     try:
-        if choice.instance.deployment:
-            envelope = replace(envelope, instance=choice.instance.name)
-            return await ask_remote(team, spec, choice.instance, message, envelope, params)
-        return await deliver(team.toolbox, spec, message, params, choice.instance.name)
+        if around is None:
+            return await perform()
+        return await around(perform, _expiry(spec, taker, limit, utc_now()))
     finally:
         team.ledger.leases.release(choice.lease_id)
 
@@ -113,14 +131,21 @@ def _able(
 
 
 async def _take_slot(
-    team: Orchestrator, spec: ActionSpec, able: Sequence[Instance], message_id: str
+    team: Orchestrator,
+    spec: ActionSpec,
+    able: Sequence[Instance],
+    message_id: str,
+    limit: float,
+    patience: float | None,
 ) -> _Choice:
-    """Choose and take a slot; while everybody is busy, wait as long as the policy says."""
+    """Choose and take a slot; while everybody is busy, wait."""
+    if patience is None:
+        patience = team.policy.recovery.wait_for_slot_seconds
     records = await known_records(team.ledger, spec.name, utc_now())
-    give_up = monotonic() + team.policy.recovery.wait_for_slot_seconds
+    give_up = monotonic() + patience
     looks = 0
     while True:
-        choice = await _choose(team, spec, able, records, message_id)
+        choice = await _choose(team, spec, able, records, message_id, limit)
         if choice.instance is not None or not able or monotonic() > give_up:
             return choice
         await asyncio.sleep(_PAUSES[min(looks, len(_PAUSES) - 1)])
@@ -133,6 +158,7 @@ async def _choose(
     able: Sequence[Instance],
     records: Mapping[str, TrackRecord],
     message_id: str,
+    limit: float,
 ) -> _Choice:
     now = utc_now()
     named = {instance.name: instance for instance in able}
@@ -154,7 +180,7 @@ async def _choose(
             instance=instance.name,
             agent=spec.agent,
             taken_at=now,
-            expires_at=_expiry(spec, instance, now),
+            expires_at=_expiry(spec, instance, limit, now),
         )
 
     await team.ledger.leases.take(now, choose)
@@ -178,11 +204,18 @@ def _candidate(
     )
 
 
-def _expiry(spec: ActionSpec, instance: Instance, now: datetime) -> datetime:
-    """When a call must be over, all its retries included: after it its process is dead."""
+def _expiry(spec: ActionSpec, instance: Instance, limit: float, now: datetime) -> datetime:
+    """When a call must be over, all its retries included: after it its process is dead.
+
+    Args:
+        spec: What is called.
+        instance: Who does it.
+        limit: Seconds that one attempt may take.
+        now: When it begins.
+    """
     policy = spec.policy
     pauses = 2 * sum(RETRY_DELAYS[: policy.retries])  # spread by up to their own length
-    seconds = policy.timeout * (policy.retries + 1) + pauses + 5
+    seconds = limit * (policy.retries + 1) + pauses + 5
     return now + timedelta(seconds=seconds + (REMOTE_MARGIN if instance.deployment else 0))
 
 

@@ -46,12 +46,14 @@ async def ask_remote(
     never starts, is answered here.
     """
     began = perf_counter()
+    limit = team.toolbox.time_limit(spec, params)
+    patience = limit * (spec.policy.retries + 1) + REMOTE_MARGIN
     team.ledger.record(message)
     await team.ledger.flush()
     try:
         async with get_client() as client:
             run = await _start(client, spec, instance, envelope, params)
-            call = await _reply(team, client, run, message.id, _patience(spec))
+            call = await _reply(team, client, run, message.id, patience)
     except (OrchestratorError, httpx.HTTPError) as problem:
         error = _as_error(problem, instance)
         answer(team.toolbox, message, None, error, 1, began)
@@ -128,10 +130,6 @@ async def _reply(
         f"The remote run {run.name!r} gave no reply within {patience:.0f} s.",
         hint="See whether a worker serves its work pool.",
     )
-
-
-def _patience(spec: ActionSpec) -> float:
-    return spec.policy.timeout * (spec.policy.retries + 1) + REMOTE_MARGIN
 
 
 def _as_error(problem: OrchestratorError | httpx.HTTPError, instance: Instance) -> ErrorInfo:

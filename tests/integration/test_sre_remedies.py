@@ -14,7 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from agents.calls import Toolbox
+from agents.registry import registry
 from agents.sre_reliability.automation import refetch_snapshot, restart, restart_service
 from agents.sre_reliability.automation.refetch import PAUSE
 from blocks.business import Business
@@ -188,6 +191,32 @@ async def test_a_service_that_comes_back_moody_is_inconclusive(process):
     result = await restart_service("checkout", process.monitored(), utc_now())
     assert result.status is RemediationStatus.INCONCLUSIVE
     assert 0 < result.after["good"] < result.after["looks"]
+
+
+async def test_a_command_that_had_to_be_killed_leaves_the_outcome_unknown(process):
+    process.is_("ill")
+    hangs = [sys.executable, "-c", "import time; time.sleep(60)"]
+    business = process.monitored(restart=hangs, restart_timeout=0.5)
+    result = await restart_service("checkout", business, utc_now())
+    assert result.status is RemediationStatus.UNKNOWN
+    assert result.acted
+    assert "took longer than 0.5 s; the command was killed" in result.detail
+    assert result.detail.endswith("checkout is failing now.")
+
+
+@pytest.mark.parametrize(
+    ("configured", "least"), [({"restart_timeout": 300}, 330), ({"timeout": 9}, 30 + 2 + 6 * 18)]
+)
+def test_the_deadline_of_a_restart_covers_the_command_and_all_looks(process, configured, least):
+    spec = registry().action("sre-reliability", "restart_service")
+    toolbox = Toolbox(None, process.monitored(**configured))
+    assert toolbox.time_limit(spec, {"service": "checkout"}) > least
+
+
+def test_a_restart_may_take_ten_minutes_and_not_more(process):
+    assert process.monitored(restart_timeout=600).services[0].restart_timeout == 600
+    with pytest.raises(ValidationError, match=r"restart_timeout\n.*less than or equal to 600"):
+        process.monitored(restart_timeout=601)
 
 
 async def test_a_command_that_completes_and_does_nothing_is_ineffective(process):

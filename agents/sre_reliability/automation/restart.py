@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from agents.capability import ANYBODY, action
+from agents.capability import ANYBODY, USUAL_TIMEOUT, action
 from agents.sre_reliability.automation.result import RemediationResult
 from agents.sre_reliability.system_monitoring.services import Look, look_at
 from blocks.business import Business
-from blocks.errors import InvalidMessage, OrchestratorError
+from blocks.errors import InvalidMessage, OrchestratorError, SourceTimeout
 from blocks.ledger.records import RemediationStatus
 from blocks.services import MonitoredService
 
@@ -22,7 +22,16 @@ SETTLING = 30.0
 """Seconds that a restarted service has until it must answer well."""
 
 
-@action(timeout=120, effect=True, askers=ANYBODY)
+def _time_limit(params: Mapping[str, Any], business: Business) -> float:
+    """What the command may take, and the looks before and after it; each is up to two requests."""
+    managed = next((s for s in business.services if s.name == params.get("service")), None)
+    if managed is None:
+        return USUAL_TIMEOUT  # which is told at once
+    look = 2 * managed.timeout + GAP
+    return managed.restart_timeout + SETTLING + 2 * GOOD_IN_A_ROW * look
+
+
+@action(timeout=_time_limit, effect=True, resource="service:{service}", askers=ANYBODY)
 async def restart_service(service: str, business: Business, now: datetime) -> RemediationResult:
     """Restart a managed service that fails now, and see whether it answers well again.
 
@@ -36,7 +45,8 @@ async def restart_service(service: str, business: Business, now: datetime) -> Re
 
     Returns:
         ``not-needed`` when it answers well three times in a row before anything is done;
-        ``verified`` when it does so after the restart.
+        ``verified`` when it does so after the restart. ``unknown`` when the command had to be
+        killed: how far it came, nobody knows.
 
     Raises:
         InvalidMessage: There is no such service.
@@ -58,6 +68,10 @@ async def restart_service(service: str, business: Business, now: datetime) -> Re
     else:
         try:
             await managed.restart_now()
+        except SourceTimeout as error:
+            after = [await look_at(managed, now)]
+            status = RemediationStatus.UNKNOWN
+            detail = f"{error.what} {service} is {after[-1].condition} now."
         except OrchestratorError as error:
             status, detail = RemediationStatus.FAILED, str(error)
             after = [await look_at(managed, now)]
