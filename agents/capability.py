@@ -59,7 +59,7 @@ class ActionPolicy:
             business, where what is acted on has a time limit of its own.
         retries: Further attempts after a retryable error.
         effect: Whether it changes the world outside; its message is then durable before it acts,
-            and it acts only through ``flows.remediation``, which may have reasons not to.
+            and it acts only through ``flows.acting``, which may have reasons not to.
         resource: What it acts on, ``type:name``, with parameters in braces: ``service:{service}``.
             An effect that does not say so acts on itself: it is done once at a time.
         askers: Who may ask for it. What is not declared is for our own workflows alone.

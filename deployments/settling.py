@@ -1,4 +1,4 @@
-"""Settles what is due while the stack runs: answers, questions, dead tasks and runs, the ledger."""
+"""Settles what is due while the stack runs: answers, questions, dead tasks, acts, runs, the ledger."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ async def keep_settling(
         say: Told what goes wrong, when it is something new.
     """
     from flows.approvals import settle_due, show_forms
+    from flows.remediation import settle_orphans
     from flows.starting import resume_abandoned
 
     async def runs(now: datetime) -> list[str]:
@@ -39,6 +40,7 @@ async def keep_settling(
         _repeat(lambda now: settle_due(ledger, now), say),
         _repeat(lambda now: resume_abandoned(ledger, now), say),
         _repeat(lambda now: show_forms(ledger, now), say),
+        _repeat(lambda now: settle_orphans(ledger, now), say),
         _repeat(runs, say),
         keep_examining(ledger, say),
     )

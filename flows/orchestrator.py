@@ -25,6 +25,7 @@ from blocks.policy import DATA, INTEGRATION, SRE, Policy
 from blocks.prefect_api import PrefectApi
 from blocks.prefect_api.calls import REFUSED
 from blocks.settings import get_settings
+from flows.acting import act_as_asked
 from flows.artifacts import publish
 from flows.dispatch import dispatch
 from flows.policy import InForce, policy_in_force
@@ -113,9 +114,17 @@ class Orchestrator:
         envelope: Envelope,
         *,
         avoid: Collection[str] = (),
+        approved: bool = False,
     ) -> Reply:
-        """Have an agent do something, with everything that a message can say beside it."""
-        reply = await dispatch(self, agent, action, params, envelope, avoid=avoid)
+        """Have an agent do something, with everything that a message can say beside it.
+
+        What acts on the world passes the door of ``flows.acting``, whoever asks.
+        """
+        spec = self.toolbox.registry.action(agent, action)
+        if spec.policy.effect:
+            reply = await act_as_asked(self, spec, params, envelope, avoid=avoid, approved=approved)
+        else:
+            reply = await dispatch(self, agent, action, params, envelope, avoid=avoid)
         self.replies.append(reply)
         return reply
 

@@ -30,7 +30,7 @@ from flows.heartbeat import beating
 from flows.orchestrator import Orchestrator
 from flows.routing import plan_for
 from flows.run_deaths import are_lives_of_one
-from flows.steps import Step, Steps
+from flows.steps import NO_HELP, Step, Steps
 
 ALIVE = timedelta(seconds=30)
 """A run that carries out a task says so this often, three times over; else it counts as dead."""
@@ -152,6 +152,8 @@ async def _climb(team: Orchestrator, task: TaskRecord, plan: Plan, steps: Steps)
 
 def _another_may_do_better(step: Step) -> bool:
     assert step.error is not None
+    if not step.reply.instance or step.error.code == NO_HELP:
+        return False  # all were busy, a rule forbade it, or it was done in vain: whoever does it
     return not step.unknown_effect and not step.stopped and step.error.code not in _OURS
 
 

@@ -1,19 +1,22 @@
-"""Mending what can be mended without asking a person: decide, intend, act, verify, record."""
+"""Mending what can be mended without asking a person, and what became of it when the run died."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from agents.sre_reliability.automation import HISTORY, IN_PROGRESS, Reason, reason_not_to_act
-from blocks.errors import ResourceBusy
+from agents.calls import Envelope
+from agents.sre_reliability.automation import IN_PROGRESS, presumed_end
 from blocks.findings import Finding, Remedy
-from blocks.ledger.records import RemediationRecord, RemediationStatus
-from blocks.messages import utc_now
-from flows.claims import Held, claim, purpose_of
-from flows.orchestrator import Orchestrator
+from blocks.ledger import Ledger
+from blocks.ledger.records import RemediationStatus
+from flows.acting import NOBODY_KNOWS, act, tell_a_person
 from flows.reports import RemediationLine
+
+if TYPE_CHECKING:
+    from flows.orchestrator import Orchestrator
 
 
 async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[RemediationLine]:
@@ -42,67 +45,36 @@ async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[Rem
 
 
 async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> RemediationLine:
-    priority, purpose = finding.severity.priority, finding.fingerprint
-    try:
-        # Nobody waits here: what another has just done to the resource must show its effect first.
-        async with (
-            claim(team, finding.resource, priority=priority, purpose=purpose) as held,
-            held.acting(IN_PROGRESS),
-        ):
-            return await _mend_under(held, team, finding, remedy)
-    except ResourceBusy as busy:
-        is_same = purpose_of(busy.holder) == finding.fingerprint
-        reason = Reason.DUPLICATE_IN_PROGRESS if is_same else Reason.RESOURCE_BUSY
-        return _line(finding, remedy, None, f"{reason}: {busy.what}")
-
-
-async def _mend_under(
-    held: Held, team: Orchestrator, finding: Finding, remedy: Remedy
-) -> RemediationLine:
-    earlier = await team.ledger.remediations(resource=finding.resource)
-    now = utc_now()
-    if reason := await _reason_not_to_act(team, finding, now):
-        return _line(finding, remedy, None, f"{reason}: {reason.explanation}")
-
-    intent = RemediationRecord(
-        run_id=team.run.id,
-        # Runs that know the same latest remediation of the resource decide the same thing,
-        # whatever they found wrong with it: one wins.
-        need_key=f"{finding.resource} after {earlier[0].id if earlier else 'none'}",
-        finding=finding.fingerprint,
-        resource=finding.resource,
-        action=f"{remedy.agent}.{remedy.action}",
-        started_at=now,
-        before=finding.evidence,
-    )
-    if not await team.ledger.intend(intent, fence=(held.resource, held.token)):
-        reason = await _reason_not_to_act(team, finding, utc_now()) or Reason.RESOURCE_BUSY
-        return _line(finding, remedy, None, f"{reason}: {reason.explanation}")
-
-    reply = await team.ask(
-        remedy.agent, remedy.action, priority=finding.severity.priority, **remedy.params
-    )
-    result = reply.result
-    done = intent.model_copy(
-        update={
-            "finished_at": utc_now(),
-            "status": result.status if result else RemediationStatus.FAILED,
-            "detail": result.detail if result else reply.error.what if reply.error else "",
-            "before": result.before if result else intent.before,
-            "after": result.after if result else {},
-        }
-    )
-    await team.ledger.settle(done)
-    return _line(finding, remedy, done.status, done.detail)
-
-
-async def _reason_not_to_act(team: Orchestrator, finding: Finding, now: datetime) -> Reason | None:
-    return reason_not_to_act(finding, await team.ledger.remediations(since=now - HISTORY), now)
-
-
-def _line(
-    finding: Finding, remedy: Remedy, status: RemediationStatus | None, detail: str
-) -> RemediationLine:
+    envelope = Envelope(priority=finding.severity.priority)
+    acted = await act(team, finding, remedy, envelope)
+    if acted.reply is not None:
+        team.replies.append(acted.reply)
     return RemediationLine(
-        finding=finding.fingerprint, action=remedy.action, status=status, detail=detail
+        finding=finding.fingerprint,
+        action=remedy.action,
+        status=acted.status,
+        detail=acted.detail,
     )
+
+
+async def settle_orphans(ledger: Ledger, now: datetime) -> list[str]:
+    """Settle as unknown what was intended by runs that died over it, and tell a person.
+
+    It is never done again by itself: how far it came, nobody knows. Safe to call at any time, from
+    several processes. With nothing to settle it is one small query.
+
+    Returns:
+        What was settled, in words.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written.
+    """
+    told = []
+    for intent in await ledger.intents.overdue(now, IN_PROGRESS):
+        detail = f"Its run died, or was not heard of in time. {NOBODY_KNOWS}"
+        ended = presumed_end(intent)
+        if await ledger.intents.give_up(intent.id, ended, detail):
+            outcome = {"status": RemediationStatus.UNKNOWN, "finished_at": ended, "detail": detail}
+            await tell_a_person(intent.model_copy(update=outcome))
+            told.append(f"{intent.action} on {intent.resource}: {detail}")
+    return told

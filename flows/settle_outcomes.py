@@ -12,6 +12,7 @@ from blocks.messages import utc_now
 from flows.cut_off import outlives_outages
 from flows.orchestrator import Orchestrator, conclude, workflow_run
 from flows.outcomes import CALL_GRACE, COMES_BACK, judge_call, judge_task
+from flows.remediation import settle_orphans
 from flows.reports import Report, Section, Table, count
 
 MOST = 5000
@@ -36,6 +37,8 @@ async def settle_outcomes() -> Report:
     async with workflow_run("settle-outcomes", with_business=False) as team:
         settled = [*await _calls(team), *await _tasks(team)]
         await team.ledger.outcomes.keep(settled)
+        # A stack does so every few seconds; where only workers run, nobody else does.
+        team.notes += await settle_orphans(team.ledger, utc_now())
         report = await team.report(
             "Outcomes of decisions",
             _headline(settled),

@@ -12,6 +12,9 @@ from agents.calls import Envelope, Reply, address
 from agents.capability import Asker
 from agents.descriptions import describe
 from agents.registry import ActionSpec
+from agents.sre_reliability.automation import RemediationResult
+from blocks.blame import Blame, blame
+from blocks.ledger.records import RemediationStatus
 from blocks.ledger.tasks import TaskRecord
 from blocks.messages import ErrorInfo
 from blocks.policy import Plan, Role
@@ -24,6 +27,7 @@ MONITOR_GRACE = 3.0
 
 STOPPED = "stopped-by-monitor"
 UNKNOWN = "outcome-unknown"
+NO_HELP = "no-help"
 
 
 @dataclass(frozen=True)
@@ -154,8 +158,12 @@ class Steps:
         if (done := await self._done_before(role, spec, envelope)) is not None:
             step = done
         else:
-            reply = await self._team.send(spec.agent, spec.name, params, envelope, avoid=avoid)
-            step = Step(role, reply, reply.error, _unknown(reply, spec))
+            # A later round is one that a person asked for, knowing what was tried.
+            approved = self.round > 1
+            reply = await self._team.send(
+                spec.agent, spec.name, params, envelope, avoid=avoid, approved=approved
+            )
+            step = _judged(role, reply, spec)
         self._tell(step)
         return step
 
@@ -194,9 +202,9 @@ class Steps:
             )
         else:
             return None
-        reply = Reply(call.message, result, error, call.agent)
+        reply = Reply(call.message, result, error, call.agent if call.attempts else "")
         self._team.replies.append(reply)
-        return Step(role, reply, error, _unknown(reply, spec))
+        return _judged(role, reply, spec)
 
     def _stopped(self, role: Role, more: dict[str, Any], step_id: str, reason: str) -> Step:
         spec, params, envelope = self._order(role, more, step_id)
@@ -213,9 +221,21 @@ class Steps:
         self.told.append({"role": step.role.value, "who": who, "came": came})
 
 
+def _judged(role: Role, reply: Reply, spec: ActionSpec) -> Step:
+    """A reply as a step; an act that did not bring about what it should is an error."""
+    result = reply.result
+    if not isinstance(result, RemediationResult) or result.status.helped:
+        return Step(role, reply, reply.error, _unknown(reply, spec))
+    is_unknown = result.status is RemediationStatus.UNKNOWN
+    code = UNKNOWN if is_unknown else NO_HELP
+    return Step(role, reply, ErrorInfo(code=code, what=result.detail), is_unknown)
+
+
 def _unknown(reply: Reply, spec: ActionSpec) -> bool:
     """Whether a failed call may have changed the world all the same."""
-    return spec.policy.effect and reply.error is not None and bool(reply.instance)
+    if not spec.policy.effect or reply.error is None or not reply.instance:
+        return False
+    return blame(reply.error.code) is not Blame.ASKER  # who refuses it has not begun
 
 
 def _stop_reason(monitor: Step) -> str:

@@ -185,8 +185,11 @@ async def test_no_way_in_leads_to_an_action_that_is_not_for_messages(shop, ledge
     roles = {"primary": {"agent": wanted["to"], "action": wanted["action"]}}
     with pytest.raises(ConfigurationError, match=r"look, primary: .*propose_mapping may not be"):
         await write_changes({"task_types": {"look": {"roles": roles}}}, registry())
-    envelope = {"asker": "message"}
-    for asked in (envelope, {}):  # a run of agent-call, as whoever reaches Prefect may start one
+    for asked in (
+        {},
+        {"asker": "message"},
+        {"asker": "person"},
+    ):  # a run of agent-call, as whoever reaches Prefect may start one
         with pytest.raises(NotAllowed, match="propose_mapping may not be asked for"):
             await agent_call(wanted["to"], wanted["action"], address, asked)
     assert await ledger.calls() == []
