@@ -1,4 +1,4 @@
-"""Settles what is due while the stack runs: answers, questions, dead tasks, acts, runs, the ledger."""
+"""Settles what is due while the stack runs: answers, questions, dead tasks, acts, runs, ledger."""
 
 from __future__ import annotations
 
