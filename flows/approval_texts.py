@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
 from blocks.text import printable
-from flows.markdown import as_lines, as_text
+from flows.plain_text import as_lines, as_text
 
 SAFE_WORDS = {"approve": "yes", "reject": "no"}
 

@@ -10,7 +10,7 @@ from blocks.findings import Finding
 from blocks.messages import Outcome, Severity
 from blocks.text import printable
 from flows.charts import as_data_uri
-from flows.markdown import as_text
+from flows.plain_text import as_text
 from flows.reports import Cell, Report, Section, Table, local, money
 
 PAGE = 96

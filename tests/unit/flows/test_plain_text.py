@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flows.markdown import as_lines, as_text
+from flows.plain_text import as_lines, as_text
 
 ADDRESSES = [
     "https://evil.example/x?a=1",
