@@ -39,7 +39,7 @@ class Health:
     def __init__(self, database: Database, writer: GroupWriter) -> None:
         self._database, self._writer = database, writer
         self._known: tuple[float, str] = (0.0, "")  # until when it counts, and the answer
-        self._trying: Future[None] | None = None
+        self._trying: Future[str] | None = None
 
     @property
     def refused(self) -> int:
@@ -114,9 +114,10 @@ class Health:
         if self._trying is None or self._trying.done():  # else the last one waits still
             self._trying = self._try()
         await asyncio.wait([asyncio.wrap_future(self._trying)], timeout=DEADLINE)
-        if trouble := self._writer.trouble:
+        over = self._trying.done()
+        if trouble := self._trying.result() if over else self._writer.trouble:
             return f"cannot be written: {trouble}"
-        if not self._trying.done():
+        if not over:
             return f"has taken no write for {DEADLINE:.0f} s"
         if (path := self._database.path) is not None:
             free = shutil.disk_usage(path.parent).free
@@ -124,10 +125,14 @@ class Health:
                 return f"has {free / 1024**2:.1f} MB left on its disk"
         return ""
 
-    def _try(self) -> Future[None]:
-        """A write; done when it is durable or refused, and why is told by the writer."""
-        over: Future[None] = Future()
-        self._writer.submit(_touch).add_done_callback(lambda _: over.set_result(None))
+    def _try(self) -> Future[str]:
+        """A write: why it was refused, by what the writer says then; empty when it is durable."""
+        over: Future[str] = Future()
+
+        def tell(done: Future[None]) -> None:
+            over.set_result(self._writer.trouble or "refused" if done.exception() else "")
+
+        self._writer.submit(_touch).add_done_callback(tell)
         return over
 
 
