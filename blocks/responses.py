@@ -28,6 +28,7 @@ class EventResponse(_Response):
         advice: What a person should do.
         impact_per_hour: Money at risk per hour in the store's currency; None when unknown.
         evidence: The values behind the assessment.
+        well: Whether a look at the thing itself showed it well; None when nobody looked at it.
     """
 
     relevant: bool
@@ -38,6 +39,7 @@ class EventResponse(_Response):
     advice: str = ""
     impact_per_hour: float | None = None
     evidence: dict[str, Any] = Field(default_factory=dict)
+    well: bool | None = None
 
     @property
     def summary(self) -> str:

@@ -55,6 +55,7 @@ async def handle_event(event: dict[str, Any], business: Business, now: datetime)
             proposals=[finding.remedy for finding in findings if finding.remedy],
             advice=worst.advice,
             evidence=evidence | worst.evidence,
+            well=False,
         )
     well = seen.ok and seen.healthy is not False
     in_time = "" if seen.latency_ms is None else f" in {seen.latency_ms:.0f} ms"
@@ -66,4 +67,5 @@ async def handle_event(event: dict[str, Any], business: Business, now: datetime)
         severity=Severity.INFO if well else Severity.ERROR,
         resource=connection.resource,
         evidence=evidence,
+        well=well,
     )

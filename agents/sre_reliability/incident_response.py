@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,9 @@ from blocks.settings import get_settings
 
 PLATFORM = frozenset({"host", "pool", "queue", "worker", "flow", "ledger", "prefect"})
 """Kinds of subject that are about what we ourselves run on."""
+
+OWN_NAMES = frozenset({"local", "localhost", "127.0.0.1", "::1"})
+"""What this machine is called, beside its name."""
 
 
 @action(timeout=30, retries=1, askers=ANYBODY)
@@ -46,11 +50,21 @@ async def respond_to_event(
         return await _about_service(happened, name, business, now)
     if kind == "run":
         return _about_run(happened, name, await ledger.run(name))
+    if kind == "host" and not _is_this_machine(name):
+        return EventResponse.not_concerned(
+            happened, f"{name} is another machine than the one that we run on."
+        )
     if kind in PLATFORM or (not kind and happened.type.startswith("prefect.")):
         return await _about_platform(happened, ledger)
     return EventResponse.not_concerned(
         happened, f"{happened.subject or 'It'} is no service, no run and no part of the platform."
     )
+
+
+def _is_this_machine(name: str) -> bool:
+    """Whether a machine, with its domain or without, is the one that we run on."""
+    own = {socket.gethostname().lower(), *OWN_NAMES}
+    return name.lower() in own or name.lower().partition(".")[0] in own
 
 
 async def _about_service(
@@ -69,6 +83,7 @@ async def _about_service(
             resource=event.subject,
             advice="Nothing to do unless it comes again.",
             evidence=evidence,
+            well=True,
         )
     finding = findings[0]
     return EventResponse(
@@ -79,6 +94,7 @@ async def _about_service(
         proposals=[finding.remedy] if finding.remedy else [],
         advice=finding.advice,
         evidence=evidence,
+        well=False,
     )
 
 

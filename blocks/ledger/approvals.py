@@ -93,10 +93,7 @@ class Approvals:
             The question that stands for the need: this one, or an earlier one of the same need
             key, which may be answered by now.
         """
-        row = dict(record) | {
-            "priority": int(record.priority),
-            "proposal": to_json(record.proposal),
-        }
+        row = approval_row(record)
         statement = insert(self._access.dialect, APPROVALS).values(row).on_conflict_do_nothing()
         same = or_(APPROVALS.c.id == record.id, APPROVALS.c.need_key == record.need_key)
 
@@ -290,6 +287,14 @@ def _unclaimed(now: datetime) -> Any:
 def _expire(now: datetime) -> Any:
     overdue = _OPEN, APPROVALS.c.applied_at.is_(None), APPROVALS.c.expires_at <= now
     return update(APPROVALS).where(*overdue).values(status=ApprovalStatus.EXPIRED)
+
+
+def approval_row(record: ApprovalRecord) -> dict[str, Any]:
+    """The row of a question."""
+    return dict(record) | {
+        "priority": int(record.priority),
+        "proposal": to_json(record.proposal),
+    }
 
 
 def _record(row: RowMapping) -> ApprovalRecord:

@@ -160,8 +160,41 @@ SITUATIONS = Table(
     Column("run_id", CleanText),
     Column("settled_at", Instant),
     _json("response"),
+    Column("responded_at", Instant),
+    Column("ending", CleanText),
+    Column("ended_by", CleanText),
+    Column("impact_per_hour", Double),
+    Column("group_key", CleanText),
+    Column("approval_id", CleanText),
 )
 """One row per situation: events that belong together, and the one response to them."""
+
+# What is not over is asked for all the time, and is little however long the ledger grows.
+Index(
+    "ix_situations_open",
+    SITUATIONS.c.status,
+    sqlite_where=SITUATIONS.c.settled_at.is_(None),
+    postgresql_where=SITUATIONS.c.settled_at.is_(None),
+)
+
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    _required("fingerprint", primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    _required("source"),
+    _required("event_id"),
+    _required("rank", BigInteger),
+    _required("heard_at", Instant),
+    Column("resolved_at", Instant),
+    Column("resolved_by", CleanText),
+)
+"""One row per outage that a source told of, from the event with which it began (``event_id``) to
+the one that ended it; with the highest severity, and the last time that anything was heard of it.
+"""
+
+Index("ix_alerts_event", ALERTS.c.source, ALERTS.c.event_id)
+Index("ix_alerts_resolved_by", ALERTS.c.source, ALERTS.c.resolved_by)
 
 RECEIPTS = Table(
     "receipts",

@@ -27,11 +27,25 @@ class EventStatus(StrEnum):
 
 
 class SituationStatus(StrEnum):
-    """Where a situation stands."""
+    """Where a situation stands.
+
+    ``standing``: it was responded to, and is not over: its source still tells of it, or nobody
+    knows it and a person has to say what becomes of it.
+    """
 
     OPEN = "open"
     RESPONDING = "responding"
+    STANDING = "standing"
     SETTLED = "settled"
+
+
+class Ending(StrEnum):
+    """What ended a situation; None where nobody has to know, as of news."""
+
+    RESOLVED = "resolved"  # by its source
+    ANSWERED = "answered"  # by a person
+    WELL = "well"  # our own look showed it well
+    MENDED = "mended"  # a remedy was verified to have helped
 
 
 class SituationRecord(BaseModel):
@@ -44,7 +58,14 @@ class SituationRecord(BaseModel):
         updated_at: When its response began, once it has.
         events: How many events it has.
         run_id: The run that responds to it, or did last.
-        response: What came of it; None until it is settled.
+        settled_at: When it was over.
+        response: What came of it; None until it was responded to.
+        responded_at: When its response ended.
+        ending: What ended it.
+        ended_by: Who answered, if that ended it.
+        impact_per_hour: Money at risk, as far as anybody knows.
+        group_key: What a person is asked about together; None: nobody need be asked.
+        approval_id: The question to a person that it is part of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +82,17 @@ class SituationRecord(BaseModel):
     run_id: str | None = None
     settled_at: AwareDatetime | None = None
     response: dict[str, Any] | None = None
+    responded_at: AwareDatetime | None = None
+    ending: Ending | None = None
+    ended_by: str | None = None
+    impact_per_hour: float | None = None
+    group_key: str | None = None
+    approval_id: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come of it."""
+        return self.status is SituationStatus.SETTLED
 
 
 @dataclass(frozen=True)

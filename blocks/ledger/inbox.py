@@ -16,7 +16,8 @@ from sqlalchemy import (
     update,
 )
 
-from blocks.ledger import situations
+from blocks.ledger import alerts, situations
+from blocks.ledger.alerts import among
 from blocks.ledger.coordination_tables import EVENTS
 from blocks.ledger.event_records import (
     Accepted,
@@ -29,7 +30,7 @@ from blocks.ledger.event_records import (
 )
 from blocks.ledger.event_rows import each_text, event_row, insert_events, instant_text
 from blocks.ledger.inbox_reads import InboxReads
-from blocks.ledger.situations import RESOURCE, UNSETTLED, among, free
+from blocks.ledger.situations import RESOURCE, UNSETTLED, free
 from blocks.ledger.standings import keys_of
 from blocks.messages import Severity, SystemEvent
 
@@ -50,6 +51,7 @@ class Inbox(InboxReads):
 
         def write(connection: Connection) -> Accepted:
             keys = keys_of(connection, events)
+            alerts.hear(connection, events, keys, now)
             rows = _rows(keys, drafts)
             known = _said_before(connection, {row["fingerprint"] for row in rows})
             new.update(insert_events(connection, rows))
@@ -68,6 +70,7 @@ class Inbox(InboxReads):
 
         def write(connection: Connection) -> list[Entered]:
             keys = keys_of(connection, events)
+            alerts.hear(connection, events, keys, now)
             new.update(insert_events(connection, _rows(keys, drafts)))
             untold = set(new)  # of several that are the same event, the first is the new one
             found = []
@@ -152,8 +155,9 @@ class Inbox(InboxReads):
     ) -> list[SituationRecord | None]:
         """Put taken events into their situations, new or known, all in one transaction.
 
-        A situation whose need key is known is that one. Events that join one which is settled
-        are settled with it.
+        A situation whose need key is known is that one. Events that join one which was responded
+        to are settled with it; unless it stands, and they are worse than all that it had: then it
+        is open again.
 
         Args:
             plans: Each situation with its events.
@@ -168,23 +172,40 @@ class Inbox(InboxReads):
         )
 
     async def respond(self, situation_id: str, run_id: str, now: datetime) -> bool:
-        """Begin the response; False when the situation is settled, or another run's by now.
+        """Begin the response; False when it was given, or is another run's by now.
 
         ``updated_at`` becomes ``now``: what happened before it, the response covers.
         """
         return await self._access.write(lambda c: situations.begin(c, situation_id, run_id, now))
 
-    async def settle(self, situation: SituationRecord, now: datetime) -> bool:
-        """Settle a situation and all its events, in one transaction.
+    async def settle(self, situation: SituationRecord, now: datetime) -> SituationRecord | None:
+        """Keep the response to a situation and settle all its events, in one transaction.
+
+        It stands, or is over, as ``situations.settle`` says.
 
         Args:
-            situation: As ``join`` gave it, with the run that responded and its ``response``.
+            situation: As ``join`` gave it, with the run that responded and its ``response``; its
+                ``ending`` if our own look ended it, else its status as far as nothing fires.
             now: The instant of settling.
 
         Returns:
-            False when another run has taken the situation over, or settled it.
+            The situation as it stands then; None when another run has taken it over.
         """
         return await self._access.write(lambda c: situations.settle(c, situation, now))
+
+    async def place(self, keys: Sequence[EventKey], by: str, now: datetime) -> set[EventKey]:
+        """Put taken events that go on with, or end, an outage into the situation of that outage.
+
+        Args:
+            keys: Of events that tell how an alert stands.
+            by: The run that took them.
+            now: The instant of joining.
+
+        Returns:
+            Those that have their place; the others begin an outage, or are of none that is in a
+            situation.
+        """
+        return await self._access.write(lambda c: situations.place(c, keys, by, now))
 
     async def summarise(
         self, now: datetime, below: Severity = Severity.ERROR

@@ -1,4 +1,4 @@
-"""The life of a situation in the ledger: opened, responded to by one run, settled once.
+"""The life of a situation in the ledger: opened, responded to by one run, and one day over.
 
 Whoever changes a situation locks its row first, then its events, so that a late event never joins
 a situation that is settled meanwhile.
@@ -19,12 +19,13 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 
+from blocks.ledger.alerts import FIRES, HAS_OUTAGE, among, home_of
 from blocks.ledger.coordination_tables import EVENTS, SITUATIONS
 from blocks.ledger.event_records import (
+    Ending,
     EventKey,
     EventStatus,
     SituationRecord,
@@ -32,8 +33,10 @@ from blocks.ledger.event_records import (
     situation_row,
 )
 from blocks.ledger.rows import insert
-from blocks.ledger.values import to_json
 from blocks.messages import Severity, new_id
+
+RESPONDED = (SituationStatus.STANDING, SituationStatus.SETTLED)
+"""What no run need respond to."""
 
 UNSETTLED = EVENTS.c.settled_at.is_(None)
 
@@ -56,11 +59,6 @@ def free(now: datetime) -> ColumnElement[bool]:
     return or_(EVENTS.c.status == EventStatus.WAITING, EVENTS.c.taken_until <= now)
 
 
-def among(keys: Sequence[EventKey]) -> ColumnElement[bool]:
-    """The events of these keys."""
-    return tuple_(EVENTS.c.source, EVENTS.c.id).in_(keys)
-
-
 def join(
     connection: Connection,
     wanted: SituationRecord,
@@ -79,10 +77,46 @@ def join(
     standing = _locked(connection, SITUATIONS.c.need_key == wanted.need_key)
     assert standing is not None, "it was inserted, or stood there"
     changes: dict[str, object] = {"situation_id": standing.id}
-    if standing.settled_at is not None:
+    if standing.status is SituationStatus.STANDING and _are_worse(connection, standing, keys):
+        standing = _open_again(connection, standing)
+    elif standing.status in RESPONDED:
         changes |= {"status": EventStatus.SETTLED, "settled_at": now}
     connection.execute(update(EVENTS).where(_MINE).values(changes), named)
     return _recounted(connection, standing)
+
+
+def _are_worse(connection: Connection, standing: SituationRecord, keys: Sequence[EventKey]) -> bool:
+    """Whether one of the events is graver than all that the situation has."""
+    rank = select(func.max(EVENTS.c.rank))
+    before = connection.scalar(rank.where(EVENTS.c.situation_id == standing.id))
+    coming = connection.scalar(rank.where(among(keys)))
+    return coming is not None and (before is None or coming > before)
+
+
+def _open_again(connection: Connection, standing: SituationRecord) -> SituationRecord:
+    opened = {"status": SituationStatus.OPEN, "run_id": None}
+    connection.execute(update(SITUATIONS).where(SITUATIONS.c.id == standing.id).values(opened))
+    return standing.model_copy(update=opened)
+
+
+def place(
+    connection: Connection, keys: Sequence[EventKey], by: str, now: datetime
+) -> set[EventKey]:
+    """Put events of an outage that goes on, or is over, where it is; see ``Inbox.place``."""
+    placed = set()
+    for source, name in keys:
+        home = home_of(connection, (source, name))
+        standing = _locked(connection, SITUATIONS.c.id == home) if home else None
+        if standing is None:
+            continue
+        changes: dict[str, object] = {"situation_id": standing.id}
+        if standing.status in RESPONDED:
+            changes |= {"status": EventStatus.SETTLED, "settled_at": now}
+        named = {"of_source": source, "of_id": name, "of_run": by}
+        if connection.execute(update(EVENTS).where(_MINE).values(changes), named).rowcount:
+            _recounted(connection, standing)
+        placed.add((source, name))
+    return placed
 
 
 def begin(connection: Connection, situation_id: str, run_id: str, now: datetime) -> bool:
@@ -100,36 +134,55 @@ def begin(connection: Connection, situation_id: str, run_id: str, now: datetime)
     nobody_else = or_(SITUATIONS.c.run_id.is_(None), SITUATIONS.c.run_id == run_id, ~holder_lives)
     statement = (
         update(SITUATIONS)
-        .where(SITUATIONS.c.id == situation_id, SITUATIONS.c.settled_at.is_(None), nobody_else)
+        .where(SITUATIONS.c.id == situation_id, SITUATIONS.c.status.not_in(RESPONDED), nobody_else)
         .values(status=SituationStatus.RESPONDING, run_id=run_id, updated_at=now)
     )
     return bool(connection.execute(statement).rowcount)
 
 
-def settle(connection: Connection, situation: SituationRecord, now: datetime) -> bool:
-    """Settle a situation and all its events; see ``Inbox.settle``."""
+def settle(
+    connection: Connection, situation: SituationRecord, now: datetime
+) -> SituationRecord | None:
+    """Keep the response to a situation, and settle its events; see ``Inbox.settle``.
+
+    What our own look ended is over. Else it stands as long as one of its outages goes on, and is
+    over when all are resolved; one without any is as whoever responded says.
+    """
     standing = _locked(
         connection,
         SITUATIONS.c.id == situation.id,
         SITUATIONS.c.run_id == situation.run_id,
-        or_(SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.settled_at == now),
+        or_(SITUATIONS.c.status.not_in(RESPONDED), SITUATIONS.c.responded_at == now),
     )
     if standing is None:
-        return False
+        return None
     _settle_events(connection, and_(UNSETTLED, EVENTS.c.situation_id == situation.id), now)
+    settled = _recounted(connection, situation.model_copy(update={"responded_at": now}))
+    settled = settled.model_copy(update=_how_it_stands(connection, settled, now))
+    row = situation_row(settled)
+    kept = ("opened_at", "updated_at", "need_key", "resource", "approval_id")
     connection.execute(
         update(SITUATIONS)
         .where(SITUATIONS.c.id == situation.id)
-        .values(
-            status=SituationStatus.SETTLED,
-            severity=situation.severity,
-            title=situation.title,
-            response=to_json(situation.response),
-            settled_at=now,
-        )
+        .values({name: value for name, value in row.items() if name not in kept})
     )
-    _recounted(connection, standing)
-    return True
+    return settled
+
+
+def _how_it_stands(
+    connection: Connection, situation: SituationRecord, now: datetime
+) -> dict[str, object]:
+    over = {"status": SituationStatus.SETTLED, "settled_at": now}
+    if situation.ending is not None:
+        return over
+    this = select(SITUATIONS.c.id).where(SITUATIONS.c.id == situation.id)
+    if connection.scalar(this.where(FIRES)):
+        return {"status": SituationStatus.STANDING, "settled_at": None}
+    if connection.scalar(this.where(HAS_OUTAGE)):
+        return over | {"ending": Ending.RESOLVED}
+    if situation.status is SituationStatus.STANDING:
+        return {"settled_at": None}
+    return over
 
 
 def summarise(
@@ -177,6 +230,11 @@ def summarise(
         },
     )
     connection.execute(SITUATIONS.insert(), situation_row(record))
+    if connection.scalar(select(SITUATIONS.c.id).where(SITUATIONS.c.id == made, FIRES)):
+        # Only counted, but not over: its source still tells of it.
+        stands = {"status": SituationStatus.STANDING, "settled_at": None}
+        connection.execute(update(SITUATIONS).where(SITUATIONS.c.id == made).values(stands))
+        record = record.model_copy(update=stands)
     return record
 
 

@@ -23,6 +23,7 @@ from blocks.ledger.dead_letters import DeadLetters
 from blocks.ledger.health import Health
 from blocks.ledger.history import History
 from blocks.ledger.inbox import Inbox
+from blocks.ledger.incidents import Incidents
 from blocks.ledger.intents import Intents
 from blocks.ledger.leases import Leases
 from blocks.ledger.mailbox import Mailbox
@@ -72,6 +73,7 @@ class Ledger:
         history: What went on, hour by hour.
         intents: Remediations that nobody settled.
         inbox: Events, and the situations that they make up.
+        incidents: Situations that are not over.
         tokens: Who may use the API, and for what.
         requests: What requests to the API with an idempotency key came to.
         health: Whether it takes writes and is sound.
@@ -99,6 +101,7 @@ class Ledger:
         self.history = History(access)
         self.intents = Intents(access)
         self.inbox = Inbox(access)
+        self.incidents = Incidents(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)
         self.health = Health(database, self._writer)

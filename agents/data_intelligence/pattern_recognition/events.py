@@ -100,7 +100,7 @@ class _Meaning:
         severity = self._event.severity
         if severity is Severity.ERROR and service.revenue_share >= VITAL_SHARE:
             severity = Severity.CRITICAL
-        per_hour = _revenue_per_hour(await self._snapshot("orders"), self._now)
+        per_hour = usual_revenue_per_hour(await self._snapshot("orders"), self._now)
         at_risk = None if per_hour is None else per_hour * service.revenue_share
         depends = f"{service.revenue_share:.0%} of revenue depends on {name}"
         money = "" if at_risk is None else f", about {self._money(at_risk)} per hour"
@@ -226,7 +226,7 @@ def sku_facts(snapshot: Snapshot, sku: str, now: datetime) -> dict[str, Any] | N
     }
 
 
-def _revenue_per_hour(snapshot: Snapshot | None, now: datetime) -> float | None:
+def usual_revenue_per_hour(snapshot: Snapshot | None, now: datetime) -> float | None:
     """What the shop usually takes per hour of the calendar; None when nobody knows."""
     if snapshot is None:
         return None
