@@ -31,6 +31,19 @@ class EventRules(BaseModel):
         gt=0,
         description="What waited for so long in a storm is summarised while it goes on.",
     )
+    group_wait_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=1800,
+        description="For so long what nobody knows may still end by itself, and others of its "
+        "group may come, before a person is asked about them.",
+    )
+    silence_seconds: float = Field(
+        default=6 * 3600.0,
+        gt=0,
+        description="When the source of an alert that fires has said nothing for so long, that is "
+        "told. Alertmanager repeats itself every four hours.",
+    )
     topology: dict[str, list[str]] = Field(
         default_factory=dict,
         description="Resource to the resources that it depends on, for instance "

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from blocks.ledger.records import PastAttempt, RunRecord
 from blocks.ledger.tasks import TaskRecord
+from blocks.messages import Severity
 
 Health = Literal["healthy", "degraded", "unhealthy"]
 
@@ -78,13 +79,15 @@ class SystemStatus(_Part):
     """The system status report.
 
     Attributes:
-        system_health: ``unhealthy`` when work is lost or an agent fails most calls, ``degraded``
-            when a target is missed or a person is waited for.
+        system_health: ``unhealthy`` when work is lost, an agent fails most calls or a critical
+            incident is open, ``degraded`` when a target is missed, a person is waited for or
+            another incident is open.
         reasons: Why it is not healthy.
         ledger_fault: What is wrong with the ledger: it takes no writes, or is damaged; else empty.
         uptime_s: Seconds since the stack started; None when none runs.
         response_ms: Mean time from message to result, all agents.
         throughput_per_hour: Calls that ended with a result, per hour of the window.
+        open_incidents: How many situations are not over, by severity.
         hours: Start of each hour of the window, for charts, with calls and mean response.
     """
 
@@ -102,6 +105,7 @@ class SystemStatus(_Part):
     response_ms: float | None
     throughput_per_hour: float
     targets: list[Target]
+    open_incidents: dict[Severity, int] = Field(default_factory=dict)
     hours: list[Hour] = Field(default_factory=list)
 
 
@@ -114,3 +118,4 @@ class Facts(_Part):
     workload: dict[str, int]
     open_approvals: int
     ledger_fault: str = ""
+    open_incidents: dict[Severity, int] = Field(default_factory=dict)

@@ -196,15 +196,22 @@ def _documents(text: str) -> list[tuple[str, Any]]:
 
 
 class InboxState(BaseModel):
-    """What ``inbox`` shows."""
+    """What ``inbox`` shows.
+
+    Attributes:
+        waiting: Events that wait, by severity.
+        incidents: Situations that are not over, the worst first; ``standing`` says how each stands.
+        situations: The last ones.
+    """
 
     waiting: dict[str, int]
     oldest_seconds: float
+    incidents: list[dict[str, Any]]
     situations: list[dict[str, Any]]
 
 
 async def read_inbox(limit: int = 10) -> InboxState:
-    """What waits, and the last situations.
+    """What waits, what is open, and the last situations.
 
     Raises:
         LedgerError: The ledger cannot be read.
@@ -213,13 +220,22 @@ async def read_inbox(limit: int = 10) -> InboxState:
 
     settings = get_settings()
     if not has_ledger(settings):
-        return InboxState(waiting={}, oldest_seconds=0.0, situations=[])
+        return InboxState(waiting={}, oldest_seconds=0.0, incidents=[], situations=[])
+    from agents.registry import registry
+    from flows.open_incidents import open_incidents
+    from flows.policy import last_used_policy
+
     with Ledger.open(settings.effective_ledger_url) as ledger:
         depth: Depth = await ledger.inbox.depth(utc_now())
         last: list[SituationRecord] = await ledger.inbox.situations(limit=limit)
+        rules = (await last_used_policy(ledger, registry())).events
+        found = await open_incidents(ledger, rules, utc_now())
     return InboxState(
         waiting={severity.value: w.events for severity, w in depth.waiting.items()},
         oldest_seconds=round(depth.oldest_wait.total_seconds(), 1),
+        incidents=[
+            each.situation.model_dump(mode="json") | {"standing": each.told} for each in found
+        ],
         situations=[situation.model_dump(mode="json") for situation in last],
     )
 
@@ -240,7 +256,7 @@ def print_handed(handed: Handed, console: Console) -> None:
 
 
 def print_inbox(state: InboxState, console: Console) -> None:
-    """What waits, and the last situations, as a person reads them."""
+    """What waits, what is open, and the last situations, as a person reads them."""
     if state.waiting:
         told = ", ".join(f"{events:,} {name}" for name, events in state.waiting.items())
         console.print(
@@ -248,6 +264,17 @@ def print_inbox(state: InboxState, console: Console) -> None:
         )
     else:
         console.print("Nothing waits.", highlight=False)
+    if state.incidents:
+        table = Table("since", "severity", "open incident", "how it stands", "question")
+        for incident in state.incidents:
+            table.add_row(
+                incident["opened_at"][:19].replace("T", " "),
+                incident["severity"],
+                escape(incident["title"]),
+                escape(incident["standing"]),
+                (incident["approval_id"] or "")[:8],
+            )
+        console.print(table)
     if not state.situations:
         return
     table = Table("opened", "severity", "situation", "events", "status", "done")
@@ -258,7 +285,7 @@ def print_inbox(state: InboxState, console: Console) -> None:
             situation["severity"],
             escape(situation["title"]),
             str(situation["events"]),
-            situation["status"],
+            situation["ending"] or situation["status"],
             escape(str(response.get("done", "summarised" if response else ""))),
         )
     console.print(table)

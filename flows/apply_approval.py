@@ -11,12 +11,14 @@ from prefect.states import Completed
 
 from blocks.errors import OrchestratorError, PolicyError, RequestError
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
+from blocks.ledger.incidents import CLOSE
 from blocks.ledger.records import ReceiptKind
 from blocks.messages import ErrorInfo, new_id, utc_now
 from blocks.settings import get_settings
 from flows.approval_texts import how_it_was_settled
 from flows.heartbeat import beating
 from flows.orchestrator import Orchestrator, shared_ledger, workflow_run
+from flows.reports import count
 
 CLAIM = timedelta(seconds=120)
 """Whoever applies an answer says so this often, three times over; else somebody else may."""
@@ -49,7 +51,8 @@ async def apply_approval(approval_id: str = "") -> str:
     """
     ledger = shared_ledger(get_settings().effective_ledger_url)
     record = await ledger.approvals.get(approval_id)
-    async with workflow_run("apply-approval", with_business=record.is_yes) as team:
+    with_business = record.is_yes and record.proposal.get("kind") != CLOSE
+    async with workflow_run("apply-approval", with_business=with_business) as team:
         by = f"{team.run.id}/{new_id()[:8]}"  # unique even when Prefect starts a run twice
         now = utc_now()
         claimed = await ledger.approvals.claim_application(record.id, by, now, now + CLAIM)
@@ -123,6 +126,8 @@ async def _apply(team: Orchestrator, record: ApprovalRecord) -> str:
 
 async def _give_up(team: Orchestrator, record: ApprovalRecord, said: str) -> str:
     """Close the task that waited; a question that no task waits for needs nothing more."""
+    if record.proposal.get("kind") == CLOSE:
+        return "What it is about stays open."
     if record.task_id is None or await _asked_again(team, record):
         return "Nothing is done."
     code = "expired" if record.status is ApprovalStatus.EXPIRED else "rejected"
@@ -148,6 +153,12 @@ async def _retry_task(team: Orchestrator, record: ApprovalRecord) -> str:
     return f"Task {task_id} was carried out again: {task.status}."
 
 
+async def _close_incidents(team: Orchestrator, record: ApprovalRecord) -> str:
+    """Have the situations be over that the question is about."""
+    closed = await team.ledger.incidents.answer(record.id, record.answered_by or "", utc_now())
+    return f"{count(closed, 'incident')} closed." if closed else "Nothing was open any more."
+
+
 async def _asked_again(team: Orchestrator, record: ApprovalRecord) -> bool:
     """Whether the task has come to a later question: this one is no longer what it waits for."""
     asked = await team.ledger.approvals.list(task_id=record.task_id) if record.task_id else []
@@ -162,5 +173,5 @@ def _still_taken(task_id: str) -> PolicyError:
     )
 
 
-APPLIERS: dict[str, Applier] = {"retry-task": _retry_task}
+APPLIERS: dict[str, Applier] = {"retry-task": _retry_task, CLOSE: _close_incidents}
 """What a yes to each kind of proposal does."""

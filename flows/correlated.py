@@ -20,6 +20,9 @@ class Known:
         since: When its response began; what happened before it, the response covers.
         over: Whether the response mended it, or did not hear every agent: trouble after that is
             new.
+        ended: Whether something has ended it: an alert that fires after that is another outage.
+        things: Of one that stands, the fingerprints of what it has been told of: the same said
+            again is no news.
     """
 
     id: str
@@ -28,6 +31,8 @@ class Known:
     opened_at: datetime
     since: datetime
     over: bool = False
+    ended: bool = False
+    things: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -123,4 +128,9 @@ def in_order(event: SystemEvent) -> tuple[datetime, str, str]:
 
 def worst(events: Iterable[SystemEvent]) -> Severity:
     """The greatest severity of some events."""
-    return max((event.severity for event in events), key=lambda severity: severity.rank)
+    return worst_of(event.severity for event in events)
+
+
+def worst_of(severities: Iterable[Severity]) -> Severity:
+    """The greatest of some severities."""
+    return max(severities, key=lambda severity: severity.rank)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from blocks.event_rules import EventRules
-from blocks.messages import Severity, SystemEvent
+from blocks.messages import FIRING, Severity, SystemEvent
 from blocks.priorities import PriorityRules, urgency
 from flows.correlated import Correlated, Known, around, in_order, resource_of, worst
 
@@ -57,6 +57,7 @@ def correlate(
     now: datetime,
     known: Sequence[Known] = (),
     priorities: PriorityRules | None = None,
+    at_risk: Mapping[str, float] | None = None,
 ) -> list[Correlated]:
     """Put events together into situations.
 
@@ -67,7 +68,8 @@ def correlate(
 
     They join a known situation of that resource, or of one below it, within the window, when it
     is at least as severe, and the events happened before its response began or that response
-    heard every agent and mended nothing.
+    heard every agent and mended nothing. An alert that fires joins none that is over: it is
+    another outage. One that stands takes up whatever says again what it was told, at any time.
 
     Args:
         events: In any order; events of equal source and id are one.
@@ -75,6 +77,7 @@ def correlate(
         now: The instant to judge urgency at.
         known: Situations that exist already.
         priorities: How urgency is judged.
+        at_risk: Money per hour that trouble with a resource puts at risk, as far as is known.
 
     Returns:
         The situations, the most urgent first.
@@ -95,7 +98,13 @@ def correlate(
             Correlated(
                 resource=clusters[cause].resource,
                 events=together,
-                urgency=urgency(worst(together), now, since=together[0].time, rules=priorities),
+                urgency=urgency(
+                    worst(together),
+                    now,
+                    impact_per_hour=_most_at_risk(joined, at_risk or {}),
+                    since=together[0].time,
+                    rules=priorities,
+                ),
                 why=tuple(_reasons(clusters[cause], joined, window, standing)),
                 candidates=tuple(_others(clusters, cause, members)),
                 known=standing.id if standing else None,
@@ -175,17 +184,28 @@ def _standing(
 ) -> Known | None:
     """The known situation that covers these events, the latest of several."""
     first, last, gravest = events[0].time, events[-1].time, worst(events)
+    fires = any(event.status == FIRING for event in events)
+    things = {event.fingerprint for event in events}
     covering = [
         situation
         for situation in known
         if situation.resource == cause.resource
         or (cause.troubled and situation.resource in below.get(cause.resource, ()))
-        if situation.severity.rank >= gravest.rank
-        and around(first, -window) <= situation.opened_at
-        and situation.opened_at <= around(first, window)
-        and (last <= situation.since or not situation.over)
+        if things <= situation.things
+        or (
+            situation.severity.rank >= gravest.rank
+            and around(first, -window) <= situation.opened_at
+            and situation.opened_at <= around(first, window)
+            and (last <= situation.since or not situation.over)
+            and not (fires and situation.ended)
+        )
     ]
     return max(covering, key=lambda s: (s.opened_at, s.id), default=None)
+
+
+def _most_at_risk(clusters: Sequence[_Cluster], at_risk: Mapping[str, float]) -> float | None:
+    known = [at_risk[c.resource] for c in clusters if c.troubled and c.resource in at_risk]
+    return max(known, default=None)
 
 
 def _reasons(

@@ -12,9 +12,11 @@ from pydantic import Field
 from agents.calls import Reply
 from blocks.findings import Finding
 from blocks.ledger.records import RemediationStatus
+from blocks.messages import utc_now
 from flows import sections
 from flows.cut_off import outlives_outages
 from flows.fetching import fetch_everything
+from flows.open_incidents import OpenIncident, how_many, open_incidents
 from flows.orchestrator import (
     DATA,
     INTEGRATION,
@@ -74,10 +76,12 @@ async def daily_health_check(
         if "refetch_snapshot" in mended:
             data = await _look_at_data(team)
         replies = [*data, health, integrations]
+        incidents = await open_incidents(team.ledger, team.policy.events, utc_now())
         report = await team.report(
             "Daily health check",
-            _headline(findings, remedies, data, team.business.currency),
+            _headline(findings, remedies, data, incidents, team.business.currency),
             sections=[
+                *sections.standing(incidents, team.business.timezone, team.business.currency, top),
                 *_sections(replies, team.business.currency, top),
                 *(
                     [sections.decisions(head)]
@@ -118,11 +122,17 @@ def _sections(replies: list[Reply], currency: str, top: int) -> list[Section]:
 
 
 def _headline(
-    findings: list[Finding], remedies: list[RemediationLine], data: list[Reply], currency: str
+    findings: list[Finding],
+    remedies: list[RemediationLine],
+    data: list[Reply],
+    incidents: list[OpenIncident],
+    currency: str,
 ) -> str:
     metrics = result_of("analyze_daily_metrics", data)
     parts = [sections.trade_headline(metrics, currency)] if metrics else []
     parts.append(things_to_know(findings))
     if mended := sum(line.status == RemediationStatus.VERIFIED for line in remedies):
         parts.append(f"{mended} mended and verified.")
+    if incidents:
+        parts.append(f"{how_many(incidents)}.")
     return " ".join(parts)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from blocks.crash_points import reach
 from blocks.ledger.event_records import (
@@ -17,12 +18,16 @@ from blocks.ledger.event_records import (
     TakenEvent,
 )
 from blocks.ledger.records import ReceiptKind
-from blocks.messages import Severity, SystemEvent, utc_now
+from blocks.ledger.situations import RESPONDED
+from blocks.messages import FIRING, RESOLVED, Severity, SystemEvent, utc_now
 from blocks.priorities import urgency
+from blocks.told import group_of, told_by
+from flows.at_risk import AtRisk
 from flows.correlated import Correlated, Known, around, in_order, resource_of, worst
 from flows.correlation import correlate, dependencies
 from flows.event_response import Response, respond
 from flows.orchestrator import Orchestrator
+from flows.standing import Standing
 from flows.storms import WORTH_ASKING, Tide, judge_tide
 
 HOLD = timedelta(seconds=30)
@@ -100,6 +105,8 @@ class _Drainer:
         self.queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
         self.mine: set[str] = set()  # situations that are queued or responded to
         self.numbers = count()
+        self.at_risk = AtRisk(team)
+        self.standing = Standing(team)
 
     async def fill(self, seconds: float) -> None:
         """Take and correlate, as long as there is time or anything left."""
@@ -112,12 +119,14 @@ class _Drainer:
             if depth.events and await self._take(depth, now):
                 last_taken = now
                 continue
+            await self.standing.look(utc_now())
             # What is left when nothing could be taken for so long, another run is working on.
-            ours = self.mine or self.tide.storm
+            ours = self.mine or self.tide.storm or self.standing.waits
             if until is None and not ours and (not depth.events or now - last_taken > HOLD):
                 break
             await asyncio.sleep(PAUSE)
         await self.queue.join()
+        await self.standing.look(utc_now(), at_once=True)
 
     async def _judge(self, tide: Tide, now: datetime) -> None:
         self.drained.storms += tide.storm and not self.tide.storm
@@ -132,8 +141,31 @@ class _Drainer:
             return False
         reach("events.taken")
         self.drained.events += len(taken)
+        told = [one for one in taken if one.situation_id is None and one.event.status]
+        ends = [one for one in told if one.event.status == RESOLVED]
+        repeats = await self._place([one for one in told if one.event.status == FIRING], now)
+        apart = repeats | {one.key for one in ends}
+        await self._join([one for one in taken if one.key not in apart], now)
+        # After them: what they began may have ended by now.
+        placed = await self._place(ends, now)
+        await self._join([one for one in ends if one.key not in placed], now)
+        return True
+
+    async def _place(self, told: Sequence[TakenEvent], now: datetime) -> set[EventKey]:
+        """Put what goes on with an outage, or ends it, where that outage is."""
+        keys = [one.key for one in told]
+        return await self.inbox.place(keys, self.team.run.id, now) if keys else set()
+
+    async def _join(self, taken: Sequence[TakenEvent], now: datetime) -> None:
+        """Put events together, and queue the situations that they make up."""
+        if not taken:
+            return
         known = await self._known(taken)
-        plans = [*await self._begun_before(taken, now), *self._new(taken, known, now)]
+        at_risk = await self.at_risk.of(one.event for one in taken)
+        plans = [
+            *await self._begun_before(taken, now),
+            *self._new(taken, known, at_risk, now),
+        ]
         joined = await self.inbox.join(
             [(situation, keys) for _, situation, keys in plans], self.team.run.id, now
         )
@@ -141,8 +173,7 @@ class _Drainer:
         for (correlated, _, _), standing in zip(plans, joined, strict=True):
             if standing is not None:
                 self._receipt(correlated, standing)
-                self._queue(correlated, standing)
-        return True
+                await self._queue(correlated, standing, now)
 
     async def _most_severe(self, depth: Depth, now: datetime) -> list[TakenEvent]:
         """All that waits, if it fits one batch: who sees it together, correlates it best.
@@ -163,26 +194,40 @@ class _Drainer:
                 return taken
         return []
 
-    async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, SituationRecord]:
+    async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, tuple[SituationRecord, Known]]:
         resources = {resource_of(one.event) for one in taken}
         resources |= {d for r in resources for d in dependencies(r, self.rules.topology)}
         since = around(
             min(one.event.time for one in taken), -timedelta(seconds=self.rules.window_seconds)
         )
-        return {s.id: s for s in await self.inbox.about(resources, since)}
+        found = [
+            s
+            for s in await self.inbox.about(resources, since)
+            if "summary" not in (s.response or {})
+        ]
+        stand = [s.id for s in found if s.status is SituationStatus.STANDING]
+        things = await self.team.ledger.incidents.things(stand) if stand else {}
+        return {s.id: (s, _as_known(s, things.get(s.id, frozenset()))) for s in found}
 
     def _new(
-        self, taken: Sequence[TakenEvent], known: dict[str, SituationRecord], now: datetime
+        self,
+        taken: Sequence[TakenEvent],
+        known: dict[str, tuple[SituationRecord, Known]],
+        at_risk: Mapping[str, float],
+        now: datetime,
     ) -> Iterable[tuple[Correlated, SituationRecord, list[EventKey]]]:
         alone = [one for one in taken if one.situation_id is None]
         fresh = [one.event for one in alone if one.tries <= MOST_TRIES]
-        standing = [_as_known(s) for s in known.values() if "summary" not in (s.response or {})]
-        for one in correlate(fresh, self.rules, now, standing, self.team.policy.priorities):
-            situation = known[one.known] if one.known else _situation(one, now)
+        covering = [as_known for _, as_known in known.values()]
+        for one in correlate(
+            fresh, self.rules, now, covering, self.team.policy.priorities, at_risk
+        ):
+            situation = known[one.known][0] if one.known else _situation(one, now)
             yield one, situation, [(e.source, e.id) for e in one.events]
         for late in alone:
             if late.tries > MOST_TRIES:  # what runs die of must not take the others along
-                given_up = self._again([late.event], resource_of(late.event), late.tries, now)
+                why = f"A run that died had taken it; this is try {late.tries}."
+                given_up = self._again([late.event], resource_of(late.event), why, now, late.tries)
                 yield given_up, _situation(given_up, now), [late.key]
 
     async def _begun_before(
@@ -199,27 +244,39 @@ class _Drainer:
             assert situation is not None, "an event joins what is there"
             every = sorted(await self.inbox.events(situation_id), key=in_order)
             tries = max(one.tries for one in events)
-            correlated = self._again(every, situation.resource, tries, now)
+            why = f"A run that died had taken them; this is try {tries}."
+            correlated = self._again(every, situation.resource, why, now, tries)
             found.append((correlated, situation, [one.key for one in events]))
         return found
 
     def _again(
-        self, events: Sequence[SystemEvent], resource: str, tries: int, now: datetime
+        self,
+        events: Sequence[SystemEvent],
+        resource: str,
+        why: str,
+        now: datetime,
+        tries: int = 1,
     ) -> Correlated:
-        """Events that a run which died had taken."""
+        """Events that were put together before."""
         rules = self.team.policy.priorities
         return Correlated(
             resource=resource,
             events=tuple(events),
             urgency=urgency(worst(events), now, since=events[0].time, rules=rules),
-            why=(f"A run that died had taken them; this is try {tries}.",),
+            why=(why,),
             tries=tries,
         )
 
-    def _queue(self, correlated: Correlated, situation: SituationRecord) -> None:
-        if situation.status is SituationStatus.SETTLED or situation.id in self.mine:
+    async def _queue(
+        self, correlated: Correlated, situation: SituationRecord, now: datetime
+    ) -> None:
+        if situation.status in RESPONDED or situation.id in self.mine:
             return  # settled with what it joined, or will be
         self.mine.add(situation.id)
+        if situation.responded_at is not None:
+            every = sorted(await self.inbox.events(situation.id), key=in_order)
+            why = "It stood, and has become worse."
+            correlated = self._again(every, situation.resource, why, now)
         # Whole points: a hundredth must not let the newer ones overtake for ever.
         work = (-round(correlated.urgency.score), next(self.numbers), correlated, situation)
         self.queue.put_nowait(work)
@@ -241,26 +298,35 @@ class _Drainer:
             await self._give_up(correlated, situation)
             return
         response = await respond(self.team, correlated, situation)
-        settled = situation.model_copy(
+        responded = situation.model_copy(
             update={
                 "run_id": run_id,
                 "severity": response.severity,
                 "title": correlated.title,
                 "response": response.as_json(),
+                "impact_per_hour": response.impact_per_hour,
+                "ending": response.ending,
+                **_whose(correlated, response.needs_a_person),
             }
         )
-        if await self.inbox.settle(settled, utc_now()):
+        if settled := await self.inbox.settle(responded, utc_now()):
             reach("events.settled")
             self._tell(Handled(settled, response, correlated.why))
+            self.standing.note(settled)
 
     async def _give_up(self, correlated: Correlated, situation: SituationRecord) -> None:
         left = {
             "done": f"{correlated.tries} runs died over it; a person must look.",
             "mended": False,
+            "told": told_by(correlated.lead).model_dump(mode="json"),
         }
-        settled = situation.model_copy(update={"run_id": self.team.run.id, "response": left})
-        if await self.inbox.settle(settled, utc_now()):
+        grave = correlated.severity.rank >= WORTH_ASKING.rank
+        given_up = situation.model_copy(
+            update={"run_id": self.team.run.id, "response": left, **_whose(correlated, grave)}
+        )
+        if settled := await self.inbox.settle(given_up, utc_now()):
             self.drained.given_up.append(settled)
+            self.standing.note(settled)
 
     def _tell(self, handled: Handled) -> None:
         self.drained.situations += 1
@@ -309,7 +375,14 @@ def _situation(correlated: Correlated, now: datetime) -> SituationRecord:
     )
 
 
-def _as_known(situation: SituationRecord) -> Known:
+def _whose(correlated: Correlated, needs_a_person: bool) -> dict[str, Any]:
+    """Whether a situation stands until a person answers, and what they are asked with it."""
+    if not needs_a_person:
+        return {"status": SituationStatus.SETTLED, "group_key": None}
+    return {"status": SituationStatus.STANDING, "group_key": group_of(correlated.lead)}
+
+
+def _as_known(situation: SituationRecord, things: frozenset[str]) -> Known:
     responding = situation.status is not SituationStatus.OPEN
     response = situation.response or {}
     return Known(
@@ -319,4 +392,6 @@ def _as_known(situation: SituationRecord) -> Known:
         opened_at=situation.opened_at,
         since=situation.updated_at if responding else datetime.max.replace(tzinfo=UTC),
         over=bool(response.get("mended") or response.get("failed")),
+        ended=situation.ending is not None,
+        things=things,
     )

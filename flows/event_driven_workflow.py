@@ -17,6 +17,7 @@ from blocks.settings import get_settings
 from flows.cut_off import outlives_outages
 from flows.draining import Drained, drain
 from flows.events import accept_events
+from flows.open_incidents import open_incidents
 from flows.orchestrator import Orchestrator, conclude, shared_ledger, workflow_run
 from flows.refusals import refusing
 from flows.reports import Report
@@ -61,7 +62,7 @@ async def event_driven_workflow(
         await accept_events(await with_lasting_id(read_event(event)))
         reach("events.accepted")
     by_hand = _is_by_hand()
-    if not by_hand and not drain_seconds and not await _waiting():
+    if not by_hand and not drain_seconds and not await _something_waits():
         return _nothing_came()
     async with workflow_run("event-driven-workflow") as team:
         drained = await drain(team, drain_seconds)
@@ -78,9 +79,12 @@ def _is_by_hand() -> bool:
     return context is None or context.flow_run is None or context.flow_run.deployment_id is None
 
 
-async def _waiting() -> int:
-    ledger = shared_ledger(get_settings().effective_ledger_url)
-    return (await ledger.inbox.depth(utc_now())).events
+async def _something_waits() -> bool:
+    """Whether there are events to deal with, or a person is to be asked: a run may have died."""
+    ledger, now = shared_ledger(get_settings().effective_ledger_url), utc_now()
+    if (await ledger.inbox.depth(now)).events:
+        return True
+    return bool(await ledger.incidents.unasked(now) or await ledger.incidents.pointless_questions())
 
 
 def _nothing_came() -> Report:
@@ -93,11 +97,12 @@ async def _report(team: Orchestrator, drained: Drained, top: int) -> Report:
     now = utc_now()
     depth = await team.ledger.inbox.depth(now)
     arrivals = await team.ledger.inbox.arrivals(_since(team, now))
-    told = drained.handled
+    told, found = drained.handled, await open_incidents(team.ledger, team.policy.events, now)
     return await team.report(
         "Events",
-        sections.events_headline(drained, depth),
+        sections.events_headline(drained, depth, found),
         sections=[
+            *sections.standing(found, team.business.timezone, team.business.currency, top),
             sections.situations(drained, top),
             *sections.summaries(drained.summaries, top),
             sections.inbox(depth, arrivals, team.business.timezone),

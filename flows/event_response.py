@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from agents.calls import Reply
 from blocks.crash_points import reach
 from blocks.findings import Finding, Remedy
-from blocks.ledger.event_records import SituationRecord
+from blocks.ledger.event_records import Ending, SituationRecord
 from blocks.ledger.records import ReceiptKind, RemediationRecord, RemediationStatus
 from blocks.messages import MessageType, Severity
 from blocks.responses import EventResponse
+from blocks.told import Told, told_by
 from flows.correlated import Correlated, in_words
 from flows.orchestrator import Orchestrator
 from flows.remediation import remediate
 from flows.reports import RemediationLine
+from flows.storms import WORTH_ASKING
 
 KIND = "reported-trouble"
 """The kind of the findings that events lead to."""
@@ -36,6 +38,9 @@ class Response:
         findings: One per distinct proposal, or one that advises a person.
         lines: What was tried, or why not.
         failed: Agents that did not answer, with the reason.
+        well: What our own look showed, if it showed the thing itself well.
+        impact_per_hour: Money at risk, the greatest that an agent sees; None when unknown.
+        told: What its sender says of it.
     """
 
     severity: Severity
@@ -43,6 +48,9 @@ class Response:
     findings: tuple[Finding, ...]
     lines: tuple[RemediationLine, ...]
     failed: dict[str, str]
+    well: str = ""
+    impact_per_hour: float | None = None
+    told: Told = field(default_factory=Told)
 
     @property
     def mended(self) -> bool:
@@ -50,10 +58,33 @@ class Response:
         return any(line.status in HELPED for line in self.lines)
 
     @property
+    def unknown(self) -> bool:
+        """Whether no agent knows anything about it."""
+        return not self.assessments
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether it would be nobody's, were no person told."""
+        return self.unknown and self.severity.rank >= WORTH_ASKING.rank
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ended, if our own look says that it is well."""
+        if self.mended:
+            return Ending.MENDED
+        return Ending.WELL if self.well and not self.lines else None
+
+    @property
     def done(self) -> str:
         """What was done, or is to be done, in a sentence."""
         if self.lines:
             return " ".join(f"{in_short(line)} {line.detail}".strip() for line in self.lines)
+        if self.well:
+            return f"Our own look shows it well: {self.well}"
+        if self.needs_a_person:
+            return "No agent knows anything about it: a person is asked."
+        if self.unknown and self.severity is not Severity.INFO:
+            return "No agent knows anything about it."
         return next((f.advice for f in self.findings if f.advice), "Nothing to do.")
 
     def as_json(self) -> dict[str, Any]:
@@ -66,6 +97,8 @@ class Response:
             "failed": self.failed,
             "remediations": [line.model_dump(mode="json") for line in self.lines],
             "advice": [finding.advice for finding in self.findings if finding.advice],
+            "impact_per_hour": self.impact_per_hour,
+            "told": self.told.model_dump(mode="json"),
         }
 
 
@@ -94,7 +127,10 @@ async def respond(
     replies = await _ask_everybody(team, correlated)
     reach("events.answered")
     answers = {r.message.recipient: r.result for r in replies if r.ok}
+    well = seen_well(answers)
     severity, findings = settle_answers(correlated, answers)
+    if well:
+        findings = []  # there is nothing to try, and nothing to tell a person
     fresh, earlier = await _not_tried_yet(team, findings, situation.opened_at)
     lines = [*earlier, *await remediate(team, fresh)]
     reach("events.remedied")
@@ -104,6 +140,9 @@ async def respond(
         findings=tuple(findings),
         lines=tuple(lines),
         failed={r.message.recipient: r.error.what for r in replies if r.error},
+        well=well,
+        impact_per_hour=_at_risk(answers),
+        told=told_by(correlated.lead),
     )
     _leave_receipt(team, situation, correlated, answers, response)
     return response
@@ -146,7 +185,7 @@ def settle_answers(
     concerned = {agent: answers[agent] for agent in sorted(answers) if answers[agent].relevant}
     judged = [answer.severity for answer in concerned.values()] or [correlated.severity]
     severity = max(judged, key=lambda s: s.rank)
-    at_risk = [a.impact_per_hour for a in concerned.values() if a.impact_per_hour is not None]
+    at_risk = _at_risk(concerned)
     advice = list(dict.fromkeys(a.advice for a in concerned.values() if a.advice))
     evidence = {agent: answer.assessment for agent, answer in concerned.items()}
 
@@ -157,7 +196,7 @@ def settle_answers(
             severity=severity,
             title=correlated.title,
             evidence=evidence,
-            impact_per_day=max(at_risk) * 24 if at_risk else None,
+            impact_per_day=None if at_risk is None else at_risk * 24,
             advice=" ".join(advice),
             remedy=remedy,
         )
@@ -170,6 +209,18 @@ def settle_answers(
         return severity, list(proposed.values())
     worth_telling = bool(advice) or severity.rank >= Severity.ERROR.rank
     return severity, [finding(correlated.resource, None)] if worth_telling else []
+
+
+def seen_well(answers: Mapping[str, EventResponse]) -> str:
+    """What whoever looked at the thing itself says, if all who did found it well; else empty."""
+    looks = [a for _, a in sorted(answers.items()) if a.relevant and a.well is not None]
+    return " ".join(a.assessment for a in looks) if all(a.well for a in looks) else ""
+
+
+def _at_risk(answers: Mapping[str, EventResponse]) -> float | None:
+    """The most money per hour that one of those whom it concerns sees at risk."""
+    seen = [a.impact_per_hour for a in answers.values() if a.relevant]
+    return max((amount for amount in seen if amount is not None), default=None)
 
 
 async def _not_tried_yet(

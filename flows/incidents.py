@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -23,7 +24,11 @@ def incidents(facts: Facts, now: datetime) -> list[Incident]:
         facts: What the ledger knows.
         now: What was left to a person, or failed, longer than a day before is told no more.
     """
-    found = [_situation(s) for s in facts.situations if s.status is not SituationStatus.SETTLED]
+    found = [
+        _situation(s, facts.heard, facts.silence, now)
+        for s in facts.situations
+        if not s.is_over and s.severity is not Severity.INFO
+    ]
     found += _left_to_a_person(facts, now)
     found += _failing_workflows(facts, now)
     known = {incident.resource for incident in found}
@@ -41,17 +46,50 @@ def incidents(facts: Facts, now: datetime) -> list[Incident]:
     )
 
 
-def _situation(situation: SituationRecord) -> Incident:
-    responding = situation.status is SituationStatus.RESPONDING
+def how_it_stands(
+    situation: SituationRecord,
+    heard: Mapping[str, datetime],
+    silence: timedelta,
+    now: datetime,
+) -> str:
+    """What is being done about a situation that is not over, or has to be, in a few sentences.
+
+    Args:
+        situation: As the ledger has it.
+        heard: When the source of each alert that fires was last heard of, by the situation's id.
+        silence: For how long a source may say nothing before that is told.
+        now: The instant to judge at.
+    """
+    if situation.status is SituationStatus.RESPONDING:
+        return "The agents are dealing with it."
+    if situation.status is SituationStatus.OPEN:
+        return "Waits for the agents."
+    told, last = situation.told, heard.get(situation.id)
+    parts = [told.summary.rstrip(".") + "." if told.summary else ""]
+    parts.append(str((situation.response or {}).get("done", "")))
+    if last is not None:
+        quiet = now - last > silence
+        parts.append(f"No news since {last:%Y-%m-%d %H:%M} UTC." if quiet else "It still fires.")
+    return " ".join(part for part in parts if part)
+
+
+def _situation(
+    situation: SituationRecord,
+    heard: Mapping[str, datetime],
+    silence: timedelta,
+    now: datetime,
+) -> Incident:
     return Incident(
         id=situation.id,
         severity=situation.severity,
         title=situation.title,
         resource=situation.resource,
         since=situation.opened_at,
-        standing="The agents are dealing with it." if responding else "Waits for the agents.",
+        standing=how_it_stands(situation, heard, silence, now),
         open=True,
         events=situation.events,
+        impact_per_day=per_day(situation.impact_per_hour),
+        runbook=situation.told.runbook,
         run_id=situation.run_id,
     )
 
@@ -63,16 +101,22 @@ def _left_to_a_person(facts: Facts, now: datetime) -> list[Incident]:
         if "summary" not in (situation.response or {}):
             newest.setdefault(situation.resource, situation)
     return [
-        _situation(situation).model_copy(
+        _situation(situation, facts.heard, facts.silence, now).model_copy(
             update={"open": False, "standing": str((situation.response or {}).get("done", ""))}
         )
         for situation in newest.values()
         if situation.settled_at is not None
+        and situation.ending is None
         and situation.severity is not Severity.INFO
         and now - situation.settled_at < _DAY
         and _needs_somebody(situation)
         and not _helped_since(situation.resource, situation.settled_at, facts)
     ]
+
+
+def per_day(impact_per_hour: float | None) -> float | None:
+    """Money per day, of money per hour."""
+    return None if impact_per_hour is None else impact_per_hour * 24
 
 
 def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:

@@ -28,6 +28,7 @@ from flows.overview_parts import (
     WorkflowLine,
 )
 from flows.reports import Report, count, money
+from flows.status import incident_reasons
 from flows.timeline import timeline
 
 MOST_INCIDENTS = 12
@@ -127,12 +128,14 @@ def _condition(facts: Facts, found: Sequence[Incident], now: datetime) -> Condit
         text = "The daily health check was missed."
         lesser.append(Reason(text=text, part="workflows"))
     own = grave if facts.status.system_health == "unhealthy" else lesser
+    told = incident_reasons(facts.status.open_incidents)  # each has its own reason above
     own += [
         Reason(
             text=_sentence(text),
             part="health" if text == facts.status.ledger_fault else "agents",
         )
         for text in facts.status.reasons
+        if text not in told
     ]
     state: Health = "unhealthy" if grave else "degraded" if lesser else "healthy"
     return Condition(state=state, headline=_HEADLINES[state], reasons=grave + lesser)

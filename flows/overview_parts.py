@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from blocks.event_rules import EventRules
 from blocks.ledger.approvals import ApprovalRecord
 from blocks.ledger.event_records import Depth, SituationRecord
 from blocks.ledger.history import HourOfCalls
@@ -51,6 +52,7 @@ class Incident(_Part):
         events: How many events tell of it; 0 when a check found it.
         open: Whether it is still being dealt with; else it was left to a person.
         impact_per_day: Money at risk, in the business's currency.
+        runbook: Address of the page that its sender names for what to do.
         part: The part of the page that it tells of.
     """
 
@@ -63,6 +65,7 @@ class Incident(_Part):
     open: bool
     events: int = 0
     impact_per_day: float | None = None
+    runbook: str = ""
     run_id: str | None = None
     part: PagePart = "incidents"
 
@@ -189,6 +192,8 @@ class Facts:
         status: Of the last 24 hours.
         depth: What waits in the inbox.
         runs, situations, approvals: The newest, newest first; with all that are open.
+        heard: When the source of each situation that fires was last heard of, by its id.
+        silence: For how long a source may say nothing before that is told.
         remediations: Of the last 24 hours, newest first.
         headlines: What each run reports in short, by its id.
         reports: The newest report of each workflow that looks at the business, newest first.
@@ -204,6 +209,8 @@ class Facts:
     runs: Sequence[RunRecord] = ()
     situations: Sequence[SituationRecord] = ()
     approvals: Sequence[ApprovalRecord] = ()
+    heard: Mapping[str, datetime] = field(default_factory=dict)
+    silence: timedelta = timedelta(seconds=EventRules().silence_seconds)
     remediations: Sequence[RemediationRecord] = ()
     headlines: Mapping[str, str] = field(default_factory=dict)
     reports: Sequence[Report] = ()

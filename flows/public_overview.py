@@ -54,7 +54,7 @@ def _condition(condition: Condition | None, parts: Collection[PagePart]) -> Cond
 def _incidents(incidents: Incidents | None, parts: Collection[PagePart]) -> Incidents | None:
     if incidents is None:
         return None
-    bare = {"id": "", "standing": "", "impact_per_day": None, "run_id": None}
+    bare = {"id": "", "standing": "", "impact_per_day": None, "run_id": None, "runbook": ""}
     told = [
         one.model_copy(
             update=bare | {"title": _without_ids(one.title), "resource": _without_ids(one.resource)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import mean, median, pstdev
 
 from blocks.blame import Blame
 from blocks.ledger.records import PastAttempt, RunRecord
 from blocks.ledger.tasks import TaskStatus
-from blocks.messages import Outcome
+from blocks.messages import Outcome, Severity
 from blocks.status import (
     AgentMetrics,
     Facts,
@@ -66,6 +66,7 @@ def system_status(
         response_ms=_mean([response_ms(call) for call in good]),
         throughput_per_hour=len(good) / (window / timedelta(hours=1)),
         targets=targets,
+        open_incidents=facts.open_incidents,
         hours=_hours(calls, now, window),
     )
 
@@ -224,12 +225,32 @@ def _health(
         for task in facts.tasks
     )
     grave += [f"{abandoned} tasks were abandoned by their run"] if abandoned else []
+    critical, others = _incidents(facts.open_incidents)
+    grave += critical
     lesser = [f"{t.name} is {_measured(t)}, wanted {t.wanted}" for t in targets if t.met is False]
+    lesser += others
     lesser += [f"{a.agent} has no free slot" for a in agents if a.status == "busy"]
     if facts.open_approvals:
         waiting = "question waits" if facts.open_approvals == 1 else "questions wait"
         lesser.append(f"{facts.open_approvals} {waiting} for a person")
     return ("unhealthy" if grave else "degraded" if lesser else "healthy"), grave + lesser
+
+
+def incident_reasons(counts: Mapping[Severity, int]) -> list[str]:
+    """Why the system is not healthy, as far as incidents say it."""
+    critical, others = _incidents(counts)
+    return critical + others
+
+
+def _incidents(counts: Mapping[Severity, int]) -> tuple[list[str], list[str]]:
+    critical = counts.get(Severity.CRITICAL, 0)
+    others = sum(counts.values()) - critical
+
+    def told(number: int, kind: str) -> list[str]:
+        verb = "incident is" if number == 1 else "incidents are"
+        return [f"{number:,} {kind}{verb} open"] if number else []
+
+    return told(critical, "critical "), told(others, "other " if critical else "")
 
 
 def _hours(calls: Sequence[PastAttempt], now: datetime, window: timedelta) -> list[Hour]:

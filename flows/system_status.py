@@ -81,6 +81,7 @@ async def read_system_status(
         workload=await ledger.leases.workload(now),
         open_approvals=len(await ledger.approvals.list(ApprovalStatus.OPEN)),
         ledger_fault=fault and f"the ledger {fault}",
+        open_incidents=await ledger.incidents.counts(),
     )
     capacity = {
         agent: {i.name: i.capacity or 1 for i in instances_of(policy, team, agent)}

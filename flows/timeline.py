@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
-from blocks.ledger.event_records import SituationRecord
+from blocks.ledger.event_records import Ending, SituationRecord
 from blocks.ledger.records import RemediationRecord, RemediationStatus, RunRecord
 from blocks.messages import Outcome, Severity
 from flows.overview_parts import Moment
@@ -79,15 +80,28 @@ def _situation(situation: SituationRecord) -> Iterator[Moment]:
     if situation.settled_at is None or "summary" in (situation.response or {}):
         return
     response = situation.response or {}
+    word, mark = _how_it_ended(situation)
     yield Moment(
         at=situation.settled_at,
         part="incidents",
         what="incident",
-        mark="good" if response.get("mended") else "neutral",
-        title=f"{'Mended' if response.get('mended') else 'Dealt with'}: {situation.title}",
+        mark=mark,
+        title=f"{word}: {situation.title}",
         detail=str(response.get("done", "")),
         run_id=situation.run_id,
     )
+
+
+def _how_it_ended(situation: SituationRecord) -> tuple[str, Literal["good", "neutral"]]:
+    match situation.ending:
+        case Ending.RESOLVED:
+            return "Resolved by its source", "good"
+        case Ending.ANSWERED:
+            return f"Closed by {situation.ended_by}", "neutral"
+        case Ending.WELL:
+            return "Found well", "good"
+    mended = (situation.response or {}).get("mended")
+    return ("Mended", "good") if mended else ("Dealt with", "neutral")
 
 
 def _remediation(record: RemediationRecord) -> Moment:

@@ -151,29 +151,32 @@ def end_resolved(
     connection.execute(update(SITUATIONS).where(*over).values(ended))
 
 
-def home_of(connection: Connection, key: EventKey) -> str | None:
-    """The situation of the outage that an event goes on with, or ends.
+def homes_of(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, str]:
+    """The situation of the outage that each of these events goes on with, or ends.
 
-    Returns:
-        None when the event begins its outage, or that is in no situation yet.
+    Not there: what begins an outage, or is of one that is in no situation yet.
     """
-    source, name = key
-    this, own = EVENTS.alias(), ALERTS.alias()
-    begins = select(own.c.number).where(own.c.source == source, own.c.event_id == name).exists()
-    latest = select(func.max(ALERTS.c.number)).where(ALERTS.c.fingerprint == this.c.fingerprint)
+    this, later, own = EVENTS.alias(), ALERTS.alias(), ALERTS.alias()
+    newest = select(func.max(later.c.number)).where(later.c.fingerprint == this.c.fingerprint)
+    begins = select(own.c.number).where(own.c.source == this.c.source, own.c.event_id == this.c.id)
     goes_on = and_(
-        this.c.source == source,
-        this.c.id == name,
         ALERTS.c.fingerprint == this.c.fingerprint,
-        ALERTS.c.number == latest.scalar_subquery(),
-        ~begins,
+        ALERTS.c.number == newest.scalar_subquery(),
+        ~begins.exists(),
     )
-    home = select(EVENTS.c.situation_id).join(ALERTS, _BEGAN)
-    ended = and_(ALERTS.c.source == source, ALERTS.c.resolved_by == name)
-    found = connection.execute(home.where(ended)).first()
-    if found is None:
-        found = connection.execute(home.join(this, goes_on)).first()
-    return found[0] if found else None
+    ends = and_(ALERTS.c.source == this.c.source, ALERTS.c.resolved_by == this.c.id)
+    homes: dict[EventKey, str] = {}
+    for of_outage in (goes_on, ends):  # what ended an earlier outage belongs to that one
+        query = (
+            select(this.c.source, this.c.id, EVENTS.c.situation_id)
+            .select_from(this)
+            .join(ALERTS, of_outage)
+            .join(EVENTS, _BEGAN)
+            .where(tuple_(this.c.source, this.c.id).in_(list(keys)))
+            .where(EVENTS.c.situation_id.is_not(None))
+        )
+        homes |= {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    return homes
 
 
 def among(keys: Collection[EventKey]) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from sqlalchemy import RowMapping
 
 from blocks.ledger.values import to_json
 from blocks.messages import Severity, SystemEvent, new_id
+from blocks.told import Told
 
 EventKey = tuple[str, str]
 """Source and id: what makes an event the same event."""
@@ -88,6 +89,11 @@ class SituationRecord(BaseModel):
     impact_per_hour: float | None = None
     group_key: str | None = None
     approval_id: str | None = None
+
+    @property
+    def told(self) -> Told:
+        """What its sender says of it; nothing before it was responded to."""
+        return Told.model_validate((self.response or {}).get("told") or {})
 
     @property
     def is_over(self) -> bool:

@@ -24,6 +24,9 @@ from blocks.messages import Severity
 NEED = "incident "
 """What the need key of a question about situations begins with."""
 
+CLOSE = "close-incident"
+"""The kind of such a question's proposal."""
+
 MOST = 2000
 """Situations that are listed; ``counts`` counts all."""
 

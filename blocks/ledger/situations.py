@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from blocks.ledger.alerts import FIRES, HAS_OUTAGE, among, home_of
+from blocks.ledger.alerts import FIRES, HAS_OUTAGE, among, homes_of
 from blocks.ledger.coordination_tables import EVENTS, SITUATIONS
 from blocks.ledger.event_records import (
     Ending,
@@ -104,11 +104,9 @@ def place(
 ) -> set[EventKey]:
     """Put events of an outage that goes on, or is over, where it is; see ``Inbox.place``."""
     placed = set()
-    for source, name in keys:
-        home = home_of(connection, (source, name))
-        standing = _locked(connection, SITUATIONS.c.id == home) if home else None
-        if standing is None:
-            continue
+    for (source, name), home in sorted(homes_of(connection, keys).items()):
+        standing = _locked(connection, SITUATIONS.c.id == home)
+        assert standing is not None, "an event joins what is there"
         changes: dict[str, object] = {"situation_id": standing.id}
         if standing.status in RESPONDED:
             changes |= {"status": EventStatus.SETTLED, "settled_at": now}

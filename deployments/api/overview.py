@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from blocks.errors import NotFound
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
-from blocks.ledger.event_records import SituationRecord, SituationStatus
+from blocks.ledger.event_records import SituationRecord
 from blocks.ledger.history import HourOfCalls
 from blocks.messages import utc_now
 from deployments.api.callers import Reader
@@ -23,6 +23,7 @@ from deployments.api.problems import documented
 from deployments.workflows import entrypoints
 from flows.overview import WEEK_HOURS, overview
 from flows.overview_parts import Facts, Overview
+from flows.policy import last_used_policy
 from flows.public_overview import for_everybody
 from flows.reports import Report
 
@@ -86,6 +87,8 @@ class Watch:
             depth=await ctx.depth.get(),
             runs=runs,
             situations=await self._situations(),
+            heard=await ctx.ledger.incidents.heard(),
+            silence=await self._silence(),
             approvals=await self._approvals(),
             remediations=await ctx.ledger.remediations(since=now - _DAY),
             headlines=await ctx.ledger.history.headlines([run.id for run in runs]),
@@ -102,9 +105,12 @@ class Watch:
     async def _situations(self) -> list[SituationRecord]:
         inbox = self._context.ledger.inbox
         found = await inbox.situations(limit=60)
-        for status in (SituationStatus.OPEN, SituationStatus.RESPONDING):
-            found += await inbox.situations(status=status)
+        found += await self._context.ledger.incidents.open()
         return sorted({s.id: s for s in found}.values(), key=lambda s: s.opened_at, reverse=True)
+
+    async def _silence(self) -> timedelta:
+        policy = await last_used_policy(self._context.ledger, self._context.team)
+        return timedelta(seconds=policy.events.silence_seconds)
 
     async def _approvals(self) -> list[ApprovalRecord]:
         approvals = self._context.ledger.approvals

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blocks.ledger.event_records import Depth
+from blocks.messages import Severity
 from blocks.status import SystemStatus
 
 _own = CollectorRegistry()
@@ -36,16 +37,19 @@ REFUSED = Counter(
 )
 
 
-def exposition(status: SystemStatus, depth: Depth, refused: int) -> bytes:
+def exposition(
+    status: SystemStatus, depth: Depth, incidents: Mapping[Severity, int], refused: int
+) -> bytes:
     """Everything that is known, as text.
 
     Args:
         status: Of the last 24 hours.
         depth: What waits in the inbox.
+        incidents: How many are open, by severity.
         refused: Writes of this process that the ledger did not take.
     """
     computed = CollectorRegistry()
-    computed.register(_Computed(status, depth, refused))
+    computed.register(_Computed(status, depth, incidents, refused))
     return generate_latest(computed) + generate_latest(_own)
 
 
@@ -79,8 +83,11 @@ class Measured:
 class _Computed:
     """What the status says, as gauges."""
 
-    def __init__(self, status: SystemStatus, depth: Depth, refused: int) -> None:
-        self._status, self._depth, self._refused = status, depth, refused
+    def __init__(
+        self, status: SystemStatus, depth: Depth, incidents: Mapping[Severity, int], refused: int
+    ) -> None:
+        self._status, self._depth = status, depth
+        self._incidents, self._refused = incidents, refused
 
     def collect(self) -> Iterator[Metric]:
         status = self._status
@@ -106,6 +113,12 @@ class _Computed:
             if target.met is not None:
                 met.add_metric([target.name], float(target.met))
         yield met
+        open_ = GaugeMetricFamily(
+            "orchestrator_open_incidents", "Incidents that are not over.", labels=["severity"]
+        )
+        for severity, count in self._incidents.items():
+            open_.add_metric([severity.value], count)
+        yield open_
         waiting = GaugeMetricFamily(
             "orchestrator_inbox_events", "Events that wait.", labels=["severity"]
         )

@@ -75,6 +75,10 @@ async def system_metrics(ctx: Ctx, caller: Reader) -> SystemMetrics:
 )
 async def prometheus_metrics(ctx: Ctx, caller: Reader) -> Response:
     """The same figures as Prometheus reads them."""
-    depth = await ctx.depth.get()
-    figures = exposition(await ctx.status.get(), depth, ctx.ledger.health.refused)
+    figures = exposition(
+        await ctx.status.get(),
+        await ctx.depth.get(),
+        await ctx.ledger.incidents.counts(),
+        ctx.ledger.health.refused,
+    )
     return Response(figures, media_type=CONTENT_TYPE_PLAIN_0_0_4)

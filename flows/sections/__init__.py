@@ -8,6 +8,7 @@ from flows.sections.business import (
     trade,
     trade_headline,
 )
+from flows.sections.events import standing
 from flows.sections.operations import (
     connections,
     connections_headline,
@@ -25,6 +26,7 @@ __all__ = [
     "decisions",
     "forecast",
     "proposals",
+    "standing",
     "status_headline",
     "stock",
     "system_status",

@@ -9,14 +9,17 @@ from zoneinfo import ZoneInfo
 from blocks.ledger.event_records import Depth, SituationRecord
 from blocks.messages import Severity
 from flows.draining import MOST_TOLD, Drained, Handled
-from flows.reports import Chart, Section, Table, count
+from flows.incidents import per_day
+from flows.open_incidents import OpenIncident, how_many
+from flows.reports import Chart, Section, Table, count, local, money
 
 
-def events_headline(drained: Drained, depth: Depth) -> str:
-    """The whole in two sentences."""
+def events_headline(drained: Drained, depth: Depth, found: Sequence[OpenIncident]) -> str:
+    """The whole in two or three sentences."""
     summarised = sum(summary.events for summary in drained.summaries)
+    left = " ".join([_left(depth), *([f"{how_many(found)}."] if found else [])])
     if not drained.events and not summarised:
-        return f"No event came. {_left(depth)}"
+        return f"No event came. {left}"
     mended = sum(handled.response.mended for handled in drained.handled)
     parts = [
         f"{count(drained.events, 'event')}, {count(drained.situations, 'situation')}",
@@ -24,7 +27,30 @@ def events_headline(drained: Drained, depth: Depth) -> str:
         *([f"{len(drained.given_up)} given up"] if drained.given_up else []),
         *([f"{summarised:,} milder events summarised"] if summarised else []),
     ]
-    return f"{', '.join(parts)}. {_left(depth)}"
+    return f"{', '.join(parts)}. {left}"
+
+
+def standing(found: Sequence[OpenIncident], zone: str, currency: str, top: int) -> list[Section]:
+    """What is open, the worst first; no section when nothing is."""
+    if not found:
+        return []
+    rows: list[list[str | float | int | None]] = [
+        [
+            each.situation.severity.value,
+            each.situation.title,
+            local(each.situation.opened_at, zone),
+            money(per_day(each.situation.impact_per_hour), currency),
+            each.told,
+        ]
+        for each in found[:top]
+    ]
+    table = Table(
+        columns=["Severity", "Incident", "Since", "At risk per day", "How it stands"],
+        rows=rows,
+        note=f"{len(found) - top:,} more, of less weight." if len(found) > top else "",
+    )
+    text = f"{how_many(found)}."
+    return [Section(title="Open incidents", text=text, tables=[table])]
 
 
 def situations(drained: Drained, top: int) -> Section:
