@@ -46,7 +46,7 @@ def told_by(event: SystemEvent) -> Told:
 
 def group_of(event: SystemEvent) -> str:
     """What a person is asked about together: the sender's own group, else the source's type."""
-    key = event.data.get("groupKey")
+    key = event.data.get("group_key")
     return f"{event.source} {key if isinstance(key, str) and key else event.type}"
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from blocks.dialects import read
 from blocks.errors import InvalidMessage, RequestError
 from blocks.ledger import Ledger
 from blocks.messages import SystemEvent, utc_now
+from blocks.prefect_env import RunningStack
 from blocks.responses import read_event
 from blocks.settings import Settings, get_settings
 from deployments.automations import WORKFLOW
@@ -26,9 +26,7 @@ from deployments.markup import escape
 
 if TYPE_CHECKING:
     from blocks.ledger.event_records import Depth, SituationRecord
-
-BUCKET = timedelta(seconds=2)
-"""Events that are accepted within it share the run that is started for them."""
+    from flows.open_incidents import OpenIncident
 
 
 class Handed(BaseModel):
@@ -74,57 +72,19 @@ async def hand_in_file(name: str) -> Handed:
 
 
 async def _hand_in(events: Sequence[SystemEvent], ledger: Ledger, settings: Settings) -> Handed:
-    accepted = await ledger.inbox.accept(events, utc_now())
+    if RunningStack.find(settings.state_dir) or os.environ.get("PREFECT_API_URL"):
+        from flows.events import accept_into  # finds the running stack
+
+        accepted, run = await accept_into(ledger, events)
+    else:
+        accepted, run = await ledger.inbox.accept(events, utc_now()), None
     return Handed(
         new=accepted.new,
         duplicates=accepted.duplicates,
         updates=accepted.updates,
         repeated=accepted.repeated,
-        run=await start_run(settings) if accepted.new else None,
+        run=run,
     )
-
-
-async def start_run(settings: Settings) -> str | None:
-    """Start a run of the workflow soon; those who ask within one bucket share it.
-
-    It starts when the bucket is over, so that it finds everything that was accepted in it. The
-    events are safe already: without a stack, or when it does not answer, they wait for the next
-    run.
-
-    Returns:
-        The run's name, None when no run could be started.
-    """
-    from blocks.prefect_env import RunningStack, use_embedded_prefect
-
-    if not (RunningStack.find(settings.state_dir) or os.environ.get("PREFECT_API_URL")):
-        return None
-    use_embedded_prefect()
-    import httpx
-    from prefect import get_client
-    from prefect.exceptions import ObjectNotFound
-    from prefect.states import Scheduled
-
-    from blocks.prefect_api.new_runs import new_run
-
-    over = bucket_end(utc_now())
-    try:
-        async with get_client() as client:
-            deployment = await client.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
-            run = await new_run(
-                client,
-                deployment.id,
-                state=Scheduled(scheduled_time=over),
-                idempotency_key=f"inbox {over.isoformat()}",
-            )
-    except (httpx.HTTPError, ObjectNotFound):
-        return None
-    return run.name
-
-
-def bucket_end(now: datetime) -> datetime:
-    """When the bucket that an instant falls into is over."""
-    number = int(now.timestamp() // BUCKET.total_seconds()) + 1
-    return datetime.fromtimestamp(number * BUCKET.total_seconds(), UTC)
 
 
 def one_event(
@@ -221,15 +181,12 @@ async def read_inbox(limit: int = 10) -> InboxState:
     settings = get_settings()
     if not has_ledger(settings):
         return InboxState(waiting={}, oldest_seconds=0.0, incidents=[], situations=[])
-    from agents.registry import registry
-    from flows.open_incidents import open_incidents
-    from flows.policy import last_used_policy
-
     with Ledger.open(settings.effective_ledger_url) as ledger:
         depth: Depth = await ledger.inbox.depth(utc_now())
         last: list[SituationRecord] = await ledger.inbox.situations(limit=limit)
-        rules = (await last_used_policy(ledger, registry())).events
-        found = await open_incidents(ledger, rules, utc_now())
+        found = (
+            await _open_incidents(ledger) if any((await ledger.incidents.counts()).values()) else []
+        )
     return InboxState(
         waiting={severity.value: w.events for severity, w in depth.waiting.items()},
         oldest_seconds=round(depth.oldest_wait.total_seconds(), 1),
@@ -238,6 +195,15 @@ async def read_inbox(limit: int = 10) -> InboxState:
         ],
         situations=[situation.model_dump(mode="json") for situation in last],
     )
+
+
+async def _open_incidents(ledger: Ledger) -> list[OpenIncident]:
+    from agents.registry import registry
+    from flows.open_incidents import open_incidents
+    from flows.policy import last_used_policy
+
+    policy = await last_used_policy(ledger, registry())
+    return await open_incidents(ledger, policy.events, utc_now())
 
 
 def print_handed(handed: Handed, console: Console) -> None:

@@ -16,7 +16,6 @@ from blocks.responses import read_event
 from blocks.settings import get_settings
 from flows.cut_off import outlives_outages
 from flows.draining import Drained, drain
-from flows.events import accept_events
 from flows.open_incidents import open_incidents
 from flows.orchestrator import Orchestrator, conclude, shared_ledger, workflow_run
 from flows.refusals import refusing
@@ -59,7 +58,8 @@ async def event_driven_workflow(
         NothingAchieved: Every call failed; the report is kept all the same.
     """
     if event is not None:
-        await accept_events(await with_lasting_id(read_event(event)))
+        ledger = shared_ledger(get_settings().effective_ledger_url)
+        await ledger.inbox.accept([await with_lasting_id(read_event(event))], utc_now())
         reach("events.accepted")
     by_hand = _is_by_hand()
     if not by_hand and not drain_seconds and not await _something_waits():

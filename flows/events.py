@@ -7,20 +7,38 @@ accepted = await accept_events(SystemEvent(source="shop", type="payment.refused"
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from blocks.ledger import Ledger
 from blocks.ledger.event_records import Accepted
 from blocks.messages import SystemEvent, utc_now
 from blocks.settings import get_settings
+from flows.event_runs import start_event_run
 from flows.orchestrator import shared_ledger
 
 
 async def accept_events(*events: SystemEvent) -> Accepted:
     """Keep events in the inbox of this installation; durable on return.
 
-    The workflow ``event-driven-workflow`` deals with them at its next run. An event of equal
+    A run of ``event-driven-workflow`` deals with them soon, if a stack runs. An event of equal
     source and id that is handed in again changes nothing.
 
     Raises:
         LedgerError: They could not be kept; hand them in again.
     """
-    ledger = shared_ledger(get_settings().effective_ledger_url)
-    return await ledger.inbox.accept(events, utc_now())
+    accepted, _ = await accept_into(shared_ledger(get_settings().effective_ledger_url), events)
+    return accepted
+
+
+async def accept_into(ledger: Ledger, events: Sequence[SystemEvent]) -> tuple[Accepted, str | None]:
+    """Keep events, and have a run deal with what is new: the way in for whoever has a ledger.
+
+    Returns:
+        What became of them, and the name of the run; None when nothing is new, or no run could be
+        started and they wait for the next one.
+
+    Raises:
+        LedgerError: They could not be kept.
+    """
+    accepted = await ledger.inbox.accept(events, utc_now())
+    return accepted, await start_event_run() if accepted.new else None

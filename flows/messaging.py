@@ -21,6 +21,7 @@ from blocks.errors import RequestError
 from blocks.ledger.dead_letters import DeadLetter, LetterStatus
 from blocks.ledger.records import CallRecord
 from blocks.messages import AgentMessage, AgentReply, Outcome, utc_now
+from flows.events import accept_into
 from flows.orchestrator import Orchestrator
 from flows.parameters import fitting
 from flows.reruns import with_lasting_id
@@ -183,7 +184,7 @@ async def _hand_over(
         for message in incoming.messages
     ]
     if incoming.events:
-        accepted = await team.ledger.inbox.accept(incoming.events, utc_now())
+        accepted, _ = await accept_into(team.ledger, incoming.events)
         deliveries.append(Delivery(dialect=incoming.dialect, accepted=list(accepted.ids)))
     return deliveries
 

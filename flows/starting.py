@@ -19,6 +19,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
+from prefect.states import Scheduled
 
 from blocks.errors import SourceUnavailable
 from blocks.ledger import Ledger
@@ -37,6 +38,7 @@ async def start_run(
     key: str,
     name: str | None = None,
     queue: str | None = None,
+    at: datetime | None = None,
 ) -> str:
     """Create a run of a deployment, once per key.
 
@@ -46,6 +48,7 @@ async def start_run(
         key: Of all runs with one key, one comes.
         name: The run's name; Prefect's choice when None.
         queue: The work queue; the deployment's own when None.
+        at: When it is to start; at once when None.
 
     Returns:
         Why there is none, in words; empty when there is.
@@ -62,6 +65,7 @@ async def start_run(
                 name=name,
                 idempotency_key=f"{deployment} {key}",
                 work_queue_name=queue,
+                state=Scheduled(scheduled_time=at) if at else None,
             )
     except ObjectNotFound:
         return f"the Prefect server has no deployment {deployment}"

@@ -15,12 +15,9 @@ from datetime import UTC, datetime
 from blocks.errors import OrchestratorError
 from blocks.messages import Severity, new_id, utc_now
 from deployments.api.runs import Runs
-from deployments.automations import WORKFLOW
-from deployments.eventing import bucket_end
+from flows.event_runs import DEPLOYMENT, bucket_end
 
 log = logging.getLogger("orchestrator.api")
-
-_DEPLOYMENT = f"{WORKFLOW}/{WORKFLOW}"
 
 _REST = 0.25
 """Seconds between two runs that are asked for."""
@@ -86,8 +83,8 @@ class EventRuns:
     async def _ask(self, urgent: bool) -> None:
         now = utc_now()
         due = now if urgent else bucket_end(now)
-        if not await self._runs.is_awaited(_DEPLOYMENT, due):
+        if not await self._runs.is_awaited(DEPLOYMENT, due):
             key = f"inbox {new_id() if urgent else due.isoformat()}"
-            await self._runs.start(_DEPLOYMENT, {}, key=key, at=due)
+            await self._runs.start(DEPLOYMENT, {}, key=key, at=due)
         if not urgent:
             self._served = due

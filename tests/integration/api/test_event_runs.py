@@ -21,7 +21,7 @@ from blocks.messages import Severity, utc_now
 from deployments.api.event_runs import EventRuns
 from deployments.api.runs import Runs
 from deployments.automations import FAILED_RUNS, WORKFLOW
-from deployments.eventing import BUCKET, bucket_end
+from flows.event_runs import BUCKET, bucket_end
 
 pytestmark = pytest.mark.prefect
 
