@@ -184,9 +184,8 @@ async def read_inbox(limit: int = 10) -> InboxState:
     with Ledger.open(settings.effective_ledger_url) as ledger:
         depth: Depth = await ledger.inbox.depth(utc_now())
         last: list[SituationRecord] = await ledger.inbox.situations(limit=limit)
-        found = (
-            await _open_incidents(ledger) if any((await ledger.incidents.counts()).values()) else []
-        )
+        is_open = any((await ledger.incidents.counts()).values())
+        found = await _open_incidents(ledger) if is_open else []
     return InboxState(
         waiting={severity.value: w.events for severity, w in depth.waiting.items()},
         oldest_seconds=round(depth.oldest_wait.total_seconds(), 1),

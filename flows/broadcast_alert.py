@@ -13,14 +13,17 @@ from agents.calls import Reply
 from agents.registry import AgentSpec
 from blocks.crash_points import reach
 from blocks.findings import Finding
-from blocks.messages import MessageType, Severity, utc_now
+from blocks.ledger.event_records import SituationRecord, SituationStatus
+from blocks.messages import MessageType, Severity, SystemEvent, utc_now
 from blocks.responses import EventResponse
+from blocks.told import told_by
 from flows.alert_formats import Alert, event_for
 from flows.cut_off import outlives_outages
 from flows.orchestrator import Orchestrator, conclude, workflow_run
 from flows.remote import result_of_call
 from flows.reports import Report, Section, Table, count
 from flows.reruns import accepted_as, id_from
+from flows.standing import ask_about
 from flows.triage import rank
 
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -31,7 +34,8 @@ _RESOURCE = r"^$|^[a-z][a-z0-9_-]*:[^\x00-\x1f\x7f-\x9f]+$"
     name="broadcast-alert",
     description=(
         "Tells every agent of an alert at once, each in the form that it needs, and reports what "
-        "each makes of it. An agent that fails is named and stops nobody."
+        "each makes of it. An agent that fails is named and stops nobody. What concerns no agent "
+        "stays open, and a person is asked."
     ),
     timeout_seconds=300,
 )
@@ -65,10 +69,12 @@ async def broadcast_alert(
         replies = await asyncio.gather(*(_tell(team, agent, alert, identity) for agent in told))
         await team.ledger.flush()
         reach("alert.told")
+        if severity is not Severity.INFO and not _concerned(replies):
+            await _leave_open(team, alert, replies, f"broadcast {identity or team.run.id}")
         team.notes += [f"{a.title} takes no alerts." for a in agents if not a.event_action]
         report = await team.report(
             f"Alert: {title}",
-            _headline(replies),
+            _headline(alert, replies),
             sections=[_section(alert, told, replies)],
             findings=rank(_findings(replies)),
             replies=replies,
@@ -95,16 +101,55 @@ async def _tell(team: Orchestrator, agent: AgentSpec, alert: Alert, identity: st
     )
 
 
+async def _leave_open(
+    team: Orchestrator, alert: Alert, replies: Sequence[Reply], need_key: str
+) -> None:
+    """What concerns nobody is an incident until a person says that it is dealt with."""
+    now = utc_now()
+    said = {"summary": alert.detail, "labels": {k: str(v) for k, v in alert.data.items()}}
+    event = SystemEvent(source=need_key, type="broadcast", data=alert.data | said)
+    standing = await team.ledger.incidents.stand(
+        SituationRecord(
+            need_key=need_key,
+            resource=alert.resource or f"alert:{alert.title}",
+            severity=alert.severity,
+            title=alert.title,
+            opened_at=now,
+            updated_at=now,
+            status=SituationStatus.STANDING,
+            run_id=team.run.id,
+            responded_at=now,
+            response={
+                "mended": False,
+                "done": "It concerns no agent: a person is asked.",
+                "assessments": {},
+                "failed": {r.message.recipient: r.error.what for r in replies if r.error},
+                "told": told_by(event).model_dump(mode="json"),
+            },
+            group_key=need_key,
+        )
+    )
+    reach("alert.stands")
+    if standing.approval_id is None and not standing.is_over:
+        await ask_about(team, [standing], now)
+
+
+def _concerned(replies: Sequence[Reply]) -> list[EventResponse]:
+    return [answer for answer in _answers(replies) if answer.relevant]
+
+
 def _answers(replies: Sequence[Reply]) -> list[EventResponse]:
     return [reply.result for reply in replies if isinstance(reply.result, EventResponse)]
 
 
-def _headline(replies: Sequence[Reply]) -> str:
-    concerned = [answer for answer in _answers(replies) if answer.relevant]
+def _headline(alert: Alert, replies: Sequence[Reply]) -> str:
+    concerned = _concerned(replies)
     parts = [f"{count(len(replies), 'agent')} told, {len(concerned)} concerned."]
     if concerned:
         worst = max(concerned, key=lambda answer: answer.severity.rank)
         parts.append(worst.assessment)
+    elif alert.severity is not Severity.INFO:
+        parts.append("It stays open until a person answers.")
     if failed := [reply.message.recipient for reply in replies if not reply.ok]:
         parts.append(f"No answer from {', '.join(failed)}.")
     return " ".join(parts)

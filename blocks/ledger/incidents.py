@@ -82,15 +82,22 @@ class Incidents:
             found.setdefault(row["situation_id"], set()).add(row["fingerprint"])
         return {name: frozenset(things) for name, things in found.items()}
 
-    async def stand(self, record: SituationRecord) -> None:
-        """Keep a situation that no event opened, and that stands until a person answers."""
+    async def stand(self, record: SituationRecord) -> SituationRecord:
+        """Keep a situation that no event opened, and that stands until a person answers.
+
+        Returns:
+            The situation of that need, this one or an earlier one.
+        """
         row = situation_row(record)
         statement = insert(self._access.dialect, SITUATIONS).values(row).on_conflict_do_nothing()
 
-        def write(connection: Connection) -> None:
-            connection.execute(statement)
+        same = select(SITUATIONS).where(SITUATIONS.c.need_key == record.need_key)
 
-        await self._access.write(write)
+        def write(connection: Connection) -> SituationRecord:
+            connection.execute(statement)
+            return SituationRecord(**connection.execute(same).mappings().one())
+
+        return await self._access.write(write)
 
     async def unasked(self, now: datetime) -> list[SituationRecord]:
         """Those about which a person is to be asked, again if need be; the oldest first.

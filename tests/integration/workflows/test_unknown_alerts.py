@@ -1,4 +1,4 @@
-"""Alerts that no agent knows, over HTTP: they stay open, a person is asked, their source ends them."""
+"""What no agent knows stays open, a person is asked, and its source or an answer ends it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ from tests.integration.workflows.seen import ran
 
 pytestmark = pytest.mark.prefect
 
-INPUTS = sorted((Path(__file__).parents[1] / "alerts").glob("*.json"))
+NOTIFICATIONS = {
+    file.stem: json.loads(file.read_text())
+    for file in sorted((Path(__file__).parents[1] / "alerts").glob("*.json"))
+}
 
 
 @pytest.fixture
@@ -75,11 +78,10 @@ def on_the_page(api: httpx.Client) -> list[dict[str, Any]]:
     return api.get("/orchestrate/overview").json()["incidents"]["open"]
 
 
-@pytest.mark.parametrize("file", INPUTS, ids=lambda file: file.stem)
-async def test_it_stays_open_a_person_is_asked_and_its_source_ends_it(
-    shop, ledger, rules, api, file: Path
+@pytest.mark.parametrize("notification", NOTIFICATIONS.values(), ids=NOTIFICATIONS)
+async def test_an_alert_stays_open_a_person_is_asked_and_its_source_ends_it(
+    shop, ledger, rules, api, notification: dict[str, Any]
 ) -> None:
-    notification = json.loads(file.read_text())
     alert = notification["alerts"][0]
     told = {**alert["labels"], **alert["annotations"]}
     assert (post(api, notification), post(api, notification)) == (1, 0)
