@@ -20,7 +20,7 @@ class Known:
         since: When its response began; what happened before it, the response covers.
         over: Whether the response mended it, or did not hear every agent: trouble after that is
             new.
-        ended: Whether something has ended it: an alert that fires after that is another outage.
+        ended: Whether it is over: an alert that fires is none of it.
         things: Of one that stands, the fingerprints of what it has been told of: the same said
             again is no news.
     """

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 from blocks.crash_points import reach
 from blocks.ledger.event_records import (
     Depth,
-    EventKey,
     SituationRecord,
     SituationStatus,
     TakenEvent,
 )
 from blocks.ledger.records import ReceiptKind
 from blocks.ledger.situations import RESPONDED
-from blocks.messages import FIRING, RESOLVED, Severity, SystemEvent, utc_now
-from blocks.priorities import urgency
+from blocks.messages import Severity, utc_now
 from blocks.told import group_of, told_by
 from flows.at_risk import AtRisk
-from flows.correlated import Correlated, Known, around, in_order, resource_of, worst
-from flows.correlation import correlate, dependencies
+from flows.correlated import Correlated, resource_of
 from flows.event_response import Response, respond
+from flows.joining import MOST_TRIES, Joining
 from flows.orchestrator import Orchestrator
 from flows.standing import Standing
 from flows.storms import WORTH_ASKING, Tide, judge_tide
@@ -35,9 +32,6 @@ HOLD = timedelta(seconds=30)
 
 PAUSE = 0.2
 """Seconds between two looks at an inbox from which nothing can be taken."""
-
-MOST_TRIES = 5
-"""Runs that may die over an event before it is left to a person."""
 
 MOST_TOLD = 200
 """Situations that a report lists; the ledger has them all."""
@@ -105,7 +99,7 @@ class _Drainer:
         self.queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
         self.mine: set[str] = set()  # situations that are queued or responded to
         self.numbers = count()
-        self.at_risk = AtRisk(team)
+        self.joining = Joining(team.ledger, team.run.id, team.policy, AtRisk(team))
         self.standing = Standing(team)
 
     async def fill(self, seconds: float) -> None:
@@ -114,12 +108,12 @@ class _Drainer:
         until = began + timedelta(seconds=seconds) if seconds else None
         while until is None or utc_now() < until:
             now = utc_now()
+            await self.standing.look(now)
             depth = await self.inbox.depth(now)
             await self._judge(judge_tide(self.tide, depth, now, self.rules), now)
             if depth.events and await self._take(depth, now):
                 last_taken = now
                 continue
-            await self.standing.look(utc_now())
             # What is left when nothing could be taken for so long, another run is working on.
             ours = self.mine or self.tide.storm or self.standing.waits
             if until is None and not ours and (not depth.events or now - last_taken > HOLD):
@@ -141,39 +135,10 @@ class _Drainer:
             return False
         reach("events.taken")
         self.drained.events += len(taken)
-        told = [one for one in taken if one.situation_id is None and one.event.status]
-        ends = [one for one in told if one.event.status == RESOLVED]
-        repeats = await self._place([one for one in told if one.event.status == FIRING], now)
-        apart = repeats | {one.key for one in ends}
-        await self._join([one for one in taken if one.key not in apart], now)
-        # After them: what they began may have ended by now.
-        placed = await self._place(ends, now)
-        await self._join([one for one in ends if one.key not in placed], now)
+        for correlated, situation in await self.joining.join(taken, now):
+            self._receipt(correlated, situation)
+            self._queue(correlated, situation)
         return True
-
-    async def _place(self, told: Sequence[TakenEvent], now: datetime) -> set[EventKey]:
-        """Put what goes on with an outage, or ends it, where that outage is."""
-        keys = [one.key for one in told]
-        return await self.inbox.place(keys, self.team.run.id, now) if keys else set()
-
-    async def _join(self, taken: Sequence[TakenEvent], now: datetime) -> None:
-        """Put events together, and queue the situations that they make up."""
-        if not taken:
-            return
-        known = await self._known(taken)
-        at_risk = await self.at_risk.of(one.event for one in taken)
-        plans = [
-            *await self._begun_before(taken, now),
-            *self._new(taken, known, at_risk, now),
-        ]
-        joined = await self.inbox.join(
-            [(situation, keys) for _, situation, keys in plans], self.team.run.id, now
-        )
-        reach("events.joined")
-        for (correlated, _, _), standing in zip(plans, joined, strict=True):
-            if standing is not None:
-                self._receipt(correlated, standing)
-                await self._queue(correlated, standing, now)
 
     async def _most_severe(self, depth: Depth, now: datetime) -> list[TakenEvent]:
         """All that waits, if it fits one batch: who sees it together, correlates it best.
@@ -194,89 +159,10 @@ class _Drainer:
                 return taken
         return []
 
-    async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, tuple[SituationRecord, Known]]:
-        resources = {resource_of(one.event) for one in taken}
-        resources |= {d for r in resources for d in dependencies(r, self.rules.topology)}
-        since = around(
-            min(one.event.time for one in taken), -timedelta(seconds=self.rules.window_seconds)
-        )
-        found = [
-            s
-            for s in await self.inbox.about(resources, since)
-            if "summary" not in (s.response or {})
-        ]
-        stand = [s.id for s in found if s.status is SituationStatus.STANDING]
-        things = await self.team.ledger.incidents.things(stand) if stand else {}
-        return {s.id: (s, _as_known(s, things.get(s.id, frozenset()))) for s in found}
-
-    def _new(
-        self,
-        taken: Sequence[TakenEvent],
-        known: dict[str, tuple[SituationRecord, Known]],
-        at_risk: Mapping[str, float],
-        now: datetime,
-    ) -> Iterable[tuple[Correlated, SituationRecord, list[EventKey]]]:
-        alone = [one for one in taken if one.situation_id is None]
-        fresh = [one.event for one in alone if one.tries <= MOST_TRIES]
-        covering = [as_known for _, as_known in known.values()]
-        for one in correlate(
-            fresh, self.rules, now, covering, self.team.policy.priorities, at_risk
-        ):
-            situation = known[one.known][0] if one.known else _situation(one, now)
-            yield one, situation, [(e.source, e.id) for e in one.events]
-        for late in alone:
-            if late.tries > MOST_TRIES:  # what runs die of must not take the others along
-                why = f"A run that died had taken it; this is try {late.tries}."
-                given_up = self._again([late.event], resource_of(late.event), why, now, late.tries)
-                yield given_up, _situation(given_up, now), [late.key]
-
-    async def _begun_before(
-        self, taken: Sequence[TakenEvent], now: datetime
-    ) -> list[tuple[Correlated, SituationRecord, list[EventKey]]]:
-        """What a run that died had put together already: it stays together."""
-        again: dict[str, list[TakenEvent]] = {}
-        for one in taken:
-            if one.situation_id is not None:
-                again.setdefault(one.situation_id, []).append(one)
-        found = []
-        for situation_id, events in again.items():
-            situation = await self.inbox.situation(situation_id)
-            assert situation is not None, "an event joins what is there"
-            every = sorted(await self.inbox.events(situation_id), key=in_order)
-            tries = max(one.tries for one in events)
-            why = f"A run that died had taken them; this is try {tries}."
-            correlated = self._again(every, situation.resource, why, now, tries)
-            found.append((correlated, situation, [one.key for one in events]))
-        return found
-
-    def _again(
-        self,
-        events: Sequence[SystemEvent],
-        resource: str,
-        why: str,
-        now: datetime,
-        tries: int = 1,
-    ) -> Correlated:
-        """Events that were put together before."""
-        rules = self.team.policy.priorities
-        return Correlated(
-            resource=resource,
-            events=tuple(events),
-            urgency=urgency(worst(events), now, since=events[0].time, rules=rules),
-            why=(why,),
-            tries=tries,
-        )
-
-    async def _queue(
-        self, correlated: Correlated, situation: SituationRecord, now: datetime
-    ) -> None:
+    def _queue(self, correlated: Correlated, situation: SituationRecord) -> None:
         if situation.status in RESPONDED or situation.id in self.mine:
             return  # settled with what it joined, or will be
         self.mine.add(situation.id)
-        if situation.responded_at is not None:
-            every = sorted(await self.inbox.events(situation.id), key=in_order)
-            why = "It stood, and has become worse."
-            correlated = self._again(every, situation.resource, why, now)
         # Whole points: a hundredth must not let the newer ones overtake for ever.
         work = (-round(correlated.urgency.score), next(self.numbers), correlated, situation)
         self.queue.put_nowait(work)
@@ -364,34 +250,8 @@ class _Drainer:
         )
 
 
-def _situation(correlated: Correlated, now: datetime) -> SituationRecord:
-    return SituationRecord(
-        need_key=correlated.need_key,
-        resource=correlated.resource,
-        severity=correlated.severity,
-        title=correlated.title,
-        opened_at=now,
-        updated_at=now,
-    )
-
-
 def _whose(correlated: Correlated, needs_a_person: bool) -> dict[str, Any]:
     """Whether a situation stands until a person answers, and what they are asked with it."""
     if not needs_a_person:
         return {"status": SituationStatus.SETTLED, "group_key": None}
     return {"status": SituationStatus.STANDING, "group_key": group_of(correlated.lead)}
-
-
-def _as_known(situation: SituationRecord, things: frozenset[str]) -> Known:
-    responding = situation.status is not SituationStatus.OPEN
-    response = situation.response or {}
-    return Known(
-        id=situation.id,
-        resource=situation.resource,
-        severity=situation.severity,
-        opened_at=situation.opened_at,
-        since=situation.updated_at if responding else datetime.max.replace(tzinfo=UTC),
-        over=bool(response.get("mended") or response.get("failed")),
-        ended=situation.ending is not None,
-        things=things,
-    )

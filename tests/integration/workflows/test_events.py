@@ -12,9 +12,9 @@ from blocks.errors import InvalidMessage
 from blocks.ledger.event_records import SituationStatus
 from blocks.ledger.records import ReceiptKind, RemediationStatus
 from blocks.messages import Outcome, Severity, SystemEvent, utc_now
-from flows.draining import MOST_TRIES
 from flows.event_driven_workflow import event_driven_workflow
 from flows.events import accept_events
+from flows.joining import MOST_TRIES
 from flows.policy import VARIABLE, forget_policy, write_changes
 from tests.integration.workflows.seen import artifacts_of, assert_nothing_half_written, ran
 from tests.integration.workflows.shop import SICK
