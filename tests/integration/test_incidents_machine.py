@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
-from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
+from blocks.ledger.approvals import ApprovalRecord
 from blocks.ledger.event_records import Ending, SituationStatus
 from blocks.ledger.incidents import NEED
 from blocks.messages import SystemEvent, new_id

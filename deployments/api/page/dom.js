@@ -71,7 +71,7 @@ function replace(old, node) {
   if (focus) node.querySelector(`[data-focus="${focus}"]`)?.focus();
 }
 
-/** Markdown as far as questions use it: paragraphs, lists, bold. */
+/** Markdown as far as questions use it: paragraphs, lists, bold, code. */
 export function markdown(text) {
   const blocks = plain(text).split(/\n{2,}/).filter((block) => block.trim());
   return blocks.map((block) => {
@@ -84,5 +84,8 @@ export function markdown(text) {
 }
 
 function inline(text) {
-  return text.split(/\*\*(.+?)\*\*/).map((part, i) => (i % 2 ? el("strong", {}, part) : part));
+  return text.split(/(`[^`]+`|\*\*.+?\*\*)/).map((part, i) => {
+    if (i % 2 === 0) return part;
+    return part.startsWith("`") ? el("code", {}, part.slice(1, -1)) : el("strong", {}, part.slice(2, -2));
+  });
 }

@@ -80,6 +80,8 @@ function incident(one, currency) {
     one.events > 1 && `${number(one.events)} events`,
     one.impact_per_day && `about ${money(one.impact_per_day, currency)} per day`,
     one.run_id && reportLink(one.run_id, "Report"),
+    // Its sender names it: the server gives on plain addresses of pages only.
+    one.runbook && el("a", { href: one.runbook, rel: "noopener noreferrer", target: "_blank" }, "Runbook"),
   ].filter(Boolean);
   return el(
     "li",

@@ -130,6 +130,46 @@ def test_a_known_situation_takes_up_what_it_covers() -> None:
     assert not joins(event("a", "store:shop", 11), known(over=True)), "mended, and ill again"
 
 
+def test_one_that_stands_takes_up_what_it_was_told_at_any_time() -> None:
+    def joins(one: SystemEvent, situation: Known) -> bool:
+        (found,) = joined(one, known=[situation])
+        return found.known == "s"
+
+    said = event("a", "store:shop")
+    stands = known(severity="warning", opened_at=at(-9999), things=frozenset({said.fingerprint}))
+    assert joins(said, stands)
+    assert joins(event("b", "store:shop", severity="critical"), stands), "worse: it is open again"
+    assert not joins(event("c", "store:shop", type="other"), stands), "it says something else"
+    assert not joins(event("d", "service:web"), stands)
+
+
+def test_an_alert_that_fires_is_none_of_what_is_over() -> None:
+    fires = event("a", "store:shop", 5, data={"status": "firing", "fingerprint": "f"})
+    (found,) = joined(fires, known=[known()])
+    assert found.known == "s"
+    (found,) = joined(fires, known=[known(ended=True)])
+    assert found.known is None
+    (found,) = joined(event("b", "store:shop", 5), known=[known(ended=True)])
+    assert found.known == "s", "a statement is covered by the response that was given"
+
+
+def test_of_equal_severity_what_puts_more_money_at_risk_is_more_urgent() -> None:
+    events = [event("a", "service:checkout"), event("b", "sku:1"), event("c", "service:search")]
+    at_risk = {"service:checkout": 10.0, "service:search": 500.0, "store:shop": 9999.0}
+    found = correlate(events, RULES, at(100), at_risk=at_risk)
+    assert [one.resource for one in found] == ["service:search", "service:checkout", "sku:1"]
+    assert "500 per hour at risk: 22" in found[0].urgency.reasons
+    # Of trouble that another explains, too; not of news.
+    events = [event("a", "store:shop"), event("b", "service:web")]
+    (whole,) = correlate(events, RULES, at(100), at_risk={"service:web": 7.0})
+    assert whole.resource == "store:shop"
+    assert "7 per hour at risk" in " ".join(whole.urgency.reasons)
+    (news,) = correlate(
+        [event("a", "service:search", severity="info")], RULES, at(100), at_risk=at_risk
+    )
+    assert "at risk" not in " ".join(news.urgency.reasons)
+
+
 EVENTS = st.lists(
     st.builds(
         event,

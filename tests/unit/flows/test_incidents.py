@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from blocks.ledger.event_records import Ending, SituationStatus
 from blocks.messages import Outcome, Severity
 from flows.incidents import incidents
 from flows.reports import RemediationLine
@@ -102,4 +103,53 @@ def test_the_worst_comes_first():
         "x:2 is down",
         "x:1 is down",
         "b",
+    ]
+
+
+TOLD = {"summary": "Pod is down", "runbook": "https://rb.example/pod", "labels": {}}
+NOBODY = {"done": "No agent knows anything about it: a person is asked.", "told": TOLD}
+
+
+def standing(**fields):
+    given = {"status": SituationStatus.STANDING, "response": NOBODY, "settled_at": None}
+    return situation(**given | fields)
+
+
+def test_what_stands_is_open_with_what_its_sender_says_of_it():
+    one = standing(severity=Severity.CRITICAL, impact_per_hour=2.0)
+    heard = {one.id: NOW - HOUR}
+    [found] = incidents(facts(situations=[one], heard=heard), NOW)
+    assert (found.open, found.runbook, found.impact_per_day) == (True, TOLD["runbook"], 48.0)
+    assert found.standing == (
+        "Pod is down. No agent knows anything about it: a person is asked. It still fires."
+    )
+
+
+def test_a_source_that_falls_silent_ends_nothing_and_that_is_told():
+    one = standing(ago=50 * HOUR)
+    heard = {one.id: NOW - 3 * HOUR}
+    told = facts(situations=[one], heard=heard, silence=3 * HOUR)
+    assert "It still fires." in incidents(told, NOW)[0].standing
+    told = facts(situations=[one], heard=heard, silence=2 * HOUR)
+    assert incidents(told, NOW)[0].standing.endswith("No news since 2026-03-01 09:30 UTC.")
+    # What no source tells of again does not fire either.
+    assert "fires" not in incidents(facts(situations=[one]), NOW)[0].standing
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_what_something_ended_is_no_incident_any_more(ending):
+    assert titles(situations=[situation(settled=LEFT, ending=ending)]) == []
+
+
+def test_news_that_goes_on_is_no_incident():
+    assert titles(situations=[standing(severity=Severity.INFO)]) == []
+
+
+def test_of_equal_severity_what_costs_more_comes_first():
+    cheap = standing(title="cheap", resource="a", impact_per_hour=1.0)
+    dear = standing(title="dear", resource="b", impact_per_hour=2.0)
+    assert titles(situations=[cheap, standing(title="?", resource="c"), dear]) == [
+        "dear",
+        "cheap",
+        "?",
     ]
