@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from blocks.crash_points import reach
 from blocks.ledger.approvals import ApprovalRecord
 from blocks.ledger.event_records import SituationRecord, SituationStatus
 from blocks.ledger.incidents import CLOSE, NEED
@@ -103,6 +104,7 @@ async def ask_about(
     text = {"title": _title(group), "detail": _detail(team, group)}
     record = question.model_copy(update=text) if question else _question(team, group, text, now)
     kept = await team.ledger.incidents.ask(record, [situation.id for situation in group])
+    reach("incident.asked")
     if kept is not None and question is None and kept.id == record.id:
         await escalate(team, record)
 

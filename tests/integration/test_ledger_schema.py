@@ -8,16 +8,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Executable, create_engine, text, update
 
 from blocks.errors import LedgerSchemaError
 from blocks.ledger import Ledger, schema
+from blocks.ledger.coordination_tables import SITUATIONS
 from blocks.ledger.records import RemediationRecord
-from blocks.ledger.tables import METADATA
+from blocks.ledger.rows import entry, remediation_row
+from blocks.ledger.tables import MESSAGES, METADATA, REMEDIATIONS
 from blocks.messages import AgentMessage, utc_now
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,11 +129,17 @@ async def test_an_older_ledger_is_migrated_with_its_entries(
         assert [call.action for call in await ledger.calls()] == ["kept"]
 
 
-BEFORE_DEADLINES = (
-    "DROP INDEX ix_remediations_open",
-    "ALTER TABLE remediations DROP COLUMN deadline",
-    "UPDATE alembic_version SET version_num = '0004'",
-)
+def at_revision(url: str, revision: str, *statements: Executable) -> None:
+    """Make the ledger of an earlier release, with something in it."""
+    config = Config()
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for statement in statements:
+            connection.execute(statement)
+    engine.dispose()
 
 
 async def test_an_intent_from_before_deadlines_is_kept_and_counts_by_its_start(
@@ -144,9 +154,9 @@ async def test_an_intent_from_before_deadlines_is_kept_and_counts_by_its_start(
         action="sre-reliability.restart_service",
         started_at=now,
     )
-    with Ledger.open(ledger_url) as ledger:
-        assert await ledger.intend(intent)
-    execute(ledger_url, *BEFORE_DEADLINES)
+    row = remediation_row(intent) | {"before": {}, "after": {}}
+    del row["deadline"]
+    at_revision(ledger_url, "0004", REMEDIATIONS.insert().values(row))
     with Ledger.open(ledger_url) as ledger:
         assert await ledger.remediations() == [intent]
         assert await ledger.intents.overdue(now + usual - timedelta(seconds=1), usual) == []
@@ -154,21 +164,34 @@ async def test_an_intent_from_before_deadlines_is_kept_and_counts_by_its_start(
 
 
 async def test_a_ledger_from_before_the_api_is_migrated_with_its_entries(ledger_url: str) -> None:
-    with Ledger.open(ledger_url) as ledger:
-        ledger.record(AgentMessage(to="data-intelligence", action="kept"))
-    execute(
-        ledger_url,
-        *BEFORE_DEADLINES,
-        "DROP TABLE api_tokens",
-        "DROP TABLE api_requests",
-        "UPDATE alembic_version SET version_num = '0003'",
-    )
+    message = entry(AgentMessage(to="data-intelligence", action="kept"))
+    at_revision(ledger_url, "0003", MESSAGES.insert().values(message.row | {"payload": {}}))
     with pytest.raises(LedgerSchemaError, match=f"'0003'; '{NEWEST}' is needed"):
         Ledger.open(ledger_url, migrate=False)
     with Ledger.open(ledger_url) as ledger:
         assert await ledger.schema_version() == NEWEST
         assert [call.action for call in await ledger.calls()] == ["kept"]
         assert await ledger.tokens.list() == []
+
+
+async def test_what_was_settled_before_there_were_outages_stays_settled(ledger_url: str) -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    old = {"id": "s", "need_key": "k", "resource": "service:web", "severity": "critical"}
+    old |= {"title": "Ill", "opened_at": now, "updated_at": now, "events": 0, "settled_at": now}
+    at_revision(
+        ledger_url,
+        "0004",
+        SITUATIONS.insert().values(**old, status="settled", response={"mended": True}),
+        SITUATIONS.insert().values(**old | {"id": "o", "need_key": "o"}, status="open"),
+        update(SITUATIONS).where(SITUATIONS.c.id == "o").values(settled_at=None),
+    )
+    with Ledger.open(ledger_url) as ledger:
+        kept = await ledger.inbox.situation("s")
+        assert kept is not None
+        assert kept.is_over
+        assert (kept.ending, kept.response) == (None, {"mended": True})
+        assert [each.id for each in await ledger.incidents.open()] == ["o"]
+        assert await ledger.incidents.unasked(now) == []
 
 
 async def test_a_migration_that_fails_changes_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -17,11 +18,16 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 
-from blocks.messages import Severity, utc_now
+from blocks.messages import Severity, SystemEvent, utc_now
+from blocks.settings import get_settings
 from deployments.api.event_runs import EventRuns
 from deployments.api.runs import Runs
 from deployments.automations import FAILED_RUNS, WORKFLOW
+from deployments.eventing import hand_in
+from flows.deliver_message import deliver_message
 from flows.event_runs import BUCKET, bucket_end
+from flows.events import accept_events
+from tests.integration.api.intake import write_business
 
 pytestmark = pytest.mark.prefect
 
@@ -92,3 +98,35 @@ async def test_a_critical_event_waits_for_no_bucket(client: PrefectClient) -> No
         (run,) = await until(client, 1)
         assert run.expected_start_time != bucket_end(run.expected_start_time)
         assert run.expected_start_time <= run.created
+
+
+async def test_whoever_accepts_events_a_run_deals_with_them_soon(
+    client: PrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_LEDGER_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+    write_business(tmp_path / "business.toml")
+    monkeypatch.setenv("ORCHESTRATOR_BUSINESS_FILE", str(tmp_path / "business.toml"))
+    get_settings.cache_clear()
+    event = SystemEvent(source="shop", type="late", subject="sku:1")
+
+    async def from_python() -> None:
+        await accept_events(event)
+
+    async def by_send() -> None:
+        await deliver_message(message='{"type": "late", "id": "2", "subject": "sku:2"}')
+
+    async def from_the_command_line() -> None:
+        handed = await hand_in([event.model_copy(update={"id": "3"})])
+        (run,) = await client.read_flow_runs(deployment_filter=OURS)
+        assert handed.run == run.name
+
+    for way_in in (from_python, by_send, from_the_command_line):
+        await forget(client)
+        await way_in()
+        (run,) = await client.read_flow_runs(deployment_filter=OURS)
+        due = run.expected_start_time
+        assert due is not None
+        assert due == bucket_end(due - timedelta(microseconds=1)), "when its bucket is over"
+    await accept_events(event)  # it is known
+    assert len(await client.read_flow_runs(deployment_filter=OURS)) == 1
+    get_settings.cache_clear()

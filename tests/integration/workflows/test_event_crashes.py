@@ -9,11 +9,16 @@ import subprocess
 import sys
 
 import pytest
+from prefect.variables import Variable
 
+from agents.registry import registry
 from blocks.crash_points import VARIABLE as CRASH_AT
+from blocks.ledger.approvals import ApprovalStatus
 from blocks.ledger.event_records import SituationStatus
-from blocks.messages import SystemEvent, utc_now
+from blocks.messages import Severity, SystemEvent, utc_now
 from blocks.settings import PROJECT_ROOT
+from flows.event_driven_workflow import event_driven_workflow
+from flows.policy import VARIABLE, forget_policy, write_changes
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -94,3 +99,48 @@ async def test_what_died_while_it_mended_is_not_mended_again(shop, ledger):
     (situation,) = await ledger.inbox.situations()
     assert situation.status is SituationStatus.SETTLED
     assert "nobody knows whether it was done" in situation.response["done"]
+
+
+@pytest.fixture
+async def nobody_waits(prefect_server):
+    """Questions are put at once."""
+    forget_policy()
+    await write_changes({"events": {"group_wait_seconds": 0}}, registry())
+    yield
+    await Variable.aunset(VARIABLE)
+    forget_policy()
+
+
+@pytest.mark.parametrize("point", ["events.joined", "events.settled", "incident.asked"])
+async def test_a_question_survives_the_death_of_its_run(shop, ledger, nobody_waits, point):
+    event = trouble().model_copy(update={"subject": "pod:shop/a", "severity": Severity.CRITICAL})
+    assert await run(event, point) == -signal.SIGKILL
+    assert await run(event) == 0
+    (situation,) = await ledger.incidents.open()
+    (question,) = await ledger.approvals.list()
+    assert situation.approval_id == question.id
+    assert question.status is ApprovalStatus.OPEN
+
+
+async def test_a_broadcast_whose_run_died_is_asked_about_by_the_next_run(
+    shop, ledger, nobody_waits
+):
+    script = (
+        "import asyncio; from flows.broadcast_alert import broadcast_alert;"
+        "asyncio.run(broadcast_alert(title='Flood'))"
+    )
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", script],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, CRASH_AT: "alert.stands"},
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert await ledger.approvals.list() == []
+    await event_driven_workflow()
+    (situation,) = await ledger.incidents.open()
+    (question,) = await ledger.approvals.list()
+    assert (situation.title, situation.approval_id) == ("Flood", question.id)

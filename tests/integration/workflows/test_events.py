@@ -77,7 +77,8 @@ async def test_an_event_of_year_one_is_settled_like_any_other(shop, ledger):
     assert (await ledger.inbox.depth(utc_now())).events == 0
 
 
-async def test_an_event_that_no_run_survives_is_left_to_a_person(shop, ledger):
+async def test_an_event_that_no_run_survives_is_left_to_a_person(shop, ledger, rules):
+    await rules(group_wait_seconds=0)
     now = utc_now()
     await accept_events(event("1"))
     for past in range(MOST_TRIES, 0, -1):  # each died before it had put anything together
@@ -89,6 +90,8 @@ async def test_an_event_that_no_run_survives_is_left_to_a_person(shop, ledger):
     assert state.is_completed()
     standing = {s.resource: s.response for s in await ledger.inbox.situations()}
     assert "a person must look" in standing["service:checkout"]["done"]
+    (left,) = await ledger.incidents.open()
+    assert (left.resource, left.approval_id is None) == ("service:checkout", False)
     assert "assessments" in standing["service:search"]
     assert (await ledger.inbox.depth(utc_now())).events == 0
 

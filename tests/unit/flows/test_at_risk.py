@@ -14,7 +14,7 @@ def business(**shares: float) -> Business:
         MonitoredService(name=name, health_url=f"http://127.0.0.1/{name}", revenue_share=share)
         for name, share in shares.items()
     ]
-    return Business(store=None, services=services)
+    return Business(store=None, services=tuple(services))
 
 
 def test_a_service_puts_its_share_of_the_revenue_at_risk() -> None:
