@@ -87,7 +87,12 @@ def _situation(situation: SituationRecord) -> Iterator[Moment]:
         what="incident",
         mark=mark,
         title=f"{word}: {situation.title}",
-        detail=str(response.get("done", "")),
+        detail=" ".join(
+            [
+                *([f"By {situation.ended_by}."] if situation.ended_by else []),
+                str(response.get("done", "")),
+            ]
+        ),
         run_id=situation.run_id,
     )
 
@@ -97,7 +102,7 @@ def _how_it_ended(situation: SituationRecord) -> tuple[str, Literal["good", "neu
         case Ending.RESOLVED:
             return "Resolved by its source", "good"
         case Ending.ANSWERED:
-            return f"Closed by {situation.ended_by}", "neutral"
+            return "Closed by a person", "neutral"
         case Ending.WELL:
             return "Found well", "good"
     mended = (situation.response or {}).get("mended")

@@ -242,7 +242,8 @@ async def test_a_yes_closes_it_and_it_is_covered_until_it_fires_anew(
     (closed,) = await ledger.inbox.situations()
     assert (closed.ending, closed.ended_by) == (Ending.ANSWERED, "Ada")
     assert any(
-        moment["title"] == f"Closed by Ada: {closed.title}"
+        (moment["title"], moment["detail"][:7])
+        == (f"Closed by a person: {closed.title}", "By Ada.")
         for moment in api.get("/orchestrate/overview").json()["timeline"]
     )
     assert post(api, notification("a")) == 0

@@ -9,9 +9,15 @@ import pytest
 from blocks.blame import Blame
 from blocks.ledger.records import PastAttempt, RunRecord
 from blocks.ledger.tasks import TaskRecord, TaskStatus
-from blocks.messages import Outcome
+from blocks.messages import Outcome, Severity
 from blocks.status import Facts
-from flows.status import ENOUGH_CALLS, last_attempts, percentile, system_status
+from flows.status import (
+    ENOUGH_CALLS,
+    incident_reasons,
+    last_attempts,
+    percentile,
+    system_status,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -43,13 +49,16 @@ def run(outcome, seconds=10.0):
     )
 
 
-def status(attempts=(), runs=(), tasks=(), workload=None, approvals=0, window=2 * HOUR):
+def status(
+    attempts=(), runs=(), tasks=(), workload=None, approvals=0, window=2 * HOUR, incidents=None
+):
     facts = Facts(
         attempts=list(attempts),
         runs=list(runs),
         tasks=list(tasks),
         workload=workload or {},
         open_approvals=approvals,
+        open_incidents=incidents or {},
     )
     return system_status(facts, CAPACITY, NOW, window)
 
@@ -180,3 +189,22 @@ def test_hours_hold_what_ended_in_them():
 )
 def test_percentiles_are_nearest_ranks(values, share, expected):
     assert percentile(values, share) == expected
+
+
+@pytest.mark.parametrize(
+    ("incidents", "health", "reasons"),
+    [
+        ({Severity.CRITICAL: 0, Severity.ERROR: 0, Severity.WARNING: 0}, "healthy", []),
+        (
+            {Severity.CRITICAL: 1, Severity.ERROR: 2, Severity.WARNING: 1},
+            "unhealthy",
+            ["1 critical incident is open", "3 other incidents are open"],
+        ),
+        ({Severity.CRITICAL: 0, Severity.ERROR: 1}, "degraded", ["1 incident is open"]),
+    ],
+)
+def test_open_incidents_are_a_reason_not_to_be_healthy(incidents, health, reasons):
+    found = status(incidents=incidents)
+    assert (found.system_health, found.reasons) == (health, reasons)
+    assert found.open_incidents == incidents
+    assert incident_reasons(incidents) == reasons

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from blocks.ledger.approvals import ApprovalStatus
+from blocks.ledger.event_records import Ending
 from blocks.messages import Outcome
+from flows.overview_parts import Overview
+from flows.public_overview import for_everybody
 from flows.timeline import timeline
 from tests.unit.flows.pages import HOUR, MINUTE, NOW, question, remedy, run, situation
 
@@ -61,3 +66,26 @@ def test_a_question_that_nobody_answered_says_what_counts():
 
 def test_runs_that_only_serve_a_question_are_not_told():
     assert told([run(workflow="apply-approval"), run(workflow="approval-form")]) == []
+
+
+@pytest.mark.parametrize(
+    ("ending", "title", "detail"),
+    [
+        (Ending.RESOLVED, "Resolved by its source", "Looked."),
+        (Ending.ANSWERED, "Closed by a person", "By Ada. Looked."),
+        (Ending.WELL, "Found well", "Looked."),
+        (Ending.MENDED, "Mended", "Looked."),
+        (None, "Dealt with", "Looked."),
+    ],
+)
+def test_an_incident_ends_by_what_ended_it(ending, title, detail):
+    response = {"mended": ending is Ending.MENDED, "done": "Looked."}
+    by = "Ada" if ending is Ending.ANSWERED else None
+    ended = situation(settled=response, ending=ending, ended_by=by)
+    moments = timeline([], {}, [ended], [], [], 9)
+    assert (moments[0].title, moments[0].detail) == (f"{title}: service shop: down", detail)
+    # Who answered is told to nobody without a token.
+    [bare, _] = for_everybody(
+        Overview(timeline=moments, parts=["timeline", "incidents"]), ["timeline", "incidents"]
+    ).timeline
+    assert "Ada" not in bare.model_dump_json()
