@@ -81,11 +81,17 @@ class Response:
             return " ".join(f"{in_short(line)} {line.detail}".strip() for line in self.lines)
         if self.well:
             return f"Our own look shows it well: {self.well}"
-        if self.needs_a_person:
-            return "No agent knows anything about it: a person is asked."
         if self.unknown and self.severity is not Severity.INFO:
-            return "No agent knows anything about it."
+            return self._whose
         return next((f.advice for f in self.findings if f.advice), "Nothing to do.")
+
+    @property
+    def _whose(self) -> str:
+        """Why nothing was done about what no agent knows, and who sees to it."""
+        why = "No agent knows anything about it"
+        if self.failed:
+            why = f"No agent could say anything of it, and {' and '.join(self.failed)} failed"
+        return f"{why}: a person is asked." if self.needs_a_person else f"{why}."
 
     def as_json(self) -> dict[str, Any]:
         """The form that the situation keeps."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from blocks.ledger.access import Access
 from blocks.ledger.alerts import end_resolved
@@ -17,6 +17,7 @@ from blocks.ledger.event_records import (
     SituationStatus,
     situation_row,
 )
+from blocks.ledger.event_rows import each_text
 from blocks.ledger.queries import newest
 from blocks.ledger.rows import insert
 from blocks.messages import Severity
@@ -32,6 +33,12 @@ MOST = 2000
 
 _OPEN = SITUATIONS.c.settled_at.is_(None)
 _STANDING = and_(_OPEN, SITUATIONS.c.status == SituationStatus.STANDING)
+
+
+def _among(connection: Connection, situation_ids: Collection[str]) -> ColumnElement[bool]:
+    """However many they are: as parameters of their own there could be too many."""
+    these = each_text(connection, situation_ids)
+    return SITUATIONS.c.id.in_(select(these.c.value))
 
 
 class Incidents:
@@ -159,7 +166,7 @@ class Incidents:
                 return None
             connection.execute(
                 update(SITUATIONS)
-                .where(SITUATIONS.c.id.in_(list(situation_ids)), _OPEN)
+                .where(_among(connection, situation_ids), _OPEN)
                 .values(approval_id=found["id"])
             )
             return ApprovalRecord(**found)

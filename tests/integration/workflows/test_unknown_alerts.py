@@ -19,6 +19,7 @@ from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
 from blocks.ledger.event_records import Ending, SituationStatus
+from blocks.ledger.records import ReceiptKind
 from blocks.messages import Severity, SystemEvent, utc_now
 from blocks.policy import Policy
 from blocks.settings import get_settings
@@ -296,10 +297,13 @@ async def test_what_our_own_look_shows_well_is_closed_and_what_is_ill_stands(
     assert ill.status is SituationStatus.STANDING
     assert [finding.resource for finding in report.findings] == ["service:search"]
     assert await ledger.approvals.list() == [], "an agent knows it"
-    (incident,) = on_the_page(api)
+    (incident,) = (each for each in on_the_page(api) if each["open"])
     assert incident["resource"] == "service:search"
     assert "It still fires." in incident["standing"]
     assert ill.impact_per_hour is not None
+    receipts = {receipt.kind: receipt for receipt in await ledger.receipts.of(subject=ill.id)}
+    urgency = receipts[ReceiptKind.RESPOND].body["inputs"]["urgency"]
+    assert any("per hour at risk" in reason for reason in urgency), "known before they were asked"
     assert incident["impact_per_day"] == pytest.approx(ill.impact_per_hour * 24)
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from blocks.errors import InvalidMessage, RequestError
 from blocks.ledger import Ledger
-from blocks.messages import alert_identity
+from blocks.ledger.event_records import SituationRecord, SituationStatus
+from blocks.messages import Severity, alert_identity, utc_now
 from blocks.settings import PROJECT_ROOT
 from deployments.eventing import one_event, read_file
 
@@ -134,3 +135,31 @@ def test_an_event_of_options() -> None:
     assert (made.type, made.severity.value, made.data) == ("down", "critical", {})
     with pytest.raises(RequestError, match="is no JSON"):
         one_event("down", "", "info", "me", None, "{")
+
+
+def test_what_is_open_is_in_the_inbox_and_in_the_status(tmp_path: Path) -> None:
+    now = utc_now()
+    told = {"summary": "It crashes.", "runbook": "https://rb.example/x", "labels": {}}
+    record = SituationRecord(
+        need_key="k",
+        resource="pod:shop/a",
+        severity=Severity.CRITICAL,
+        title="pod shop/a: crash looping",
+        opened_at=now,
+        updated_at=now,
+        status=SituationStatus.STANDING,
+        response={"done": "No agent knows anything about it.", "told": told},
+        approval_id="3f2a9c1e5f",
+    )
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        asyncio.run(ledger.incidents.stand(record))
+    (incident,) = json.loads(orchestrator(tmp_path, "inbox", "--json")[1])["incidents"]
+    assert incident["standing"] == (
+        "It crashes. No agent knows anything about it. Runbook: https://rb.example/x"
+    )
+    told_of = orchestrator(tmp_path, "inbox")[1]
+    for part in ("critical", "crash looping", "https://rb.example/x", "3f2a9c1e"):
+        assert part in told_of
+    code, told_of, _ = orchestrator(tmp_path, "status")
+    assert code == 0
+    assert "1 critical incident is open" in told_of
