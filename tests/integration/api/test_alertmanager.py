@@ -13,6 +13,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from blocks.ledger import Ledger
+from blocks.ledger.approvals import ApprovalStatus
 from blocks.ledger.event_records import SituationStatus
 from blocks.ledger.tokens import Scope
 from blocks.messages import utc_now
@@ -120,13 +121,16 @@ async def test_a_rule_that_fires_ends_in_a_coordinated_response(
             )
             wait_until(lambda: _settled(intake), "settled", timeout=200)
         (situation,) = await ledger.inbox.situations()
-        assert (situation.status, situation.events) == (SituationStatus.SETTLED, 1)
+        # No agent knows the service, and the alert still fires.
+        assert (situation.status, situation.events) == (SituationStatus.STANDING, 1)
         assert situation.resource == "service:checkout"
         assert situation.run_id is not None
         run = next(r for r in await ledger.runs(limit=10) if r.id == situation.run_id)
         assert run.flow_run_id is not None
         async with get_client() as client:
             await run_that(client, UUID(run.flow_run_id), is_completed)
+        (question,) = await ledger.approvals.list(ApprovalStatus.OPEN)
+        assert "The checkout does not answer." in question.detail
 
 
 def _settled(intake: Intake) -> bool:
