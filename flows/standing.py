@@ -103,7 +103,8 @@ async def ask_about(
     """
     text = {"title": _title(group), "detail": _detail(team, group)}
     record = question.model_copy(update=text) if question else _question(team, group, text, now)
-    kept = await team.ledger.incidents.ask(record, [situation.id for situation in group])
+    more = [situation.id for situation in group if situation.approval_id != record.id]
+    kept = await team.ledger.incidents.ask(record, more)
     reach("incident.asked")
     if kept is not None and question is None and kept.id == record.id:
         await escalate(team, record)
