@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from prefect import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterStartTime
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 
 from blocks.errors import InvalidMessage, NoAgentAvailable, RequestError
 from blocks.messages import Outcome, utc_now
@@ -37,14 +37,18 @@ pytestmark = pytest.mark.prefect
 async def test_a_typo_on_the_command_line_leaves_no_run(
     typed: list[str], told: str, shop: Any, ledger: Any
 ) -> None:
-    before = utc_now()
+    before = await runs_of_tasks()
     with pytest.raises(RequestError) as refused:
         await run_here("route-task", typed)
     assert told in str(refused.value)
     assert await ledger.runs() == []
+    assert await runs_of_tasks() == before
+
+
+async def runs_of_tasks() -> set[Any]:
     async with get_client() as client:
-        since = FlowRunFilter(start_time=FlowRunFilterStartTime(after_=before))
-        assert await client.read_flow_runs(flow_run_filter=since) == []
+        of_tasks = FlowFilter(name=FlowFilterName(any_=["route-task"]))
+        return {run.id for run in await client.read_flow_runs(flow_filter=of_tasks)}
 
 
 async def ended(flow: Any, *given: Any, **named: Any) -> Any:
