@@ -160,6 +160,8 @@ async def _attempt(call: _Call) -> Any:
         attempt=call.attempts,
         agent=call.spec.agent,
         instance=call.instance,
+        action=call.spec.name,
+        sent_at=call.message.timestamp,
         started_at=now,
         deadline=now + timedelta(seconds=call.time_limit),
     )

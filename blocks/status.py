@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from blocks.ledger.records import PastAttempt, RunRecord
-from blocks.ledger.tasks import TaskRecord
+from blocks.ledger.history import Runs, Work
+from blocks.ledger.tasks import TaskCounts
 from blocks.messages import Severity
 
 Health = Literal["healthy", "degraded", "unhealthy"]
@@ -109,13 +111,26 @@ class SystemStatus(_Part):
     hours: list[Hour] = Field(default_factory=list)
 
 
-class Facts(_Part):
-    """What the ledger knows, as status is computed from it."""
+@dataclass(frozen=True)
+class Facts:
+    """What the ledger knows of a window, as status is computed from it.
 
-    attempts: list[PastAttempt]
-    runs: list[RunRecord]
-    tasks: list[TaskRecord]
-    workload: dict[str, int]
-    open_approvals: int
+    Attributes:
+        work: What the agents did, by instance and hour of the window.
+        actions: What each agent was asked for, the newest first.
+        runs: Of the workflows, by how they were started and how they ended.
+        tasks: How many stand how.
+        workload: Slots in use now, by instance.
+        open_approvals: Questions that wait for a person.
+        ledger_fault: What is wrong with the ledger itself; "" when nothing is.
+        open_incidents: How many are open, by severity.
+    """
+
+    work: Sequence[Work] = ()
+    actions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    runs: Sequence[Runs] = ()
+    tasks: TaskCounts = field(default_factory=TaskCounts)
+    workload: Mapping[str, int] = field(default_factory=dict)
+    open_approvals: int = 0
     ledger_fault: str = ""
-    open_incidents: dict[Severity, int] = Field(default_factory=dict)
+    open_incidents: Mapping[Severity, int] = field(default_factory=dict)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 
 from prefect import flow
 
+from blocks.ledger import Ledger
 from blocks.ledger.outcomes import OutcomeRecord
-from blocks.ledger.records import ReceiptKind
+from blocks.ledger.records import ReceiptKind, ReceiptRecord
 from blocks.messages import utc_now
 from flows.cut_off import outlives_outages
-from flows.orchestrator import Orchestrator, conclude, workflow_run
-from flows.outcomes import CALL_GRACE, COMES_BACK, judge_call, judge_task
+from flows.orchestrator import conclude, workflow_run
+from flows.outcomes import CALL_GRACE, judge_call, judge_task
 from flows.remediation import settle_orphans
 from flows.reports import Report, Section, Table, count
 
 MOST = 5000
-"""Decisions of one kind that one run looks at, oldest first."""
+"""New decisions of one kind that one run looks at, oldest first."""
 
 
 @flow(
@@ -35,8 +37,7 @@ async def settle_outcomes() -> Report:
         LedgerError: The ledger cannot be read or written.
     """
     async with workflow_run("settle-outcomes", with_business=False) as team:
-        settled = [*await _calls(team), *await _tasks(team)]
-        await team.ledger.outcomes.keep(settled)
+        settled = await settle(team.ledger, utc_now())
         # A stack does so every few seconds; where only workers run, nobody else does.
         team.notes += await settle_orphans(team.ledger, utc_now())
         report = await team.report(
@@ -49,24 +50,43 @@ async def settle_outcomes() -> Report:
     return conclude(report)
 
 
-async def _calls(team: Orchestrator) -> list[OutcomeRecord]:
-    now = utc_now()
-    decisions = await team.ledger.outcomes.open_decisions(
-        ReceiptKind.SELECT, now - CALL_GRACE, MOST
-    )
-    judged = [judge_call(each, await team.ledger.call(each.subject), now) for each in decisions]
+async def settle(ledger: Ledger, now: datetime) -> list[OutcomeRecord]:
+    """Settle the decisions whose outcome can be told by now.
+
+    What was settled before is not read again, however long the ledger grows.
+
+    Returns:
+        The outcomes that became known.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written.
+    """
+    selections = await ledger.outcomes.open_decisions(ReceiptKind.SELECT, MOST)
+    routings = await ledger.outcomes.open_decisions(ReceiptKind.ROUTE, MOST)
+    settled = [
+        *await _of_calls(ledger, [*selections.receipts.values()], now),
+        *await _of_tasks(ledger, [*routings.receipts.values()], now),
+    ]
+    await ledger.outcomes.keep(settled, selections, routings)
+    return settled
+
+
+async def _of_calls(
+    ledger: Ledger, decisions: list[ReceiptRecord], now: datetime
+) -> list[OutcomeRecord]:
+    due = [decision for decision in decisions if decision.at < now - CALL_GRACE]
+    calls = await ledger.calls_of({decision.subject for decision in due})
+    judged = [judge_call(each, calls.get(each.subject), now) for each in due]
     return [outcome for outcome in judged if outcome is not None]
 
 
-async def _tasks(team: Orchestrator) -> list[OutcomeRecord]:
-    now = utc_now()
-    decisions = await team.ledger.outcomes.open_decisions(ReceiptKind.ROUTE, now, MOST)
-    if not decisions:
-        return []
-    since = min(decision.at for decision in decisions) - COMES_BACK
-    tasks = await team.ledger.tasks.list(since=since, limit=2 * MOST)
-    known = {task.id: task for task in tasks}
-    judged = [judge_task(each, known.get(each.subject), tasks, now) for each in decisions]
+async def _of_tasks(
+    ledger: Ledger, decisions: list[ReceiptRecord], now: datetime
+) -> list[OutcomeRecord]:
+    subjects = {decision.subject for decision in decisions}
+    tasks = {task.id: task for task in await ledger.tasks.of_ids(subjects)}
+    again = await ledger.tasks.asked_again(subjects)
+    judged = [judge_task(each, tasks.get(each.subject), again, now) for each in decisions]
     return [outcome for outcome in judged if outcome is not None]
 
 

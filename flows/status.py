@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from statistics import mean, median, pstdev
+from statistics import fmean, median, pstdev
 
-from blocks.blame import Blame
-from blocks.ledger.records import PastAttempt, RunRecord
+from blocks.blame import Blame, blame, says_nothing
+from blocks.ledger.history import Runs, Work
 from blocks.ledger.tasks import TaskStatus
 from blocks.messages import Outcome, Severity
 from blocks.status import (
@@ -19,9 +19,6 @@ from blocks.status import (
     Target,
     WorkflowMetrics,
 )
-
-MILLISECOND = timedelta(milliseconds=1)
-
 
 ENOUGH_CALLS = 30
 """Fewer calls tell how long a stack takes to warm up, not how well it coordinates."""
@@ -43,14 +40,13 @@ def system_status(
         window: How far back it looks.
         uptime_s: Seconds since the stack started.
     """
-    calls = last_attempts(facts.attempts)
     agents = [
-        _agent(agent, slots, facts, [c for c in calls if c.agent == agent], window)
+        _agent(agent, slots, facts, [w for w in facts.work if w.agent == agent], window)
         for agent, slots in sorted(capacity.items())
     ]
-    good = [call for call in calls if call.outcome is not Outcome.FAILED]
-    targets = _targets(facts, calls, capacity, window)
-    health, reasons = _health(agents, targets, facts, now)
+    times = _response_ms(facts.work)
+    targets = _targets(facts, capacity, window)
+    health, reasons = _health(agents, targets, facts)
     return SystemStatus(
         timestamp=now,
         window_hours=window / timedelta(hours=1),
@@ -60,31 +56,15 @@ def system_status(
         agents=agents,
         workflows=_workflows(facts.runs),
         active_workflows=sorted({r.workflow for r in facts.runs if r.outcome is None}),
-        pending_tasks=sum(not task.status.is_final for task in facts.tasks),
+        pending_tasks=sum(n for status, n in facts.tasks.standing.items() if not status.is_final),
         awaiting_approval=facts.open_approvals,
         uptime_s=uptime_s,
-        response_ms=_mean([response_ms(call) for call in good]),
-        throughput_per_hour=len(good) / (window / timedelta(hours=1)),
+        response_ms=_mean(times),
+        throughput_per_hour=len(times) / (window / timedelta(hours=1)),
         targets=targets,
         open_incidents=facts.open_incidents,
-        hours=_hours(calls, now, window),
+        hours=_hours(facts.work, now, window),
     )
-
-
-def last_attempts(attempts: Sequence[PastAttempt]) -> list[PastAttempt]:
-    """Of each call the attempt that ended it, without what was called off; newest first."""
-    last: dict[str, PastAttempt] = {}
-    for attempt in attempts:
-        known = last.get(attempt.message_id)
-        if known is None or attempt.attempt > known.attempt:
-            last[attempt.message_id] = attempt
-    ended = [attempt for attempt in last.values() if not attempt.called_off]
-    return sorted(ended, key=lambda attempt: attempt.finished_at, reverse=True)
-
-
-def response_ms(call: PastAttempt) -> float:
-    """Time from message to result, in milliseconds."""
-    return max(0.0, (call.finished_at - call.sent_at) / MILLISECOND)
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -98,14 +78,16 @@ def _agent(
     agent: str,
     slots: dict[str, int],
     facts: Facts,
-    calls: Sequence[PastAttempt],
+    work: Sequence[Work],
     window: timedelta,
 ) -> AgentMetrics:
     workload = sum(facts.workload.get(instance, 0) for instance in slots)
     capacity = sum(slots.values())
-    times = [response_ms(call) for call in calls if call.outcome is not Outcome.FAILED]
-    own_failures = sum(call.blame is Blame.ASKED for call in calls)
-    busy = _busy([a for a in facts.attempts if a.agent == agent])
+    times = _response_ms(work)
+    # A source's outage and a person's typo say nothing of who was asked.
+    own_failures = sum(
+        n for each in work for code, n in each.failures.items() if blame(code) is Blame.ASKED
+    )
     return AgentMetrics(
         agent=agent,
         status="busy" if workload >= capacity else "working" if workload else "idle",
@@ -115,62 +97,70 @@ def _agent(
         success_rate=len(times) / judged if (judged := len(times) + own_failures) else None,
         response_ms=_mean(times),
         p95_ms=percentile(times, 0.95),
-        utilization=min(1.0, busy / (capacity * window)) if capacity else 0.0,
-        recent_tasks=list(dict.fromkeys(call.action for call in calls))[:5],
+        utilization=min(1.0, _busy(work) / (capacity * window)) if capacity else 0.0,
+        recent_tasks=list(facts.actions.get(agent, ()))[:5],
     )
 
 
-def _busy(attempts: Sequence[PastAttempt]) -> timedelta:
-    return sum((a.finished_at - a.started_at for a in attempts), timedelta())
+def _response_ms(work: Sequence[Work]) -> list[float]:
+    """Of each call that ended with a result, the time from message to result."""
+    return [ms for each in work for ms in each.response_ms]
 
 
-def _workflows(runs: Sequence[RunRecord]) -> list[WorkflowMetrics]:
-    named: dict[str, list[RunRecord]] = {}
-    for run in runs:
-        named.setdefault(run.workflow, []).append(run)
+def _failed(work: Sequence[Work]) -> int:
+    """How many calls failed; what was called off or asked wrongly says nothing."""
+    return sum(n for each in work for code, n in each.failures.items() if not says_nothing(code))
+
+
+def _busy(work: Sequence[Work]) -> timedelta:
+    return timedelta(milliseconds=sum(each.busy_ms for each in work))
+
+
+def _workflows(runs: Sequence[Runs]) -> list[WorkflowMetrics]:
+    named: dict[str, list[Runs]] = {}
+    for each in runs:
+        named.setdefault(each.workflow, []).append(each)
     return [_workflow(name, named[name]) for name in sorted(named)]
 
 
-def _workflow(name: str, runs: Sequence[RunRecord]) -> WorkflowMetrics:
-    ended = [run for run in runs if run.outcome is not None]
-    tried = [run for run in ended if run.outcome is not Outcome.REFUSED]
-    seconds = [(r.finished_at - r.started_at).total_seconds() for r in ended if r.finished_at]
+def _workflow(name: str, runs: Sequence[Runs]) -> WorkflowMetrics:
+    seconds = [took for each in runs for took in each.seconds]
     return WorkflowMetrics(
         workflow=name,
-        runs=len(runs),
-        going_on=len(runs) - len(ended),
-        completion_rate=_share(r.outcome is not Outcome.FAILED for r in tried),
+        runs=sum(each.number for each in runs),
+        going_on=sum(each.number for each in runs if each.outcome is None),
+        completion_rate=_completion_rate(runs),
         median_s=median(seconds) if seconds else None,
         p95_s=percentile(seconds, 0.95),
     )
 
 
-def _targets(
-    facts: Facts,
-    calls: Sequence[PastAttempt],
-    capacity: dict[str, dict[str, int]],
-    window: timedelta,
-) -> list[Target]:
-    ended = [task for task in facts.tasks if task.status.is_final]
-    runs = [run for run in facts.runs if run.outcome not in (None, Outcome.REFUSED)]
-    waits = [
-        max(0.0, (a.started_at - a.sent_at) / MILLISECOND) for a in facts.attempts if a.attempt == 1
-    ]
-    used = {a.instance for a in facts.attempts}
+def _completion_rate(runs: Sequence[Runs]) -> float | None:
+    """The share of those that ended and did not fail; what was refused, nobody tried."""
+    tried = [each for each in runs if each.outcome not in (None, Outcome.REFUSED)]
+    ended = sum(each.number for each in tried)
+    failed = sum(each.number for each in tried if each.outcome is Outcome.FAILED)
+    return (ended - failed) / ended if ended else None
+
+
+def _targets(facts: Facts, capacity: dict[str, dict[str, int]], window: timedelta) -> list[Target]:
+    waits = [ms for each in facts.work for ms in each.waited_ms]
+    used = {each.instance for each in facts.work}
     loads = [
-        _busy([a for a in facts.attempts if a.instance == instance]) / (size * window)
+        _busy([each for each in facts.work if each.instance == instance]) / (size * window)
         for slots in capacity.values()
         for instance, size in slots.items()
         if instance in used
     ]
     hours = window / timedelta(hours=1)
-    # Without tasks of the matrix, the calls are the tasks.
-    succeeded = (
-        _share(task.status in (TaskStatus.DONE, TaskStatus.DEGRADED) for task in ended)
-        if ended
-        else _share(call.outcome is not Outcome.FAILED for call in calls)
-    )
-    completed = _share(run.outcome is not Outcome.FAILED for run in runs)
+    standing = facts.tasks.standing
+    good = standing.get(TaskStatus.DONE, 0) + standing.get(TaskStatus.DEGRADED, 0)
+    ended = sum(number for status, number in standing.items() if status.is_final)
+    if not ended:  # without tasks of the matrix, the calls are the tasks
+        good = len(_response_ms(facts.work))
+        ended = good + _failed(facts.work)
+    succeeded = good / ended if ended else None
+    completed = _completion_rate(facts.runs)
     coordination = median(waits) if len(waits) >= ENOUGH_CALLS else None
     spread = pstdev(loads) if loads else None
     return [
@@ -210,7 +200,7 @@ def _measured(target: Target) -> str:
 
 
 def _health(
-    agents: Sequence[AgentMetrics], targets: Sequence[Target], facts: Facts, now: datetime
+    agents: Sequence[AgentMetrics], targets: Sequence[Target], facts: Facts
 ) -> tuple[Health, list[str]]:
     grave = [facts.ledger_fault] if facts.ledger_fault else []
     grave += [
@@ -218,12 +208,7 @@ def _health(
         for agent in agents
         if agent.success_rate is not None and agent.success_rate < 0.5
     ]
-    abandoned = sum(
-        task.status is TaskStatus.RUNNING
-        and task.alive_until is not None
-        and task.alive_until < now
-        for task in facts.tasks
-    )
+    abandoned = facts.tasks.abandoned
     grave += [f"{abandoned} tasks were abandoned by their run"] if abandoned else []
     critical, others = _incidents(facts.open_incidents)
     grave += critical
@@ -253,31 +238,22 @@ def _incidents(counts: Mapping[Severity, int]) -> tuple[list[str], list[str]]:
     return told(critical, "critical "), told(others, "other " if critical else "")
 
 
-def _hours(calls: Sequence[PastAttempt], now: datetime, window: timedelta) -> list[Hour]:
+def _hours(work: Sequence[Work], now: datetime, window: timedelta) -> list[Hour]:
     count = max(1, round(window / timedelta(hours=1)))
-    starts = [now - timedelta(hours=h) for h in range(count, 0, -1)]
-    groups: list[list[PastAttempt]] = [[] for _ in starts]
-    for call in calls:
-        place = int((call.finished_at - starts[0]) / timedelta(hours=1))
-        if 0 <= place < count:
-            groups[place].append(call)
+    groups: list[list[Work]] = [[] for _ in range(count)]
+    for each in work:
+        if 0 <= each.hour < count:
+            groups[each.hour].append(each)
     return [
         Hour(
-            start=start,
-            completed=sum(call.outcome is not Outcome.FAILED for call in group),
-            failed=sum(call.outcome is Outcome.FAILED for call in group),
-            response_ms=_mean(
-                [response_ms(call) for call in group if call.outcome is not Outcome.FAILED]
-            ),
+            start=now - timedelta(hours=count - place),
+            completed=len(times := _response_ms(group)),
+            failed=_failed(group),
+            response_ms=_mean(times),
         )
-        for start, group in zip(starts, groups, strict=True)
+        for place, group in enumerate(groups)
     ]
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return mean(values) if values else None
-
-
-def _share(answers: Iterable[bool]) -> float | None:
-    counted = list(answers)
-    return sum(counted) / len(counted) if counted else None
+    return fmean(values) if values else None

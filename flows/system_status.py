@@ -22,9 +22,6 @@ from flows.reports import Report
 from flows.routing import instances_of
 from flows.status import system_status as judge
 
-MOST = 20_000
-"""Attempts, runs and tasks that a report looks at, newest first."""
-
 
 @flow(
     name="system-status",
@@ -72,12 +69,13 @@ async def read_system_status(
     Raises:
         LedgerError: The ledger cannot be read.
     """
-    since = now - window
+    since, history = now - window, ledger.history
     fault = await ledger.health.fault()
     facts = Facts(
-        attempts=await ledger.past_attempts(since, MOST),
-        runs=await ledger.runs(since=since, limit=MOST),
-        tasks=await ledger.tasks.list(since=since, limit=MOST),
+        work=await history.work(since),
+        actions={agent: await history.actions(agent, since) for agent in team.agents},
+        runs=await history.runs(since),
+        tasks=await ledger.tasks.counts(since, now),
         workload=await ledger.leases.workload(now),
         open_approvals=len(await ledger.approvals.list(ApprovalStatus.OPEN)),
         ledger_fault=fault and f"the ledger {fault}",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Table
 
-from blocks.ledger.tables import METADATA, CleanText, Instant, _json, _required
+from blocks.ledger.tables import METADATA, CleanText, Instant, _json, _required, index_where
 
 TASKS = Table(
     "tasks",
@@ -31,6 +31,12 @@ TASKS = Table(
     _json("error"),
 )
 """One row per routed task."""
+
+# Every few seconds somebody asks for those whose run died; what is open is little.
+index_where("ix_tasks_open", TASKS.c.finished_at.is_(None), TASKS.c.requested_at)
+
+# Whether an issue came back: the same type of task about the same thing, asked for again.
+Index("ix_tasks_issue", TASKS.c.resource, TASKS.c.task_type, TASKS.c.requested_at)
 
 LEASES = Table(
     "leases",
@@ -103,12 +109,9 @@ APPROVALS = Table(
 """One row per question to a person: asked, answered or expired, and then applied once."""
 
 # Every few seconds somebody asks what there is to expire or to apply: almost always nothing.
-Index(
-    "ix_approvals_unapplied",
-    APPROVALS.c.expires_at,
-    sqlite_where=APPROVALS.c.applied_at.is_(None),
-    postgresql_where=APPROVALS.c.applied_at.is_(None),
-)
+index_where("ix_approvals_unapplied", APPROVALS.c.applied_at.is_(None), APPROVALS.c.expires_at)
+
+Index("ix_approvals_status", APPROVALS.c.status, APPROVALS.c.asked_at)
 
 EVENTS = Table(
     "events",
@@ -134,13 +137,7 @@ EVENTS = Table(
 """The inbox: one row per event, whatever became of it."""
 
 # The inbox is asked for what waits, and that is little however long the ledger grows.
-Index(
-    "ix_events_open",
-    EVENTS.c.rank,
-    EVENTS.c.received_at,
-    sqlite_where=EVENTS.c.settled_at.is_(None),
-    postgresql_where=EVENTS.c.settled_at.is_(None),
-)
+index_where("ix_events_open", EVENTS.c.settled_at.is_(None), EVENTS.c.rank, EVENTS.c.received_at)
 
 # Whether an event says something new of a thing is asked on arrival, of its newest event only.
 Index("ix_events_fingerprint", EVENTS.c.fingerprint, EVENTS.c.received_at)
@@ -150,7 +147,7 @@ SITUATIONS = Table(
     METADATA,
     _required("id", primary_key=True),
     _required("need_key", unique=True),
-    _required("resource", index=True),
+    _required("resource"),
     _required("severity"),
     _required("title"),
     _required("opened_at", Instant, index=True),
@@ -169,13 +166,10 @@ SITUATIONS = Table(
 )
 """One row per situation: events that belong together, and the one response to them."""
 
+Index("ix_situations_resource", SITUATIONS.c.resource, SITUATIONS.c.opened_at)
+
 # What is not over is asked for all the time, and is little however long the ledger grows.
-Index(
-    "ix_situations_open",
-    SITUATIONS.c.status,
-    sqlite_where=SITUATIONS.c.settled_at.is_(None),
-    postgresql_where=SITUATIONS.c.settled_at.is_(None),
-)
+index_where("ix_situations_open", SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.opened_at)
 
 ALERTS = Table(
     "alerts",
@@ -216,6 +210,8 @@ RECEIPTS = Table(
 ``body`` is JSON as text: it is hashed, so it must come back to the letter.
 """
 
+Index("ix_receipts_kind", RECEIPTS.c.kind, RECEIPTS.c.seq)
+
 POLICIES = Table(
     "policies",
     METADATA,
@@ -240,6 +236,22 @@ OUTCOMES = Table(
     _json("detail", nullable=False),
 )
 """One row per automatic decision that was compared with what then happened."""
+
+# Selection asks every few seconds for what came back, and that is little.
+Index("ix_outcomes_verdict", OUTCOMES.c.verdict, OUTCOMES.c.decided_at)
+
+SETTLING = Table(
+    "settling",
+    METADATA,
+    _required("kind", primary_key=True),
+    _required("read_to", BigInteger),
+    _json("held", nullable=False),
+)
+"""One row per kind of decision whose outcomes are settled.
+
+All decisions up to the receipt numbered ``read_to`` have their outcome, but for those whose numbers
+``held`` lists: of them it was too early to tell.
+"""
 
 API_TOKENS = Table(
     "api_tokens",

@@ -32,13 +32,15 @@ class AttemptRecord(_Record):
 
     An attempt that has no ``finished_at`` is in progress until ``deadline``; after it, the
     process that ran it is taken to be dead. That makes open attempts the live workload, and a
-    crash never leaves an agent busy for ever.
+    crash never leaves an agent busy for ever. ``action`` and ``sent_at`` are the message's.
     """
 
     message_id: str
     attempt: int
     agent: str
     instance: str = ""
+    action: str
+    sent_at: AwareDatetime
     started_at: AwareDatetime
     deadline: AwareDatetime
     finished_at: AwareDatetime | None = None

@@ -7,6 +7,7 @@ afterwards does not change the record.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Executable, RowMapping, Table
@@ -29,6 +30,8 @@ from blocks.ledger.values import finite, to_json
 from blocks.ledger.writer import Entry, WriteRows
 from blocks.messages import AgentMessage, AgentReply, Outcome
 
+_MILLISECOND = timedelta(milliseconds=1)
+
 Recordable = AgentMessage | AgentReply | AttemptRecord | RunRecord | ReceiptRecord
 
 
@@ -39,7 +42,7 @@ def entry(record: Recordable) -> Entry:
     if isinstance(record, AgentReply):
         return Entry("replies", _reply_row(record))
     if isinstance(record, AttemptRecord):
-        return Entry("attempts", dict(record) | {"error": _optional_json(record.error)})
+        return Entry("attempts", _attempt_row(record))
     if isinstance(record, RunRecord):
         return Entry("runs", dict(record))
     if isinstance(record, ReceiptRecord):
@@ -59,6 +62,15 @@ def _message_row(message: AgentMessage) -> dict[str, Any]:
         "priority": int(message.priority),
         "sent_at": message.timestamp,
         "payload": to_json(message.payload),
+    }
+
+
+def _attempt_row(attempt: AttemptRecord) -> dict[str, Any]:
+    row = dict(attempt) | {"error": _optional_json(attempt.error)}
+    sent_at, end = row.pop("sent_at"), attempt.finished_at
+    return row | {
+        "waited_ms": max(0.0, (attempt.started_at - sent_at) / _MILLISECOND),
+        "took_ms": None if end is None else max(0.0, (end - attempt.started_at) / _MILLISECOND),
     }
 
 
@@ -108,7 +120,8 @@ def call_record(row: RowMapping) -> CallRecord:
 def past_attempt(row: RowMapping) -> PastAttempt:
     """A row of a finished attempt with its action."""
     fields = dict(row)
-    error = fields.pop("error") or {}
+    error, waited = fields.pop("error") or {}, fields.pop("waited_ms")
+    fields["sent_at"] = fields["started_at"] - timedelta(milliseconds=waited)
     failed = fields["outcome"] == Outcome.FAILED
     return PastAttempt(**fields, blame=blame(error.get("code", "")) if failed else None)
 

@@ -3,23 +3,32 @@ r"""Frames of a snapshot as gzip CSV, and back with the exact dtypes of their co
 CSV can be read by anything for as long as the ledger lives, and runs no code when it is read.
 Numbers are written so that they read back to the same bit; text is quoted, numbers are not; an
 empty cell is ``\N`` (as in PostgreSQL's COPY), and text that begins with a backslash gets one more.
+
+A frame may be large. It is written in parts, each a small transaction, and seen only once all are
+there. What is asked of a single item (its stock, its last weeks' sales) lies beside the frames, a
+few items to a row: two years of sales take seconds to unpack.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from io import BytesIO
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import pandas as pd
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Table, and_, delete, or_, select, update
 
 from blocks.errors import ContractViolation
 from blocks.frames import CONTRACTS, Problem, Snapshot
-from blocks.ledger.tables import SNAPSHOT_FRAMES, SNAPSHOTS
+from blocks.ledger import rows
+from blocks.ledger.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
 from blocks.ledger.values import to_json
 from blocks.messages import new_id
 
@@ -29,16 +38,29 @@ if TYPE_CHECKING:
 KEPT = 3
 """How many snapshots of a store the ledger keeps."""
 
+PART = 1 << 20
+"""Bytes that one transaction writes, about: others who write wait no longer than that takes."""
+
+ITEMS = ("products", "stock", "sales")
+"""The frames that are kept by item, too."""
+
+ITEM_DAYS = 35
+"""Days before a snapshot of which an item's sales are kept beside it."""
+
+_PER_BUCKET = 200  # items; their rows are unpacked in milliseconds
+_ABANDONED = timedelta(hours=1)  # what is not complete by then, nobody writes any more
+
 _EMPTY = r"\N"
 _NEWEST_FIRST = (SNAPSHOTS.c.taken_at.desc(), SNAPSHOTS.c.id)
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A snapshot as it is stored: its row, and one row per frame."""
+    """A snapshot as it is stored: its row, the gzip CSV of its frames, the rows of its items."""
 
     snapshot: dict[str, Any]
-    frames: list[dict[str, Any]]
+    frames: dict[str, bytes]
+    items: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -52,7 +74,7 @@ def pack(snapshot: Snapshot) -> Packed:
     Raises:
         ContractViolation: A frame has no contract, or a column that its contract lacks.
     """
-    id_ = new_id()
+    id_, buckets = new_id(), _buckets(snapshot)
     row = {
         "id": id_,
         "taken_at": snapshot.taken_at,
@@ -61,12 +83,10 @@ def pack(snapshot: Snapshot) -> Packed:
         "store": snapshot.store,
         "stale_because": snapshot.stale_because,
         "problems": to_json([vars(problem) for problem in snapshot.problems]),
+        "buckets": buckets,
     }
-    frames = [
-        {"snapshot_id": id_, "name": name, "csv_gz": pack_frame(name, frame)}
-        for name, frame in snapshot.frames.items()
-    ]
-    return Packed(row, frames)
+    frames = {name: pack_frame(name, frame) for name, frame in snapshot.frames.items()}
+    return Packed(row, frames, [{"snapshot_id": id_, **item} for item in _items(snapshot, buckets)])
 
 
 def unpack(packed: Packed) -> Snapshot:
@@ -78,7 +98,7 @@ def unpack(packed: Packed) -> Snapshot:
     row = packed.snapshot
     return Snapshot(
         taken_at=row["taken_at"],
-        frames={f["name"]: unpack_frame(f["name"], f["csv_gz"]) for f in packed.frames},
+        frames={name: unpack_frame(name, data) for name, data in packed.frames.items()},
         problems=[Problem(**problem) for problem in row["problems"]],
         stale_because=row["stale_because"],
         currency=row["currency"],
@@ -87,29 +107,117 @@ def unpack(packed: Packed) -> Snapshot:
     )
 
 
-def insert(connection: Connection, packed: Packed) -> None:
-    """Adds a snapshot, unless it is there already; of its store the newest ``KEPT`` stay."""
-    if connection.scalar(select(SNAPSHOTS.c.id).where(SNAPSHOTS.c.id == packed.id)) is None:
-        connection.execute(SNAPSHOTS.insert(), packed.snapshot)
-        if packed.frames:
-            connection.execute(SNAPSHOT_FRAMES.insert(), packed.frames)
-    of_store = SNAPSHOTS.c.store == packed.snapshot["store"]
-    kept = select(SNAPSHOTS.c.id).where(of_store).order_by(*_NEWEST_FIRST).limit(KEPT)
-    connection.execute(delete(SNAPSHOTS).where(of_store, SNAPSHOTS.c.id.not_in(kept)))
+def writes(packed: Packed) -> Iterator[Callable[[Connection], None]]:
+    """The transactions that add a snapshot, to be committed one by one, in this order.
+
+    Each may be repeated. Nobody sees the snapshot before the last one; with it, of its store's the
+    newest ``KEPT`` stay, and what others left half-written goes.
+    """
+    yield partial(_insert, table=SNAPSHOTS, new=[packed.snapshot | {"complete": False}])
+    for name, data in packed.frames.items():
+        for part, start in enumerate(range(0, len(data), PART)):
+            row = {"snapshot_id": packed.id, "name": name, "part": part}
+            row["bytes"] = data[start : start + PART]
+            yield partial(_insert, table=SNAPSHOT_PARTS, new=[row])
+    for some in _together(packed.items):
+        yield partial(_insert, table=SNAPSHOT_ITEMS, new=some)
+    yield partial(_complete, packed=packed)
 
 
 def newest(
     connection: Connection, store: str, only: Collection[str] | None = None
 ) -> Packed | None:
     """The newest snapshot of a store by the time it was taken, with all or ``only`` some frames."""
-    query = select(SNAPSHOTS).where(SNAPSHOTS.c.store == store).order_by(*_NEWEST_FIRST)
-    row = connection.execute(query).mappings().first()
+    row = _newest_row(connection, store)
     if row is None:
         return None
-    frames = select(SNAPSHOT_FRAMES).where(SNAPSHOT_FRAMES.c.snapshot_id == row["id"])
+    parts = select(SNAPSHOT_PARTS.c.name, SNAPSHOT_PARTS.c.bytes).where(
+        SNAPSHOT_PARTS.c.snapshot_id == row["id"]
+    )
     if only is not None:
-        frames = frames.where(SNAPSHOT_FRAMES.c.name.in_(only))
-    return Packed(dict(row), [dict(f) for f in connection.execute(frames).mappings()])
+        parts = parts.where(SNAPSHOT_PARTS.c.name.in_(only))
+    found = connection.execute(parts.order_by(SNAPSHOT_PARTS.c.name, SNAPSHOT_PARTS.c.part)).all()
+    frames = {
+        name: b"".join(part.bytes for part in group)
+        for name, group in groupby(found, key=lambda part: part.name)
+    }
+    return Packed(row, frames)
+
+
+def newest_of_item(connection: Connection, store: str, sku: str) -> Packed | None:
+    """The newest snapshot of a store with what lies beside it about an item, and a few others."""
+    row = _newest_row(connection, store)
+    if row is None:
+        return None
+    if not row["buckets"]:  # of a release that kept nothing by item
+        return newest(connection, store, ITEMS)
+    these = select(SNAPSHOT_ITEMS.c.name, SNAPSHOT_ITEMS.c.csv_gz).where(
+        SNAPSHOT_ITEMS.c.snapshot_id == row["id"],
+        SNAPSHOT_ITEMS.c.name.in_(ITEMS),
+        SNAPSHOT_ITEMS.c.bucket == _bucket(sku, row["buckets"]),
+    )
+    return Packed(row, {item.name: item.csv_gz for item in connection.execute(these)})
+
+
+def _newest_row(connection: Connection, store: str) -> dict[str, Any] | None:
+    query = select(SNAPSHOTS).where(SNAPSHOTS.c.store == store, SNAPSHOTS.c.complete)
+    row = connection.execute(query.order_by(*_NEWEST_FIRST).limit(1)).mappings().first()
+    return dict(row) if row else None
+
+
+def _insert(connection: Connection, table: Table, new: list[dict[str, Any]]) -> None:
+    statement = rows.insert(connection.dialect.name, table).on_conflict_do_nothing()
+    connection.execute(statement, new)
+
+
+def _complete(connection: Connection, packed: Packed) -> None:
+    these = SNAPSHOTS.c.store == packed.snapshot["store"]
+    connection.execute(update(SNAPSHOTS).where(SNAPSHOTS.c.id == packed.id).values(complete=True))
+    kept = select(SNAPSHOTS.c.id).where(these, SNAPSHOTS.c.complete)
+    kept = kept.order_by(*_NEWEST_FIRST).limit(KEPT)
+    too_old = and_(SNAPSHOTS.c.complete, SNAPSHOTS.c.id.not_in(kept))
+    abandoned = and_(
+        ~SNAPSHOTS.c.complete, SNAPSHOTS.c.taken_at < packed.snapshot["taken_at"] - _ABANDONED
+    )
+    connection.execute(delete(SNAPSHOTS).where(these, or_(too_old, abandoned)))
+
+
+def _together(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of items, as many at once as one transaction writes."""
+    some: list[dict[str, Any]] = []
+    size = 0
+    for item in items:
+        some.append(item)
+        size += len(item["csv_gz"])
+        if size >= PART:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _buckets(snapshot: Snapshot) -> int:
+    frames = (snapshot.frames[name] for name in ITEMS if name in snapshot.frames)
+    most = max((frame["sku"].nunique() for frame in frames if "sku" in frame), default=0)
+    return int(-(-most // _PER_BUCKET))
+
+
+def _bucket(sku: str, buckets: int) -> int:
+    return crc32(sku.encode("utf-8", "surrogatepass")) % buckets
+
+
+def _items(snapshot: Snapshot, buckets: int) -> Iterator[dict[str, Any]]:
+    """What is asked of items: the rows of each frame, by bucket; of sales the last weeks."""
+    for name in ITEMS:
+        frame = snapshot.frames.get(name)
+        if frame is None or not buckets:
+            continue
+        if "date" in frame:
+            first = snapshot.taken_at.replace(tzinfo=None) - timedelta(days=ITEM_DAYS)
+            frame = frame[frame["date"] >= first]
+        places = {sku: _bucket(sku, buckets) for sku in frame["sku"].unique()}
+        for bucket, some in frame.groupby(frame["sku"].map(places)):
+            yield {"name": name, "bucket": bucket, "csv_gz": pack_frame(name, some)}
 
 
 def pack_frame(name: str, frame: pd.DataFrame) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, select, update
 
+from blocks.crash_points import reach
 from blocks.errors import LedgerError
 from blocks.ledger import leases, queries, rows, schema
 from blocks.ledger.access import Access
@@ -20,6 +21,7 @@ from blocks.ledger.approvals import Approvals
 from blocks.ledger.claims import Claims, holds
 from blocks.ledger.database import Database, connect
 from blocks.ledger.dead_letters import DeadLetters
+from blocks.ledger.event_rows import each_text
 from blocks.ledger.health import Health
 from blocks.ledger.history import History
 from blocks.ledger.inbox import Inbox
@@ -40,7 +42,7 @@ from blocks.ledger.records import (
 )
 from blocks.ledger.requests import Requests
 from blocks.ledger.seal import Seal
-from blocks.ledger.tables import REMEDIATIONS, REPORTS, RUNS
+from blocks.ledger.tables import MESSAGES, REMEDIATIONS, REPORTS, RUNS
 from blocks.ledger.tasks import Tasks
 from blocks.ledger.tokens import Tokens
 from blocks.ledger.traces import Traces
@@ -88,6 +90,9 @@ class Ledger:
         access = self._access = Access(database, self._writer, patience)
         # After a power cut nobody holds a lease: they need not wait for the disk as all else does.
         self._notes = GroupWriter(database, leases.writes(), patience, notes=True)
+        # What is large does not hold up the commits of all else.
+        self._pieces = GroupWriter(database, {}, patience)
+        self._large = Access(database, self._pieces, patience)
         self.tasks = Tasks(access)
         self.leases = Leases(Access(database, self._notes, patience))
         self.claims = Claims(access)
@@ -140,6 +145,7 @@ class Ledger:
         with ExitStack() as last:
             last.callback(self._database.engine.dispose)
             last.callback(self._writer.close)
+            last.callback(self._pieces.close)
             self._notes.close()
 
     def __enter__(self) -> Self:
@@ -258,7 +264,9 @@ class Ledger:
         from blocks.ledger import snapshots
 
         packed = await asyncio.to_thread(snapshots.pack, snapshot)
-        await self._access.write(partial(snapshots.insert, packed=packed))
+        for number, write in enumerate(snapshots.writes(packed)):
+            reach(f"snapshot:{number}")
+            await self._large.write(write)
         return packed.id
 
     async def latest_snapshot(
@@ -277,6 +285,24 @@ class Ledger:
         from blocks.ledger import snapshots
 
         packed = await self._access.read(partial(snapshots.newest, store=store, only=only))
+        return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
+
+    async def snapshot_of_item(self, store: str, sku: str) -> Snapshot | None:
+        """A store's newest snapshot, with little more than what it tells of one item.
+
+        Its frames are ``products``, ``stock`` and the last weeks' ``sales``, as far as there are
+        rows; other items may be among them. That costs milliseconds, however long the history is.
+
+        Args:
+            store: Name of the store.
+            sku: The item.
+
+        Raises:
+            ContractViolation: It was written for other contracts than today's.
+        """
+        from blocks.ledger import snapshots
+
+        packed = await self._access.read(partial(snapshots.newest_of_item, store=store, sku=sku))
         return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
 
     # Reads.
@@ -322,6 +348,18 @@ class Ledger:
         """One message with its reply; None while the message is not known."""
         found = await self._access.rows(queries.calls(1, id=message_id))
         return rows.call_record(found[0]) if found else None
+
+    async def calls_of(self, message_ids: Collection[str]) -> dict[str, CallRecord]:
+        """These messages with their replies, by id; those that are not known are absent."""
+
+        def read(connection: Connection) -> list[CallRecord]:
+            these = each_text(connection, sorted(message_ids)).c.value
+            # Without order and limit: for their sake PostgreSQL might walk through all messages.
+            query = queries.calls(0).order_by(None).limit(None)
+            query = query.where(MESSAGES.c.id.in_(select(these)))
+            return [rows.call_record(row) for row in connection.execute(query).mappings()]
+
+        return {call.message_id: call for call in await self._access.read(read)}
 
     async def past_attempts(self, since: datetime, limit: int) -> list[PastAttempt]:
         """Attempts that started at ``since`` or later and are over, newest first."""

@@ -16,7 +16,9 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Double,
@@ -27,6 +29,8 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    literal_column,
+    true,
 )
 
 from blocks.ledger.values import clean_text
@@ -68,6 +72,11 @@ def _json(name: str, **kwargs: Any) -> Column[Any]:
     return Column(name, JSON(none_as_null=True), **kwargs)
 
 
+def index_where(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> Index:
+    """An index of the few rows that a condition holds for; it must stand so in the query, too."""
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
 METADATA = MetaData()
 
 RUNS = Table(
@@ -82,6 +91,11 @@ RUNS = Table(
     Column("outcome", CleanText),
 )
 """One row per run of a workflow."""
+
+Index("ix_runs_workflow", RUNS.c.workflow, RUNS.c.started_at)
+
+# The reconciler asks every few seconds which are open: few, however long the ledger grows.
+index_where("ix_runs_open", RUNS.c.finished_at.is_(None), RUNS.c.started_at)
 
 MESSAGES = Table(
     "messages",
@@ -111,23 +125,33 @@ ATTEMPTS = Table(
     Column("finished_at", Instant),
     Column("outcome", CleanText),
     _json("error"),
+    Column("action", CleanText),
+    Column("waited_ms", Double),
+    Column("took_ms", Double),
 )
-"""One row per attempt of a call."""
+"""One row per attempt of a call.
 
-# Only open attempts are asked for by time, and they are few however long the ledger grows.
-Index(
-    "ix_attempts_open",
-    ATTEMPTS.c.deadline,
-    sqlite_where=ATTEMPTS.c.finished_at.is_(None),
-    postgresql_where=ATTEMPTS.c.finished_at.is_(None),
-)
+``action`` is the message's, ``waited_ms`` the time from when it was sent to the start, ``took_ms``
+from there to the end: the figures of a day would else be made from the messages and the instants
+of every single attempt.
+"""
+
+Index("ix_attempts_agent", ATTEMPTS.c.agent, ATTEMPTS.c.started_at)
+
+ATTEMPT_FAILED = ATTEMPTS.c.outcome == literal_column("'failed'")
+"""Written out: an index with a condition serves only who states it in the same words."""
+
+index_where("ix_attempts_failed", ATTEMPT_FAILED, ATTEMPTS.c.started_at)
+
+# Only open attempts are asked for by deadline, and they are few however long the ledger grows.
+index_where("ix_attempts_open", ATTEMPTS.c.finished_at.is_(None), ATTEMPTS.c.deadline)
 
 REPLIES = Table(
     "replies",
     METADATA,
     _required("message_id", primary_key=True),
     _required("sender"),
-    _required("replied_at", Instant, index=True),
+    _required("replied_at", Instant),
     _required("outcome"),
     _json("payload", nullable=False),
     _json("error"),
@@ -135,6 +159,20 @@ REPLIES = Table(
     Column("duration_ms", Double),
 )
 """One row per answered message."""
+
+# A week's calls are counted from the index alone; the replies themselves may be large.
+Index(
+    "ix_replies_ended",
+    REPLIES.c.replied_at,
+    REPLIES.c.sender,
+    REPLIES.c.outcome,
+    REPLIES.c.duration_ms,
+)
+
+REPLY_FAILED = REPLIES.c.outcome == literal_column("'failed'")
+"""Written out, as ``ATTEMPT_FAILED`` is."""
+
+index_where("ix_replies_failed", REPLY_FAILED, REPLIES.c.replied_at)
 
 REMEDIATIONS = Table(
     "remediations",
@@ -155,12 +193,11 @@ REMEDIATIONS = Table(
 )
 """One row per remediation: intent first, outcome later."""
 
+Index("ix_remediations_resource", REMEDIATIONS.c.resource, REMEDIATIONS.c.started_at)
+
 # Those that are not settled are looked for every few seconds.
-Index(
-    "ix_remediations_open",
-    REMEDIATIONS.c.started_at,
-    sqlite_where=REMEDIATIONS.c.finished_at.is_(None),
-    postgresql_where=REMEDIATIONS.c.finished_at.is_(None),
+index_where(
+    "ix_remediations_open", REMEDIATIONS.c.finished_at.is_(None), REMEDIATIONS.c.started_at
 )
 
 REPORTS = Table(
@@ -173,6 +210,9 @@ REPORTS = Table(
 )
 """One row per run that left a report."""
 
+# The last report of a workflow that seldom runs lies below very many others.
+Index("ix_reports_workflow", REPORTS.c.workflow, REPORTS.c.created_at)
+
 SNAPSHOTS = Table(
     "snapshots",
     METADATA,
@@ -183,19 +223,36 @@ SNAPSHOTS = Table(
     _required("stale_because"),
     _required("store", server_default=""),
     _json("problems", nullable=False),
+    _required("complete", Boolean, server_default=true()),
+    _required("buckets", BigInteger, server_default="0"),
 )
-"""One row per kept snapshot of the store."""
+"""One row per kept snapshot of the store; until it is ``complete`` nobody sees it.
 
-SNAPSHOT_FRAMES = Table(
-    "snapshot_frames",
+``buckets`` is into how many its items are divided.
+"""
+
+
+def _of_snapshot() -> Column[Any]:
+    reference = ForeignKey("snapshots.id", ondelete="CASCADE")
+    return Column("snapshot_id", CleanText, reference, primary_key=True)
+
+
+SNAPSHOT_PARTS = Table(
+    "snapshot_parts",
     METADATA,
-    Column(
-        "snapshot_id",
-        CleanText,
-        ForeignKey("snapshots.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    _of_snapshot(),
     _required("name", primary_key=True),
+    _required("part", BigInteger, primary_key=True, autoincrement=False),
+    _required("bytes", LargeBinary),
+)
+"""The frames of a snapshot: gzip CSV, cut into parts (see ``blocks.ledger.snapshots``)."""
+
+SNAPSHOT_ITEMS = Table(
+    "snapshot_items",
+    METADATA,
+    _of_snapshot(),
+    _required("name", primary_key=True),
+    _required("bucket", BigInteger, primary_key=True, autoincrement=False),
     _required("csv_gz", LargeBinary),
 )
-"""One row per frame of a snapshot: gzip CSV, see ``blocks.ledger.snapshots``."""
+"""What is asked of single items: a few SKUs' rows of a frame per bucket, gzip CSV."""

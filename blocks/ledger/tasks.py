@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from blocks.errors import LedgerError
 from blocks.ledger.access import Access
 from blocks.ledger.coordination_tables import TASKS
+from blocks.ledger.event_rows import each_text
 from blocks.ledger.queries import matching, newest
 from blocks.ledger.rows import insert
 from blocks.ledger.values import to_json
@@ -68,6 +70,19 @@ class TaskRecord(BaseModel):
     finished_at: AwareDatetime | None = None
     result: Any = None
     error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True)
+class TaskCounts:
+    """How many tasks stand how.
+
+    Attributes:
+        standing: Tasks by status; statuses of none are absent.
+        abandoned: Of the running ones, those whose run was not heard of in time.
+    """
+
+    standing: Mapping[TaskStatus, int] = field(default_factory=dict)
+    abandoned: int = 0
 
 
 class Tasks:
@@ -182,7 +197,7 @@ class Tasks:
         """
         statement = (
             update(TASKS)
-            .where(TASKS.c.status == TaskStatus.RUNNING)
+            .where(_OPEN, TASKS.c.status == TaskStatus.RUNNING)
             .where(or_(TASKS.c.run_id == flow_run, TASKS.c.run_id.startswith(f"{flow_run}-")))
             .values(status=TaskStatus.FAILED, error=to_json(error), finished_at=now)
         )
@@ -209,18 +224,72 @@ class Tasks:
         query = matching(newest(TASKS.c.requested_at, limit), TASKS, task_type=task_type)
         if statuses:
             query = query.where(TASKS.c.status.in_(statuses))
+            if not any(status.is_final for status in statuses):
+                query = query.where(_OPEN)
         if since is not None:
             query = query.where(TASKS.c.requested_at >= since)
         return [TaskRecord(**row) for row in await self._access.rows(query)]
+
+    async def of_ids(self, ids: Collection[str]) -> Sequence[TaskRecord]:
+        """These tasks, as far as they are known; in any order."""
+        return await self._access.read(
+            lambda c: _records(c, select(TASKS).where(TASKS.c.id.in_(_each(c, ids))))
+        )
+
+    async def asked_again(self, ids: Collection[str]) -> Sequence[TaskRecord]:
+        """Tasks that ask for what one of these was about, after it was finished; in any order.
+
+        A task that is about nothing in particular is never asked for again.
+        """
+        again = TASKS.alias()
+        same = and_(
+            again.c.resource == TASKS.c.resource,
+            again.c.task_type == TASKS.c.task_type,
+            again.c.requested_at >= TASKS.c.finished_at,
+            again.c.id != TASKS.c.id,
+        )
+        found = select(again.c.id).join_from(TASKS, again, same).where(TASKS.c.resource != "")
+
+        def read(connection: Connection) -> Sequence[TaskRecord]:
+            of_these = found.where(TASKS.c.id.in_(_each(connection, ids)))
+            return _records(connection, select(TASKS).where(TASKS.c.id.in_(of_these)))
+
+        return await self._access.read(read)
+
+    async def counts(self, since: datetime, now: datetime) -> TaskCounts:
+        """How the tasks stand that were asked for at ``since`` or later."""
+        query = (
+            select(TASKS.c.status, func.count().label("tasks"))
+            .where(TASKS.c.requested_at >= since)
+            .group_by(TASKS.c.status)
+        )
+        lost = select(func.count()).where(*_abandoned(now), TASKS.c.requested_at >= since)
+        found = {TaskStatus(row["status"]): row["tasks"] for row in await self._access.rows(query)}
+        return TaskCounts(found, await self._access.read(lambda c: c.scalar(lost) or 0))
 
     async def abandoned(self, now: datetime) -> Sequence[TaskRecord]:
         """Running tasks whose run was not heard of in time, the most urgent first."""
         query = (
             select(TASKS)
-            .where(TASKS.c.status == TaskStatus.RUNNING, TASKS.c.alive_until <= now)
+            .where(*_abandoned(now))
             .order_by(TASKS.c.priority.desc(), TASKS.c.requested_at)
         )
         return [TaskRecord(**row) for row in await self._access.rows(query)]
+
+
+_OPEN = TASKS.c.finished_at.is_(None)
+
+
+def _abandoned(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return _OPEN, TASKS.c.status == TaskStatus.RUNNING, TASKS.c.alive_until <= now
+
+
+def _each(connection: Connection, ids: Collection[str]) -> Select[Any]:
+    return select(each_text(connection, sorted(ids)).c.value)
+
+
+def _records(connection: Connection, query: Select[Any]) -> list[TaskRecord]:
+    return [TaskRecord(**row) for row in connection.execute(query).mappings()]
 
 
 def _row(task: TaskRecord) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from blocks.errors import RequestError
 from blocks.ledger.access import Access
 from blocks.ledger.approvals import SHORTEST_PREFIX
 from blocks.ledger.coordination_tables import APPROVALS, OUTCOMES, RECEIPTS, SITUATIONS, TASKS
+from blocks.ledger.queries import begins
 from blocks.ledger.receipts import receipt_record
 from blocks.ledger.records import ReceiptRecord
 from blocks.ledger.tables import MESSAGES, REPLIES, RUNS
@@ -136,9 +137,7 @@ def _named(connection: Connection, wanted: str) -> tuple[TraceKind, str]:
     found = [
         (kind, id_)
         for kind, table in _TABLES.items()
-        for id_ in connection.scalars(
-            select(table.c.id).where(table.c.id.startswith(wanted, autoescape=True)).limit(3)
-        )
+        for id_ in connection.scalars(select(table.c.id).where(begins(table.c.id, wanted)).limit(3))
     ]
     if len(found) == 1:
         return found[0]

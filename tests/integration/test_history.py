@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from blocks.ledger import Ledger, ReportRecord
-from blocks.ledger.history import HourOfCalls
+import pytest
+
+from blocks.ledger import AttemptRecord, Ledger, ReportRecord, RunRecord
+from blocks.ledger.history import HourOfCalls, Work
 from blocks.messages import (
     CALLED_OFF,
     AgentMessage,
@@ -56,6 +59,83 @@ async def test_events_by_the_hour(ledger_url: str) -> None:
             event = SystemEvent(source="s", type="t")
             await ledger.inbox.accept([event], NOON + minutes * MINUTE)
         assert await ledger.history.events(NOON) == {NOON: 2, NOON + 60 * MINUTE: 1}
+
+
+def attempt(message: str, number: int = 1, **fields: Any) -> AttemptRecord:
+    began = fields.pop("began", NOON)
+    took = fields.pop("took", None)
+    given: dict[str, Any] = {
+        "message_id": message,
+        "attempt": number,
+        "agent": "a",
+        "action": "go",
+        "sent_at": began - timedelta(milliseconds=fields.pop("waited", 10)),
+        "started_at": began,
+        "deadline": began + MINUTE,
+    }
+    if took is not None:
+        code = fields.pop("code", "")
+        given |= {
+            "finished_at": began + timedelta(milliseconds=took),
+            "outcome": Outcome.FAILED if code else Outcome.SUCCEEDED,
+            "error": ErrorInfo(code=code, what="no") if code else None,
+        }
+    return AttemptRecord(**given | fields)
+
+
+async def test_work_by_instance_and_hour(ledger_url: str) -> None:
+    later = NOON + 61 * MINUTE
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.history.work(NOON) == []
+        ledger.record(
+            attempt("before", began=NOON - MINUTE, took=9),
+            attempt("one", took=100),
+            attempt("two", took=50, code="source-timeout"),  # tried again: one call
+            attempt("two", 2, waited=500, took=200),
+            attempt("three", took=300, code=CALLED_OFF),
+            attempt("four", took=400, code="source-timeout"),
+            attempt("five", took=500, code="source-timeout"),  # is being tried again
+            attempt("five", 2, waited=900),
+            attempt("six", instance="a/2", began=later, took=7, action="stop"),
+            attempt("seven", agent="b", began=later, took=8),
+            attempt("open"),
+        )
+        await ledger.flush()
+        found = {(w.instance, w.hour): w for w in await ledger.history.work(NOON)}
+        assert sorted(found) == [("a", 0), ("a/2", 1), ("b", 1)]
+        busy = found["a", 0]
+        assert busy.busy_ms == pytest.approx(100 + 50 + 200 + 300 + 400 + 500)
+        assert sorted(busy.response_ms) == pytest.approx([110, 700])
+        assert busy.failures == {"source-timeout": 2, CALLED_OFF: 1}
+        assert busy.waited_ms == pytest.approx([10] * 5)
+        assert found["a/2", 1] == Work("a", "a/2", 1, 7, [17], {}, [10])
+        assert await ledger.history.actions("a", NOON) == ["stop", "go"]
+        assert await ledger.history.actions("a", NOON + MINUTE) == ["stop"]
+        assert await ledger.history.actions("c", NOON) == []
+
+
+async def test_runs_by_workflow_trigger_and_outcome(ledger_url: str) -> None:
+    def run(name: str, seconds: float | None = None, **fields: Any) -> RunRecord:
+        began = fields.pop("began", NOON)
+        end = None if seconds is None else began + timedelta(seconds=seconds)
+        return RunRecord(id=name, workflow="w", started_at=began, finished_at=end, **fields)
+
+    with Ledger.open(ledger_url) as ledger:
+        ledger.record(
+            run("before", 1, began=NOON - MINUTE, outcome=Outcome.FAILED),
+            run("one", 1.5, outcome=Outcome.SUCCEEDED),
+            run("two", 2.25, outcome=Outcome.SUCCEEDED),
+            run("three", 3, outcome=Outcome.SUCCEEDED, trigger="schedule"),
+            run("four"),
+        )
+        await ledger.flush()
+        found = await ledger.history.runs(NOON)
+    assert {(each.trigger, each.outcome): sorted(each.seconds) for each in found} == {
+        ("ad hoc", Outcome.SUCCEEDED): [1.5, 2.25],
+        ("schedule", Outcome.SUCCEEDED): [3],
+        ("ad hoc", None): [],
+    }
+    assert sorted(each.number for each in found) == [1, 1, 2]
 
 
 async def test_headlines_of_the_runs_that_left_a_report(ledger_url: str) -> None:

@@ -46,6 +46,7 @@ def reply(to: AgentMessage, **fields: Any) -> AgentReply:
 def attempt(**fields: Any) -> AttemptRecord:
     deadline = NOON + timedelta(minutes=1)
     given = {"message_id": new_id(), "attempt": 1, "agent": AGENT, "started_at": NOON}
+    given |= {"action": "analyze", "sent_at": NOON}
     return AttemptRecord(**given | {"deadline": deadline} | fields)
 
 

@@ -11,19 +11,23 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Executable, create_engine, text, update
 
 from blocks.errors import LedgerSchemaError
-from blocks.ledger import Ledger, schema
+from blocks.frames import STOCK, conform
+from blocks.ledger import Ledger, ReceiptKind, schema
 from blocks.ledger.coordination_tables import SITUATIONS
 from blocks.ledger.records import RemediationRecord
-from blocks.ledger.rows import entry, remediation_row
-from blocks.ledger.tables import MESSAGES, METADATA, REMEDIATIONS
+from blocks.ledger.rows import remediation_row
+from blocks.ledger.snapshots import pack_frame
+from blocks.ledger.tables import METADATA, REMEDIATIONS
 from blocks.messages import AgentMessage, utc_now
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
 Release = Callable[[str], None]
 NEWEST = schema.revisions()[-1]
@@ -129,7 +133,7 @@ async def test_an_older_ledger_is_migrated_with_its_entries(
         assert [call.action for call in await ledger.calls()] == ["kept"]
 
 
-def at_revision(url: str, revision: str, *statements: Executable) -> None:
+def at_revision(url: str, revision: str, *statements: Executable | str) -> None:
     """Make the ledger of an earlier release, with something in it."""
     config = Config()
     config.set_main_option("script_location", str(schema._MIGRATIONS))
@@ -138,8 +142,15 @@ def at_revision(url: str, revision: str, *statements: Executable) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         for statement in statements:
-            connection.execute(statement)
+            connection.execute(text(statement) if isinstance(statement, str) else statement)
     engine.dispose()
+
+
+MESSAGE = (
+    "INSERT INTO messages (id, sender, recipient, type, action, priority, sent_at, payload) "
+    "VALUES ('m1', 'system-orchestrator', 'data-intelligence', 'request', 'kept', 2, "
+    "'2026-03-01 12:00:00.000000', '{}')"
+)
 
 
 async def test_an_intent_from_before_deadlines_is_kept_and_counts_by_its_start(
@@ -164,8 +175,7 @@ async def test_an_intent_from_before_deadlines_is_kept_and_counts_by_its_start(
 
 
 async def test_a_ledger_from_before_the_api_is_migrated_with_its_entries(ledger_url: str) -> None:
-    message = entry(AgentMessage(to="data-intelligence", action="kept"))
-    at_revision(ledger_url, "0003", MESSAGES.insert().values(message.row | {"payload": {}}))
+    at_revision(ledger_url, "0003", MESSAGE)
     with pytest.raises(LedgerSchemaError, match=f"'0003'; '{NEWEST}' is needed"):
         Ledger.open(ledger_url, migrate=False)
     with Ledger.open(ledger_url) as ledger:
@@ -194,6 +204,50 @@ async def test_what_was_settled_before_there_were_outages_stays_settled(ledger_u
         assert await ledger.incidents.unasked(now) == []
 
 
+async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(ledger_url: str) -> None:
+    frame, _ = conform(pd.DataFrame({"sku": ["a"], "on_hand": [3]}), STOCK)
+    blob = pack_frame("stock", frame).hex()
+    literal = f"X'{blob}'" if ledger_url.startswith("sqlite") else f"decode('{blob}', 'hex')"
+    receipts = [
+        "INSERT INTO receipts (seq, id, at, kind, subject, policy_version, body, previous, hash) "
+        f"VALUES ({seq}, 'r{seq}', '2026-03-01 12:00:00.000000', '{kind}', 'm{seq}', '', '{{}}', "
+        "'', '')"
+        for seq, kind in enumerate(("select", "route", "select", "select"), start=1)
+    ]
+    at_revision(
+        ledger_url,
+        "0004",
+        MESSAGE,
+        "INSERT INTO attempts (message_id, attempt, agent, started_at, deadline, finished_at, "
+        "outcome) VALUES ('m1', 1, 'data-intelligence', '2026-03-01 12:00:01.000000', "
+        "'2026-03-01 12:01:00.000000', '2026-03-01 12:00:02.000000', 'succeeded')",
+        "INSERT INTO snapshots (id, taken_at, currency, timezone, stale_because, store, problems) "
+        "VALUES ('s1', '2026-03-01 12:00:00.000000', 'EUR', 'UTC', '', 'shop', '[]')",
+        f"INSERT INTO snapshot_frames VALUES ('s1', 'stock', {literal})",
+        *receipts,
+        "INSERT INTO outcomes (receipt_id, kind, subject, decided_at, settled_at, verdict, detail) "
+        "VALUES ('r1', 'select', 'm1', '2026-03-01 12:00:00.000000', "
+        "'2026-03-01 13:00:00.000000', 'succeeded', '{}')",
+    )
+    with Ledger.open(ledger_url) as ledger:
+        (attempt,) = await ledger.past_attempts(NOON - timedelta(days=1), 10)
+        assert (attempt.action, attempt.sent_at) == ("kept", NOON)
+        kept = await ledger.latest_snapshot("shop")
+        by_item = await ledger.snapshot_of_item("shop", "a")
+        assert kept
+        assert by_item
+        for read in (kept, by_item):
+            pd.testing.assert_frame_equal(read.frames["stock"], frame)
+        for kind, ids in ((ReceiptKind.SELECT, ["r3", "r4"]), (ReceiptKind.ROUTE, ["r2"])):
+            found = await ledger.outcomes.open_decisions(kind, 10)
+            assert [receipt.id for receipt in found.receipts.values()] == ids
+    engine = create_engine(ledger_url)
+    with engine.connect() as connection:
+        standing = connection.execute(text("SELECT kind, read_to FROM settling ORDER BY kind"))
+        assert standing.all() == [("route", 1), ("select", 2)]
+    engine.dispose()
+
+
 async def test_a_migration_that_fails_changes_nothing(
     ledger_url: str, next_release: Release
 ) -> None:
@@ -212,7 +266,7 @@ async def test_a_migration_that_fails_changes_nothing(
     ("damage", "said"),
     [
         ("DROP TABLE replies", "replies"),
-        ("ALTER TABLE attempts DROP COLUMN outcome", "outcome"),
+        ("ALTER TABLE attempts DROP COLUMN error", "error"),
         ("DELETE FROM alembic_version", "no version"),
         ("DROP TABLE alembic_version", "no version"),
     ],

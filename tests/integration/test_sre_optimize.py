@@ -34,6 +34,8 @@ async def called(ledger: Ledger, *, attempts: int, ms: float) -> None:
                 message_id=message.id,
                 attempt=attempt,
                 agent="integration-specialist",
+                action="fetch_data",
+                sent_at=NOW,
                 started_at=NOW,
                 deadline=NOW + timedelta(minutes=1),
             )

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 _INSTANT = sa.DateTime(timezone=True)
 
@@ -22,13 +22,6 @@ def upgrade() -> None:
         sa.Column("approval_id", sa.Text),
     ):
         op.add_column("situations", column)
-    op.create_index(
-        "ix_situations_open",
-        "situations",
-        ["status"],
-        sqlite_where=sa.text("settled_at IS NULL"),
-        postgresql_where=sa.text("settled_at IS NULL"),
-    )
     op.create_table(
         "alerts",
         sa.Column("fingerprint", sa.Text, primary_key=True, nullable=False),
