@@ -71,6 +71,16 @@ class InboxReads:
             found.setdefault(at, {})[list(Severity)[row["rank"]]] = row["events"]
         return found
 
+    async def earlier(self, event: SystemEvent, since: datetime) -> int:
+        """How many other events of its type about the same thing came at ``since`` or later."""
+        same = select(func.count()).where(
+            EVENTS.c.fingerprint == event.fingerprint, EVENTS.c.received_at >= since
+        )
+        # Counted from the index alone, in a storm, too; then it is no other one itself.
+        itself = same.where(EVENTS.c.source == event.source, EVENTS.c.id == event.id)
+        query = select(same.scalar_subquery() - itself.scalar_subquery())
+        return await self._access.read(lambda connection: connection.scalar(query) or 0)
+
     async def about(self, resources: Collection[str], since: datetime) -> list[SituationRecord]:
         """Situations of these resources that are open, or were opened at ``since`` or later."""
         query = newest(SITUATIONS.c.opened_at, None).where(
@@ -90,6 +100,8 @@ class InboxReads:
         """Situations, the one opened last first."""
         query = newest(SITUATIONS.c.opened_at, limit)
         query = matching(query, SITUATIONS, resource=resource, run_id=run_id, status=status)
+        if status not in (None, SituationStatus.SETTLED):
+            query = query.where(SITUATIONS.c.settled_at.is_(None))
         return [SituationRecord(**row) for row in await self._access.rows(query)]
 
     async def situation(self, situation_id: str) -> SituationRecord | None:

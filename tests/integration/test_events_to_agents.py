@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from agents.data_intelligence.pattern_recognition import process_event
-from agents.descriptions import describe
 from agents.integration_specialist.webhook_handling import handle_event
 from agents.sre_reliability.incident_response import respond_to_event
 from blocks.errors import InvalidMessage
 from blocks.ledger import RunRecord
-from blocks.messages import AgentMessage, Outcome, Severity
+from blocks.messages import Outcome, Severity, SystemEvent
 from blocks.responses import EventResponse
 from blocks.snapshots import take_snapshot
 from tests.integration.matrix_shop import NOW, MatrixShop, event
@@ -154,7 +153,7 @@ async def test_how_often_an_event_came_is_told(matrix_shop: MatrixShop) -> None:
     await matrix_shop.service("checkout", revenue_share=0.1)
     this = event("service:checkout")
     told = [
-        (this, 0.0),  # the very message that is being answered
+        (this, 0.0),
         (event("service:checkout"), 1.0),
         (event("service:checkout"), 23.0),
         (event("service:checkout"), 25.0),  # too long ago
@@ -162,15 +161,8 @@ async def test_how_often_an_event_came_is_told(matrix_shop: MatrixShop) -> None:
         (event("service:search"), 1.0),
     ]
     for document, hours_ago in told:
-        matrix_shop.ledger.record(
-            AgentMessage(
-                recipient="data-intelligence",
-                action="process_event",
-                payload={"event": describe(document)},
-                timestamp=NOW - timedelta(hours=hours_ago),
-            )
-        )
-    await matrix_shop.ledger.flush()
+        came = SystemEvent.model_validate(document)
+        await matrix_shop.ledger.inbox.accept([came], NOW - timedelta(hours=hours_ago))
     seen = await process_event(this, matrix_shop.business, matrix_shop.ledger, NOW)
     assert seen.evidence["earlier_within_24_h"] == 2
     assert seen.assessment.endswith("2 such events came within the 24 hours before.")

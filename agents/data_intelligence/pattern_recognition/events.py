@@ -25,8 +25,6 @@ from blocks.responses import EventResponse, read_event, subject_of
 RECURRENCE = timedelta(hours=24)
 """How far back equal events are counted."""
 
-_MOST_EVENTS = 500
-
 SALES_DAYS = 28
 """Days over which an SKU's usual sales are measured."""
 
@@ -65,7 +63,7 @@ async def process_event(
     meaning = await _Meaning(happened, business, ledger, now).of(kind, name)
     if not meaning.relevant:
         return meaning
-    earlier = await _earlier(happened, ledger, now)
+    earlier = await ledger.inbox.earlier(happened, now - RECURRENCE)
     often = f" {count(earlier, 'such event')} came within the 24 hours before." if earlier else ""
     return meaning.model_copy(
         update={
@@ -114,7 +112,8 @@ class _Meaning:
         )
 
     async def _sku(self, sku: str) -> EventResponse:
-        snapshot = await self._snapshot("stock", "sales", "products")
+        store = self._business.store
+        snapshot = await self._ledger.snapshot_of_item(store.name, sku) if store else None
         if snapshot is None:
             return self._not_concerned(f"No snapshot of the store is kept that would know {sku!r}.")
         facts = sku_facts(snapshot, sku, self._now)
@@ -234,20 +233,3 @@ def usual_revenue_per_hour(snapshot: Snapshot | None, now: datetime) -> float | 
         return TradingHistory.of(snapshot, now).typical_revenue_per_day / 24
     except DataError:  # no order yet: then nothing is known, which is no failure of the event
         return None
-
-
-async def _earlier(event: SystemEvent, ledger: Ledger, now: datetime) -> int:
-    """How many other events of this type and subject came within RECURRENCE before now."""
-    calls = await ledger.calls(
-        agent="data-intelligence",
-        action="process_event",
-        since=now - RECURRENCE,
-        limit=_MOST_EVENTS,
-    )
-    events = [call.payload.get("event", {}) for call in calls]
-    same = {
-        each.get("id")
-        for each in events
-        if (each.get("type"), each.get("subject", "")) == (event.type, event.subject)
-    }
-    return len(same - {event.id, None})
