@@ -30,6 +30,10 @@ _LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _RESOURCE = r"^$|^[a-z][a-z0-9_-]*:[^\x00-\x1f\x7f-\x9f]+$"
 
 
+TEST = "Test alert"
+"""The title of an alert that says nothing: whoever runs the workflow as it comes tries it out."""
+
+
 @flow(
     name="broadcast-alert",
     description=(
@@ -41,7 +45,7 @@ _RESOURCE = r"^$|^[a-z][a-z0-9_-]*:[^\x00-\x1f\x7f-\x9f]+$"
 )
 @outlives_outages
 async def broadcast_alert(
-    title: Annotated[str, Field(pattern=_LINE, min_length=1, max_length=200)] = "Test alert",
+    title: Annotated[str, Field(pattern=_LINE, min_length=1, max_length=200)] = TEST,
     severity: Severity = Severity.WARNING,
     detail: Annotated[str, Field(max_length=4000)] = "",
     resource: Annotated[str, Field(pattern=_RESOURCE, max_length=500)] = "",
@@ -69,12 +73,12 @@ async def broadcast_alert(
         replies = await asyncio.gather(*(_tell(team, agent, alert, identity) for agent in told))
         await team.ledger.flush()
         reach("alert.told")
-        if severity is not Severity.INFO and not _concerned(replies):
+        if left := title != TEST and severity is not Severity.INFO and not _concerned(replies):
             await _leave_open(team, alert, replies, f"broadcast {identity or team.run.id}")
         team.notes += [f"{a.title} takes no alerts." for a in agents if not a.event_action]
         report = await team.report(
             f"Alert: {title}",
-            _headline(alert, replies),
+            _headline(replies, stays_open=left),
             sections=[_section(alert, told, replies)],
             findings=rank(_findings(replies)),
             replies=replies,
@@ -142,13 +146,13 @@ def _answers(replies: Sequence[Reply]) -> list[EventResponse]:
     return [reply.result for reply in replies if isinstance(reply.result, EventResponse)]
 
 
-def _headline(alert: Alert, replies: Sequence[Reply]) -> str:
+def _headline(replies: Sequence[Reply], *, stays_open: bool) -> str:
     concerned = _concerned(replies)
     parts = [f"{count(len(replies), 'agent')} told, {len(concerned)} concerned."]
     if concerned:
         worst = max(concerned, key=lambda answer: answer.severity.rank)
         parts.append(worst.assessment)
-    elif alert.severity is not Severity.INFO:
+    if stays_open:
         parts.append("It stays open until a person answers.")
     if failed := [reply.message.recipient for reply in replies if not reply.ok]:
         parts.append(f"No answer from {', '.join(failed)}.")

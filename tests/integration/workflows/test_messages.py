@@ -262,6 +262,8 @@ async def test_an_alert_without_anything_is_a_harmless_test(shop, ledger):
     assert report.outcome is Outcome.SUCCEEDED
     assert report.findings == []
     assert report.headline == "3 agents told, 0 concerned."
+    assert await ledger.incidents.open() == []
+    assert await ledger.approvals.list() == []
 
 
 async def test_the_command_line_sends_files_and_tells_what_came_of_them(shop, ledger, tmp_path):
