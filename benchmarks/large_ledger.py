@@ -75,7 +75,9 @@ async def measure() -> dict[str, float]:
         await again("overview", Watch(ctx)._compute)
 
         async def metrics() -> None:
-            exposition(await ctx.status._make(), await ctx.depth._make())
+            incidents = await ctx.ledger.incidents.counts()
+            status, depth = await ctx.status._make(), await ctx.depth._make()
+            exposition(status, depth, incidents, ctx.ledger.health.refused)
 
         await again("metrics", metrics)
         now = datetime.now(UTC)

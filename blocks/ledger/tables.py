@@ -196,9 +196,7 @@ REMEDIATIONS = Table(
 Index("ix_remediations_resource", REMEDIATIONS.c.resource, REMEDIATIONS.c.started_at)
 
 # Those that are not settled are looked for every few seconds.
-index_where(
-    "ix_remediations_open", REMEDIATIONS.c.finished_at.is_(None), REMEDIATIONS.c.started_at
-)
+index_where("ix_remediations_open", REMEDIATIONS.c.finished_at.is_(None), REMEDIATIONS.c.started_at)
 
 REPORTS = Table(
     "reports",
