@@ -458,7 +458,13 @@ async def work(url: str, seal: Seal, *numbers: int) -> None:
                 receipt(number, kind="select", subject=message.id, run_id=message.run_id),
                 message,
                 AttemptRecord(
-                    message_id=message.id, attempt=1, agent="a", started_at=at, deadline=at
+                    message_id=message.id,
+                    attempt=1,
+                    agent="a",
+                    action=message.action,
+                    sent_at=at,
+                    started_at=at,
+                    deadline=at,
                 ),
             )
         await ledger.flush()

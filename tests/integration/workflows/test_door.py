@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -141,14 +142,16 @@ async def test_a_run_of_agent_call_acts_only_as_a_workflow_has_let_it(
     await ledger.flush()
     for envelope in ({}, {"message_id": wanted.id}, {"message_id": other.id}):
         with pytest.raises(NotAllowed, match="no workflow waits for this run"):
-            await agent_call(wanted.recipient, wanted.action, params, envelope)
+            await agent_call(wanted.recipient, wanted.action, json.dumps(params), envelope)
     assert shop.restarts == 0
     ledger.record(wanted)
     await ledger.flush()
-    await agent_call(wanted.recipient, wanted.action, params, {"message_id": wanted.id})
+    await agent_call(wanted.recipient, wanted.action, json.dumps(params), {"message_id": wanted.id})
     assert shop.restarts == 1
     with pytest.raises(NotAllowed, match="no workflow waits"):  # it is answered
-        await agent_call(wanted.recipient, wanted.action, params, {"message_id": wanted.id})
+        await agent_call(
+            wanted.recipient, wanted.action, json.dumps(params), {"message_id": wanted.id}
+        )
 
 
 async def test_what_is_asked_wrongly_spends_no_budget(shop: Shop, ledger: Ledger) -> None:

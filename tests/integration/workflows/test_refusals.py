@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.prefect
     [
         (["task_type=inventry_sync"], "Did you mean inventory_sync"),
         (["task_typ=inventory_sync"], "Did you mean task_type"),
-        (["task_type=inventory_sync", 'params={"sku": 1}'], "unexpected keyword argument 'sku'"),
+        (["task_type=inventory_sync", 'params={"sku": 1}'], "Did you mean skus"),
         ([], "No task type is given"),
         (["task_type=inventory_sync", "severity=grave"], "severity"),
         (['params={"a": [{"__prefect_kind": "jinja"}]}'], "'__prefect_kind'"),
@@ -83,7 +84,9 @@ async def test_a_run_that_was_asked_for_wrongly_ends_as_refused(shop: Any, ledge
         assert isinstance(await state.aresult(raise_on_failure=False), error)
     runs = await ledger.runs()
     assert {run.outcome for run in runs} == {Outcome.REFUSED}
-    health = await PrefectApi().health(utc_now(), window=utc_now() - before)
+    # Prefect counts runs by the second, and refuses less.
+    window = max(utc_now() - before, timedelta(seconds=1))
+    health = await PrefectApi().health(utc_now(), window=window)
     assert [run for run in health.failures if run.flow in ("route-task", "deliver-message")] == []
 
 
