@@ -29,7 +29,7 @@ from flows.acting import act_as_asked
 from flows.artifacts import publish
 from flows.dispatch import dispatch
 from flows.policy import InForce, policy_in_force
-from flows.refusals import ASKERS_FAULTS
+from flows.refusals import is_askers_fault
 from flows.reports import RemediationLine, Report, Section
 from flows.run_deaths import record_id
 
@@ -159,7 +159,7 @@ class Orchestrator:
         """
         errors = [reply.error for reply in self.replies if reply.error]
         if self.replies and len(errors) == len(self.replies):
-            wrongly = self._passes_on and all(error.code in ASKERS_FAULTS for error in errors)
+            wrongly = self._passes_on and all(is_askers_fault(error.code) for error in errors)
             return Outcome.REFUSED if wrongly else Outcome.FAILED
         whole = all(reply.ok and not self._lacks_data(reply.result) for reply in self.replies)
         return Outcome.SUCCEEDED if whole else Outcome.PARTIAL

@@ -9,25 +9,16 @@ from typing import Any, TypeVar, cast
 
 from prefect.states import Failed
 
-from blocks.errors import (
-    InvalidMessage,
-    Malformed,
-    NotFound,
-    OrchestratorError,
-    RequestError,
-    UnknownAction,
-)
+from blocks.blame import Blame, blame
+from blocks.errors import OrchestratorError
 from blocks.prefect_api.calls import REFUSED
 from flows.reports import Report
 
-ASKERS_FAULTS = frozenset(
-    {
-        "dead-letter",
-        *(kind("").code for kind in (RequestError, NotFound, UnknownAction)),
-        *(kind("").code for kind in (InvalidMessage, Malformed)),
-    }
-)
-"""Codes of errors that say nothing but that it was asked for wrongly."""
+
+def is_askers_fault(code: str) -> bool:
+    """Whether it says nothing but that it was asked for wrongly, or when a rule forbids it."""
+    return code == "dead-letter" or blame(code) is Blame.ASKER
+
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Report]])
 

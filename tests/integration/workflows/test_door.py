@@ -84,6 +84,9 @@ async def test_of_twelve_restarts_by_message_one_acts_and_the_others_are_refused
     receipts = await ledger.receipts.of(subject=CHECKOUT, kind=ReceiptKind.REMEDIATE)
     assert [receipt.body["decision"]["act"] for receipt in receipts].count(True) == 1
     assert len(receipts) == 12
+    # What a rule forbids is nobody's failure: no incident, and no lower rate of completion.
+    outcomes = [run.outcome for run in await ledger.runs()]
+    assert sorted(outcomes) == [*[Outcome.REFUSED] * 11, Outcome.SUCCEEDED]
 
 
 async def test_twelve_at_once_restart_once_too(shop: Shop, ledger: Ledger) -> None:
