@@ -26,6 +26,7 @@ class PromptRequests(HttpToolsProtocol):
     largest: ClassVar[int] = 64 * 1024
 
     _deadline: asyncio.TimerHandle | None = None
+    _in_head = False
     _taken = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -36,11 +37,11 @@ class PromptRequests(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request's first byte came."""
         super().on_message_begin()
-        if self._deadline is None:
-            self._expect()
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
         """Its head is there; its body is bounded by others."""
+        self._in_head = False
         self._stop_expecting()
         super().on_headers_complete()
 
@@ -49,7 +50,11 @@ class PromptRequests(HttpToolsProtocol):
         if self._deadline is not None:
             self._taken += len(data)
         super().data_received(data)
-        if self._deadline is not None and self._taken > self.largest:
+        if not self._in_head:
+            return
+        if self._deadline is None:  # most heads come whole, and need no clock
+            self._expect()
+        if self._taken > self.largest:
             self._refuse(b"431 Request Header Fields Too Large")
 
     def connection_lost(self, exc: Exception | None) -> None:
