@@ -225,7 +225,8 @@ def _anomaly(service: MonitoredService, metric: str, unusual: Unusual) -> Findin
 
 def _say(service: MonitoredService, metric: str, unusual: Unusual) -> str:
     which = "above" if unusual.z > 0 else "below"
-    when = f"since {unusual.started_at:%H:%M} UTC" if unusual.ongoing else "within the last day"
+    since = f"since {unusual.started_at:%Y-%m-%d %H:%M} UTC"  # the hour alone may be yesterday's
+    when = since if unusual.ongoing else "within the last day"
     return (
         f"{metric} of {service.name} was far {which} its usual level {when} ({unusual.difference})"
     )
