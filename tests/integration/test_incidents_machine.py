@@ -19,7 +19,7 @@ from blocks.ledger import Ledger
 from blocks.ledger.approvals import ApprovalRecord
 from blocks.ledger.event_records import Ending, SituationStatus
 from blocks.ledger.incidents import NEED
-from blocks.messages import SystemEvent, new_id
+from blocks.messages import Severity, SystemEvent, new_id
 from blocks.policy import Policy
 from flows.joining import Joining
 
@@ -100,13 +100,16 @@ class Incidents(RuleBasedStateMachine):
         inbox, run = self.ledger.inbox, new_id()
         taken = await inbox.take(self.clock, run, self.clock + timedelta(minutes=1), 100)
         joining = Joining(self.ledger, run, Policy(), NoMoney())
-        for _, situation in await joining.join(taken, self.clock):
+        for correlated, situation in await joining.join(taken, self.clock):
             if await inbox.respond(situation.id, run, self.clock):
+                grave = correlated.severity.rank >= Severity.ERROR.rank  # as a run judges
+                stands = SituationStatus.STANDING if grave else SituationStatus.SETTLED
                 responded = situation.model_copy(
                     update={
                         "run_id": run,
+                        "severity": correlated.severity,
                         "response": {"assessments": {}},
-                        "status": SituationStatus.STANDING,
+                        "status": stands,
                         "group_key": "g",
                     }
                 )
@@ -166,6 +169,20 @@ class Incidents(RuleBasedStateMachine):
             for each in await self.ledger.incidents.open()
         ]
         return found, await inbox.situations()
+
+
+def test_an_alert_that_fires_after_an_end_alone_is_open() -> None:
+    """Its source was heard of for the first time when something was over."""
+    told = Incidents()
+    told.begin()
+    try:
+        for step in (told.is_resolved, told.fires):
+            step("four")
+            told.drain()
+            told.what_is_open_is_what_fires_and_was_not_answered()
+        assert told.open == {"four"}
+    finally:
+        told.teardown()
 
 
 TestIncidents = Incidents.TestCase
