@@ -23,7 +23,6 @@ HALF_LIFE = timedelta(hours=2)
 HALF_COUNT = 35
 """So does one that so many followed at the same instance: under load, a death shows at once
 (``benchmarks.balance``)."""
-MILLISECOND = timedelta(milliseconds=1)
 ATTEMPTS = 400
 """The newest attempts that are looked at."""
 FRESH = 5.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 from prefect import get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -28,9 +28,7 @@ from blocks.settings import get_settings
 from flows.apply_approval import APPLIERS
 from flows.approval_form import approval_form
 from flows.orchestrator import Orchestrator, shared_ledger
-from tests.browser.chromium import ARGUMENTS, CHROMIUM
-from tests.conftest import service_missing
-from tests.integration.loopback import own_prefect_server
+from tests.browser.chromium import open_browser
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,17 +37,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*<socket:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:.*<socket:pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture
-def ui(migrated_database: Path, tmp_path: Path) -> Iterator[str]:
-    """A Prefect server of this test's own, with its pages."""
-    if not CHROMIUM.exists():
-        service_missing(f"{CHROMIUM} is not there")
-    home = tmp_path / "prefect"
-    home.mkdir()
-    with own_prefect_server(home, migrated_database) as url:
-        yield url.removesuffix("/api")
 
 
 @pytest.fixture
@@ -145,21 +132,6 @@ async def shown(asked: ApprovalRecord) -> AsyncIterator[asyncio.Task[Any]]:
     finally:
         form.cancel()
         await asyncio.gather(form, return_exceptions=True)
-
-
-@asynccontextmanager
-async def open_browser(folder: Path) -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            str(folder / "chromium"),
-            executable_path=CHROMIUM,
-            args=ARGUMENTS,
-            viewport={"width": 1280, "height": 1000},
-        )
-        try:
-            yield context.pages[0]
-        finally:
-            await context.close()
 
 
 async def open_form(page: Page, ui: str, asked: ApprovalRecord) -> None:

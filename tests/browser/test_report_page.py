@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +13,7 @@ from blocks.findings import Finding
 from blocks.messages import Outcome, Severity
 from flows.artifacts import publish
 from flows.reports import Report, Section, Table
-from tests.browser.chromium import CHROMIUM
-from tests.browser.test_approval_form import open_browser
-from tests.conftest import service_missing
-from tests.integration.loopback import own_prefect_server
+from tests.browser.chromium import open_browser
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,17 +32,6 @@ HOSTILE = [
     "Mug ![f](//evil.example/f.png) *bold* _it_ `code`",
     "Mug &lt;a href=//evil.example/g>g",
 ]
-
-
-@pytest.fixture
-def ui(migrated_database: Path, tmp_path: Path) -> Iterator[str]:
-    """A Prefect server of this test's own, with its pages."""
-    if not CHROMIUM.exists():
-        service_missing(f"{CHROMIUM} is not there")
-    home = tmp_path / "prefect"
-    home.mkdir()
-    with own_prefect_server(home, migrated_database) as url:
-        yield url.removesuffix("/api")
 
 
 def report() -> Report:
