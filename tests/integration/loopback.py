@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
+from secrets import randbelow
 from uuid import uuid4
 
 import httpx
@@ -23,12 +25,32 @@ from blocks.prefect_env import common_environment
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
 from deployments.watchdog import MARK
 
+# Systems give outgoing connections ports from 32768 or 49152 on. A port from there may be taken
+# by any of them between the choice and the use, so tests choose below it: each process begins
+# at a place of its own and never chooses the same port twice.
+_PORTS = range(10240, 32768)
+_candidates = cycle((*_PORTS[(start := randbelow(len(_PORTS))) :], *_PORTS[:start]))
+
 
 def free_port() -> int:
     """A port that nothing listens on now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)
+
+
+def free_ports(count: int) -> int:
+    """The first of so many consecutive ports that nothing listens on now."""
+    free: list[int] = []
+    for port in _candidates:
+        if free and port != free[-1] + 1:  # at the end of the range
+            free.clear()
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                free.append(port)
+        except OSError:
+            free.clear()
+        if len(free) == count:
+            break
+    return free[0]
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, timeout: float = 60) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -26,6 +24,7 @@ from deployments.processes import ProcessSpec
 from deployments.sample import DrillTarget, SampleBusiness, drill_targets, prepare
 from deployments.sample.series import SERVICES, labelled_anomalies
 from deployments.sample.suppliers import SUPPLIERS, catalogue, supplier_named
+from tests.integration.loopback import free_ports
 
 MONDAY = date(2026, 11, 23)
 SUPPLIER_NAMES = [supplier.name for supplier in SUPPLIERS]
@@ -38,7 +37,7 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sample(state_dir: Path) -> SampleBusiness:
-    return prepare(state_dir, Settings(sample_port=six_free_ports()), MONDAY)
+    return prepare(state_dir, Settings(sample_port=free_ports(6)), MONDAY)
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +65,6 @@ def targets(state_dir: Path, running) -> Iterator[dict[str, DrillTarget]]:
     yield found
     for target in found.values():
         drill(target, "DELETE")
-
-
-def six_free_ports() -> int:
-    """The first of six consecutive free ports."""
-    for first in range(21310, 29000, 7):
-        with closing(socket.socket()) as probe:
-            if all(probe.connect_ex(("127.0.0.1", first + i)) for i in range(6)):
-                return first
-    raise RuntimeError("no free ports")
 
 
 def start(spec: ProcessSpec) -> subprocess.Popen[bytes]:
@@ -332,7 +322,7 @@ def test_a_drill_needs_the_process_s_own_token(targets) -> None:
 
 def test_without_a_token_there_is_no_drill(sample) -> None:
     spec = next(s for s in sample.processes if s.name == "storefront")
-    port = six_free_ports()
+    port = free_ports(6)
     bare = ProcessSpec(
         name="bare",
         argv=[*spec.argv[:-1], str(port)],

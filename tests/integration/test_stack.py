@@ -7,11 +7,10 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,11 +26,9 @@ from deployments.registration import read_work_pools
 from deployments.restart import restart
 from deployments.watchdog import marked
 from deployments.worker.names import worker_name
-from tests.integration.loopback import free_port, wait_until
+from tests.integration.loopback import free_port, free_ports, wait_until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
-
-SAMPLE_PROCESSES = 6
 
 
 @dataclass
@@ -40,7 +37,7 @@ class Place:
 
     state_dir: Path
     prefect_port: int = field(default_factory=free_port)
-    sample_port: int = field(default_factory=lambda: free_ports(SAMPLE_PROCESSES))
+    sample_port: int = field(default_factory=lambda: free_ports(6))
     api_port: int = field(default_factory=free_port)
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
@@ -85,19 +82,6 @@ class Place:
             return words in self.output
 
         wait_until(said, words, timeout=120)
-
-
-def free_ports(count: int) -> int:
-    """The first of some consecutive ports that are free."""
-    while True:
-        first = free_port()
-        try:
-            with ExitStack() as stack:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
-        except (OSError, OverflowError):
-            continue
 
 
 @pytest.fixture(scope="module")

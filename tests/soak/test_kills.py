@@ -25,7 +25,7 @@ from blocks.prefect_env import RunningStack
 from blocks.settings import PROJECT_ROOT
 from deployments.watchdog import marked
 from flows.run_deaths import RESTARTED, life_of
-from tests.integration.loopback import free_port
+from tests.integration.loopback import free_port, free_ports
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
@@ -141,7 +141,7 @@ def stack(folder: Path, **more: str) -> Iterator[Kills]:
     settings = {
         "ORCHESTRATOR_STATE_DIR": str(folder),
         "ORCHESTRATOR_PREFECT_PORT": str(prefect),
-        "ORCHESTRATOR_SAMPLE_PORT": str(free_port()),
+        "ORCHESTRATOR_SAMPLE_PORT": str(free_ports(6)),
         "ORCHESTRATOR_API_PORT": str(api),
         **more,
     }

@@ -20,7 +20,7 @@ from deployments.drill import Scorecard, print_scorecard, run_drill
 from deployments.processes import Supervisor
 from deployments.restart import serve_restarts
 from deployments.sample import prepare
-from tests.integration.loopback import free_port
+from tests.integration.loopback import free_ports
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -31,7 +31,7 @@ BREAKABLE = ("checkout", "midland-express")
 async def stack(prefect_server, ledger, filled_store, tmp_path) -> AsyncIterator[Path]:
     """State folder of a stack that runs one service and one supplier of the sample business."""
     shutil.copy(filled_store, tmp_path / "shop.db")
-    settings = Settings(sample_port=free_port())
+    settings = Settings(sample_port=free_ports(6))
     sample = prepare(tmp_path, settings, store_url=f"sqlite:///{tmp_path / 'shop.db'}")
     assert not sample.refilled
     business = tomllib.loads(sample.business_file.read_text())
