@@ -12,10 +12,11 @@ from typing import Any
 from agents.capability import USUAL_TIMEOUT, Asker, tools_of
 from agents.descriptions import describe
 from agents.registry import ActionSpec, Registry, registry
-from blocks.business import Business
+from blocks.business.business import Business
 from blocks.errors import InvalidMessage
 from blocks.ledger import Ledger
-from blocks.messages import (
+from blocks.prefect_api.client import PrefectApi
+from blocks.vocabulary.messages import (
     ORCHESTRATOR,
     AgentMessage,
     AgentReply,
@@ -24,7 +25,6 @@ from blocks.messages import (
     Outcome,
     Priority,
 )
-from blocks.prefect_api import PrefectApi
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ logger. The marker tags it and returns it unchanged; ``agents.registry`` finds i
 ``agents.tasks`` gives it a name, retries, a timeout and its ledger entry.
 
 Four parameter names are filled in by the caller's toolbox rather than by the message, because
-they are tools and not data: ``now`` (aware datetime), ``business`` (blocks.business.Business),
-``ledger`` (blocks.ledger.Ledger) and ``prefect`` (blocks.prefect_api.PrefectApi).
+they are tools and not data: ``now`` (aware datetime), ``business`` (a Business),
+``ledger`` (a Ledger) and ``prefect`` (a PrefectApi).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from blocks.business import Business
+    from blocks.business.business import Business
 
 TOOLS = frozenset({"now", "business", "ledger", "prefect"})
 
@@ -59,7 +59,8 @@ class ActionPolicy:
             business, where what is acted on has a time limit of its own.
         retries: Further attempts after a retryable error.
         effect: Whether it changes the world outside; its message is then durable before it acts,
-            and it acts only through ``flows.acting``, which may have reasons not to.
+            and it acts only through ``flows.orchestrator.remedies.acting``, which may have reasons
+            not to.
         resource: What it acts on, ``type:name``, with parameters in braces: ``service:{service}``.
             An effect that does not say so acts on itself: it is done once at a time.
         askers: Who may ask for it. What is not declared is for our own workflows alone.

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 
 LARGEST = 16_384
 """Bytes of JSON above which a value is described by its outline only."""

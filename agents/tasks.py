@@ -27,8 +27,8 @@ from agents.calls import PLAIN, Envelope, Reply, Toolbox, address, answer
 from agents.capability import tools_of
 from agents.registry import ActionSpec, Registry
 from blocks.errors import DeadlineMissed, OrchestratorError
-from blocks.ledger.records import AttemptRecord
-from blocks.messages import CALLED_OFF, AgentMessage, ErrorInfo, Outcome, utc_now
+from blocks.ledger.calls.records import AttemptRecord
+from blocks.vocabulary.messages import CALLED_OFF, AgentMessage, ErrorInfo, Outcome, utc_now
 
 RETRY_DELAYS = [0.5, 1.0, 2.0, 4.0, 8.0]
 """Seconds before each retry; Prefect spreads them (jitter factor 1) so that callers don't herd."""

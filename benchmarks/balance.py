@@ -13,10 +13,10 @@ is 74% with them and about 82% after one instance has died, when half the tasks 
 to it then fail, at the time when they would have ended, and it never comes back.
 
 All policies meet the same arrivals, and the same work and luck of each attempt of each task.
-"ours" is ``flows.selection.select`` with its default rules, fed by the outcomes so far, of which
-one counts half after five seconds. "random" and "round robin" take any instance with room, "least
-busy" the one with the fewest calls. "known speeds" is the bound: it knows every speed, failure
-rate and the death, and takes the least expected time to success.
+"ours" is ``flows.orchestrator.dispatch.selection.select`` with its default rules, fed by the
+outcomes so far, of which one counts half after five seconds. "random" and "round robin" take any
+instance with room, "least busy" the one with the fewest calls. "known speeds" is the bound: it
+knows every speed, failure rate and the death, and takes the least expected time to success.
 
 Latency is from arrival to success. Utilization is the busy part of an instance's capacity while
 it was alive and tasks were arriving; its sigma is the standard deviation over the ten. Regret is
@@ -37,8 +37,8 @@ from random import Random
 from statistics import fmean, pstdev, quantiles
 
 from benchmarks.output import show_rows
-from blocks.selection_rules import SelectionRules
-from flows.selection import Candidate, select
+from blocks.policy.selection_rules import SelectionRules
+from flows.orchestrator.dispatch.selection import Candidate, select
 
 INSTANCES = 10
 CAPACITY = 8

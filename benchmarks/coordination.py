@@ -45,7 +45,7 @@ def prefect_server(home: Path) -> Iterator[None]:
         "PREFECT_LOGGING_LEVEL": "WARNING",
     }
     server = subprocess.Popen(
-        [sys.executable, "-m", "deployments.prefect_server", "--port", str(port)],
+        [sys.executable, "-m", "deployments.stack.prefect_server", "--port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -71,7 +71,7 @@ def compared_flows(ledger_url: str | None) -> dict[str, Flow]:
 
     from agents.capability import ActionPolicy
     from agents.registry import ActionSpec, AgentSpec, Registry
-    from flows.orchestrator import workflow_run
+    from flows.orchestrator.dispatch.team import workflow_run
 
     async def nothing() -> None:
         """Do nothing."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from blocks.prefect_env import use_embedded_prefect
+from blocks.prefect_api.env import use_embedded_prefect
 from blocks.settings import get_settings
-from deployments.api.lean import LeanRoute, answer
+from deployments.api.http.lean import LeanRoute, answer
 
 router = APIRouter(route_class=LeanRoute)
 

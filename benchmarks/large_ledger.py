@@ -48,9 +48,9 @@ async def measure() -> dict[str, float]:
     """The milliseconds of each look at the ledger of the settings, in a process that is new."""
     from blocks.settings import get_settings
     from deployments.api.context import open_context
-    from deployments.api.overview import Watch
     from deployments.api.prometheus import exposition
-    from deployments.overview import read_status
+    from deployments.api.routes.overview import Watch
+    from deployments.cli.status import read_status
     from flows.settle_outcomes import settle
 
     found: dict[str, float] = {}
@@ -89,8 +89,8 @@ async def measure() -> dict[str, float]:
 
 def _looks(ledger: Ledger, now: datetime) -> dict[str, Callable[[], Awaitable[object]]]:
     from agents.sre_reliability.automation.policy import HISTORY
-    from blocks.ledger.approvals import ApprovalStatus
-    from flows import track_records
+    from blocks.ledger.work.approvals import ApprovalStatus
+    from flows.orchestrator.dispatch import track_records
 
     async def due() -> None:
         await ledger.approvals.unsettled(now)

@@ -20,7 +20,7 @@ import yaml
 from sqlalchemy import URL
 
 from blocks.settings import PROJECT_ROOT
-from deployments.watchdog import MARK
+from deployments.processes.watchdog import MARK
 
 POOL = "operations"
 
@@ -30,7 +30,7 @@ from prefect import flow
 
 from agents.capability import ActionPolicy
 from agents.registry import ActionSpec, AgentSpec, Registry
-from flows.orchestrator import workflow_run
+from flows.orchestrator.dispatch.team import workflow_run
 
 
 async def nothing() -> None:
@@ -85,7 +85,7 @@ class Stack:
         """Server and API, and the workflow registered."""
         self._copy_project()
         with subprocess.Popen(  # ends everything, however this process ends
-            [sys.executable, "-m", "deployments.watchdog", self._mark],
+            [sys.executable, "-m", "deployments.processes.watchdog", self._mark],
             stdin=subprocess.PIPE,
             cwd=self._project,
             start_new_session=True,
@@ -147,9 +147,10 @@ class Stack:
         (self._project / "prefect.yaml").write_text(yaml.safe_dump(content))
 
     def _start_ours(self, spec: str, log: str) -> subprocess.Popen[bytes]:
-        """A process of ``deployments.specs``, under the stack's own settings."""
+        """A process of ``deployments.processes.specs``, under the stack's own settings."""
         code = (
-            "import os; from blocks.settings import get_settings; from deployments.specs import *; "
+            "import os; from blocks.settings import get_settings; "
+            "from deployments.processes.specs import *; "
             f"settings = get_settings(); spec = {spec}; "
             "os.environ.update(stack_environment(settings) | dict(spec.env)); "
             "os.execv(spec.argv[0], spec.argv)"

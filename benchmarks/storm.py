@@ -35,7 +35,7 @@ from time import monotonic, sleep
 from benchmarks.coordination import prefect_server
 from benchmarks.output import show
 from blocks.ledger import Ledger
-from blocks.messages import Severity, SystemEvent, utc_now
+from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
 
 CRITICAL, TWICE, LATE = 0.02, 0.05, 0.10
 """Shares of the events."""

@@ -12,19 +12,19 @@ from pydantic import Field
 from agents.calls import Reply
 from agents.registry import AgentSpec
 from blocks.crash_points import reach
-from blocks.findings import Finding
-from blocks.ledger.event_records import SituationRecord, SituationStatus
-from blocks.messages import MessageType, Severity, SystemEvent, utc_now
-from blocks.responses import EventResponse
-from blocks.told import told_by
-from flows.alert_formats import Alert, event_for
-from flows.cut_off import outlives_outages
-from flows.orchestrator import Orchestrator, conclude, workflow_run
-from flows.remote import result_of_call
-from flows.reports import Report, Section, Table, count
-from flows.reruns import accepted_as, id_from
-from flows.standing import ask_about
-from flows.triage import rank
+from blocks.ledger.events.records import SituationRecord, SituationStatus
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import MessageType, Severity, SystemEvent, utc_now
+from blocks.vocabulary.responses import EventResponse
+from blocks.vocabulary.told import told_by
+from flows.orchestrator.dispatch.remote import result_of_call
+from flows.orchestrator.dispatch.team import Orchestrator, conclude, workflow_run
+from flows.orchestrator.events.standing import ask_about
+from flows.orchestrator.messages.alert_formats import Alert, event_for
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.identity import accepted_as, id_from
+from flows.reports.model import Report, Section, Table, count
+from flows.reports.ranking import rank
 
 _LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _RESOURCE = r"^$|^[a-z][a-z0-9_-]*:[^\x00-\x1f\x7f-\x9f]+$"

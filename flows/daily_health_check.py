@@ -10,14 +10,11 @@ from prefect import flow
 from pydantic import Field
 
 from agents.calls import Reply
-from blocks.findings import Finding
-from blocks.ledger.records import RemediationStatus
-from blocks.messages import utc_now
-from flows import sections
-from flows.cut_off import outlives_outages
-from flows.fetching import fetch_everything
-from flows.open_incidents import OpenIncident, how_many, open_incidents
-from flows.orchestrator import (
+from blocks.ledger.calls.records import RemediationStatus
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.dispatch.fetching import fetch_everything
+from flows.orchestrator.dispatch.team import (
     DATA,
     INTEGRATION,
     SRE,
@@ -27,9 +24,12 @@ from flows.orchestrator import (
     result_of,
     workflow_run,
 )
-from flows.remediation import remediate
-from flows.reports import RemediationLine, Report, Section
-from flows.triage import rank, things_to_know
+from flows.orchestrator.events.open_incidents import OpenIncident, how_many, open_incidents
+from flows.orchestrator.remedies.remediation import remediate
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.reports import sections
+from flows.reports.model import RemediationLine, Report, Section
+from flows.reports.ranking import rank, things_to_know
 
 
 @flow(

@@ -8,12 +8,12 @@ from prefect import flow
 
 from agents.calls import Reply
 from blocks.dialects.fields import OUTSIDE
-from blocks.messages import ORCHESTRATOR, AgentMessage, ErrorInfo, Outcome
-from flows.cut_off import outlives_outages
-from flows.messaging import Delivery, deliver, resend
-from flows.orchestrator import conclude, workflow_run
-from flows.refusals import refusing
-from flows.reports import Report, Section, Table, count
+from blocks.vocabulary.messages import ORCHESTRATOR, AgentMessage, ErrorInfo, Outcome
+from flows.orchestrator.dispatch.team import conclude, workflow_run
+from flows.orchestrator.messages.delivery import Delivery, deliver, resend
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.refusals import refusing
+from flows.reports.model import Report, Section, Table, count
 
 
 class DeliveryReport(Report):

@@ -11,18 +11,18 @@ from prefect.states import Completed
 from pydantic import Field
 
 from blocks.crash_points import reach
-from blocks.messages import utc_now
-from blocks.responses import read_event
 from blocks.settings import get_settings
-from flows.cut_off import outlives_outages
-from flows.draining import Drained, drain
-from flows.open_incidents import open_incidents
-from flows.orchestrator import Orchestrator, conclude, shared_ledger, workflow_run
-from flows.refusals import refusing
-from flows.reports import Report
-from flows.reruns import with_lasting_id
-from flows.sections import events as sections
-from flows.triage import rank
+from blocks.vocabulary.messages import utc_now
+from blocks.vocabulary.responses import read_event
+from flows.orchestrator.dispatch.team import Orchestrator, conclude, shared_ledger, workflow_run
+from flows.orchestrator.events import section as sections
+from flows.orchestrator.events.draining import Drained, drain
+from flows.orchestrator.events.open_incidents import open_incidents
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.identity import with_lasting_id
+from flows.orchestrator.runs.refusals import refusing
+from flows.reports.model import Report
+from flows.reports.ranking import rank
 
 SHOWN = timedelta(hours=1)
 """How far back the chart of a report reaches."""

@@ -10,11 +10,9 @@ from pydantic import Field
 
 from agents.calls import Reply
 from agents.data_intelligence.business_intelligence import CompleteAnalysis
-from blocks.findings import Finding
-from flows import sections
-from flows.cut_off import outlives_outages
-from flows.fetching import Fetched, fetch_everything
-from flows.orchestrator import (
+from blocks.vocabulary.findings import Finding
+from flows.orchestrator.dispatch.fetching import Fetched, fetch_everything
+from flows.orchestrator.dispatch.team import (
     DATA,
     INTEGRATION,
     SRE,
@@ -23,8 +21,10 @@ from flows.orchestrator import (
     findings_of,
     workflow_run,
 )
-from flows.reports import Report, Section
-from flows.triage import rank, things_to_know
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.reports import sections
+from flows.reports.model import Report, Section
+from flows.reports.ranking import rank, things_to_know
 
 
 @flow(

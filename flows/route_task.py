@@ -11,20 +11,20 @@ from pydantic import Field
 from agents.capability import Asker
 from agents.registry import Registry
 from blocks.errors import RequestError
-from blocks.ledger.records import ReceiptKind
-from blocks.ledger.tasks import TaskRecord, TaskStatus
-from blocks.messages import utc_now
-from blocks.policy import Plan, Policy, Role
-from blocks.priorities import Urgency, urgency
-from blocks.severity import Severity
-from flows.cut_off import outlives_outages
-from flows.orchestrator import Orchestrator, conclude, findings_of, workflow_run
-from flows.recovery import carry_out
-from flows.refusals import refusing
-from flows.reports import Report, Section, Table
-from flows.reruns import accepted_as
-from flows.routing import params_for, plan_for
-from flows.triage import rank
+from blocks.ledger.calls.records import ReceiptKind
+from blocks.ledger.work.tasks import TaskRecord, TaskStatus
+from blocks.policy.policy import Plan, Policy, Role
+from blocks.vocabulary.messages import utc_now
+from blocks.vocabulary.severity import Severity
+from blocks.vocabulary.urgency import Urgency, urgency
+from flows.orchestrator.dispatch.routing import params_for, plan_for
+from flows.orchestrator.dispatch.team import Orchestrator, conclude, findings_of, workflow_run
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.identity import accepted_as
+from flows.orchestrator.runs.refusals import refusing
+from flows.orchestrator.tasks.recovery import carry_out
+from flows.reports.model import Report, Section, Table
+from flows.reports.ranking import rank
 
 _HEADLINES = {
     TaskStatus.DONE: "{task} is done.",

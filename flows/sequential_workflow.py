@@ -8,10 +8,8 @@ from prefect import flow
 from pydantic import Field
 
 from agents.calls import Reply
-from flows import sections
-from flows.cut_off import outlives_outages
-from flows.fetching import fetch_everything
-from flows.orchestrator import (
+from flows.orchestrator.dispatch.fetching import fetch_everything
+from flows.orchestrator.dispatch.team import (
     DATA,
     SRE,
     conclude,
@@ -19,8 +17,10 @@ from flows.orchestrator import (
     result_of,
     workflow_run,
 )
-from flows.reports import Report, Section, count, money
-from flows.triage import rank
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.reports import sections
+from flows.reports.model import Report, Section, count, money
+from flows.reports.ranking import rank
 
 
 @flow(

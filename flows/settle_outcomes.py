@@ -8,14 +8,14 @@ from datetime import datetime
 from prefect import flow
 
 from blocks.ledger import Ledger
-from blocks.ledger.outcomes import OutcomeRecord
-from blocks.ledger.records import ReceiptKind, ReceiptRecord
-from blocks.messages import utc_now
-from flows.cut_off import outlives_outages
-from flows.orchestrator import conclude, workflow_run
-from flows.outcomes import CALL_GRACE, judge_call, judge_task
-from flows.remediation import settle_orphans
-from flows.reports import Report, Section, Table, count
+from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
+from blocks.ledger.receipts.outcomes import OutcomeRecord
+from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.decisions.outcomes import CALL_GRACE, judge_call, judge_task
+from flows.orchestrator.dispatch.team import conclude, workflow_run
+from flows.orchestrator.remedies.remediation import settle_orphans
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.reports.model import Report, Section, Table, count
 
 MOST = 5000
 """New decisions of one kind that one run looks at, oldest first."""

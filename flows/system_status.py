@@ -11,16 +11,16 @@ from pydantic import Field
 
 from agents.registry import Registry
 from blocks.ledger import Ledger
-from blocks.ledger.approvals import ApprovalStatus
-from blocks.messages import utc_now
-from blocks.policy import Policy
-from blocks.status import Facts, SystemStatus
-from flows import sections
-from flows.cut_off import outlives_outages
-from flows.orchestrator import conclude, workflow_run
-from flows.reports import Report
-from flows.routing import instances_of
-from flows.status import system_status as judge
+from blocks.ledger.status import Facts, SystemStatus
+from blocks.ledger.work.approvals import ApprovalStatus
+from blocks.policy.policy import Policy
+from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.dispatch.routing import instances_of
+from flows.orchestrator.dispatch.team import conclude, workflow_run
+from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.reports import sections
+from flows.reports.model import Report
+from flows.status.metrics import system_status as judge
 
 
 @flow(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from email.utils import format_datetime
 from urllib.parse import parse_qsl, urlsplit
 
-from blocks.messages import utc_now
+from blocks.vocabulary.messages import utc_now
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from blocks.findings import Finding
+from blocks.vocabulary.findings import Finding
 
 
 class Part(BaseModel):

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from blocks.errors import EmptySource
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from agents.capability import ANYBODY, action
-from blocks.business import Business
+from blocks.business.business import Business
+from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage, SourceError
-from blocks.frames import Snapshot
 from blocks.ledger import Ledger
-from blocks.snapshots import take_snapshot
+from blocks.vocabulary.frames import Snapshot
 
 STORE = "store"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from agents.capability import ANYBODY, action
 from agents.integration_specialist.api_management.connections import check
-from blocks.business import Business
-from blocks.connections import find_connection
+from blocks.business.business import Business
+from blocks.business.connections import find_connection
 from blocks.errors import InvalidMessage
-from blocks.messages import Severity
-from blocks.responses import EventResponse, read_event, subject_of
+from blocks.vocabulary.messages import Severity
+from blocks.vocabulary.responses import EventResponse, read_event, subject_of
 
 CONNECTIONS = frozenset({"connection", "store", "supplier"})
 

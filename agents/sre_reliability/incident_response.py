@@ -10,12 +10,12 @@ from typing import Any
 from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring import host
 from agents.sre_reliability.system_monitoring.services import check_service
-from blocks.business import Business
+from blocks.business.business import Business
 from blocks.ledger import Ledger
-from blocks.ledger.records import RunRecord
-from blocks.messages import Outcome, Severity, SystemEvent
-from blocks.responses import EventResponse, read_event, subject_of
+from blocks.ledger.calls.records import RunRecord
 from blocks.settings import get_settings
+from blocks.vocabulary.messages import Outcome, Severity, SystemEvent
+from blocks.vocabulary.responses import EventResponse, read_event, subject_of
 
 PLATFORM = frozenset({"host", "pool", "queue", "worker", "flow", "ledger", "prefect"})
 """Kinds of subject that are about what we ourselves run on."""

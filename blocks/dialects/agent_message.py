@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from blocks.dialects.fields import LONGEST_ID, Fields, explained, in_utc
 from blocks.dialects.strict_json import Document
-from blocks.messages import AgentMessage, AgentReply
+from blocks.vocabulary.messages import AgentMessage, AgentReply
 
 FIELDS = tuple(field.alias or name for name, field in AgentMessage.model_fields.items())
 

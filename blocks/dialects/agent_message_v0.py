@@ -18,7 +18,7 @@ from typing import Any
 from blocks.dialects import fields as build
 from blocks.dialects.fields import LONGEST_ID, PRIORITIES, Fields, refuse
 from blocks.dialects.strict_json import Document
-from blocks.messages import AgentMessage, AgentReply
+from blocks.vocabulary.messages import AgentMessage, AgentReply
 
 _NAMES = {
     "id": "message_id",

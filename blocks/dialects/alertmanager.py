@@ -17,13 +17,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import fields as build
 from blocks.dialects.fields import Fields, refuse
 from blocks.dialects.resources import resource_of
 from blocks.dialects.strict_json import Document, shown
 from blocks.errors import InvalidMessage
-from blocks.messages import FIRING, NOTES, RESOLVED, Severity, SystemEvent, alert_identity
+from blocks.policy.alert_rules import USUAL, AlertRules
+from blocks.vocabulary.messages import (
+    FIRING,
+    NOTES,
+    RESOLVED,
+    Severity,
+    SystemEvent,
+    alert_identity,
+)
 
 VERSIONS = ("4", "1")
 """Of Alertmanager and of Grafana. Others are read alike, and remarked."""

@@ -16,12 +16,19 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import fields as build
 from blocks.dialects.fields import LONGEST_ID, OUTSIDE, Fields, refuse
 from blocks.dialects.strict_json import Document, parse_value, shown
 from blocks.errors import InvalidMessage
-from blocks.messages import BESIDE, NOTES, AgentMessage, AgentReply, Severity, SystemEvent
+from blocks.policy.alert_rules import USUAL, AlertRules
+from blocks.vocabulary.messages import (
+    BESIDE,
+    NOTES,
+    AgentMessage,
+    AgentReply,
+    Severity,
+    SystemEvent,
+)
 
 SPECVERSION = "1.0"
 

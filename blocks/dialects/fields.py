@@ -9,11 +9,11 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects.instants import rfc3339
 from blocks.dialects.strict_json import shown
 from blocks.errors import InvalidMessage
-from blocks.messages import AgentMessage, Priority, Severity, SystemEvent
+from blocks.policy.alert_rules import USUAL, AlertRules
+from blocks.vocabulary.messages import AgentMessage, Priority, Severity, SystemEvent
 
 OUTSIDE = "outside"
 """The sender of a message that names none."""

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from blocks.alert_rules import USUAL, AlertRules
 from blocks.dialects import fields as build
 from blocks.dialects.fields import LONGEST_ID, OUTSIDE, Fields
 from blocks.dialects.strict_json import Document, shown
 from blocks.errors import InvalidMessage
-from blocks.messages import NOTES, AgentMessage, AgentReply, Severity, SystemEvent
+from blocks.policy.alert_rules import USUAL, AlertRules
+from blocks.vocabulary.messages import NOTES, AgentMessage, AgentReply, Severity, SystemEvent
 
 _MESSAGE = ("id", "timestamp", "from", "to", "type", "action", "payload", "params", "priority")
 _EVENT = ("id", "time", "timestamp", "source", "type", "severity", "subject", "resource", "data")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from blocks.alert_rules import PLACE, AlertRules
+from blocks.policy.alert_rules import PLACE, AlertRules
 
 LONGEST = 500
 """Characters of a resource."""

@@ -1,7 +1,6 @@
 """The ledger: the one record of runs, calls, remediations, reports and snapshots."""
 
-from blocks.ledger.claims import Claim
-from blocks.ledger.records import (
+from blocks.ledger.calls.records import (
     AgentActivity,
     AttemptRecord,
     CallRecord,
@@ -12,8 +11,9 @@ from blocks.ledger.records import (
     ReportRecord,
     RunRecord,
 )
-from blocks.ledger.store import Ledger
-from blocks.ledger.tasks import TaskRecord, TaskStatus
+from blocks.ledger.ledger import Ledger
+from blocks.ledger.work.claims import Claim
+from blocks.ledger.work.tasks import TaskRecord, TaskStatus
 
 __all__ = [
     "AgentActivity",

@@ -26,11 +26,11 @@ import pandas as pd
 from sqlalchemy import Connection, Table, and_, delete, or_, select, update
 
 from blocks.errors import ContractViolation
-from blocks.frames import CONTRACTS, Problem, Snapshot
-from blocks.ledger import rows
-from blocks.ledger.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
-from blocks.ledger.values import to_json
-from blocks.messages import new_id
+from blocks.ledger.calls import rows
+from blocks.ledger.calls.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
+from blocks.ledger.engine.values import to_json
+from blocks.vocabulary.frames import CONTRACTS, Problem, Snapshot
+from blocks.vocabulary.messages import new_id
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -282,7 +282,7 @@ def _refuse_strangers(name: str, frame: pd.DataFrame, contract: pa.DataFrameSche
 
 
 def _kind(column: pa.Column) -> str:
-    """The dtype that ``blocks.frames.conform`` gives a column."""
+    """The dtype that ``blocks.vocabulary.frames.conform`` gives a column."""
     kind = str(column.dtype)
     if kind.startswith("datetime64"):
         return "datetime64[us, UTC]" if "UTC" in kind else "datetime64[us]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from blocks.errors import OrchestratorError
-from blocks.prefect_env import use_embedded_prefect
+from blocks.prefect_api.env import use_embedded_prefect
 from blocks.state_folder import files_for_us_alone
 
 

@@ -13,7 +13,21 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from blocks.settings import Settings
-from deployments.api import (
+from deployments.api import prometheus
+from deployments.api.context import open_context
+from deployments.api.http import problems
+from deployments.api.http.bodies import BoundedBodies
+from deployments.api.http.callers import Callers
+from deployments.api.http.idempotency import keep_pruning
+from deployments.api.http.limits import Limiter, RateHeaders
+from deployments.api.http.openapi import describe
+from deployments.api.http.own_pages import OwnPagesOnly, is_loopback
+from deployments.api.intake.event_runs import EventRuns
+from deployments.api.intake.intake import Intake
+from deployments.api.intake.refusals import Refusals, RefusalsNoted
+from deployments.api.intake.sender_rules import SenderRules
+from deployments.api.intake.webhook_senders import Senders
+from deployments.api.routes import (
     alerts,
     approvals,
     events,
@@ -21,24 +35,10 @@ from deployments.api import (
     orchestrate,
     overview,
     page,
-    problems,
-    prometheus,
     system,
     webhooks,
 )
-from deployments.api.bodies import BoundedBodies
-from deployments.api.callers import Callers
-from deployments.api.context import open_context
-from deployments.api.document import describe
-from deployments.api.event_runs import EventRuns
-from deployments.api.intake import Intake
-from deployments.api.limits import Limiter, RateHeaders
-from deployments.api.once import keep_pruning
-from deployments.api.refusals import Refusals, RefusalsNoted
-from deployments.api.sender_rules import SenderRules
-from deployments.api.webhook_senders import Senders
-from deployments.examining import keep_examining
-from deployments.own_pages import OwnPagesOnly, is_loopback
+from deployments.services.examining import keep_examining
 
 log = logging.getLogger("orchestrator.api")
 

@@ -15,17 +15,17 @@ from pydantic import BaseModel, Field
 
 from agents.registry import Registry, registry
 from blocks.ledger import Ledger
-from blocks.ledger.event_records import Depth
-from blocks.messages import utc_now
+from blocks.ledger.events.records import Depth
+from blocks.ledger.status import SystemStatus
 from blocks.settings import Settings
-from blocks.status import SystemStatus
+from blocks.vocabulary.messages import utc_now
 from deployments.api.runs import Runs
-from deployments.overview import stack_uptime
-from flows.policy import last_used_policy, policy_in_force
+from deployments.cli.status import stack_uptime
+from flows.orchestrator.dispatch.policy import last_used_policy, policy_in_force
 from flows.system_status import read_system_status
 
 if TYPE_CHECKING:
-    from blocks.policy import Policy
+    from blocks.policy.policy import Policy
 
 T = TypeVar("T")
 

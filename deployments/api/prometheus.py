@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from blocks.ledger.event_records import Depth
-from blocks.messages import Severity
-from blocks.status import SystemStatus
+from blocks.ledger.events.records import Depth
+from blocks.ledger.status import SystemStatus
+from blocks.vocabulary.messages import Severity
 
 _own = CollectorRegistry()
 

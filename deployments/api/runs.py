@@ -23,9 +23,9 @@ from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.exceptions import ObjectNotFound
 
 from blocks.errors import ConfigurationError, NotFound, RequestError, SourceUnavailable
-from blocks.messages import utc_now
-from blocks.prefect_api.new_runs import new_run
-from flows.starting import is_over
+from blocks.prefect_api.runs import new_run
+from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.runs.starting import is_over
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

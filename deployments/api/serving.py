@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from blocks.ledger import Ledger
 from blocks.settings import Settings, get_settings
 from deployments.api.app import create_app, served
-from deployments.preflight import check_exposure, check_port
-from deployments.prompt_requests import PromptRequests
+from deployments.api.http.prompt_requests import PromptRequests
+from deployments.stack.preflight import check_exposure, check_port
 
 
 def serve() -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from blocks.settings import Settings
-    from deployments.processes import ProcessSpec
+    from deployments.processes.supervisor import ProcessSpec
 
 
 @dataclass(frozen=True)

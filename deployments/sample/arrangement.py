@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 import tomli_w
 
+from blocks.business.webhook_signatures import new_secret
 from blocks.errors import ConfigurationError
-from blocks.webhook_signatures import new_secret
-from deployments.processes import ProcessSpec
+from deployments.processes.specs import local_url
+from deployments.processes.supervisor import ProcessSpec
 from deployments.sample import DrillTarget
 from deployments.sample.faults import PATH as DRILL_PATH
 from deployments.sample.series import SERVICES
@@ -24,7 +25,6 @@ from deployments.sample.serving import CREDENTIAL, DRILL_TOKEN
 from deployments.sample.store import CURRENCY, TIMEZONE
 from deployments.sample.supplier_api import PATHS, USERNAME
 from deployments.sample.suppliers import SUPPLIERS, Supplier
-from deployments.specs import local_url
 
 NAMES = [supplier.name for supplier in SUPPLIERS] + list(SERVICES)
 """All processes, in the order of their ports."""
@@ -248,7 +248,7 @@ def _service(access: Access, name: str, state_dir: Path) -> dict[str, Any]:
         "metrics": [metric.name for metric in SERVICES[name]],
         "revenue_share": REVENUE_SHARE[name],
         "restart": [
-            *(sys.executable, "-m", "deployments.restart"),
+            *(sys.executable, "-m", "deployments.processes.restart"),
             *(name, "--state-dir", str(state_dir)),
         ],
     }

@@ -15,8 +15,8 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from blocks import sql
 from blocks.errors import ConfigurationError
+from blocks.store import sql
 from deployments.sample import history, replenishment, suppliers
 from deployments.sample.history import Line
 from deployments.sample.replenishment import StockRecord

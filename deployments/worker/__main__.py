@@ -24,11 +24,11 @@ from uuid import UUID
 import httpx
 
 from blocks.errors import ConfigurationError, OrchestratorError, SourceUnavailable, StackError
-from blocks.prefect_env import use_embedded_prefect
+from blocks.prefect_api.env import use_embedded_prefect
 from blocks.settings import get_settings
 from blocks.state_folder import files_for_us_alone
-from deployments.registration import WorkPool, flow_modules, read_work_pools
-from deployments.together import together
+from deployments.processes.gather import together
+from deployments.registration.registration import WorkPool, flow_modules, read_work_pools
 from deployments.worker.names import worker_name
 
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ class ForkServer:
             self._writer.close()
             await asyncio.to_thread(self._process.wait)
             raise NoForkServer(
-                "its code is newer than this worker; python -m deployments.restart worker"
+                "its code is newer than this worker; python -m deployments.processes.restart worker"
             )
         self._listener = asyncio.create_task(self._listen())
 

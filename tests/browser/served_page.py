@@ -12,14 +12,14 @@ from typing import Any, Self
 import uvicorn
 from playwright.async_api import Page, async_playwright
 
-from blocks.findings import Finding
 from blocks.ledger import Ledger, RemediationRecord, RemediationStatus, ReportRecord, RunRecord
-from blocks.ledger.approvals import ApprovalRecord
-from blocks.ledger.event_records import SituationRecord
-from blocks.messages import Outcome, Severity, SystemEvent, new_id, utc_now
+from blocks.ledger.events.records import SituationRecord
+from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.settings import Settings
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Outcome, Severity, SystemEvent, new_id, utc_now
 from deployments.api.app import create_app, served
-from flows.reports import Report, Section, Table
+from flows.reports.model import Report, Section, Table
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
 from tests.integration.loopback import free_port, wait_until
 

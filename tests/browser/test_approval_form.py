@@ -22,12 +22,12 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 
 from blocks.ledger import Ledger
-from blocks.ledger.approvals import ApprovalRecord, ApprovalStatus
-from blocks.messages import utc_now
+from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.settings import get_settings
-from flows.apply_approval import APPLIERS
-from flows.approval_form import approval_form
-from flows.orchestrator import Orchestrator, shared_ledger
+from blocks.vocabulary.messages import utc_now
+from flows.internal.apply_approval import APPLIERS
+from flows.internal.approval_form import approval_form
+from flows.orchestrator.dispatch.team import Orchestrator, shared_ledger
 from tests.browser.chromium import open_browser
 
 pytestmark = [

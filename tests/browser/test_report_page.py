@@ -9,10 +9,10 @@ import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from blocks.findings import Finding
-from blocks.messages import Outcome, Severity
-from flows.artifacts import publish
-from flows.reports import Report, Section, Table
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Outcome, Severity
+from flows.reports.markdown import publish
+from flows.reports.model import Report, Section, Table
 from tests.browser.chromium import open_browser
 
 pytestmark = [

@@ -17,12 +17,12 @@ from playwright.async_api import Page, expect
 from prefect.context import refresh_global_settings_context
 
 from blocks.ledger import Ledger, TaskRecord, TaskStatus
-from blocks.ledger.approvals import ApprovalStatus
-from blocks.ledger.tokens import Scope
-from blocks.messages import SystemEvent, utc_now
+from blocks.ledger.callers.tokens import Scope
+from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.settings import get_settings
-from flows.approvals import settle_due
-from flows.orchestrator import shared_ledger
+from blocks.vocabulary.messages import SystemEvent, utc_now
+from flows.orchestrator.approvals.escalation import settle_due
+from flows.orchestrator.dispatch.team import shared_ledger
 from tests.browser.chromium import CHROMIUM
 from tests.browser.served_page import (
     Api,

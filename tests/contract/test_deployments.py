@@ -11,9 +11,9 @@ import yaml
 from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
-from deployments.registration import PREFECT_FILE, check_entrypoints, read_work_pools
-from flows.queues import SUFFIX
-from flows.run_deaths import TAG
+from deployments.registration.registration import PREFECT_FILE, check_entrypoints, read_work_pools
+from flows.orchestrator.runs.deaths import TAG
+from flows.orchestrator.runs.queues import SUFFIX
 
 STANZAS: list[dict[str, Any]] = yaml.safe_load(PREFECT_FILE.read_text())["deployments"]
 each = pytest.mark.parametrize("stanza", STANZAS, ids=[s["name"] for s in STANZAS])

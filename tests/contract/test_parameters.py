@@ -8,7 +8,7 @@ import pytest
 from prefect.utilities.schema_tools import hydration
 
 from blocks.errors import InvalidMessage
-from blocks.prefect_api.new_runs import refuse_templates
+from blocks.prefect_api.runs import refuse_templates
 from blocks.settings import PROJECT_ROOT
 
 KINDS = {"none", "json", "jinja", "workspace_variable"}
@@ -66,4 +66,4 @@ def test_runs_are_made_in_one_place():
         for file in (PROJECT_ROOT / folder).rglob("*.py")
         if any(maker in file.read_text() for maker in makers)
     }
-    assert found == {"blocks/prefect_api/new_runs.py"}
+    assert found == {"blocks/prefect_api/runs.py"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.business import Business, save_business
+from blocks.business.business import Business, save_business
 from blocks.ledger import Ledger
 from tests.integration.matrix_shop import MatrixShop
 

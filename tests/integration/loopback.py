@@ -21,9 +21,9 @@ from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
-from blocks.prefect_env import common_environment
+from blocks.prefect_api.env import common_environment
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
-from deployments.watchdog import MARK
+from deployments.processes.watchdog import MARK
 
 # Systems give outgoing connections ports from 32768 or 49152 on. A port from there may be taken
 # by any of them between the choice and the use, so tests choose below it: each process begins
@@ -87,13 +87,13 @@ def run_prefect_server(home: Path, **settings: str) -> Iterator[str]:
         **settings,
     }
     with subprocess.Popen(  # ends the server however this process ends
-        [sys.executable, "-m", "deployments.watchdog", mark],
+        [sys.executable, "-m", "deployments.processes.watchdog", mark],
         stdin=subprocess.PIPE,
         cwd=PROJECT_ROOT,
     ) as watchdog:
         log = (home / "server.log").open("wb")
         server = subprocess.Popen(
-            [sys.executable, "-m", "deployments.prefect_server", "--port", str(port)],
+            [sys.executable, "-m", "deployments.stack.prefect_server", "--port", str(port)],
             env=environment,
             cwd=PROJECT_ROOT,
             stdout=log,

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from blocks.business import Business
+from blocks.business.business import Business
+from blocks.business.services import MonitoredService
+from blocks.business.suppliers import SupplierConnection
 from blocks.ledger import Ledger
-from blocks.messages import SystemEvent
-from blocks.partners import SupplierConnection
-from blocks.services import MonitoredService
-from blocks.stores import StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.vocabulary.messages import SystemEvent
 from tests.loopback import Reply, serve
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

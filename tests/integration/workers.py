@@ -15,7 +15,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 
 from blocks.settings import PROJECT_ROOT
-from deployments.watchdog import MARK, marked
+from deployments.processes.watchdog import MARK, marked
 
 
 @contextmanager

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from blocks.ledger import Ledger
-from flows.run_deaths import life_of
+from flows.orchestrator.runs.deaths import life_of
+from tests.integration.blocks.ledger.engine.test_faults import gone
 from tests.integration.cutting import cut_off_again_and_again
-from tests.integration.test_ledger_faults import gone
 from tests.soak.test_kills import Kills, stack
 
 pytestmark = [pytest.mark.soak, pytest.mark.services, pytest.mark.timeout(900)]

@@ -21,10 +21,10 @@ import psutil
 import pytest
 
 from blocks.ledger import Ledger
-from blocks.prefect_env import RunningStack
+from blocks.prefect_api.env import RunningStack
 from blocks.settings import PROJECT_ROOT
-from deployments.watchdog import marked
-from flows.run_deaths import RESTARTED, life_of
+from deployments.processes.watchdog import marked
+from flows.orchestrator.runs.deaths import RESTARTED, life_of
 from tests.integration.loopback import free_port, free_ports
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
@@ -72,7 +72,7 @@ class Kills:
     def victims(self, kind: str) -> list[psutil.Process]:
         stack = marked(self.mark)
         parts = {"worker": "deployments.worker", "api": "deployments.api"}
-        parts["prefect-server"] = "deployments.prefect_server"
+        parts["prefect-server"] = "deployments.stack.prefect_server"
         if kind in parts:
             return [p for p in stack if has(p, parts[kind])]
         forkers = {p.pid for p in stack if has(p, "deployments.worker.fork_server")}

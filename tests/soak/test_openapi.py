@@ -19,12 +19,12 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.config._checks import PositiveDataAcceptanceConfig
 
 from blocks.ledger import Ledger
-from blocks.ledger.approvals import ApprovalRecord
-from blocks.ledger.tokens import Scope
-from blocks.messages import utc_now
+from blocks.ledger.callers.tokens import Scope
+from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.settings import Settings
+from blocks.vocabulary.messages import utc_now
 from deployments.api.app import create_app
-from tests.integration.api.conftest import api_settings, serving
+from tests.integration.deployments.api.conftest import api_settings, serving
 
 pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.timeout(600)]
 
@@ -35,7 +35,7 @@ def served(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, str]]:
     """The API with all its deployments and a question; its address, and a token for everything."""
-    from deployments.registration import register
+    from deployments.registration.registration import register
 
     asyncio.run(register())
     own = api_settings(tmp_path_factory.mktemp("api"), api_rate=100_000)

@@ -22,12 +22,12 @@ from agents.data_intelligence.business_intelligence.daily_metrics import (
 from agents.data_intelligence.data_validation import ValidationReport, validate_data
 from agents.data_intelligence.result import Part, Result, worst_first
 from agents.data_intelligence.trading_calendar import TradingHistory, completed
-from blocks.business import Business
+from blocks.business.business import Business
+from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage
-from blocks.frames import Snapshot
 from blocks.ledger import Ledger
-from blocks.messages import Severity
-from blocks.snapshots import take_snapshot
+from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.messages import Severity
 
 FRESH = timedelta(hours=1)
 """A kept snapshot that is younger is as good as a new one."""

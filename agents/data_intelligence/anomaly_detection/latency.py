@@ -11,12 +11,12 @@ from pydantic import AwareDatetime
 
 from agents.capability import ANYBODY, action
 from agents.data_intelligence.result import Part, Result, count
-from blocks.business import Business
-from blocks.call_durations import RECENT, USUAL, CallDurations, compare_durations
+from blocks.business.business import Business
 from blocks.errors import InvalidMessage
-from blocks.findings import Finding
 from blocks.ledger import CallRecord, Ledger
-from blocks.messages import Severity
+from blocks.ledger.calls.durations import RECENT, USUAL, CallDurations, compare_durations
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 MOST_CALLS = 2000
 

@@ -21,10 +21,10 @@ from agents.data_intelligence.detector import (
 )
 from agents.data_intelligence.result import Part, Result, worst_first
 from blocks.errors import ContractViolation, InvalidMessage
-from blocks.findings import Finding
-from blocks.frames import SERIES
-from blocks.messages import Severity
-from blocks.sample_times import has_stopped
+from blocks.formats.sample_times import has_stopped
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.frames import SERIES
+from blocks.vocabulary.messages import Severity
 
 RECENT_HOURS = 24.0
 

@@ -23,7 +23,7 @@ from agents.data_intelligence.predictive_analytics import (
 )
 from agents.data_intelligence.result import Result, worst_first
 from blocks.errors import DataError
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 
 T = TypeVar("T")
 

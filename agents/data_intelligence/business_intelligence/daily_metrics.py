@@ -17,9 +17,9 @@ from agents.data_intelligence.trading_calendar import (
     TradingHistory,
     completed,
 )
-from blocks.findings import Finding
-from blocks.frames import Snapshot
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.messages import Severity
 
 CHART_WEEKS = 8
 

@@ -15,7 +15,7 @@ from agents.data_intelligence.data_validation.report import (
 )
 from agents.data_intelligence.result import worst_first
 from agents.data_intelligence.trading_calendar import local_day
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 
 __all__ = ["Check", "FrameSummary", "ValidationReport", "validate_data"]
 

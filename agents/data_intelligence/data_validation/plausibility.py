@@ -9,9 +9,9 @@ import pandas as pd
 from agents.data_intelligence.data_validation.report import Answer, answer, by_share
 from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import completed, since
-from blocks.findings import Finding
-from blocks.frames import Snapshot
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.messages import Severity
 
 OUTLIER_FACTOR = 20.0
 OUTLIER_UNITS = 1000.0

@@ -11,9 +11,9 @@ from agents.data_intelligence.data_validation.report import Answer, answer, by_s
 from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import TradingHistory, local_day
 from blocks.errors import DataError
-from blocks.findings import Finding, Remedy
-from blocks.frames import NO_CURRENCY, Snapshot
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding, Remedy
+from blocks.vocabulary.frames import NO_CURRENCY, Snapshot
+from blocks.vocabulary.messages import Severity
 
 ESSENTIAL = ("products", "stock", "sales", "orders", "open_orders")
 """The frames that the workflows use."""

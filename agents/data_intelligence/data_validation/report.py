@@ -7,8 +7,8 @@ from datetime import date, datetime
 from typing import Literal, NamedTuple
 
 from agents.data_intelligence.result import Part, Result
-from blocks.findings import Finding
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 Verdict = Literal["good", "usable", "doubtful"]
 

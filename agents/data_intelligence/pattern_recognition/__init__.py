@@ -15,9 +15,9 @@ from agents.data_intelligence.pattern_recognition.failures import (
 from agents.data_intelligence.pattern_recognition.rhythm import Seasonality, Trend, WeekdayProfile
 from agents.data_intelligence.result import Result
 from agents.data_intelligence.trading_calendar import TradingHistory, completed, since
-from blocks.findings import Finding
-from blocks.frames import Snapshot
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.messages import Severity
 
 __all__ = [
     "AbcClass",

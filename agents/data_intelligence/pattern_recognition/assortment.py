@@ -12,7 +12,7 @@ from agents.data_intelligence.robust import change_percent
 from agents.data_intelligence.trading_calendar import (
     since,
 )
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 
 RECENT_DAYS = 91
 """What sells is of the last quarter (13 whole weeks)."""

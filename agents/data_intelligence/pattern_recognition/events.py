@@ -15,12 +15,12 @@ from agents.data_intelligence.trading_calendar import (
     local_day,
     since,
 )
-from blocks.business import Business
+from blocks.business.business import Business
 from blocks.errors import DataError
-from blocks.frames import Snapshot
 from blocks.ledger import Ledger
-from blocks.messages import Severity, SystemEvent
-from blocks.responses import EventResponse, read_event, subject_of
+from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.messages import Severity, SystemEvent
+from blocks.vocabulary.responses import EventResponse, read_event, subject_of
 
 RECURRENCE = timedelta(hours=24)
 """How far back equal events are counted."""

@@ -11,13 +11,13 @@ from pydantic import AwareDatetime
 
 from agents.capability import ANYBODY, action
 from agents.data_intelligence.result import Part, Result, count
-from blocks.blame import Blame, blame, says_nothing
-from blocks.business import Business
-from blocks.connections import Connection, find_connection
+from blocks.business.business import Business
+from blocks.business.connections import Connection, find_connection
 from blocks.errors import DeadlineMissed, InvalidMessage
-from blocks.findings import Finding
 from blocks.ledger import CallRecord, Ledger
-from blocks.messages import ErrorInfo, Severity
+from blocks.vocabulary.blame import Blame, blame, says_nothing
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import ErrorInfo, Severity
 
 MOST_CALLS = 2000
 LONGEST_HOURS = 24.0 * 30

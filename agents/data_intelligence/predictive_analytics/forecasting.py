@@ -12,7 +12,7 @@ from agents.data_intelligence.predictive_analytics.demand_model import DemandMod
 from agents.data_intelligence.result import Part, Result
 from agents.data_intelligence.trading_calendar import TradingHistory
 from blocks.errors import EmptySource, InvalidMessage
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 
 HORIZON_DAYS = 28
 

@@ -16,13 +16,13 @@ from agents.capability import ANYBODY, action
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel, Spread
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
 from agents.data_intelligence.result import count
-from blocks.business import Business
+from blocks.business.business import Business
 from blocks.errors import ConfigurationError, EmptySource, InvalidMessage
-from blocks.findings import Finding
-from blocks.frames import Snapshot
 from blocks.ledger import Ledger
-from blocks.messages import Severity
-from blocks.responses import StockLevels
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.messages import Severity
+from blocks.vocabulary.responses import StockLevels
 
 LOW, HIGH = 0.05, 0.95
 """Demand quantiles between which the stock is expected in nine cases of ten."""

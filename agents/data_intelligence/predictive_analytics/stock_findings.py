@@ -7,8 +7,8 @@ from datetime import date
 import pandas as pd
 
 from agents.data_intelligence.result import Part, count
-from blocks.findings import Finding
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 NOTABLE_SHARE = 0.01
 """A loss of this share of the daily demand's value makes one item an error by itself."""

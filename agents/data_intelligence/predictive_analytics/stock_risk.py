@@ -21,7 +21,7 @@ from agents.data_intelligence.predictive_analytics.stock_findings import (
 )
 from agents.data_intelligence.result import Result, worst_first
 from agents.data_intelligence.trading_calendar import completed
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 
 LEAD_TIME_DAYS = 7
 """Lead time of an SKU that no supplier offers, or when the offers could not be had."""

@@ -16,8 +16,8 @@ from agents.integration_specialist.api_management.performance_context import (
     context_of,
 )
 from agents.integration_specialist.api_management.report import ConnectionCheck, IntegrationReport
-from blocks.business import Business
-from blocks.connections import connections_of, find_connection
+from blocks.business.business import Business
+from blocks.business.connections import connections_of, find_connection
 
 __all__ = [
     "ConnectionCheck",

@@ -15,17 +15,17 @@ from agents.integration_specialist.api_management.findings import (
     unusable_offers,
 )
 from agents.integration_specialist.api_management.report import ConnectionCheck
-from blocks.connections import Connection, Kind
+from blocks.business.connections import Connection, Kind
+from blocks.business.services import MonitoredService
+from blocks.business.suppliers import SupplierConnection
 from blocks.errors import (
     OrchestratorError,
     SourceGarbled,
     SourceRefused,
     SourceTimeout,
 )
-from blocks.findings import Finding
-from blocks.partners import SupplierConnection
-from blocks.services import MonitoredService
-from blocks.stores import STORE_FRAMES, StoreDatabase
+from blocks.store.block import STORE_FRAMES, StoreDatabase
+from blocks.vocabulary.findings import Finding
 
 SAMPLE_ROWS = 1000
 """How many of the newest rows of each frame are held against its contract."""

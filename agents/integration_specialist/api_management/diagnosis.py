@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from agents.capability import ANYBODY, action
 from agents.integration_specialist.api_management.connections import Checked, check
 from agents.integration_specialist.api_management.report import ConnectionCheck
-from blocks.business import Business
-from blocks.connections import Connection, find_connection
-from blocks.findings import Finding
-from blocks.messages import Severity
+from blocks.business.business import Business
+from blocks.business.connections import Connection, find_connection
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 Condition = Literal["unreachable", "refused", "misconfigured", "failing", "garbled", "slow", "well"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agents.integration_specialist.api_management.report import ConnectionCheck
-from blocks.connections import Kind
+from blocks.business.connections import Kind
+from blocks.business.suppliers import SupplierAnswer, SupplierConnection
 from blocks.errors import (
     ConfigurationError,
     OrchestratorError,
@@ -11,10 +12,9 @@ from blocks.errors import (
     SourceRefused,
     SourceTimeout,
 )
-from blocks.findings import Finding, Remedy
-from blocks.messages import Severity
-from blocks.partners import SupplierAnswer, SupplierConnection
-from blocks.store_reader import FrameSample
+from blocks.store.reader import FrameSample
+from blocks.vocabulary.findings import Finding, Remedy
+from blocks.vocabulary.messages import Severity
 
 CLOCK_SKEW_LIMIT_S = 60.0
 """Clocks further apart than this are reported: signatures and tokens fail at about 300 s."""

@@ -7,9 +7,9 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from agents.integration_specialist.api_management.report import IntegrationReport
-from blocks.business import Business
-from blocks.connections import Kind, connections_of
-from blocks.findings import Finding
+from blocks.business.business import Business
+from blocks.business.connections import Kind, connections_of
+from blocks.vocabulary.findings import Finding
 
 
 class ConnectionLatency(BaseModel):

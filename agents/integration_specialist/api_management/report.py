@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from blocks.connections import Kind
-from blocks.findings import Finding
+from blocks.business.connections import Kind
+from blocks.vocabulary.findings import Finding
 
 
 class ConnectionCheck(BaseModel):

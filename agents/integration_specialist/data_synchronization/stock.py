@@ -10,14 +10,14 @@ import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from agents.capability import ANYBODY, action
-from blocks.business import Business
+from blocks.business.business import Business
+from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage
-from blocks.findings import Finding
-from blocks.frames import Problem, Snapshot
 from blocks.ledger import Ledger
-from blocks.messages import Severity
-from blocks.responses import StockLevels
-from blocks.snapshots import take_snapshot
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.frames import Problem, Snapshot
+from blocks.vocabulary.messages import Severity
+from blocks.vocabulary.responses import StockLevels
 
 MOST_CHANGES = 50
 """How many changed SKUs are listed; all of them are counted."""

@@ -12,10 +12,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.capability import ANYBODY, action
-from blocks.business import Business
+from blocks.business.business import Business
 from blocks.errors import ConfigurationError, InvalidMessage
-from blocks.findings import Finding
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 TOLERANCE = 0.001
 """Relative difference that counts as none: a late booking of a tenth of a percent changes nothing

@@ -19,12 +19,12 @@ from agents.integration_specialist.format_transformation.catalogue import (
 )
 from agents.integration_specialist.format_transformation.matching import propose
 from agents.integration_specialist.format_transformation.synonyms import COLUMNS, CURRENCY
-from blocks import sql
 from blocks.egress import Reach
 from blocks.errors import EmptySource
-from blocks.frames import CONTRACTS
-from blocks.store_reader import FrameReader
-from blocks.stores import STORE_FRAMES, FrameMapping
+from blocks.store import sql
+from blocks.store.block import STORE_FRAMES, FrameMapping
+from blocks.store.reader import FrameReader
+from blocks.vocabulary.frames import CONTRACTS
 
 SAMPLE_ROWS = 1000
 """How many of the newest rows of each frame are read through the proposed mapping."""
@@ -92,7 +92,7 @@ async def propose_mapping(url: str | SecretStr) -> ConnectProposal:
     Raises:
         ConfigurationError: The URL cannot be used, or leads where we may not go.
         EmptySource: The database has no tables.
-        SourceError: The database cannot be read; see blocks.sql.reading.
+        SourceError: The database cannot be read; see blocks.store.sql.reading.
     """
     return await look_at(url.get_secret_value() if isinstance(url, SecretStr) else url, Reach())
 

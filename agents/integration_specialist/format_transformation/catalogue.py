@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from agents.integration_specialist.format_transformation.synonyms import CURRENCY, STATUS
-from blocks.sql_schema import numbering
+from blocks.store.schema import numbering
 
 SAMPLE_VALUES = 60
 """Rows of a table that are looked at to see what its columns hold."""

@@ -21,8 +21,8 @@ from agents.integration_specialist.format_transformation.synonyms import (
     TABLES,
     VOID_WORDS,
 )
-from blocks.frames import CONTRACTS
-from blocks.stores import FrameMapping, Join, Value
+from blocks.store.block import FrameMapping, Join, Value
+from blocks.vocabulary.frames import CONTRACTS
 
 ANCHOR = {"products": "sku", "stock": "on_hand", "sale_lines": "units", "open_orders": "units"}
 """The column that a frame's own table must hold: it decides what one row is."""

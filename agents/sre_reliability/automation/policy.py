@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from blocks.findings import Finding
-from blocks.ledger.records import RemediationRecord, RemediationStatus
+from blocks.ledger.calls.records import RemediationRecord, RemediationStatus
+from blocks.vocabulary.findings import Finding
 
 IN_PROGRESS = timedelta(minutes=10)
 """An intent without an outcome is in progress until its deadline, or for so long if it has none;

@@ -9,13 +9,13 @@ from typing import Any
 
 from agents.capability import action
 from agents.sre_reliability.automation.result import RemediationResult
-from blocks.business import Business
+from blocks.business.business import Business
+from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, SourceError
-from blocks.frames import Snapshot
 from blocks.ledger import Ledger
-from blocks.ledger.records import RemediationStatus
-from blocks.snapshots import take_snapshot
-from blocks.stores import StoreDatabase
+from blocks.ledger.calls.records import RemediationStatus
+from blocks.store.block import StoreDatabase
+from blocks.vocabulary.frames import Snapshot
 
 FRESH = timedelta(minutes=5)
 """A complete snapshot that is younger needs no fetching."""

@@ -11,10 +11,10 @@ from typing import Any
 from agents.capability import ANYBODY, USUAL_TIMEOUT, action
 from agents.sre_reliability.automation.result import RemediationResult
 from agents.sre_reliability.system_monitoring.services import Look, look_at
-from blocks.business import Business
+from blocks.business.business import Business
+from blocks.business.services import MonitoredService
 from blocks.errors import InvalidMessage, OrchestratorError, SourceTimeout
-from blocks.ledger.records import RemediationStatus
-from blocks.services import MonitoredService
+from blocks.ledger.calls.records import RemediationStatus
 
 GOOD_IN_A_ROW = 3
 GAP = 0.5  # seconds between looks

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from blocks.ledger.records import RemediationStatus
+from blocks.ledger.calls.records import RemediationStatus
 
 
 class RemediationResult(BaseModel):

@@ -16,10 +16,10 @@ from agents.sre_reliability.performance_optimization.diagnosis import (
 )
 from agents.sre_reliability.performance_optimization.insights import Insights
 from agents.sre_reliability.performance_optimization.proposal import Proposal
-from blocks.business import Business
+from blocks.business.business import Business
 from blocks.errors import LedgerError, SourceError
 from blocks.ledger import Ledger
-from blocks.prefect_api import PrefectApi
+from blocks.prefect_api.client import PrefectApi
 from blocks.settings import get_settings
 
 __all__ = [

@@ -14,14 +14,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
 from agents.sre_reliability.system_monitoring.services import watched_history
-from blocks.business import Business
-from blocks.call_durations import RECENT, USUAL, CallDurations, compare_durations
+from blocks.business.business import Business
+from blocks.business.services import MonitoredService, ServiceProbe
 from blocks.errors import InvalidMessage
-from blocks.findings import Finding
+from blocks.formats.sample_times import has_stopped
 from blocks.ledger import Ledger
-from blocks.messages import Severity
-from blocks.sample_times import has_stopped
-from blocks.services import MonitoredService, ServiceProbe
+from blocks.ledger.calls.durations import RECENT, USUAL, CallDurations, compare_durations
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 PROBES = 7
 GAP = 0.2  # seconds between probes of one service

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from statistics import mean
 
 from agents.sre_reliability.performance_optimization.proposal import Proposal, by_count
-from blocks.ledger.records import CallRecord
-from blocks.prefect_api import PoolInfo, RunInfo
+from blocks.ledger.calls.records import CallRecord
+from blocks.prefect_api.client import PoolInfo, RunInfo
 
 LEAST_RUNS = 5
 """Fewer observations of one kind prove nothing."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from agents.sre_reliability.performance_optimization.insights import Connection, Integrations
 from agents.sre_reliability.performance_optimization.proposal import Proposal
 from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
-from blocks.business import Business
+from blocks.business.business import Business
 
 LOSS_PER_100_MS = 0.01
 """Share of revenue lost per 100 ms of delay (G. Linden's A/B tests at Amazon, 2006). Later retail

@@ -29,14 +29,14 @@ from agents.sre_reliability.system_monitoring.screening import (
     screen_anomaly,
 )
 from agents.sre_reliability.system_monitoring.watching import WatchVerdict, watch_run
-from blocks.business import Business
+from blocks.business.business import Business
+from blocks.business.services import MonitoredService
 from blocks.errors import OrchestratorError, SourceError
-from blocks.findings import Finding
 from blocks.ledger import Ledger
-from blocks.messages import Severity
-from blocks.prefect_api import PrefectApi, PrefectHealth
-from blocks.services import MonitoredService
+from blocks.prefect_api.client import PrefectApi, PrefectHealth
 from blocks.settings import get_settings
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 __all__ = [
     "AnomalyScreening",

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from blocks.findings import Finding
-from blocks.messages import Severity
-from blocks.prefect_api import PrefectHealth
+from blocks.prefect_api.client import PrefectHealth
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 PENALTY = {
     Severity.INFO: 0.0,

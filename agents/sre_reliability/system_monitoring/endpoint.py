@@ -11,15 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.capability import ANYBODY, action
 from blocks import egress
-from blocks.business import Business
-from blocks.connections import Connection, find_connection
+from blocks.business.business import Business
+from blocks.business.connections import Connection, find_connection
+from blocks.business.http import fetch
+from blocks.business.suppliers import SupplierConnection
 from blocks.errors import ConfigurationError, SourceError
-from blocks.findings import Finding
-from blocks.http import fetch
-from blocks.messages import Severity
-from blocks.partners import SupplierConnection
-from blocks.sql_url import PORTS, parse_url, socket_of
-from blocks.stores import StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.store.url import PORTS, parse_url, socket_of
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 STEP = 5.0
 """Seconds that each step may take: to resolve the name, to connect, to be answered."""

@@ -11,8 +11,8 @@ from statistics import median
 import psutil
 
 from agents.sre_reliability.system_monitoring.assessment import HostHealth
-from blocks.findings import Finding
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 GB = 1e9
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from blocks.sample_times import has_stopped
+from blocks.formats.sample_times import has_stopped
 
 BUCKET = 15 * 60  # seconds: samples of one quarter of an hour share a baseline
 SAME_TIME = 37.5 * 60

@@ -11,11 +11,11 @@ from time import perf_counter
 
 from agents.sre_reliability.system_monitoring.assessment import DatabaseHealth
 from blocks.errors import LedgerError, SourceTimeout, SourceUnavailable
-from blocks.findings import Finding, Remedy
 from blocks.ledger import Ledger
-from blocks.messages import Severity
-from blocks.prefect_api import PrefectHealth, RunInfo
-from blocks.stores import StoreDatabase
+from blocks.prefect_api.client import PrefectHealth, RunInfo
+from blocks.store.block import StoreDatabase
+from blocks.vocabulary.findings import Finding, Remedy
+from blocks.vocabulary.messages import Severity
 
 STORE_BUDGET_MS = 1000.0
 """A trivial query, connecting included, should not take longer."""

@@ -15,11 +15,11 @@ from agents.sre_reliability.system_monitoring.services import (
     metric_findings,
     watched_history,
 )
-from blocks.blame import says_nothing
-from blocks.business import Business
-from blocks.findings import Finding
+from blocks.business.business import Business
 from blocks.ledger import CallRecord, Ledger
-from blocks.messages import Severity
+from blocks.vocabulary.blame import says_nothing
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 HISTORY_HOURS = 7 * 24.0
 ERRORS = timedelta(hours=24)

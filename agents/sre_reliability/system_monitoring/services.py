@@ -12,11 +12,11 @@ import pandas as pd
 
 from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
+from blocks.business.services import MonitoredService, ServiceProbe
 from blocks.errors import OrchestratorError, SourceGarbled
-from blocks.findings import Finding, Remedy
-from blocks.messages import Severity
-from blocks.sample_times import has_stopped
-from blocks.services import MonitoredService, ServiceProbe
+from blocks.formats.sample_times import has_stopped
+from blocks.vocabulary.findings import Finding, Remedy
+from blocks.vocabulary.messages import Severity
 
 CONFIRMATIONS = 2
 """A service that looks ill is asked so many times more: one bad answer is not an outage."""

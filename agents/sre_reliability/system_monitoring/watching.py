@@ -12,8 +12,8 @@ from agents.sre_reliability.system_monitoring import host
 from agents.sre_reliability.system_monitoring.assessment import HostHealth
 from blocks.errors import InvalidMessage
 from blocks.ledger import Ledger
-from blocks.messages import Severity
 from blocks.settings import get_settings
+from blocks.vocabulary.messages import Severity
 
 LOOK_EVERY = 1.0  # seconds
 LONGEST = 600.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from agents.descriptions import LARGEST, describe
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 
 
 class Settings(BaseModel):

@@ -11,7 +11,7 @@ import pytest
 from agents.calls import Toolbox
 from agents.capability import TOOLS, action, policy_of, tools_of
 from agents.registry import ActionSpec, AgentSpec, Registry, _actions_in, registry
-from blocks.business import Business
+from blocks.business.business import Business
 from blocks.errors import UnknownAction
 
 

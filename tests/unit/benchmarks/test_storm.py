@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.storm import CRITICAL, TWICE, Outcome, figures, stream
-from blocks.messages import Severity
+from blocks.vocabulary.messages import Severity
 
 
 def test_the_quiet_stream_holds_the_critical_events_of_the_storm() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.masking import without_passwords
-from blocks.messages import SystemEvent
+from blocks.vocabulary.messages import SystemEvent
 
 SECRET = "S3cr3t-canary"
 

@@ -7,7 +7,16 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
 
-from blocks.frames import OFFERS, OPEN_ORDERS, ORDERS, PRODUCTS, SALES, STOCK, Snapshot, conform
+from blocks.vocabulary.frames import (
+    OFFERS,
+    OPEN_ORDERS,
+    ORDERS,
+    PRODUCTS,
+    SALES,
+    STOCK,
+    Snapshot,
+    conform,
+)
 
 TODAY = date(2026, 3, 2)
 """A Monday."""

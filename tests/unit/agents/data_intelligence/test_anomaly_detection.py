@@ -21,7 +21,7 @@ from agents.data_intelligence.detector import (
     score_series,
 )
 from blocks.errors import ContractViolation, InvalidMessage
-from blocks.frames import SERIES, conform
+from blocks.vocabulary.frames import SERIES, conform
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=5)

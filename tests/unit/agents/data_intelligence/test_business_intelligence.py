@@ -25,8 +25,8 @@ from agents.data_intelligence.business_intelligence.bands import (
     bands_of,
 )
 from blocks.errors import ContractViolation, EmptySource
-from blocks.frames import Snapshot
-from blocks.messages import Severity
+from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.messages import Severity
 from tests.unit.agents.data_intelligence.shops import (
     NOW,
     TODAY,

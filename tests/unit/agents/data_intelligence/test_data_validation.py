@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from agents.data_intelligence.data_validation import ValidationReport, validate_data
-from blocks.findings import Finding
-from blocks.frames import Problem, Snapshot
-from blocks.messages import Severity
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.frames import Problem, Snapshot
+from blocks.vocabulary.messages import Severity
 from tests.unit.agents.data_intelligence.shops import (
     NOW,
     TODAY,

@@ -9,7 +9,7 @@ import pytest
 
 from agents.data_intelligence.anomaly_detection.examination import AnomalyExamination, examine
 from blocks.errors import ContractViolation, InvalidMessage
-from blocks.frames import Problem
+from blocks.vocabulary.frames import Problem
 from tests.unit.agents.data_intelligence.shops import (
     NOW,
     TODAY,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from agents.data_intelligence.pattern_recognition.failures import explain
-from blocks.connections import Connection
+from blocks.business.connections import Connection
+from blocks.business.suppliers import SupplierConnection
 from blocks.ledger import CallRecord
-from blocks.messages import ErrorInfo, Outcome, new_id
-from blocks.partners import SupplierConnection
+from blocks.vocabulary.messages import ErrorInfo, Outcome, new_id
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ACME = Connection("supplier", "acme", SupplierConnection(name="acme", base_url="http://acme"))

@@ -13,7 +13,7 @@ from agents.data_intelligence.predictive_analytics.stock_estimate import (
     roll_forward,
 )
 from blocks.errors import ContractViolation, EmptySource, InvalidMessage
-from blocks.frames import Snapshot
+from blocks.vocabulary.frames import Snapshot
 from tests.unit.agents.data_intelligence.shops import (
     NOW,
     TODAY,

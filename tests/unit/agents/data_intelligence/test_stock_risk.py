@@ -8,8 +8,8 @@ import pytest
 
 from agents.data_intelligence.predictive_analytics import assess_stock_risk
 from blocks.errors import ContractViolation
-from blocks.frames import Snapshot
-from blocks.messages import Severity
+from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.messages import Severity
 from tests.unit.agents.data_intelligence.shops import (
     NOW,
     TODAY,

@@ -9,9 +9,9 @@ import pytest
 from agents.sre_reliability.system_monitoring import assessment, host, platform
 from agents.sre_reliability.system_monitoring.assessment import DatabaseHealth, HostHealth
 from agents.sre_reliability.system_monitoring.watching import exhausted
-from blocks.findings import Finding
-from blocks.messages import Severity
-from blocks.prefect_api import PoolInfo, PrefectHealth, QueueDepth, RunInfo, WorkerInfo
+from blocks.prefect_api.client import PoolInfo, PrefectHealth, QueueDepth, RunInfo, WorkerInfo
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Severity
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
-from blocks.frames import SERIES, conform
+from blocks.vocabulary.frames import SERIES, conform
 
 STEP = 300
 DAY = 86400 // STEP  # samples

@@ -25,12 +25,12 @@ from agents.sre_reliability.performance_optimization.insights import (
     SurplusItem,
 )
 from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
-from blocks.business import Business
+from blocks.business.business import Business
+from blocks.business.suppliers import SupplierConnection
 from blocks.errors import InvalidMessage
-from blocks.ledger.records import CallRecord
-from blocks.messages import Outcome
-from blocks.partners import SupplierConnection
-from blocks.prefect_api import PoolInfo, RunInfo
+from blocks.ledger.calls.records import CallRecord
+from blocks.prefect_api.client import PoolInfo, RunInfo
+from blocks.vocabulary.messages import Outcome
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from agents.sre_reliability.performance_optimization.diagnosis import (
     measured,
 )
 from agents.sre_reliability.system_monitoring.metric_history import Unusual
-from blocks.call_durations import CallDurations
-from blocks.services import MonitoredService, ServiceProbe
+from blocks.business.services import MonitoredService, ServiceProbe
+from blocks.ledger.calls.durations import CallDurations
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TEN = NOW.replace(hour=10)

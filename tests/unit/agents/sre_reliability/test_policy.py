@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.sre_reliability.automation import Reason, reason_not_to_act
-from blocks.findings import Finding, Remedy
-from blocks.ledger.records import RemediationRecord, RemediationStatus
-from blocks.messages import Severity
+from blocks.ledger.calls.records import RemediationRecord, RemediationStatus
+from blocks.vocabulary.findings import Finding, Remedy
+from blocks.vocabulary.messages import Severity
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REMEDY = Remedy(agent="sre-reliability", action="restart_service", params={"service": "checkout"})

@@ -9,7 +9,7 @@ import pytest
 
 from blocks.dialects import read
 from blocks.dialects.alertmanager import is_one
-from blocks.messages import Severity
+from blocks.vocabulary.messages import Severity
 
 # As Grafana 12 sends it: version 1, values that may be null, an end at its start.
 FIRING: dict[str, Any] = {

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from blocks.alert_rules import AlertRules
 from blocks.dialects import Dialect, answer, detect, read, standalone
 from blocks.errors import InvalidMessage
-from blocks.messages import BESIDE, AgentReply, MessageType, Outcome, Priority, Severity
+from blocks.policy.alert_rules import AlertRules
+from blocks.vocabulary.messages import BESIDE, AgentReply, MessageType, Outcome, Priority, Severity
 
 # The CloudEvents JSON format, section 3.2, and the HTTP binding, section 3.1.
 XML_EVENT = {

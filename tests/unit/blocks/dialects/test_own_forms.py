@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from blocks.dialects import Dialect, answer, read
 from blocks.dialects.agent_message import write
 from blocks.errors import InvalidMessage
-from blocks.messages import AgentMessage, AgentReply, ErrorInfo, MessageType, Outcome, Priority
+from blocks.vocabulary.messages import (
+    AgentMessage,
+    AgentReply,
+    ErrorInfo,
+    MessageType,
+    Outcome,
+    Priority,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WHOLE: dict[str, Any] = {

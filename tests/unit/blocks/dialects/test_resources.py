@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from blocks.alert_rules import USUAL, AlertRules, ResourceRule
 from blocks.dialects import read
 from blocks.dialects.resources import LONGEST, resource_of
+from blocks.policy.alert_rules import USUAL, AlertRules, ResourceRule
 
 KSM = {
     "job": "kube-state-metrics",

@@ -1,0 +1,304 @@
+"""The one way to call a partner over HTTP: bounded in time and size, and silent about secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any, NoReturn
+
+import httpx
+
+from blocks.egress import GuardedTransport, Reach
+from blocks.errors import (
+    ConfigurationError,
+    SourceGarbled,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnavailable,
+)
+
+MAX_BYTES = 5 * 1024 * 1024
+"""Largest answer that is read, in bytes, packed and unpacked."""
+
+_PACKINGS = {"identity": False, "": False, "gzip": True, "x-gzip": True, "deflate": True}
+"""Content encodings that are read, and whether there is something to unpack."""
+
+_ANY_HEADER = zlib.MAX_WBITS | 32  # zlib tells gzip and deflate apart by itself
+
+MAX_JSON = 512 * 1024
+"""Largest JSON that is parsed among everything else that the process does, in bytes."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered, whatever its status.
+
+    Attributes:
+        status: HTTP status code.
+        content_type: Media type without parameters, lower case; "" when absent.
+        body: The whole answer, unpacked, at most MAX_BYTES; or its excerpt.
+        latency_ms: From the call to the last byte.
+        clock_skew_s: The server's clock minus ours, from its Date header, good to about half a
+            second; None when it sent none.
+        location: Where a redirect points to, as scheme, host and path; "" when it is none. Not
+            for errors about partners: a path may be secret.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+    latency_ms: float
+    clock_skew_s: float | None
+    location: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    def text(self) -> str:
+        """The body as text; bytes that are no UTF-8 become replacement characters."""
+        return self.body.decode("utf-8-sig", errors="replace")
+
+    def json(self) -> Any:
+        """The body as JSON, if it is small enough to be read at once.
+
+        Raises:
+            ValueError: It is not JSON, or has more than MAX_JSON bytes; see blocks.formats.parsing.
+            RecursionError: It is nested without end.
+        """
+        if len(self.body) > MAX_JSON:
+            raise ValueError(f"more than {MAX_JSON} bytes of JSON")
+        return json.loads(self.body)
+
+    def beginning(self) -> str:
+        """The first 60 characters on one line, for error messages."""
+        return " ".join(self.body[:200].decode("utf-8", errors="replace").split())[:60]
+
+
+async def fetch(
+    url: str,
+    *,
+    source: str,
+    timeout: float,
+    reach: Reach | None = None,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+    excerpt: int | None = None,
+) -> Answer:
+    """GET ``url`` and read the whole answer.
+
+    Redirects are not followed and no proxy or ``.netrc`` is consulted: what is configured is what
+    is reached. Compressed answers are not asked for; one that comes gzipped all the same is
+    unpacked, and MAX_BYTES bounds what comes out of it.
+
+    Args:
+        url: http or https.
+        source: Who is called, for error messages: ``supplier 'acme'``.
+        timeout: Seconds for everything: connecting, waiting, reading the last byte.
+        reach: Which internal hosts may be called; those of the settings alone if None.
+        headers: Further headers; their values never appear in an error.
+        params: Query parameters.
+        auth: User name and password for basic authentication.
+        excerpt: Read so many bytes at most and leave the rest: for who asks whether something
+            answers, and to whom a long or oddly packed answer is as good as another.
+
+    Raises:
+        ConfigurationError: The URL is not one we call, its host is internal and not named (see
+            blocks.egress), or a header value cannot be sent.
+        SourceTimeout: No complete answer in time.
+        SourceUnavailable: No connection, or it broke.
+        SourceGarbled: The answer is too large, packed in a way we do not know, or not HTTP.
+    """
+    place = _place(url, source)
+    if not all(_can_be_sent(value) for value in (headers or {}).values()):
+        raise _unsendable(source, place)
+    started = time.perf_counter()
+    try:
+        async with (
+            asyncio.timeout(timeout),
+            httpx.AsyncClient(
+                transport=GuardedTransport(source, reach or Reach(), _tls()),
+                trust_env=False,
+                follow_redirects=False,
+                timeout=timeout,
+            ) as client,
+            client.stream(
+                "GET",
+                url,
+                headers={"Accept-Encoding": "identity", **(headers or {})},
+                params=dict(params) if params else None,
+                auth=auth,
+            ) as response,
+        ):
+            asked_until = datetime.now(UTC)
+            body = await _read(response, source, excerpt)
+    except (TimeoutError, httpx.TimeoutException):
+        raise SourceTimeout(
+            f"{source} gave no complete answer within {timeout:g} s ({place}).",
+            hint="Is it overloaded? Raise the connection's timeout if it is always this slow.",
+        ) from None
+    except httpx.RemoteProtocolError as error:
+        if "disconnected" in str(error) or "closed" in str(error):
+            raise SourceUnavailable(f"{source} hung up in the middle ({place}).") from None
+        raise SourceGarbled(
+            f"{source} does not speak HTTP ({place}).", hint="Check the connection's address."
+        ) from None
+    except httpx.TransportError as error:
+        _raise_transport(error, source, place)
+    except (ValueError, httpx.InvalidURL):  # the text of these may quote a header's value
+        raise _unsendable(source, place) from None
+    return Answer(
+        status=response.status_code,
+        content_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
+        body=body,
+        latency_ms=(time.perf_counter() - started) * 1000,
+        clock_skew_s=_skew(response.headers.get("date"), asked_until),
+        location=_location(response),
+    )
+
+
+def require_success(answer: Answer, source: str) -> Answer:
+    """The answer, if its status is 2xx.
+
+    Raises:
+        SourceRefused: 401, 403 or another 4xx.
+        SourceUnavailable: 429 or 5xx: worth another try.
+        SourceGarbled: Any other status, for instance a redirect.
+    """
+    status = answer.status
+    if answer.ok:
+        return answer
+    if status in (401, 403):
+        raise SourceRefused(
+            f"{source} refused our credentials (HTTP {status}).",
+            hint="Check the connection's auth and credential.",
+        )
+    if status == 429 or status >= 500:
+        raise SourceUnavailable(f"{source} answered HTTP {status}.", hint="It may recover.")
+    if 400 <= status < 500:
+        raise SourceRefused(
+            f"{source} refused the request (HTTP {status}).",
+            hint="Check the connection's address and path.",
+        )
+    raise SourceGarbled(
+        f"{source} answered HTTP {status} instead of data.",
+        hint="Redirects are not followed: configure the final address.",
+    )
+
+
+async def _read(response: httpx.Response, source: str, excerpt: int | None) -> bytes:
+    packing = response.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in _PACKINGS and excerpt is None:
+        raise SourceGarbled(f"{source} sent an answer packed as {packing[:20]!r}, unasked.")
+    unpacker = zlib.decompressobj(_ANY_HEADER) if _PACKINGS.get(packing) else None
+    limit = MAX_BYTES if excerpt is None else excerpt
+    received, body = 0, bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            received += len(chunk)
+            body += unpacker.decompress(chunk, limit + 1 - len(body)) if unpacker else chunk
+            if max(received, len(body)) > limit:
+                break
+    except zlib.error:
+        if excerpt is None:
+            raise SourceGarbled(
+                f"{source} sent a compressed answer that cannot be unpacked."
+            ) from None
+    if excerpt is not None:
+        return bytes(body[:excerpt])
+    if max(received, len(body)) > limit:
+        raise SourceGarbled(
+            f"{source} answered more than {MAX_BYTES // 1024**2} MB.",
+            hint="Narrow the request with the connection's path.",
+        )
+    if unpacker and received and not unpacker.eof:
+        raise SourceUnavailable(f"{source} hung up in the middle of a compressed answer.")
+    return bytes(body)
+
+
+def _location(response: httpx.Response) -> str:
+    """Where a redirect points to, without what may be secret in it."""
+    if response.next_request is None:
+        return ""
+    url = response.next_request.url
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))[:200]
+
+
+def _raise_transport(error: httpx.TransportError, source: str, place: str) -> NoReturn:
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        raise _unsendable(source, place) from None
+    reason = _system_reason(error)
+    raise SourceUnavailable(
+        f"{source} cannot be reached ({place}{': ' + reason if reason else ''}).",
+        hint="Is it running, and is the address right?",
+    ) from None
+
+
+def _can_be_sent(value: str) -> bool:
+    # Asked before anything is sent: the HTTP library's debug log would quote the value.
+    return value.isascii() and value.isprintable() and value == value.strip()
+
+
+def _unsendable(source: str, place: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The request to {source} cannot be built ({place}).",
+        hint="The credential, user name or address holds a character that HTTP cannot carry.",
+    )
+
+
+def _system_reason(error: BaseException | None) -> str:
+    """The operating system's own words, found at the end of the chain of causes."""
+    reason = ""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            # asyncio puts words of its own in place of the system's for a failed connect.
+            system = type(error).__module__ == "builtins" and error.errno
+            reason = os.strerror(system) if system else error.strerror
+        error = error.__cause__ or error.__context__
+    return reason
+
+
+def _place(url: str, source: str) -> str:
+    """Scheme, host and port: all of an address that may be shown."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host or (parsed.port or 0) > 65535:
+        raise ConfigurationError(
+            f"The address of {source} is not an http or https URL.",
+            hint="Write it as https://host[:port]/path, the port at most 65535.",
+        )
+    if parsed.userinfo:
+        raise ConfigurationError(
+            f"The address of {source} holds a user name or password.",
+            hint="Use auth = 'basic' with username and credential instead.",
+        )
+    return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+
+
+def _skew(date: str | None, now: datetime) -> float | None:
+    try:
+        theirs = parsedate_to_datetime(date or "")
+    except (ValueError, OverflowError):
+        return None
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=UTC)
+    # The header drops the fraction of the second: half a second is the best guess for it.
+    return (theirs - now).total_seconds() + 0.5
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # 20 ms: not for every call

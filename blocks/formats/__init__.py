@@ -1,0 +1,1 @@
+"""What others write, read without guessing: numbers, dates, metrics, health documents, rows."""

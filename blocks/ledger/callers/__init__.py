@@ -1,0 +1,1 @@
+"""Callers of the API: their tokens, and requests that are done once."""

@@ -1,0 +1,1 @@
+"""Runs, calls and what they carried: records, mailbox, leases, history."""

@@ -1,0 +1,193 @@
+"""What the ledger holds, as the rest of the product sees it. No ORM type leaves the folder."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from blocks.vocabulary.blame import Blame
+from blocks.vocabulary.messages import AgentMessage, ErrorInfo, Outcome, Priority, new_id
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunRecord(_Record):
+    """One run of a workflow. ``outcome`` is None while it runs."""
+
+    id: str
+    workflow: str
+    trigger: str = "ad hoc"
+    flow_run_id: str | None = None
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    outcome: Outcome | None = None
+
+
+class AttemptRecord(_Record):
+    """One attempt of one agent call.
+
+    An attempt that has no ``finished_at`` is in progress until ``deadline``; after it, the
+    process that ran it is taken to be dead. That makes open attempts the live workload, and a
+    crash never leaves an agent busy for ever. ``action`` and ``sent_at`` are the message's.
+    """
+
+    message_id: str
+    attempt: int
+    agent: str
+    instance: str = ""
+    action: str
+    sent_at: AwareDatetime
+    started_at: AwareDatetime
+    deadline: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    outcome: Outcome | None = None
+    error: ErrorInfo | None = None
+
+
+class PastAttempt(_Record):
+    """One finished attempt with the call that it belongs to."""
+
+    message_id: str
+    attempt: int
+    agent: str
+    instance: str
+    action: str
+    sent_at: AwareDatetime
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    outcome: Outcome
+    blame: Blame | None = Field(default=None, description="Whom it failed by; None: it did not.")
+
+    @property
+    def called_off(self) -> bool:
+        """Whether it was cancelled: that says nothing of anybody."""
+        return self.blame is Blame.NOBODY
+
+
+class RemediationStatus(StrEnum):
+    """Where a remediation stands.
+
+    ``failed`` means that it could not be done. ``unknown`` means that it was begun and nobody knows
+    how far it came: its deadline passed, or its process died. That is never taken for a failure.
+    """
+
+    INTENDED = "intended"
+    NOT_NEEDED = "not-needed"
+    VERIFIED = "verified"
+    INEFFECTIVE = "ineffective"
+    INCONCLUSIVE = "inconclusive"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def helped(self) -> bool:
+        """Whether what was wrong is known to be well."""
+        return self in (RemediationStatus.VERIFIED, RemediationStatus.NOT_NEEDED)
+
+
+class RemediationRecord(_Record):
+    """One attempt to mend a finding: intent first, outcome when it is known."""
+
+    id: str = Field(default_factory=new_id)
+    run_id: str
+    need_key: str = Field(description="Unique: of those who decide at once, one acts.")
+    finding: str = Field(description="Fingerprint of the finding.")
+    resource: str
+    action: str = Field(description="agent.action")
+    status: RemediationStatus = RemediationStatus.INTENDED
+    started_at: AwareDatetime
+    deadline: AwareDatetime | None = Field(
+        default=None, description="From then on who does it is taken to be dead."
+    )
+    finished_at: AwareDatetime | None = None
+    detail: str = ""
+    before: dict[str, Any] = Field(default_factory=dict)
+    after: dict[str, Any] = Field(default_factory=dict)
+
+
+class ReportRecord(_Record):
+    """The report that a workflow run left, as JSON."""
+
+    run_id: str
+    workflow: str
+    created_at: AwareDatetime
+    body: dict[str, Any]
+
+
+class CallRecord(_Record):
+    """One agent call as it reads afterwards: its message, its reply, its attempts."""
+
+    message_id: str
+    run_id: str | None
+    sender: str
+    agent: str
+    action: str
+    priority: int
+    sent_at: AwareDatetime
+    payload: dict[str, Any]
+    outcome: Outcome | None
+    reply: dict[str, Any] | None
+    error: ErrorInfo | None
+    attempts: int
+    duration_ms: float | None
+
+    @property
+    def message(self) -> AgentMessage:
+        """The message as it was sent."""
+        return AgentMessage(
+            id=self.message_id,
+            timestamp=self.sent_at,
+            sender=self.sender,
+            recipient=self.agent,
+            action=self.action,
+            payload=self.payload,
+            priority=Priority(self.priority),
+            run_id=self.run_id,
+        )
+
+
+class AgentActivity(_Record):
+    """What the ledger knows of one agent over a window."""
+
+    agent: str
+    workload: int = 0
+    completed: int = 0
+    failed: int = 0
+    mean_ms: float | None = None
+    last_reply_at: AwareDatetime | None = None
+
+
+class ReceiptKind(StrEnum):
+    """What was decided."""
+
+    ROUTE = "route"
+    SELECT = "select"
+    RECOVER = "recover"
+    ESCALATE = "escalate"
+    APPROVE = "approve"
+    ARBITRATE = "arbitrate"
+    CORRELATE = "correlate"
+    RESPOND = "respond"
+    REMEDIATE = "remediate"
+
+
+class ReceiptRecord(_Record):
+    """What was decided, from what, and why the alternatives lost.
+
+    Attributes:
+        subject: Id of the task, message, situation or approval that it is about.
+        body: JSON-able: ``inputs`` (what was known), ``decision``, ``why`` (in words), and where
+            there was a choice ``candidates`` with their scores and why the others lost.
+    """
+
+    id: str = Field(default_factory=new_id)
+    at: AwareDatetime
+    kind: ReceiptKind
+    subject: str
+    run_id: str | None = None
+    policy_version: str = ""
+    body: dict[str, Any]

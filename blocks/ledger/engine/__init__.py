@@ -1,0 +1,1 @@
+"""The ledger's engine: connecting, committing in groups, schema, health."""

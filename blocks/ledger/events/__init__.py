@@ -1,0 +1,1 @@
+"""The inbox, and what its events make up."""

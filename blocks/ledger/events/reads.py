@@ -1,0 +1,142 @@
+"""What is asked of the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_, select
+
+from blocks.ledger.calls.queries import matching, newest
+from blocks.ledger.engine.access import Access
+from blocks.ledger.events.records import (
+    Depth,
+    SituationRecord,
+    SituationStatus,
+    Waiting,
+    taken_event,
+)
+from blocks.ledger.events.situations import UNSETTLED
+from blocks.ledger.work.tables import EVENTS, SITUATIONS
+from blocks.vocabulary.messages import Severity, SystemEvent
+
+_SHORTEST_PREFIX = 6  # characters of an id that may stand for all of it
+
+
+class InboxReads:
+    """How much waits, and what became of the rest."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def depth(self, now: datetime) -> Depth:
+        """How many events are not settled yet, by severity, and since when."""
+        query = (
+            select(
+                EVENTS.c.rank,
+                func.count().label("events"),
+                func.min(EVENTS.c.received_at).label("oldest"),
+                func.max(EVENTS.c.received_at).label("newest"),
+            )
+            .where(UNSETTLED)
+            .group_by(EVENTS.c.rank)
+        )
+        scale = list(Severity)
+        found = {scale[row["rank"]]: row for row in await self._access.rows(query)}
+        return Depth(
+            at=now,
+            waiting={
+                severity: Waiting(events=row["events"], oldest=row["oldest"], newest=row["newest"])
+                for severity, row in found.items()
+            },
+        )
+
+    async def arrivals(self, since: datetime) -> dict[datetime, dict[Severity, int]]:
+        """How many events came in each minute from ``since`` on, by severity; empty minutes not."""
+        if self._access.dialect == "sqlite":
+            minute: ColumnElement[Any] = func.substr(cast(EVENTS.c.received_at, Text), 1, 16)
+        else:
+            minute = func.to_char(func.timezone("UTC", EVENTS.c.received_at), "YYYY-MM-DD HH24:MI")
+        minute = minute.label("minute")
+        query = (
+            select(minute, EVENTS.c.rank, func.count().label("events"))
+            .where(EVENTS.c.received_at >= since)
+            .group_by(literal_column("minute"), EVENTS.c.rank)
+            .order_by(literal_column("minute"))
+        )
+        found: dict[datetime, dict[Severity, int]] = {}
+        for row in await self._access.rows(query):
+            at = datetime.fromisoformat(row["minute"]).replace(tzinfo=UTC)
+            found.setdefault(at, {})[list(Severity)[row["rank"]]] = row["events"]
+        return found
+
+    async def earlier(self, event: SystemEvent, since: datetime) -> int:
+        """How many other events of its type about the same thing came at ``since`` or later."""
+        same = select(func.count()).where(
+            EVENTS.c.fingerprint == event.fingerprint, EVENTS.c.received_at >= since
+        )
+        # Counted from the index alone, in a storm, too; then it is no other one itself.
+        itself = same.where(EVENTS.c.source == event.source, EVENTS.c.id == event.id)
+        query = select(same.scalar_subquery() - itself.scalar_subquery())
+        return await self._access.read(lambda connection: connection.scalar(query) or 0)
+
+    async def about(self, resources: Collection[str], since: datetime) -> list[SituationRecord]:
+        """Situations of these resources that are open, or were opened at ``since`` or later."""
+        query = newest(SITUATIONS.c.opened_at, None).where(
+            SITUATIONS.c.resource.in_(sorted(resources)),
+            or_(SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.opened_at >= since),
+        )
+        return [SituationRecord(**row) for row in await self._access.rows(query)]
+
+    async def situations(
+        self,
+        *,
+        resource: str | None = None,
+        run_id: str | None = None,
+        status: SituationStatus | None = None,
+        limit: int = 100,
+    ) -> list[SituationRecord]:
+        """Situations, the one opened last first."""
+        query = newest(SITUATIONS.c.opened_at, limit)
+        query = matching(query, SITUATIONS, resource=resource, run_id=run_id, status=status)
+        if status not in (None, SituationStatus.SETTLED):
+            query = query.where(SITUATIONS.c.settled_at.is_(None))
+        return [SituationRecord(**row) for row in await self._access.rows(query)]
+
+    async def situation(self, situation_id: str) -> SituationRecord | None:
+        """One situation."""
+        found = await self._access.rows(select(SITUATIONS).where(SITUATIONS.c.id == situation_id))
+        return SituationRecord(**found[0]) if found else None
+
+    async def received(self, since: datetime, limit: int) -> list[SystemEvent]:
+        """The events that came in at ``since`` or later, the newest ``limit`` of them."""
+        query = select(EVENTS).where(EVENTS.c.received_at >= since)
+        query = query.order_by(EVENTS.c.received_at.desc(), EVENTS.c.source, EVENTS.c.id)
+        return [taken_event(row).event for row in await self._access.rows(query.limit(limit))]
+
+    async def named(self, name: str, limit: int = 100) -> list[SystemEvent]:
+        """The events of an id, of an alert, or of a situation, the first to arrive first.
+
+        Args:
+            name: An event's id, what the ids of an alert's events begin with, or a situation's id;
+                of a situation the first six characters are enough.
+            limit: How many at most.
+        """
+        same = EVENTS.c.id == name
+        if len(name) >= _SHORTEST_PREFIX:
+            same |= EVENTS.c.situation_id.startswith(name, autoescape=True)
+            same |= EVENTS.c.id.startswith(f"{name}-", autoescape=True)
+        query = select(EVENTS).where(same).limit(limit)
+        query = query.order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
+        return [taken_event(row).event for row in await self._access.rows(query)]
+
+    async def events(self, situation_id: str, limit: int = 100) -> list[SystemEvent]:
+        """The events of a situation, the first to arrive first."""
+        query = (
+            select(EVENTS)
+            .where(EVENTS.c.situation_id == situation_id)
+            .order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
+            .limit(limit)
+        )
+        return [taken_event(row).event for row in await self._access.rows(query)]

@@ -1,0 +1,199 @@
+"""What the inbox holds: events on their way, and the situations that they make up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import RowMapping
+
+from blocks.ledger.engine.values import to_json
+from blocks.vocabulary.messages import Severity, SystemEvent, new_id
+from blocks.vocabulary.told import Told
+
+EventKey = tuple[str, str]
+"""Source and id: what makes an event the same event."""
+
+
+class EventStatus(StrEnum):
+    """Where an event stands."""
+
+    WAITING = "waiting"
+    TAKEN = "taken"
+    SETTLED = "settled"
+
+
+class SituationStatus(StrEnum):
+    """Where a situation stands.
+
+    ``standing``: it was responded to, and is not over: its source still tells of it, or nobody
+    knows it and a person has to say what becomes of it.
+    """
+
+    OPEN = "open"
+    RESPONDING = "responding"
+    STANDING = "standing"
+    SETTLED = "settled"
+
+
+class Ending(StrEnum):
+    """What ended a situation; None where nobody has to know, as of news."""
+
+    RESOLVED = "resolved"  # by its source
+    ANSWERED = "answered"  # by a person
+    WELL = "well"  # our own look showed it well
+    MENDED = "mended"  # a remedy was verified to have helped
+
+
+class SituationRecord(BaseModel):
+    """Events that belong together, and the one response to them.
+
+    Attributes:
+        need_key: Unique: of runs that open the same situation, one does.
+        resource: What it is about, ``type:name``; the source where events name no subject.
+        severity: The worst of its events'.
+        updated_at: When its response began, once it has.
+        events: How many events it has.
+        run_id: The run that responds to it, or did last.
+        settled_at: When it was over.
+        response: What came of it; None until it was responded to.
+        responded_at: When its response ended.
+        ending: What ended it.
+        ended_by: Who answered, if that ended it.
+        impact_per_hour: Money at risk, as far as anybody knows.
+        group_key: What a person is asked about together; None: nobody need be asked.
+        approval_id: The question to a person that it is part of.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(default_factory=new_id)
+    need_key: str
+    resource: str
+    severity: Severity
+    title: str
+    opened_at: AwareDatetime
+    updated_at: AwareDatetime
+    status: SituationStatus = SituationStatus.OPEN
+    events: int = 0
+    run_id: str | None = None
+    settled_at: AwareDatetime | None = None
+    response: dict[str, Any] | None = None
+    responded_at: AwareDatetime | None = None
+    ending: Ending | None = None
+    ended_by: str | None = None
+    impact_per_hour: float | None = None
+    group_key: str | None = None
+    approval_id: str | None = None
+
+    @property
+    def told(self) -> Told:
+        """What its sender says of it; nothing before it was responded to."""
+        return Told.model_validate((self.response or {}).get("told") or {})
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come of it."""
+        return self.status is SituationStatus.SETTLED
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of events that were handed in.
+
+    Attributes:
+        new: Events that were not known.
+        duplicates: Events whose source and id were known: nothing happens to them again.
+        updates: Of the new ones, those that say something else of a thing than was said last.
+        repeated: Of the new ones, those that say of a thing what was said last.
+        ids: The ids of all that were handed in, as the inbox has them.
+    """
+
+    new: int
+    duplicates: int
+    updates: int = 0
+    repeated: int = 0
+    ids: tuple[str, ...] = ()
+
+
+class Entered(NamedTuple):
+    """What became of an event that was handed in: the id that the inbox knows it by."""
+
+    id: str
+    new: bool
+
+
+@dataclass(frozen=True)
+class TakenEvent:
+    """An event that a run works on.
+
+    Attributes:
+        tries: How often it was taken; more than once when a run died over it.
+        situation_id: The situation that an earlier run had put it into.
+    """
+
+    event: SystemEvent
+    received_at: datetime
+    tries: int
+    situation_id: str | None = None
+
+    @property
+    def key(self) -> EventKey:
+        """Source and id."""
+        return self.event.source, self.event.id
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Events of one severity that are not settled."""
+
+    events: int
+    oldest: datetime
+    newest: datetime
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What is not settled yet, at an instant; severities of which nothing waits are absent."""
+
+    at: datetime
+    waiting: Mapping[Severity, Waiting]
+
+    @property
+    def events(self) -> int:
+        """How many events are not settled."""
+        return sum(waiting.events for waiting in self.waiting.values())
+
+    @property
+    def oldest_wait(self) -> timedelta:
+        """For how long the oldest of them has waited."""
+        if not self.waiting:
+            return timedelta(0)
+        return self.at - min(waiting.oldest for waiting in self.waiting.values())
+
+    def below(self, severity: Severity) -> Waiting | None:
+        """What waits below a severity; None when nothing does."""
+        milder = [w for s, w in self.waiting.items() if s.rank < severity.rank]
+        if not milder:
+            return None
+        return Waiting(
+            sum(w.events for w in milder),
+            min(w.oldest for w in milder),
+            max(w.newest for w in milder),
+        )
+
+
+def taken_event(row: RowMapping) -> TakenEvent:
+    """The event of a row."""
+    fields = {name: row[name] for name in SystemEvent.model_fields}
+    return TakenEvent(SystemEvent(**fields), row["received_at"], row["tries"], row["situation_id"])
+
+
+def situation_row(record: SituationRecord) -> dict[str, Any]:
+    """The row of a situation."""
+    response = None if record.response is None else to_json(record.response)
+    return dict(record) | {"response": response}

@@ -1,0 +1,1 @@
+"""Decisions on record: chained, signed, verified, and compared with what came of them."""

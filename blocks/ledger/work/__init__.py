@@ -1,0 +1,1 @@
+"""Work that outlives a run: tasks, questions to a person, claims, intents."""

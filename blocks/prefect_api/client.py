@@ -1,0 +1,170 @@
+"""What we ask of Prefect: is it well, and how have its runs gone?
+
+Every question opens one client and asks its few API calls at once. It works against whatever API
+the process is set to use, an ephemeral server included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import get_current_settings
+
+from blocks.errors import SourceGarbled, SourceRefused, SourceTimeout, SourceUnavailable
+from blocks.prefect_api import calls
+from blocks.prefect_api.answers import PoolInfo, PrefectHealth, QueueDepth, RunInfo, WorkerInfo
+
+__all__ = ["PoolInfo", "PrefectApi", "PrefectHealth", "QueueDepth", "RunInfo", "WorkerInfo"]
+
+
+class PrefectApi:
+    """A typed view of Prefect's API.
+
+    Args:
+        deadline: Seconds that one question may take in all, retries of Prefect's client included.
+    """
+
+    def __init__(self, *, deadline: float = 15.0) -> None:
+        self._deadline = deadline
+
+    async def health(
+        self,
+        now: datetime,
+        *,
+        window: timedelta = timedelta(hours=24),
+        late_after: timedelta = timedelta(seconds=60),
+        max_run_time: timedelta = timedelta(hours=6),
+    ) -> PrefectHealth:
+        """How Prefect is: its runs, workers and queues.
+
+        Args:
+            now: The instant to judge at.
+            window: How far back counts and failures reach.
+            late_after: A due run that has waited longer is late.
+            max_run_time: A run that takes longer is taken to be stalled.
+
+        Raises:
+            SourceUnavailable: No server answers at the configured address.
+            SourceTimeout: It did not answer within the deadline.
+            SourceRefused: It refused our credentials.
+            SourceGarbled: Something answers there that is not Prefect.
+        """
+        silence = calls.HEARTBEATS_MISSED * _heartbeat_interval()
+        async with self._client() as client:
+            version, latency_ms, skew = await calls.hello(client, now)
+            history, due, running, failures, pools = await asyncio.gather(
+                calls.history(client, now - window, now),
+                calls.due_runs(client, now),
+                calls.running_runs(client),
+                calls.ended_runs(client, now - window, StateType.FAILED, StateType.CRASHED),
+                calls.pools(client, now),
+            )
+            # A younger run cannot have fallen silent for long enough to matter.
+            old = [run for run in running if run.start_time and now - run.start_time > silence]
+            flows, beats = await asyncio.gather(
+                calls.flow_names(client, [*due, *running, *failures]),
+                calls.last_heartbeats(client, old),
+            )
+        waiting = [calls.run_info(run, flows) for run in due]
+        late = [run for run in waiting if calls.waited_s(run, now) > late_after.total_seconds()]
+        running_now = [calls.run_info(run, flows, beats.get(run.id)) for run in running]
+        return PrefectHealth(
+            version=version,
+            latency_ms=latency_ms,
+            clock_skew_s=skew,
+            window_hours=window.total_seconds() / 3600,
+            runs_by_state=calls.count_states(history),
+            mean_wait_s=calls.mean_wait_s(history),
+            late=late,
+            queues=calls.queue_depths(waiting, late, now),
+            running=running_now,
+            stalled=[run for run in running_now if _stalled(run, now, silence, max_run_time)],
+            pools=pools,
+            failures=[
+                calls.run_info(run, flows) for run in failures if run.state_name != calls.REFUSED
+            ],
+            truncated=[
+                name
+                for name, runs in (("late", due), ("running", running), ("failures", failures))
+                if len(runs) >= calls.PAGE
+            ],
+        )
+
+    async def finished_runs(
+        self, now: datetime, *, window: timedelta = timedelta(days=7)
+    ) -> list[RunInfo]:
+        """The newest runs (at most 200) that ended within ``window``, newest first.
+
+        Raises:
+            SourceError: As for health.
+        """
+        async with self._client() as client:
+            runs = await calls.ended_runs(client, now - window)
+            flows = await calls.flow_names(client, runs)
+        return [calls.run_info(run, flows) for run in runs]
+
+    async def pools(self, now: datetime) -> list[PoolInfo]:
+        """All work pools with their workers.
+
+        Raises:
+            SourceError: As for health.
+        """
+        async with self._client() as client:
+            return await calls.pools(client, now)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[PrefectClient]:
+        """A client whose every failure is one of our errors and whose time is limited."""
+        where = str(get_current_settings().api.url or "the ephemeral server")
+        hint = "Start one with ./orchestrator up, or correct PREFECT_API_URL."
+        try:
+            async with asyncio.timeout(self._deadline), get_client() as client:
+                yield client
+        except TimeoutError:
+            raise SourceTimeout(
+                f"Prefect at {where} did not answer within {self._deadline:g} s.", hint=hint
+            ) from None
+        except PrefectHTTPStatusError as error:
+            raise _refusal(where, error.response.status_code, hint) from None
+        except httpx.HTTPError as error:
+            raise SourceUnavailable(
+                f"No Prefect server answers at {where} ({type(error).__name__}).", hint=hint
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:  # not JSON, or not the promised fields
+            raise SourceGarbled(
+                f"{where} does not answer as a Prefect API ({type(error).__name__}).", hint=hint
+            ) from None
+        except RuntimeError as error:
+            raise SourceUnavailable(f"Prefect's ephemeral server did not start: {error}") from None
+
+
+def _refusal(
+    where: str, status: int, hint: str
+) -> SourceRefused | SourceUnavailable | SourceGarbled:
+    if status in (401, 403):
+        return SourceRefused(
+            f"Prefect at {where} refused us (HTTP {status}).",
+            hint="Set PREFECT_API_AUTH_STRING to the server's.",
+        )
+    if status >= 500:
+        return SourceUnavailable(f"Prefect at {where} answered HTTP {status}.")
+    return SourceGarbled(f"{where} answered HTTP {status}: not a Prefect API.", hint=hint)
+
+
+def _heartbeat_interval() -> timedelta:
+    return timedelta(seconds=get_current_settings().flows.heartbeat_frequency or 180)
+
+
+def _stalled(run: RunInfo, now: datetime, silence: timedelta, max_run_time: timedelta) -> bool:
+    if run.started_at is None:
+        return False
+    # Only a heartbeat that was heard and then stopped is evidence: events may be lost or off.
+    silent = run.last_heartbeat_at is not None and now - run.last_heartbeat_at > silence
+    return silent or now - run.started_at > max_run_time

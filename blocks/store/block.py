@@ -1,0 +1,172 @@
+"""The store's database: any SQL database, mapped to our frames."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from prefect.blocks.core import Block
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+
+from blocks.egress import InternalHosts, Reach
+from blocks.errors import ConfigurationError
+from blocks.formats.decimal_marks import DecimalMark
+from blocks.store.reader import StoreCheck, check_store, read_store
+from blocks.vocabulary.frames import CONTRACTS, NO_CURRENCY, Snapshot
+from blocks.vocabulary.messages import Name
+
+STORE_FRAMES = ("products", "stock", "sale_lines", "open_orders")
+"""What a store is mapped to; ``sales`` and ``orders`` are added up from ``sale_lines``."""
+
+Value = str | int | float | bool
+
+
+class Join(BaseModel):
+    """A further table whose columns belong to the same row (a left join).
+
+    Attributes:
+        table: Table or view.
+        on: Column of the tables before it to column of this table.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    table: str
+    on: dict[str, str] = Field(min_length=1)
+
+
+class FrameMapping(BaseModel):
+    """Where one frame is found in the store's database.
+
+    A column is written ``column`` or ``table.column``; a bare name means the first of the tables
+    that has it. All names are checked against the database's schema, and quoted. What this cannot
+    express (sums, conversions, unions) belongs in a view of the database, which is a table to us.
+
+    Attributes:
+        table: Table or view with one row per row of the frame.
+        columns: Our column to theirs.
+        joins: Further tables.
+        where: Keep rows whose column has one of these values; an empty list means: is empty.
+        where_not: Leave out rows whose column has one of these values.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    table: str
+    columns: dict[str, str] = Field(min_length=1)
+    joins: list[Join] = Field(default_factory=list)
+    where: dict[str, list[Value]] = Field(default_factory=dict)
+    where_not: dict[str, list[Value]] = Field(default_factory=dict)
+
+
+class StoreDatabase(Block):
+    """The store's own SQL database, read-only, and how its tables map to our frames."""
+
+    _block_type_name = "Store Database"
+    _block_type_slug = "store-database"
+    _description = "The store's own SQL database, read-only, and how its tables map to our frames."
+
+    name: Name = Field(description="Dashed name, equal to the block's name.")
+    origin: str = Field(default="ui", description="Who made this block; leave it as it is.")
+    url: SecretStr = Field(
+        description="postgresql://user:password@host:5432/db, mysql://…, or sqlite:////path/file.db"
+    )
+    currency: str = Field(
+        default=NO_CURRENCY,
+        pattern=r"^[A-Z]{3}$",
+        description="Three capital letters, such as EUR; amounts are told as XXX until it is set.",
+    )
+    timezone: str = Field(
+        default="UTC", description="IANA zone of the store; dates without a zone are in it."
+    )
+    decimal_mark: DecimalMark | None = Field(
+        default=None,
+        description="What sets off the decimals of numbers that are kept as text: . or , "
+        "(told by the other values of the column where it is not set).",
+    )
+    frames: dict[str, FrameMapping] = Field(
+        default_factory=dict,
+        description=f"Where each frame is: {', '.join(STORE_FRAMES)}. "
+        "./orchestrator connect URL proposes it.",
+    )
+    history_days: int = Field(default=800, ge=1, description="How far back sales are read.")
+    statement_timeout: float = Field(
+        default=30.0,
+        gt=0,
+        le=100,  # a fetch takes at most 120
+        description="Seconds that reading all frames may take together, at most 100.",
+    )
+    max_rows: int = Field(
+        default=2_000_000, ge=1, description="Most rows read per frame, the newest first."
+    )
+
+    internal_hosts: InternalHosts = Field(default_factory=list)
+    _in_file: bool = PrivateAttr(default=False)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from None
+        return value
+
+    @field_validator("frames")
+    @classmethod
+    def _known_frames(cls, value: dict[str, FrameMapping]) -> dict[str, FrameMapping]:
+        for name, mapping in value.items():
+            if name not in STORE_FRAMES:
+                raise ValueError(f"{name!r} is no frame; there is {', '.join(STORE_FRAMES)}")
+            unknown = sorted(set(mapping.columns) - set(CONTRACTS[name].columns))
+            if unknown:
+                raise ValueError(
+                    f"{name} has no column {', '.join(map(repr, unknown))}; "
+                    f"it has {', '.join(CONTRACTS[name].columns)}"
+                )
+        return value
+
+    @property
+    def reach(self) -> Reach:
+        """What may be read; of files, no block can name one that is outside the folders."""
+        return Reach(tuple(self.internal_hosts), any_file=self._in_file)
+
+    def take_from_file(self) -> None:
+        """Count as written in the business file: its word lets any file be read."""
+        self._in_file = True
+
+    async def read_snapshot(self, now: datetime) -> Snapshot:
+        """Read every mapped frame as it is at one instant, changing nothing.
+
+        Args:
+            now: The instant; only days that have ended before it are in ``sales`` and ``orders``.
+
+        Returns:
+            Frames ``products``, ``stock``, ``sales``, ``orders``, ``open_orders``. One that cannot
+            be read is absent, with a Problem that says why.
+
+        Raises:
+            ConfigurationError: The url is unusable or leads where we may not go (see
+                blocks.egress), or no frame is mapped.
+            SourceUnavailable: The database cannot be reached, is locked or gone.
+            SourceTimeout: It did not finish within ``statement_timeout``.
+            SourceRefused: Wrong password, unknown database, missing rights.
+        """
+        if not self.frames:
+            raise ConfigurationError(
+                f"Store {self.name!r} maps no frames.",
+                hint="Let ./orchestrator connect URL propose the mapping.",
+            )
+        return await asyncio.to_thread(read_store, self, now)
+
+    async def check(self, rows: int = 0) -> StoreCheck:
+        """See whether the database is there and knows us, and look at its newest rows.
+
+        Args:
+            rows: How many rows of each mapped frame to hold against its contract; 0 for none.
+
+        Raises:
+            SourceError: As read_snapshot.
+        """
+        return await asyncio.to_thread(check_store, self, rows)

@@ -1,0 +1,194 @@
+"""Reading somebody else's SQL database: read-only, within a deadline, with plain errors."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import URL
+
+from blocks.egress import Reach
+from blocks.errors import (
+    OrchestratorError,
+    SourceGarbled,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnavailable,
+)
+from blocks.store.connection import CONNECT_SECONDS, GARBLED, hung_up_after, open_connection
+from blocks.store.url import describe, parse_url
+
+__all__ = ["clock_skew", "describe", "explain", "parse_url", "reading"]
+
+_REFUSED = (
+    "password authentication",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "permission denied",
+    "access denied",
+    "does not exist",
+    "unknown database",
+)
+_TOO_LATE = ("timeout", "timed out", "interrupted", "max_statement_time", "maximum statement")
+
+
+@contextmanager
+def reading(url: URL, seconds: float, reach: Reach | None = None) -> Iterator[sa.Connection]:
+    """A read-only transaction on one consistent state of the database.
+
+    When ``seconds`` are over, whatever the connection is doing ends with SourceTimeout: the
+    server is told to stop at about that time, and our side hangs up, for servers that went silent.
+
+    Args:
+        url: As ``parse_url`` gives it.
+        seconds: For everything; connecting has at most CONNECT_SECONDS of them.
+        reach: Which internal hosts and files may be read; those of the settings alone if None.
+
+    Raises:
+        ConfigurationError: The host or the file may not be reached; see blocks.egress.
+        SourceTimeout: Not done within ``seconds``.
+        SourceRefused: Wrong password, unknown database, missing rights.
+        SourceGarbled: The file is no database, or damaged; or the server speaks something else.
+        SourceUnavailable: Not reachable, locked, gone.
+    """
+    deadline = time.monotonic() + seconds
+    try:
+        with _connected(url, deadline, reach or Reach()) as connection:
+            _begin_reading(connection, deadline)
+            yield connection
+    except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise explain(error, url, seconds, time.monotonic() >= deadline) from None
+
+
+def explain(error: Exception, url: URL, seconds: float, expired: bool = False) -> OrchestratorError:
+    """A driver's error in our terms, without the statement, its parameters, or the password."""
+    reason = _words(error)
+    lower = reason.lower()  # judged as it was said: the password may be the word "password"
+    if url.password:
+        reason = reason.replace(str(url.password), "***")
+    reason = reason[:200]
+    where = describe(url)
+    if url.drivername == "sqlite" and "locked" in lower:
+        return SourceUnavailable(
+            f"The store's database is locked by another program ({where}).",
+            hint="Let the other program finish its transaction.",
+        )
+    if expired or any(sign in lower for sign in _TOO_LATE):
+        return _timeout(url, seconds)
+    if any(sign in lower for sign in _REFUSED):
+        return SourceRefused(
+            f"The store's database refused us ({where}: {reason}).",
+            hint="Check the user, password, database name and rights in the store's url.",
+        )
+    if "not a database" in lower or "malformed" in lower:
+        return SourceGarbled(f"The store's database is damaged ({where}: {reason}).")
+    if url.drivername == "sqlite" and not Path(url.database or "").is_file():
+        return SourceUnavailable(
+            f"The store's database is gone: there is no {where}.", hint="Check the store's url."
+        )
+    return SourceUnavailable(
+        f"The store's database cannot be read ({where}: {reason}).",
+        hint="Is it running, and is the address right?",
+    )
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(getattr(error, "orig", None) or error).split())
+
+
+def _says(error: Exception, signs: tuple[str, ...]) -> bool:
+    return any(sign in _words(error).lower() for sign in signs)
+
+
+def clock_skew(connection: sa.Connection) -> float | None:
+    """The server's clock minus ours, in seconds; None for a file, which has no clock."""
+    now = {
+        "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+        "mysql": "SELECT unix_timestamp(now(6))",
+        "mariadb": "SELECT unix_timestamp(now(6))",
+    }.get(connection.dialect.name)
+    if now is None:
+        return None
+    before = time.time()
+    theirs = float(connection.exec_driver_sql(now).scalar_one())
+    return theirs - (before + time.time()) / 2
+
+
+@contextmanager
+def _connected(url: URL, deadline: float, reach: Reach) -> Iterator[sa.Connection]:
+    connecting = min(deadline, time.monotonic() + CONNECT_SECONDS)
+    with ExitStack() as closing, ExitStack() as letting_in:
+
+        def connect() -> Any:
+            raw = open_connection(url, connecting, reach)
+            # SQLAlchemy has questions of its own before it hands out a connection.
+            letting_in.enter_context(hung_up_after(raw, connecting))
+            return raw
+
+        # Nothing of the URL reaches the driver but what open_connection takes out of it.
+        levels = {} if url.drivername == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        engine = sa.create_engine(
+            f"{url.drivername}://", creator=connect, poolclass=sa.NullPool, **levels
+        )
+        closing.callback(engine.dispose)
+        try:
+            connection = engine.connect()
+        except GARBLED:
+            raise SourceGarbled(
+                f"What answers at {describe(url)} is no such database.",
+                hint="Check the address and port in the store's url.",
+            ) from None
+        except (exc.SQLAlchemyError, OSError) as error:
+            late = time.monotonic() >= connecting or _says(error, _TOO_LATE)
+            if late and connecting < deadline and url.drivername != "sqlite":
+                raise _never_let_in(url) from None
+            raise
+        letting_in.close()
+        closing.callback(_close, connection)
+        closing.enter_context(hung_up_after(connection.connection.dbapi_connection, deadline))
+        yield connection
+
+
+def _close(connection: sa.Connection) -> None:
+    with suppress(exc.SQLAlchemyError, sqlite3.Error, OSError):  # it may be hung up already
+        connection.close()
+
+
+def _begin_reading(connection: sa.Connection, deadline: float) -> None:
+    left = max(0.1, deadline - time.monotonic())
+    match connection.dialect.name:
+        case "sqlite":
+            raw: Any = connection.connection.dbapi_connection
+            raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            connection.exec_driver_sql("BEGIN")
+        case "postgresql":
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(left * 1000)}")
+        case _:
+            limit = (
+                f"max_statement_time = {left:.3f}"
+                if getattr(connection.dialect, "is_mariadb", False)
+                else f"max_execution_time = {int(left * 1000)}"
+            )
+            connection.exec_driver_sql(f"SET SESSION {limit}")
+            connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+
+def _timeout(url: URL, seconds: float) -> SourceTimeout:
+    return SourceTimeout(
+        f"The store's database did not finish within {seconds:g} s ({describe(url)}).",
+        hint="Raise statement_timeout, lower history_days, or index the date column.",
+    )
+
+
+def _never_let_in(url: URL) -> SourceTimeout:
+    return SourceTimeout(
+        f"The store's database did not let us in within {CONNECT_SECONDS:g} s ({describe(url)}).",
+        hint="Is it this kind of database that listens there, and is the address right?",
+    )

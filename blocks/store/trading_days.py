@@ -1,0 +1,77 @@
+"""From order lines to trading days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pandas as pd
+
+from blocks.vocabulary.frames import ORDERS, SALES, Problem
+
+DAY = timedelta(days=1)
+
+_WHOLE_LINE = ["order_id", "sku", "sold_at", "units", "unit_price"]
+
+
+@dataclass(frozen=True)
+class Period:
+    """Rows wanted by date: ``start`` <= ``column`` < ``end``, in store time."""
+
+    column: str
+    start: pd.Timestamp
+    end: pd.Timestamp
+
+
+def by_day(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add order lines up by trading day.
+
+    Args:
+        lines: Valid rows of contract SALE_LINES.
+
+    Returns:
+        ``sales`` (one row per day and SKU) and ``orders`` (one row per day). Returns lower the
+        revenue of the day they came back; ``units`` counts only what was sold; a day's ``orders``
+        are the distinct orders with at least one unit sold.
+    """
+    sold = lines["units"].clip(lower=0)
+    table = pd.DataFrame(
+        {
+            "date": lines["sold_at"].dt.normalize(),
+            "sku": lines["sku"],
+            "units": sold,
+            "returned": sold - lines["units"],
+            "revenue": lines["units"] * lines["unit_price"],
+        }
+    )
+    sales = table.groupby(["date", "sku"], as_index=False, sort=True).sum()
+    orders = table.groupby("date", as_index=False, sort=True)[["units", "revenue"]].sum()
+    bought = lines["order_id"][sold > 0].groupby(table["date"]).nunique()
+    orders.insert(1, "orders", orders["date"].map(bought).fillna(0.0).astype(float))
+    return SALES.validate(sales), ORDERS.validate(orders)
+
+
+def within(frame: pd.DataFrame, period: Period, name: str) -> tuple[pd.DataFrame, list[Problem]]:
+    """Rows of the period. Today's are not over yet; later ones are a mistake worth telling."""
+    when = frame[period.column]
+    future = when >= period.end + DAY
+    problems = []
+    if future.any():
+        example = str(when[future].iloc[0])
+        problems.append(
+            Problem(name, period.column, "dated in the future", int(future.sum()), example)
+        )
+    return frame[(when >= period.start) & (when < period.end)], problems
+
+
+def repeated(lines: pd.DataFrame) -> list[Problem]:
+    """Count exact duplicates, and keep them.
+
+    A basket may hold an item on two lines, and only the store can tell that from a double import.
+    """
+    again = lines.duplicated(subset=_WHOLE_LINE)
+    if not again.any():
+        return []
+    reason = "exact duplicates of another line; kept, since a basket may hold an item twice"
+    example = f"order {lines['order_id'][again].iloc[0]}"
+    return [Problem("sale_lines", "", reason, int(again.sum()), example, kept=True)]

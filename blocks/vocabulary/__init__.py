@@ -1,0 +1,1 @@
+"""The words of the trade: messages, findings, severity and urgency, responses, frames."""

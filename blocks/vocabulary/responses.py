@@ -1,0 +1,104 @@
+"""Results that several agents give in the same form, so that whoever asked can use any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from blocks.errors import InvalidMessage
+from blocks.vocabulary.findings import Finding, Remedy
+from blocks.vocabulary.messages import Severity, SystemEvent
+
+
+class _Response(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EventResponse(_Response):
+    """What one agent has to say to an event.
+
+    Attributes:
+        relevant: Whether the event concerns the agent at all.
+        assessment: One sentence a manager understands: what it means, or why it does not concern.
+        severity: How bad the agent judges it to be; ``info`` when it does not concern it.
+        resource: The thing concerned, ``type:name``.
+        proposals: Safe remedies that may be tried.
+        advice: What a person should do.
+        impact_per_hour: Money at risk per hour in the store's currency; None when unknown.
+        evidence: The values behind the assessment.
+        well: Whether a look at the thing itself showed it well; None when nobody looked at it.
+    """
+
+    relevant: bool
+    assessment: str
+    severity: Severity
+    resource: str
+    proposals: list[Remedy] = Field(default_factory=list)
+    advice: str = ""
+    impact_per_hour: float | None = None
+    evidence: dict[str, Any] = Field(default_factory=dict)
+    well: bool | None = None
+
+    @property
+    def summary(self) -> str:
+        """The assessment."""
+        return self.assessment
+
+    @classmethod
+    def not_concerned(cls, event: SystemEvent, why: str) -> Self:
+        """The answer of an agent whom the event does not concern."""
+        return cls(relevant=False, assessment=why, severity=Severity.INFO, resource=event.subject)
+
+
+class StockLevels(_Response):
+    """Units on hand per SKU, counted or estimated.
+
+    Attributes:
+        summary: One sentence a manager understands.
+        taken_at: When the store was read that this rests on.
+        items: Number of SKUs.
+        units: Units on hand of all of them.
+        on_hand: Units on hand by SKU.
+        stale: Whether the levels are older than the question.
+        degraded: Whether they are less than a count of now.
+        basis: What they rest on, in words.
+        findings: What is wrong or worth knowing.
+    """
+
+    summary: str
+    taken_at: AwareDatetime
+    items: int
+    units: float
+    on_hand: dict[str, float]
+    stale: bool
+    degraded: bool
+    basis: str
+    findings: list[Finding] = Field(default_factory=list)
+
+
+def read_event(document: Mapping[str, Any]) -> SystemEvent:
+    """The event that a JSON document holds.
+
+    Raises:
+        InvalidMessage: It is no event; names the field at fault.
+    """
+    try:
+        return SystemEvent.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "event"
+        raise InvalidMessage(
+            f"event.{where}: {first['msg']}.",
+            hint=f"An event has {', '.join(SystemEvent.model_fields)}.",
+        ) from None
+
+
+def subject_of(event: SystemEvent) -> tuple[str, str]:
+    """Kind and name of what the event is about: ``service:web`` is ``("service", "web")``.
+
+    Both are "" without a subject; a subject without a kind is a name of kind "".
+    """
+    kind, colon, name = event.subject.partition(":")
+    return (kind, name) if colon else ("", kind)

@@ -1,0 +1,1 @@
+"""The command line: ``./orchestrator``, one noun per file."""

@@ -1,0 +1,1 @@
+"""The terminal: text, progress, reports, times as people write them."""

@@ -1,0 +1,1 @@
+"""What a Prefect server must know of us: pools, deployments, automations."""

@@ -1,0 +1,1 @@
+"""What settles what is due while the stack runs."""

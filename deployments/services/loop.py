@@ -1,0 +1,65 @@
+"""Settles what is due while the stack runs: answers, questions, dead tasks, acts, runs, ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import NoReturn
+
+from blocks.errors import OrchestratorError
+from blocks.ledger import Ledger
+from blocks.vocabulary.messages import utc_now
+from deployments.processes.gather import together
+from deployments.services.examining import keep_examining
+from deployments.services.run_monitoring import Reconciler
+
+PERIOD = 10.0
+"""Seconds between two looks; each is a few small queries while there is nothing to do."""
+
+
+async def keep_settling(
+    ledger: Ledger, reconciler: Reconciler, say: Callable[[str], None]
+) -> NoReturn:
+    """Look again and again, until cancelled.
+
+    Args:
+        ledger: What is settled.
+        reconciler: Looks after the runs, beside the rest: one may have to wait for a server.
+        say: Told what goes wrong, when it is something new.
+    """
+    from flows.orchestrator.approvals.escalation import settle_due, show_forms
+    from flows.orchestrator.remedies.remediation import settle_orphans
+    from flows.orchestrator.runs.starting import resume_abandoned
+
+    async def runs(now: datetime) -> list[str]:
+        await reconciler.look(now)
+        return []
+
+    await together(
+        _repeat(lambda now: settle_due(ledger, now), say),
+        _repeat(lambda now: resume_abandoned(ledger, now), say),
+        _repeat(lambda now: show_forms(ledger, now), say),
+        _repeat(lambda now: settle_orphans(ledger, now), say),
+        _repeat(runs, say),
+        keep_examining(ledger, say),
+    )
+    raise AssertionError("None of these returns.")
+
+
+async def _repeat(
+    look: Callable[[datetime], Awaitable[list[str]]], say: Callable[[str], None]
+) -> NoReturn:
+    known: list[str] = []
+    while True:
+        try:
+            faults = await look(utc_now())
+        except OrchestratorError as error:
+            faults = [str(error)]
+        except Exception as error:  # a look that fails, whyever, must not end the stack
+            faults = [f"What is due cannot be settled: {type(error).__name__}: {error}"]
+        for fault in faults:
+            if fault not in known:
+                say(fault)
+        known = faults
+        await asyncio.sleep(PERIOD)

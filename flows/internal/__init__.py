@@ -1,0 +1,1 @@
+"""Flows that only the product itself starts."""

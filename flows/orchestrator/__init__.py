@@ -1,0 +1,1 @@
+"""How work is decided and handed out: the orchestrator's own judgement."""

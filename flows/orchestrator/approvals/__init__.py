@@ -1,0 +1,1 @@
+"""Questions to a person: asked, told, answered."""

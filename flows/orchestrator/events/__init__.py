@@ -1,0 +1,1 @@
+"""Events: accepted, put together, responded to, followed to their end."""

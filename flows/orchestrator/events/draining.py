@@ -1,0 +1,252 @@
+"""Draining the inbox: take, correlate, respond to the most urgent first, settle, until empty."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+from blocks.crash_points import reach
+from blocks.ledger.calls.records import ReceiptKind
+from blocks.ledger.events.records import Depth, SituationRecord, SituationStatus, TakenEvent
+from blocks.ledger.events.situations import RESPONDED
+from blocks.vocabulary.messages import Severity, utc_now
+from blocks.vocabulary.told import group_of, told_by
+from flows.orchestrator.dispatch.team import Orchestrator
+from flows.orchestrator.events.at_risk import AtRisk
+from flows.orchestrator.events.incident import Correlated, resource_of
+from flows.orchestrator.events.joining import MOST_TRIES, Joining
+from flows.orchestrator.events.load_shedding import WORTH_ASKING, Tide, judge_tide
+from flows.orchestrator.events.response import Response, respond
+from flows.orchestrator.events.standing import Standing
+
+HOLD = timedelta(seconds=30)
+"""For so long a run that died keeps what it had taken."""
+
+PAUSE = 0.2
+"""Seconds between two looks at an inbox from which nothing can be taken."""
+
+MOST_TOLD = 200
+"""Situations that a report lists; the ledger has them all."""
+
+MOST_REPLIES = 2000
+"""Replies that a run keeps in memory; the ledger has them all."""
+
+
+@dataclass(frozen=True)
+class Handled:
+    """One situation that this run settled."""
+
+    situation: SituationRecord
+    response: Response
+    why: tuple[str, ...]
+
+
+@dataclass
+class Drained:
+    """What a run did to the inbox."""
+
+    handled: list[Handled] = field(default_factory=list)
+    situations: int = 0
+    events: int = 0
+    given_up: list[SituationRecord] = field(default_factory=list)
+    summaries: list[SituationRecord] = field(default_factory=list)
+    storms: int = 0
+
+
+_Work = tuple[float, int, Correlated, SituationRecord]
+
+
+async def drain(team: Orchestrator, seconds: float) -> Drained:
+    """Deal with what waits in the inbox.
+
+    Args:
+        team: The run that drains.
+        seconds: For how long; 0 until the inbox is empty.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written; nothing of the inbox is lost.
+    """
+    drainer = _Drainer(team)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [tasks.create_task(drainer.keep_alive())]
+            helpers += [
+                tasks.create_task(drainer.work()) for _ in range(team.policy.events.at_once)
+            ]
+            await drainer.fill(seconds)
+            for helper in helpers:
+                helper.cancel()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return drainer.drained
+
+
+class _Drainer:
+    """One run's work on the inbox: a loop that fills a queue, and workers that empty it."""
+
+    def __init__(self, team: Orchestrator) -> None:
+        self.team, self.inbox, self.rules = team, team.ledger.inbox, team.policy.events
+        self.drained = Drained()
+        self.tide = Tide()
+        self.queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
+        self.mine: set[str] = set()  # situations that are queued or responded to
+        self.numbers = count()
+        self.joining = Joining(team.ledger, team.run.id, team.policy, AtRisk(team))
+        self.standing = Standing(team)
+
+    async def fill(self, seconds: float) -> None:
+        """Take and correlate, as long as there is time or anything left."""
+        began = last_taken = utc_now()
+        until = began + timedelta(seconds=seconds) if seconds else None
+        while until is None or utc_now() < until:
+            now = utc_now()
+            await self.standing.look(now)
+            depth = await self.inbox.depth(now)
+            await self._judge(judge_tide(self.tide, depth, now, self.rules), now)
+            if depth.events and await self._take(depth, now):
+                last_taken = now
+                continue
+            # What is left when nothing could be taken for so long, another run is working on.
+            ours = self.mine or self.tide.storm or self.standing.waits
+            if until is None and not ours and (not depth.events or now - last_taken > HOLD):
+                break
+            await asyncio.sleep(PAUSE)
+        await self.queue.join()
+        await self.standing.look(utc_now(), at_once=True)
+
+    async def _judge(self, tide: Tide, now: datetime) -> None:
+        self.drained.storms += tide.storm and not self.tide.storm
+        self.tide = tide
+        if tide.summarise:
+            self.drained.summaries += await self.inbox.summarise(now)
+            reach("events.summarised")
+
+    async def _take(self, depth: Depth, now: datetime) -> bool:
+        taken = await self._most_severe(depth, now)
+        if not taken:
+            return False
+        reach("events.taken")
+        self.drained.events += len(taken)
+        for correlated, situation in await self.joining.join(taken, now):
+            self._receipt(correlated, situation)
+            self._queue(correlated, situation)
+        return True
+
+    async def _most_severe(self, depth: Depth, now: datetime) -> list[TakenEvent]:
+        """All that waits, if it fits one batch: who sees it together, correlates it best.
+
+        Of more, the severe events come first, and while all workers are busy the critical ones
+        alone: they must not wait until the others are put together.
+        """
+        levels = [self.tide.at_least]
+        if self.queue.qsize() >= self.rules.at_once:
+            levels = [Severity.CRITICAL]
+        elif depth.events > self.rules.batch and not self.tide.storm:
+            levels = [WORTH_ASKING, self.tide.at_least]
+        for at_least in levels:
+            taken = await self.inbox.take(
+                now, self.team.run.id, now + HOLD, self.rules.batch, at_least
+            )
+            if taken:
+                return taken
+        return []
+
+    def _queue(self, correlated: Correlated, situation: SituationRecord) -> None:
+        if situation.status in RESPONDED or situation.id in self.mine:
+            return  # settled with what it joined, or will be
+        self.mine.add(situation.id)
+        # Whole points: a hundredth must not let the newer ones overtake for ever.
+        work = (-round(correlated.urgency.score), next(self.numbers), correlated, situation)
+        self.queue.put_nowait(work)
+
+    async def work(self) -> None:
+        """Respond to one situation after the other, the most urgent first."""
+        while True:
+            _, _, correlated, situation = await self.queue.get()
+            await self._respond(correlated, situation)
+            self.mine.discard(situation.id)
+            self.queue.task_done()
+
+    async def _respond(self, correlated: Correlated, situation: SituationRecord) -> None:
+        run_id = self.team.run.id
+        if not await self.inbox.respond(situation.id, run_id, utc_now()):
+            return  # another run responds to it, and lives
+        reach("events.responding")
+        if correlated.tries > MOST_TRIES:
+            await self._give_up(correlated, situation)
+            return
+        response = await respond(self.team, correlated, situation)
+        responded = situation.model_copy(
+            update={
+                "run_id": run_id,
+                "severity": response.severity,
+                "title": correlated.title,
+                "response": response.as_json(),
+                "impact_per_hour": response.impact_per_hour,
+                "ending": response.ending,
+                **_whose(correlated, response.needs_a_person),
+            }
+        )
+        if settled := await self.inbox.settle(responded, utc_now()):
+            reach("events.settled")
+            self._tell(Handled(settled, response, correlated.why))
+            self.standing.note(settled)
+
+    async def _give_up(self, correlated: Correlated, situation: SituationRecord) -> None:
+        left = {
+            "done": f"{correlated.tries} runs died over it; a person must look.",
+            "mended": False,
+            "told": told_by(correlated.lead).model_dump(mode="json"),
+        }
+        grave = correlated.severity.rank >= WORTH_ASKING.rank
+        given_up = situation.model_copy(
+            update={"run_id": self.team.run.id, "response": left, **_whose(correlated, grave)}
+        )
+        if settled := await self.inbox.settle(given_up, utc_now()):
+            self.drained.given_up.append(settled)
+            self.standing.note(settled)
+
+    def _tell(self, handled: Handled) -> None:
+        self.drained.situations += 1
+        told = self.drained.handled
+        told.append(handled)
+        if len(told) > 2 * MOST_TOLD:
+            told.sort(key=lambda h: -h.situation.severity.rank)
+            del told[MOST_TOLD:]
+        del self.team.replies[:-MOST_REPLIES]
+
+    async def keep_alive(self) -> None:
+        """Say now and then that this run works on what it has taken."""
+        while True:
+            await asyncio.sleep(HOLD.total_seconds() / 4)
+            await self.inbox.renew(self.team.run.id, utc_now() + HOLD)
+
+    def _receipt(self, correlated: Correlated, situation: SituationRecord) -> None:
+        self.team.receipt(
+            ReceiptKind.CORRELATE,
+            situation.id,
+            inputs={
+                "events": [[e.source, e.id] for e in correlated.events[:100]],
+                "count": len(correlated.events),
+                "resources": sorted({resource_of(e) for e in correlated.events}),
+                "window_seconds": self.rules.window_seconds,
+            },
+            decision={
+                "resource": situation.resource,
+                "severity": correlated.severity.value,
+                "title": correlated.title,
+                "urgency": correlated.urgency.score,
+            },
+            why=" ".join(correlated.why) or "It is the only event about its resource.",
+            candidates=correlated.candidates,
+        )
+
+
+def _whose(correlated: Correlated, needs_a_person: bool) -> dict[str, Any]:
+    """Whether a situation stands until a person answers, and what they are asked with it."""
+    if not needs_a_person:
+        return {"status": SituationStatus.SETTLED, "group_key": None}
+    return {"status": SituationStatus.STANDING, "group_key": group_of(correlated.lead)}

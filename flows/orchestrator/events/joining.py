@@ -1,0 +1,199 @@
+"""Taken events into their situations: those that are known, those that stand, and new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from blocks.crash_points import reach
+from blocks.ledger import Ledger
+from blocks.ledger.events.records import EventKey, SituationRecord, SituationStatus, TakenEvent
+from blocks.ledger.events.situations import RESPONDED
+from blocks.policy.policy import Policy
+from blocks.vocabulary.messages import FIRING, RESOLVED, SystemEvent
+from blocks.vocabulary.urgency import urgency
+from flows.orchestrator.events.correlation import correlate, dependencies
+from flows.orchestrator.events.incident import (
+    Correlated,
+    Known,
+    around,
+    in_order,
+    resource_of,
+    worst,
+)
+
+MOST_TRIES = 5
+"""Runs that may die over an event before it is left to a person."""
+
+_Plan = tuple[Correlated, SituationRecord, list[EventKey]]
+
+
+class Money(Protocol):
+    """Knows what trouble puts at risk."""
+
+    async def of(self, events: Iterable[SystemEvent]) -> Mapping[str, float]:
+        """Resource to money per hour."""
+
+
+class Joining:
+    """Puts the events that one run takes where they belong.
+
+    Args:
+        ledger: Has the events, and the situations.
+        run_id: The run that takes them.
+        policy: How events are put together, and how urgency is judged.
+        at_risk: What is known of money at risk.
+    """
+
+    def __init__(self, ledger: Ledger, run_id: str, policy: Policy, at_risk: Money) -> None:
+        self._ledger, self._inbox, self._run_id = ledger, ledger.inbox, run_id
+        self._rules, self._priorities = policy.events, policy.priorities
+        self._at_risk = at_risk
+
+    async def join(
+        self, taken: Sequence[TakenEvent], now: datetime
+    ) -> list[tuple[Correlated, SituationRecord]]:
+        """Put events into situations; what goes on with an outage or ends it, where that is.
+
+        Returns:
+            The situations that were opened or joined, as they stand then, each with its events.
+
+        Raises:
+            LedgerError: The ledger cannot be read or written.
+        """
+        told = [one for one in taken if one.situation_id is None and one.event.status]
+        ends = [one for one in told if one.event.status == RESOLVED]
+        repeats = await self._place([one for one in told if one.event.status == FIRING], now)
+        apart = repeats | {one.key for one in ends}
+        joined = await self._put_together([one for one in taken if one.key not in apart], now)
+        # After them: what they began may have ended by now.
+        placed = await self._place(ends, now)
+        return joined + await self._put_together([e for e in ends if e.key not in placed], now)
+
+    async def _place(self, told: Sequence[TakenEvent], now: datetime) -> set[EventKey]:
+        keys = [one.key for one in told]
+        return await self._inbox.place(keys, self._run_id, now) if keys else set()
+
+    async def _put_together(
+        self, taken: Sequence[TakenEvent], now: datetime
+    ) -> list[tuple[Correlated, SituationRecord]]:
+        if not taken:
+            return []
+        known = await self._known(taken)
+        at_risk = await self._at_risk.of(one.event for one in taken)
+        plans = [*await self._begun_before(taken, now), *self._new(taken, known, at_risk, now)]
+        joined = await self._inbox.join(
+            [(situation, keys) for _, situation, keys in plans], self._run_id, now
+        )
+        reach("events.joined")
+        return [
+            (await self._whole(correlated, standing, now), standing)
+            for (correlated, _, _), standing in zip(plans, joined, strict=True)
+            if standing is not None
+        ]
+
+    async def _whole(
+        self, correlated: Correlated, situation: SituationRecord, now: datetime
+    ) -> Correlated:
+        """With all its events, if the situation is to be responded to anew."""
+        if situation.responded_at is None or situation.status in RESPONDED:
+            return correlated
+        every = sorted(await self._inbox.events(situation.id), key=in_order)
+        why = "It stood, and has become worse."
+        return self._again(every, situation.resource, why, now, correlated.tries)
+
+    async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, tuple[SituationRecord, Known]]:
+        resources = {resource_of(one.event) for one in taken}
+        resources |= {d for r in resources for d in dependencies(r, self._rules.topology)}
+        since = around(
+            min(one.event.time for one in taken), -timedelta(seconds=self._rules.window_seconds)
+        )
+        found = [
+            s
+            for s in await self._inbox.about(resources, since)
+            if "summary" not in (s.response or {})
+        ]
+        stand = [s.id for s in found if s.status is SituationStatus.STANDING]
+        things = await self._ledger.incidents.things(stand) if stand else {}
+        return {s.id: (s, _as_known(s, things.get(s.id, frozenset()))) for s in found}
+
+    def _new(
+        self,
+        taken: Sequence[TakenEvent],
+        known: dict[str, tuple[SituationRecord, Known]],
+        at_risk: Mapping[str, float],
+        now: datetime,
+    ) -> Iterable[_Plan]:
+        alone = [one for one in taken if one.situation_id is None]
+        fresh = [one.event for one in alone if one.tries <= MOST_TRIES]
+        covering = [as_known for _, as_known in known.values()]
+        for one in correlate(fresh, self._rules, now, covering, self._priorities, at_risk):
+            situation = known[one.known][0] if one.known else _situation(one, now)
+            yield one, situation, [(e.source, e.id) for e in one.events]
+        for late in alone:
+            if late.tries > MOST_TRIES:  # what runs die of must not take the others along
+                why = f"A run that died had taken it; this is try {late.tries}."
+                given_up = self._again([late.event], resource_of(late.event), why, now, late.tries)
+                yield given_up, _situation(given_up, now), [late.key]
+
+    async def _begun_before(self, taken: Sequence[TakenEvent], now: datetime) -> list[_Plan]:
+        """What a run that died had put together already: it stays together."""
+        again: dict[str, list[TakenEvent]] = {}
+        for one in taken:
+            if one.situation_id is not None:
+                again.setdefault(one.situation_id, []).append(one)
+        found = []
+        for situation_id, events in again.items():
+            situation = await self._inbox.situation(situation_id)
+            assert situation is not None, "an event joins what is there"
+            every = sorted(await self._inbox.events(situation_id), key=in_order)
+            tries = max(one.tries for one in events)
+            why = f"A run that died had taken them; this is try {tries}."
+            correlated = self._again(every, situation.resource, why, now, tries)
+            found.append((correlated, situation, [one.key for one in events]))
+        return found
+
+    def _again(
+        self,
+        events: Sequence[SystemEvent],
+        resource: str,
+        why: str,
+        now: datetime,
+        tries: int = 1,
+    ) -> Correlated:
+        """Events that were put together before."""
+        rules = self._priorities
+        return Correlated(
+            resource=resource,
+            events=tuple(events),
+            urgency=urgency(worst(events), now, since=events[0].time, rules=rules),
+            why=(why,),
+            tries=tries,
+        )
+
+
+def _situation(correlated: Correlated, now: datetime) -> SituationRecord:
+    return SituationRecord(
+        need_key=correlated.need_key,
+        resource=correlated.resource,
+        severity=correlated.severity,
+        title=correlated.title,
+        opened_at=now,
+        updated_at=now,
+    )
+
+
+def _as_known(situation: SituationRecord, things: frozenset[str]) -> Known:
+    responding = situation.status is not SituationStatus.OPEN
+    response = situation.response or {}
+    return Known(
+        id=situation.id,
+        resource=situation.resource,
+        severity=situation.severity,
+        opened_at=situation.opened_at,
+        since=situation.updated_at if responding else datetime.max.replace(tzinfo=UTC),
+        over=bool(response.get("mended") or response.get("failed")),
+        ended=situation.is_over,
+        things=things,
+    )

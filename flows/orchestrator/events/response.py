@@ -1,0 +1,289 @@
+"""The one response to a situation: all agents asked, their answers settled, what is safe tried."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from agents.calls import Reply
+from blocks.crash_points import reach
+from blocks.ledger.calls.records import ReceiptKind, RemediationRecord, RemediationStatus
+from blocks.ledger.events.records import Ending, SituationRecord
+from blocks.vocabulary.findings import Finding, Remedy
+from blocks.vocabulary.messages import MessageType, Severity
+from blocks.vocabulary.responses import EventResponse
+from blocks.vocabulary.told import Told, told_by
+from flows.orchestrator.dispatch.team import Orchestrator
+from flows.orchestrator.events.incident import Correlated, in_words
+from flows.orchestrator.events.load_shedding import WORTH_ASKING
+from flows.orchestrator.remedies.remediation import remediate
+from flows.reports.model import RemediationLine
+
+KIND = "reported-trouble"
+"""The kind of the findings that events lead to."""
+
+HELPED = frozenset({RemediationStatus.VERIFIED, RemediationStatus.NOT_NEEDED})
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came of a situation.
+
+    Attributes:
+        severity: The worst that an agent whom it concerns judges it to be.
+        assessments: Agent to what it said; those who had nothing to say are not there.
+        findings: One per distinct proposal, or one that advises a person.
+        lines: What was tried, or why not.
+        failed: Agents that did not answer, with the reason.
+        well: What our own look showed, if it showed the thing itself well.
+        impact_per_hour: Money at risk, the greatest that an agent sees; None when unknown.
+        told: What its sender says of it.
+    """
+
+    severity: Severity
+    assessments: dict[str, str]
+    findings: tuple[Finding, ...]
+    lines: tuple[RemediationLine, ...]
+    failed: dict[str, str]
+    well: str = ""
+    impact_per_hour: float | None = None
+    told: Told = field(default_factory=Told)
+
+    @property
+    def mended(self) -> bool:
+        """Whether a remedy was verified to have helped."""
+        return any(line.status in HELPED for line in self.lines)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether no agent knows anything about it."""
+        return not self.assessments
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether it would be nobody's, were no person told."""
+        return self.unknown and self.severity.rank >= WORTH_ASKING.rank
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ended, if our own look says that it is well."""
+        if self.mended:
+            return Ending.MENDED
+        return Ending.WELL if self.well and not self.lines else None
+
+    @property
+    def done(self) -> str:
+        """What was done, or is to be done, in a sentence."""
+        if self.lines:
+            return " ".join(f"{in_short(line)} {line.detail}".strip() for line in self.lines)
+        if self.well:
+            return f"Our own look shows it well: {self.well}"
+        if self.unknown and self.severity is not Severity.INFO:
+            return self._whose
+        return next((f.advice for f in self.findings if f.advice), "Nothing to do.")
+
+    @property
+    def _whose(self) -> str:
+        """Why nothing was done about what no agent knows, and who sees to it."""
+        why = "No agent knows anything about it"
+        if self.failed:
+            why = f"No agent could say anything of it, and {' and '.join(self.failed)} failed"
+        return f"{why}: a person is asked." if self.needs_a_person else f"{why}."
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that the situation keeps."""
+        return {
+            "mended": self.mended,
+            "severity": self.severity.value,
+            "done": self.done,
+            "assessments": self.assessments,
+            "failed": self.failed,
+            "remediations": [line.model_dump(mode="json") for line in self.lines],
+            "advice": [finding.advice for finding in self.findings if finding.advice],
+            "impact_per_hour": self.impact_per_hour,
+            "told": self.told.model_dump(mode="json"),
+        }
+
+
+def in_short(line: RemediationLine) -> str:
+    """The action and how it ended, for instance ``restart_service: verified``."""
+    return f"{line.action}: {line.status.value if line.status else 'not tried'}."
+
+
+async def respond(
+    team: Orchestrator, correlated: Correlated, situation: SituationRecord
+) -> Response:
+    """Ask every agent that takes events, settle their answers, and try what they propose.
+
+    An agent that fails is no obstacle: the others' answers count, and it is named. A remedy that
+    was tried since the situation was opened is not tried again, whoever tried it: a run that died
+    over the situation may have acted.
+
+    Args:
+        team: The run that responds.
+        correlated: The situation's events.
+        situation: The situation as the ledger has it.
+
+    Raises:
+        LedgerError: What was decided could not be recorded.
+    """
+    replies = await _ask_everybody(team, correlated)
+    reach("events.answered")
+    answers = {r.message.recipient: r.result for r in replies if r.ok}
+    well = seen_well(answers)
+    severity, findings = settle_answers(correlated, answers)
+    if well:
+        findings = []  # there is nothing to try, and nothing to tell a person
+    fresh, earlier = await _not_tried_yet(team, findings, situation.opened_at)
+    lines = [*earlier, *await remediate(team, fresh)]
+    reach("events.remedied")
+    response = Response(
+        severity=severity,
+        assessments={a: said.assessment for a, said in answers.items() if said.relevant},
+        findings=tuple(findings),
+        lines=tuple(lines),
+        failed={r.message.recipient: r.error.what for r in replies if r.error},
+        well=well,
+        impact_per_hour=_at_risk(answers),
+        told=told_by(correlated.lead),
+    )
+    _leave_receipt(team, situation, correlated, answers, response)
+    return response
+
+
+async def _ask_everybody(team: Orchestrator, correlated: Correlated) -> list[Reply]:
+    lead = correlated.lead.model_copy(update={"severity": correlated.severity})
+    event = lead.model_dump(mode="json")
+    return await asyncio.gather(
+        *(
+            team.ask(
+                agent.id,
+                agent.event_action,
+                kind=MessageType.EVENT,
+                priority=correlated.urgency.priority,
+                event=event,
+            )
+            for agent in team.toolbox.registry.agents.values()
+            if agent.event_action
+        )
+    )
+
+
+def settle_answers(
+    correlated: Correlated, answers: dict[str, EventResponse]
+) -> tuple[Severity, list[Finding]]:
+    """What all answers together come to.
+
+    The worst judgement of those whom it concerns holds; without one, the events' own. Equal
+    proposals are one. Without a proposal the advice goes to a person. Money at risk is the
+    greatest that an agent sees.
+
+    Args:
+        correlated: The situation's events.
+        answers: Agent to what it said.
+
+    Returns:
+        The severity, and the findings in the order of the agents' names.
+    """
+    concerned = {agent: answers[agent] for agent in sorted(answers) if answers[agent].relevant}
+    judged = [answer.severity for answer in concerned.values()] or [correlated.severity]
+    severity = max(judged, key=lambda s: s.rank)
+    at_risk = _at_risk(concerned)
+    advice = list(dict.fromkeys(a.advice for a in concerned.values() if a.advice))
+    evidence = {agent: answer.assessment for agent, answer in concerned.items()}
+
+    def finding(resource: str, remedy: Remedy | None) -> Finding:
+        return Finding(
+            kind=KIND,
+            resource=resource,
+            severity=severity,
+            title=correlated.title,
+            evidence=evidence,
+            impact_per_day=None if at_risk is None else at_risk * 24,
+            advice=" ".join(advice),
+            remedy=remedy,
+        )
+
+    proposed: dict[str, Finding] = {}
+    for answer in concerned.values():
+        for remedy in answer.proposals:
+            proposed.setdefault(remedy.model_dump_json(), finding(answer.resource, remedy))
+    if proposed:
+        return severity, list(proposed.values())
+    worth_telling = bool(advice) or severity.rank >= Severity.ERROR.rank
+    return severity, [finding(correlated.resource, None)] if worth_telling else []
+
+
+def seen_well(answers: Mapping[str, EventResponse]) -> str:
+    """What whoever looked at the thing itself says, if all who did found it well; else empty."""
+    looks = [a for _, a in sorted(answers.items()) if a.relevant and a.well is not None]
+    return " ".join(a.assessment for a in looks) if all(a.well for a in looks) else ""
+
+
+def _at_risk(answers: Mapping[str, EventResponse]) -> float | None:
+    """The most money per hour that one of those whom it concerns sees at risk."""
+    seen = [a.impact_per_hour for a in answers.values() if a.relevant]
+    return max((amount for amount in seen if amount is not None), default=None)
+
+
+async def _not_tried_yet(
+    team: Orchestrator, findings: Sequence[Finding], opened_at: datetime
+) -> tuple[list[Finding], list[RemediationLine]]:
+    fresh, lines = [], []
+    for finding in findings:
+        tried = await _tried(team, finding, opened_at) if finding.remedy else None
+        if tried is None:
+            fresh.append(finding)
+            continue
+        detail = tried.detail or "Begun by a run that died; nobody knows whether it was done."
+        lines.append(
+            RemediationLine(
+                finding=finding.fingerprint,
+                action=tried.action.partition(".")[2],
+                status=tried.status,
+                detail=detail,
+            )
+        )
+    return fresh, lines
+
+
+async def _tried(
+    team: Orchestrator, finding: Finding, opened_at: datetime
+) -> RemediationRecord | None:
+    assert finding.remedy is not None
+    wanted = f"{finding.remedy.agent}.{finding.remedy.action}"
+    found = await team.ledger.remediations(since=opened_at, resource=finding.resource)
+    return next((r for r in found if r.action == wanted and r.finding == finding.fingerprint), None)
+
+
+def _leave_receipt(
+    team: Orchestrator,
+    situation: SituationRecord,
+    correlated: Correlated,
+    answers: dict[str, EventResponse],
+    response: Response,
+) -> None:
+    team.receipt(
+        ReceiptKind.RESPOND,
+        situation.id,
+        inputs={
+            "resource": correlated.resource,
+            "severity": correlated.severity.value,
+            "urgency": list(correlated.urgency.reasons),
+            "failed": response.failed,
+        },
+        decision=response.as_json() | {"severity": response.severity.value},
+        why=f"{in_words(correlated.resource)}: {response.done}",
+        candidates=[
+            {
+                "name": agent,
+                "severity": said.severity.value,
+                "proposals": [proposal.action for proposal in said.proposals],
+                "lost_because": "" if said.relevant else said.assessment,
+            }
+            for agent, said in sorted(answers.items())
+        ],
+    )

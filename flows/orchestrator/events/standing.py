@@ -1,0 +1,184 @@
+"""What is open and nobody's: a person is asked, once per group, and again when nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from blocks.crash_points import reach
+from blocks.ledger.events.incidents import CLOSE, NEED
+from blocks.ledger.events.records import SituationRecord, SituationStatus
+from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.text import printable
+from blocks.vocabulary.messages import ORCHESTRATOR, new_id
+from blocks.vocabulary.urgency import urgency
+from flows.orchestrator.approvals.escalation import escalate
+from flows.orchestrator.dispatch.team import Orchestrator
+from flows.orchestrator.events.incident import worst_of
+
+LOOK = timedelta(seconds=1)
+"""Between two looks of a run that has other work."""
+
+_EXAMPLES = 5
+_LONGEST_LIST = 10  # labels of one example
+
+
+class Standing:
+    """Looks after what stands, for one run."""
+
+    def __init__(self, team: Orchestrator) -> None:
+        self._team = team
+        self._looked = datetime.min.replace(tzinfo=UTC)
+        self._noted: set[str] = set()
+
+    @property
+    def waits(self) -> bool:
+        """Whether something that this run settled waits until its group's wait is over."""
+        return bool(self._noted)
+
+    def note(self, situation: SituationRecord) -> None:
+        """A situation was settled; if a person is to be asked about it, this run sees to it."""
+        if situation.status is SituationStatus.STANDING and situation.group_key is not None:
+            self._noted.add(situation.id)
+
+    async def look(self, now: datetime, *, at_once: bool = False) -> None:
+        """Ask what is due, if the last look was some time ago.
+
+        Raises:
+            LedgerError: A question could not be kept.
+        """
+        if not at_once and now - self._looked < LOOK:
+            return
+        self._looked = now
+        if at_once:
+            await self._team.ledger.incidents.end_resolved(now)
+        await _withdraw(self._team, now)
+        self._noted &= await ask_due(self._team, now)
+
+
+async def ask_due(team: Orchestrator, now: datetime) -> set[str]:
+    """Ask a person about what nobody knows and the wait of whose group is over.
+
+    Situations of one group are one question; those that come while it is open are told in it.
+
+    Returns:
+        The ids of the situations whose group still waits.
+
+    Raises:
+        LedgerError: A question could not be kept.
+    """
+    unasked = await team.ledger.incidents.unasked(now)
+    if not unasked:
+        return set()
+    wait = timedelta(seconds=team.policy.events.group_wait_seconds)
+    groups: dict[str, list[SituationRecord]] = {}
+    for situation in unasked:
+        groups.setdefault(str(situation.group_key), []).append(situation)
+    asked, waiting = await team.ledger.incidents.asked(), set()
+    for name, group in groups.items():
+        question, about = asked.get(name, (None, []))
+        if question is None and now - group[0].opened_at < wait:
+            waiting |= {situation.id for situation in group}
+        else:
+            await ask_about(team, [*about, *group], now, question)
+    return waiting
+
+
+async def ask_about(
+    team: Orchestrator,
+    group: Sequence[SituationRecord],
+    now: datetime,
+    question: ApprovalRecord | None = None,
+) -> None:
+    """Ask whether situations are dealt with, or tell in an open question of more of them.
+
+    Args:
+        team: The run that asks.
+        group: All that the question is about, the oldest first.
+        now: The instant of asking.
+        question: The open one.
+
+    Raises:
+        LedgerError: The question could not be kept.
+    """
+    text = {"title": _title(group), "detail": _detail(team, group)}
+    record = question.model_copy(update=text) if question else _question(team, group, text, now)
+    more = [situation.id for situation in group if situation.approval_id != record.id]
+    kept = await team.ledger.incidents.ask(record, more)
+    reach("incident.asked")
+    if kept is not None and question is None and kept.id == record.id:
+        await escalate(team, record)
+
+
+def _question(
+    team: Orchestrator, group: Sequence[SituationRecord], text: dict[str, str], now: datetime
+) -> ApprovalRecord:
+    first = group[0]
+    at_risk = [each.impact_per_hour for each in group if each.impact_per_hour is not None]
+    return ApprovalRecord(
+        id=new_id(),
+        need_key=f"{NEED}{first.id} after {first.approval_id or 'none'}",
+        run_id=team.run.id,
+        resource=first.resource if len(group) == 1 else "",
+        priority=urgency(
+            worst_of(situation.severity for situation in group),
+            now,
+            impact_per_hour=max(at_risk, default=None),
+            since=first.opened_at,
+            rules=team.policy.priorities,
+        ).priority,
+        proposal={"kind": CLOSE, "group": first.group_key},
+        asked_at=now,
+        expires_at=now + timedelta(hours=team.policy.recovery.approval_hours),
+        **text,
+    )
+
+
+def _title(group: Sequence[SituationRecord]) -> str:
+    title = printable(group[0].title)
+    if len(group) == 1:
+        return f"{title}: is it dealt with?"
+    return f"{title}, and {len(group) - 1:,} more: are they dealt with?"
+
+
+def _detail(team: Orchestrator, group: Sequence[SituationRecord]) -> str:
+    """Why it is asked, in Markdown; texts from outside as code, so that they are only texts."""
+    one = len(group) == 1
+    severity = worst_of(situation.severity for situation in group).value
+    about = "this incident" if one else f"these {len(group):,} incidents of one group"
+    more = len(group) - _EXAMPLES
+    parts = [
+        f"No agent could deal with {about}; severity **{severity}**, open since "
+        f"{group[0].opened_at:%Y-%m-%d %H:%M} UTC.",
+        "\n".join(f"- {_example(situation)}" for situation in group[:_EXAMPLES]),
+        f"And {more:,} more." if more > 0 else "",
+        f"**Yes** closes {'it' if one else 'them'}: there is nothing left to do here. **No**, and "
+        f"no answer, leaves {'it' if one else 'them'} open until its source says that it is over; "
+        f"you are asked again after {team.policy.recovery.approval_hours:g} hours.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _example(situation: SituationRecord) -> str:
+    told = situation.told
+    parts = [_code(situation.resource), _code(told.summary or situation.title)]
+    parts += [f"runbook {told.runbook}"] if told.runbook else []
+    labels = [f"{name}={value}" for name, value in list(told.labels.items())[:_LONGEST_LIST]]
+    return ", ".join([*parts, *([_code(", ".join(labels))] if labels else [])])
+
+
+def _code(text: str) -> str:
+    return f"`{printable(text).replace('`', chr(39))}`"
+
+
+async def _withdraw(team: Orchestrator, now: datetime) -> None:
+    """Settle the questions about what is over by now, so that nobody is asked in vain."""
+    approvals = team.ledger.approvals
+    for question in await team.ledger.incidents.pointless_questions():
+        note = "It is over: nobody need answer any more."
+        _, counted = await approvals.answer(
+            question.id, True, by=ORCHESTRATOR, via="events", note=note, now=now
+        )
+        until = now + LOOK
+        if counted and await approvals.claim_application(question.id, team.run.id, now, until):
+            await approvals.applied(question.id, team.run.id, note, now)

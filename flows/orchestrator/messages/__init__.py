@@ -1,0 +1,1 @@
+"""Messages from outside: delivered, answered, or kept as dead letters."""

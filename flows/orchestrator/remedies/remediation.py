@@ -1,0 +1,80 @@
+"""Mending what can be mended without asking a person, and what became of it when the run died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from agents.calls import Envelope
+from agents.sre_reliability.automation import IN_PROGRESS, presumed_end
+from blocks.ledger import Ledger
+from blocks.ledger.calls.records import RemediationStatus
+from blocks.vocabulary.findings import Finding, Remedy
+from flows.orchestrator.remedies.acting import NOBODY_KNOWS, act, tell_a_person
+from flows.reports.model import RemediationLine
+
+if TYPE_CHECKING:
+    from flows.orchestrator.dispatch.team import Orchestrator
+
+
+async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[RemediationLine]:
+    """Try the remedy of each finding that has one.
+
+    Different remedies run side by side. Findings that ask for the same remedy share one run of
+    it, taken on behalf of the worst of them.
+
+    Args:
+        team: The run that remediates.
+        findings: Ranked findings, worst first; those without a remedy are passed over.
+
+    Returns:
+        One line per finding with a remedy, in the order of the findings.
+    """
+    wanted = [(finding, finding.remedy) for finding in findings if finding.remedy is not None]
+    first: dict[str, tuple[Finding, Remedy]] = {}
+    for finding, remedy in wanted:
+        first.setdefault(remedy.model_dump_json(), (finding, remedy))
+    lines = await asyncio.gather(*(_mend(team, *pair) for pair in first.values()))
+    done = dict(zip(first, lines, strict=True))
+    return [
+        done[remedy.model_dump_json()].model_copy(update={"finding": finding.fingerprint})
+        for finding, remedy in wanted
+    ]
+
+
+async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> RemediationLine:
+    envelope = Envelope(priority=finding.severity.priority)
+    acted = await act(team, finding, remedy, envelope)
+    if acted.reply is not None:
+        team.replies.append(acted.reply)
+    return RemediationLine(
+        finding=finding.fingerprint,
+        action=remedy.action,
+        status=acted.status,
+        detail=acted.detail,
+    )
+
+
+async def settle_orphans(ledger: Ledger, now: datetime) -> list[str]:
+    """Settle as unknown what was intended by runs that died over it, and tell a person.
+
+    It is never done again by itself: how far it came, nobody knows. Safe to call at any time, from
+    several processes. With nothing to settle it is one small query.
+
+    Returns:
+        What was settled, in words.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written.
+    """
+    told = []
+    for intent in await ledger.intents.overdue(now, IN_PROGRESS):
+        detail = f"Its run died, or was not heard of in time. {NOBODY_KNOWS}"
+        ended = presumed_end(intent)
+        if await ledger.intents.give_up(intent.id, ended, detail):
+            outcome = {"status": RemediationStatus.UNKNOWN, "finished_at": ended, "detail": detail}
+            await tell_a_person(intent.model_copy(update=outcome))
+            told.append(f"{intent.action} on {intent.resource}: {detail}")
+    return told

@@ -1,0 +1,148 @@
+"""Starting runs of deployments: once per key, in the queue that their urgency calls for."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+from prefect.states import Scheduled
+
+from blocks.errors import SourceUnavailable
+from blocks.ledger import Ledger
+from blocks.prefect_api.runs import new_run
+from flows.orchestrator.runs.deaths import life_of, may_be_restarted
+from flows.orchestrator.runs.queues import place_of
+
+DEADLINE = 15.0
+"""Seconds that the creation of a run may take."""
+
+
+async def start_run(
+    deployment: str,
+    parameters: dict[str, Any],
+    *,
+    key: str,
+    name: str | None = None,
+    queue: str | None = None,
+    at: datetime | None = None,
+) -> str:
+    """Create a run of a deployment, once per key.
+
+    Args:
+        deployment: ``flow/deployment``.
+        parameters: The flow's.
+        key: Of all runs with one key, one comes.
+        name: The run's name; Prefect's choice when None.
+        queue: The work queue; the deployment's own when None.
+        at: When it is to start; at once when None.
+
+    Returns:
+        Why there is none, in words; empty when there is.
+    """
+    if get_current_settings().api.url is None:
+        return "no Prefect server runs"  # an ephemeral one has no worker that would take the run
+    try:
+        async with asyncio.timeout(DEADLINE), get_client() as client:
+            found = await client.read_deployment_by_name(deployment)
+            await new_run(
+                client,
+                found.id,
+                parameters,
+                name=name,
+                idempotency_key=f"{deployment} {key}",
+                work_queue_name=queue,
+                state=Scheduled(scheduled_time=at) if at else None,
+            )
+    except ObjectNotFound:
+        return f"the Prefect server has no deployment {deployment}"
+    except (httpx.HTTPError, RuntimeError, TimeoutError, ValueError) as error:
+        return f"the Prefect server does not answer as it should ({type(error).__name__})"
+    return ""
+
+
+async def going_on(deployment: str) -> list[FlowRun]:
+    """The runs of a deployment that are not over; none when no Prefect server runs.
+
+    Raises:
+        SourceUnavailable: The server does not answer as it should.
+    """
+    if get_current_settings().api.url is None:
+        return []
+    try:
+        async with asyncio.timeout(DEADLINE), get_client() as client:
+            return await client.read_flow_runs(
+                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
+                flow_run_filter=FlowRunFilter(
+                    state=FlowRunFilterState(
+                        type=FlowRunFilterStateType(not_any_=list(TERMINAL_STATES))
+                    )
+                ),
+            )
+    except (httpx.HTTPError, TimeoutError) as error:
+        raise SourceUnavailable(
+            f"The Prefect server does not answer as it should ({type(error).__name__})."
+        ) from None
+
+
+async def resume_abandoned(ledger: Ledger, now: datetime) -> list[str]:
+    """Have tasks whose run died carried out by another one.
+
+    A run that is restarted goes on with its task itself.
+
+    Returns:
+        What could not be started now, in words; the next call tries again.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    faults = []
+    for task in await ledger.tasks.abandoned(now):
+        if task.run_id and not await _is_left_alone(task.run_id, now):
+            continue
+        place = place_of("route-task", task.priority)
+        fault = await start_run(
+            place.deployment,
+            {"task_id": task.id},
+            # One run per death: whoever takes the task on sets another instant.
+            key=f"{task.id} {task.alive_until}",
+            name=f"{task.task_type}, taken up again",
+            queue=place.queue,
+        )
+        faults += [f"Task {task.id[:12]} is not taken up again yet: {fault}."] if fault else []
+    return faults
+
+
+def is_over(run: FlowRun, now: datetime) -> bool:
+    """Whether nothing more is to come of a run: it ended, and is not going to be restarted."""
+    state = run.state
+    if state is None or not state.is_final():
+        return False
+    name = state.name or ""
+    return not may_be_restarted(name, run.tags, state.timestamp, run.auto_scheduled, now)
+
+
+async def _is_left_alone(run_id: str, now: datetime) -> bool:
+    """Whether nobody looks after a run that the ledger knows."""
+    if get_current_settings().api.url is None:
+        return True
+    try:
+        async with asyncio.timeout(DEADLINE), get_client() as client:
+            run = await client.read_flow_run(UUID(hex=life_of(run_id)[0]))
+    except (ObjectNotFound, httpx.HTTPError, TimeoutError, ValueError):
+        return True
+    # The reconciler looks after those of deployments, not after those of the command line.
+    return run.deployment_id is None or is_over(run, now)

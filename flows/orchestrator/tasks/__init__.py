@@ -1,0 +1,1 @@
+"""A routed task: its steps, and the ladder of recovery."""

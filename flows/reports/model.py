@@ -1,0 +1,120 @@
+"""What a person reads: the report every workflow leaves, as data.
+
+Renderers turn it into a Prefect artifact (``flows.reports.markdown``), terminal output
+(``deployments.console.report``) or JSON (the model itself). Charts are data until they are
+rendered.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from blocks.ledger.calls.records import RemediationStatus
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Outcome
+
+Cell = str | float | int | None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Table(_Part):
+    """Rows under column heads; numbers stay numbers until they are rendered."""
+
+    title: str = ""
+    columns: list[str]
+    rows: list[list[Cell]]
+    note: str = ""
+
+
+class Chart(_Part):
+    """One line or bar chart.
+
+    Attributes:
+        x: Labels, or ISO dates for a time axis, in order.
+        series: Name to values, as long as ``x``; None leaves a gap.
+        low, high: An expected band around the first series, as long as ``x``.
+        marks: Positions in ``x`` to point out on the first series.
+    """
+
+    title: str
+    kind: Literal["line", "bar"] = "line"
+    unit: str = ""
+    x: list[str]
+    series: dict[str, list[float | None]]
+    low: list[float | None] | None = None
+    high: list[float | None] | None = None
+    marks: list[int] = Field(default_factory=list)
+
+
+class Section(_Part):
+    """A titled part of a report: prose first, then tables, then charts."""
+
+    title: str
+    text: str = ""
+    tables: list[Table] = Field(default_factory=list)
+    charts: list[Chart] = Field(default_factory=list)
+
+
+class RemediationLine(_Part):
+    """What was done about one finding, or why nothing was.
+
+    ``status`` is None when nothing was tried; ``detail`` then says why.
+    """
+
+    finding: str
+    action: str
+    status: RemediationStatus | None
+    detail: str
+
+
+class Report(_Part):
+    """One workflow run, told to a person."""
+
+    workflow: str
+    title: str
+    run_id: str
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    outcome: Outcome
+    headline: str
+    currency: str = ""
+    timezone: str = "UTC"
+    sections: list[Section] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
+    remediations: list[RemediationLine] = Field(default_factory=list)
+    missing: list[str] = Field(
+        default_factory=list, description="What the report could not include, and why."
+    )
+
+    @property
+    def duration(self) -> timedelta:
+        """How long the run took."""
+        return self.finished_at - self.started_at
+
+    def remediation_of(self, finding: Finding) -> RemediationLine | None:
+        """What was done about a finding, None when nothing could be."""
+        return next((r for r in self.remediations if r.finding == finding.fingerprint), None)
+
+
+def money(value: float | None, currency: str) -> str:
+    """``1234.5`` as ``1,234 GBP`` (two decimals below 100); an em dash for None."""
+    if value is None:
+        return "—"
+    return f"{value:,.{2 if abs(value) < 100 else 0}f} {currency}".strip()
+
+
+def local(instant: datetime, zone: str) -> str:
+    """An instant as a person in ``zone`` reads it, for instance ``23 Nov 2026, 07:00``."""
+    return f"{instant.astimezone(ZoneInfo(zone)):%d %b %Y, %H:%M}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 issue``, ``2 issues``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

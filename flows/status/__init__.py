@@ -1,0 +1,1 @@
+"""How the whole is, for the status report, the status page and the metrics."""

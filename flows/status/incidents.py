@@ -1,0 +1,194 @@
+"""What is wrong now, from situations and the last daily check. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from blocks.ledger.calls.records import RemediationStatus, RunRecord
+from blocks.ledger.events.records import SituationRecord, SituationStatus
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Outcome, Severity
+from flows.reports.model import Report
+from flows.status.page_model import Facts, Incident
+
+_HELPED = frozenset({RemediationStatus.VERIFIED, RemediationStatus.NOT_NEEDED})
+_DAY = timedelta(hours=24)
+
+
+def incidents(facts: Facts, now: datetime) -> list[Incident]:
+    """What is wrong, worst first: situations, failing workflows, and what the daily check found.
+
+    Args:
+        facts: What the ledger knows.
+        now: What was left to a person, or failed, longer than a day before is told no more.
+    """
+    found = [
+        _situation(s, facts.heard, facts.silence, now)
+        for s in facts.situations
+        if not s.is_over and s.severity is not Severity.INFO
+    ]
+    found += _left_to_a_person(facts, now)
+    found += _failing_workflows(facts, now)
+    known = {incident.resource for incident in found}
+    if daily := last_daily_check(facts):
+        found += [
+            _finding(finding, daily)
+            for finding in daily.findings
+            if finding.severity is not Severity.INFO
+            and not is_about_stock(finding)
+            and finding.resource not in known
+            and not _is_mended(finding, daily, facts)
+        ]
+    return sorted(
+        found, key=lambda i: (-i.severity.rank, not i.open, -(i.impact_per_day or 0), i.title)
+    )
+
+
+def how_it_stands(
+    situation: SituationRecord,
+    heard: Mapping[str, datetime],
+    silence: timedelta,
+    now: datetime,
+) -> str:
+    """What is being done about a situation that is not over, or has to be, in a few sentences.
+
+    Args:
+        situation: As the ledger has it.
+        heard: When the source of each alert that fires was last heard of, by the situation's id.
+        silence: For how long a source may say nothing before that is told.
+        now: The instant to judge at.
+    """
+    if situation.status is SituationStatus.RESPONDING:
+        return "The agents are dealing with it."
+    if situation.status is SituationStatus.OPEN:
+        return "Waits for the agents."
+    told, last = situation.told, heard.get(situation.id)
+    parts = [told.summary.rstrip(".") + "." if told.summary else ""]
+    parts.append(str((situation.response or {}).get("done", "")))
+    if last is not None:
+        quiet = now - last > silence
+        parts.append(f"No news since {last:%Y-%m-%d %H:%M} UTC." if quiet else "It still fires.")
+    return " ".join(part for part in parts if part)
+
+
+def _situation(
+    situation: SituationRecord,
+    heard: Mapping[str, datetime],
+    silence: timedelta,
+    now: datetime,
+) -> Incident:
+    return Incident(
+        id=situation.id,
+        severity=situation.severity,
+        title=situation.title,
+        resource=situation.resource,
+        since=situation.opened_at,
+        standing=how_it_stands(situation, heard, silence, now),
+        open=True,
+        events=situation.events,
+        impact_per_day=per_day(situation.impact_per_hour),
+        runbook=situation.told.runbook,
+        run_id=situation.run_id,
+    )
+
+
+def _left_to_a_person(facts: Facts, now: datetime) -> list[Incident]:
+    """Of each resource the newest situation, if it was settled without having been mended."""
+    newest: dict[str, SituationRecord] = {}
+    for situation in facts.situations:
+        if "summary" not in (situation.response or {}):
+            newest.setdefault(situation.resource, situation)
+    return [
+        _situation(situation, facts.heard, facts.silence, now).model_copy(
+            update={"open": False, "standing": str((situation.response or {}).get("done", ""))}
+        )
+        for situation in newest.values()
+        if situation.settled_at is not None
+        and situation.ending is None
+        and situation.severity is not Severity.INFO
+        and now - situation.settled_at < _DAY
+        and _needs_somebody(situation)
+        and not _helped_since(situation.resource, situation.settled_at, facts)
+    ]
+
+
+def per_day(impact_per_hour: float | None) -> float | None:
+    """Money per day, of money per hour."""
+    return None if impact_per_hour is None else impact_per_hour * 24
+
+
+def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
+    """Workflows whose last run failed; a run that did better ends the trouble."""
+    ended: dict[str, list[RunRecord]] = {}
+    for run in facts.runs:
+        if run.finished_at and run.outcome not in (None, Outcome.REFUSED):
+            ended.setdefault(run.workflow, []).append(run)
+    found = []
+    for workflow, runs in ended.items():
+        failed = list(takewhile(lambda run: run.outcome is Outcome.FAILED, runs))
+        if failed and now - (failed[0].finished_at or now) < _DAY:
+            times = f" {len(failed)} times in a row" if len(failed) > 1 else ""
+            found.append(
+                Incident(
+                    id=f"workflow:{workflow}",
+                    severity=Severity.ERROR,
+                    title=f"{workflow} failed{times}",
+                    resource=f"workflow:{workflow}",
+                    since=failed[-1].started_at,
+                    standing=facts.headlines.get(failed[0].id) or "See its log in Prefect.",
+                    open=False,
+                    run_id=failed[0].id if failed[0].id in facts.headlines else None,
+                    part="workflows",
+                )
+            )
+    return found
+
+
+def _needs_somebody(situation: SituationRecord) -> bool:
+    """Whether there is advice, or a remedy that did not help; else there was nothing to do."""
+    response = situation.response or {}
+    if response.get("severity") == Severity.INFO.value:
+        return False  # whatever was told, the agents looked and found nothing wrong
+    left = response.get("advice") or response.get("remediations") or "assessments" not in response
+    return bool(left) and not response.get("mended")
+
+
+def is_about_stock(finding: Finding) -> bool:
+    """Whether it is told with the stock at risk."""
+    return finding.resource.startswith("sku:")
+
+
+def _finding(finding: Finding, daily: Report) -> Incident:
+    tried = daily.remediation_of(finding)
+    return Incident(
+        id=finding.fingerprint,
+        severity=finding.severity,
+        title=finding.title,
+        resource=finding.resource,
+        since=daily.finished_at,
+        standing=(tried.detail if tried else finding.advice) or "",
+        open=False,
+        impact_per_day=finding.impact_per_day,
+        run_id=daily.run_id,
+    )
+
+
+def _is_mended(finding: Finding, daily: Report, facts: Facts) -> bool:
+    tried = daily.remediation_of(finding)
+    if tried and tried.status in _HELPED:
+        return True
+    return _helped_since(finding.resource, daily.finished_at, facts)
+
+
+def _helped_since(resource: str, instant: datetime, facts: Facts) -> bool:
+    return any(
+        r.resource == resource and r.status in _HELPED and r.started_at > instant
+        for r in facts.remediations
+    )
+
+
+def last_daily_check(facts: Facts) -> Report | None:
+    """Its report, if there is one."""
+    return next((r for r in facts.reports if r.workflow == "daily-health-check"), None)

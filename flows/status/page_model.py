@@ -1,0 +1,222 @@
+"""What the status page says, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from blocks.ledger.calls.history import HourOfCalls
+from blocks.ledger.calls.records import RemediationRecord, RunRecord
+from blocks.ledger.events.records import Depth, SituationRecord
+from blocks.ledger.status import AgentMetrics, Health, SystemStatus, Target
+from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.policy.event_rules import EventRules
+from blocks.settings import PagePart
+from blocks.vocabulary.messages import Outcome, Severity
+from flows.reports.model import Report, Table
+
+PARTS: tuple[PagePart, ...] = get_args(PagePart)
+"""In the order in which they are told."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reason(_Part):
+    """Why the whole is not well, in a sentence; ``part`` is where the page tells more of it."""
+
+    text: str
+    part: PagePart
+
+
+class Condition(_Part):
+    """How the whole is, with the gravest reason first."""
+
+    state: Health
+    headline: str
+    reasons: list[Reason]
+
+
+class Incident(_Part):
+    """Something that is wrong.
+
+    Attributes:
+        id: Of its situation, else the finding's fingerprint.
+        standing: What is being done about it, or was, or a person should do.
+        since: When it began; of a finding, when it was reported.
+        events: How many events tell of it; 0 when a check found it.
+        open: Whether it is still being dealt with; else it was left to a person.
+        impact_per_day: Money at risk, in the business's currency.
+        runbook: Address of the page that its sender names for what to do.
+        part: The part of the page that it tells of.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    resource: str
+    since: AwareDatetime
+    standing: str
+    open: bool
+    events: int = 0
+    impact_per_day: float | None = None
+    runbook: str = ""
+    run_id: str | None = None
+    part: PagePart = "incidents"
+
+
+class Incidents(_Part):
+    """What is wrong, worst first, and how much waits to be looked at."""
+
+    open: list[Incident]
+    left_out: int = Field(description="How many more there are, of less weight.")
+    waiting_events: int
+    checked_at: AwareDatetime | None = Field(description="When the last daily check ended.")
+
+
+class Question(_Part):
+    """A question to a person that waits for an answer."""
+
+    id: str
+    title: str
+    detail: str = Field(description="Why it is asked, and what yes and no do; Markdown.")
+    resource: str
+    safe_choice: Literal["approve", "reject"]
+    asked_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class Agent(AgentMetrics):
+    """An agent with its work of the last 24 hours."""
+
+    title: str
+
+
+class Agents(_Part):
+    """The team, and the operating targets."""
+
+    agents: list[Agent]
+    targets: list[Target]
+
+
+class WorkflowLine(_Part):
+    """A workflow by its newest run.
+
+    Attributes:
+        outcome: None while the run goes on.
+        going_on: How many of its runs are.
+        recent: How its last runs ended, oldest first.
+    """
+
+    id: str
+    workflow: str
+    trigger: str
+    started_at: AwareDatetime
+    finished_at: AwareDatetime | None
+    outcome: Outcome | None
+    headline: str
+    has_report: bool
+    flow_run_id: str | None
+    going_on: int
+    recent: list[Outcome]
+
+
+class Stock(_Part):
+    """What the latest report says of the stock at risk."""
+
+    workflow: str
+    run_id: str
+    as_of: AwareDatetime
+    text: str
+    tables: list[Table]
+
+
+class Activity(_Part):
+    """The last week hour by hour, oldest first; ``start`` is that of the first hour."""
+
+    start: AwareDatetime
+    completed: list[int]
+    failed: list[int]
+    response_ms: list[float | None]
+    events: list[int]
+
+
+class Moment(_Part):
+    """Something that happened.
+
+    Attributes:
+        part: The part of the page that it belongs to.
+        count: How often it happened one after the other.
+        at: The last time.
+    """
+
+    at: AwareDatetime
+    part: PagePart
+    what: Literal["run", "incident", "remedy", "approval"]
+    mark: Literal["good", "warning", "bad", "neutral"]
+    title: str
+    detail: str = ""
+    count: int = 1
+    run_id: str | None = None
+
+
+class Overview(_Part):
+    """The status page. A part that is None is not shown to whoever asked."""
+
+    health: Condition | None = None
+    incidents: Incidents | None = None
+    approvals: list[Question] | None = None
+    agents: Agents | None = None
+    workflows: list[WorkflowLine] | None = None
+    stock: Stock | None = None
+    activity: Activity | None = None
+    timeline: list[Moment] | None = None
+    parts: list[PagePart] = Field(description="Those that are shown, even if there is nothing.")
+    currency: str = ""
+    prefect: str | None = Field(default=None, description="Where Prefect's pages are.")
+    can_start: list[str] = Field(
+        default_factory=list, description="Workflows that run without parameters."
+    )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the page is computed from.
+
+    Attributes:
+        status: Of the last 24 hours.
+        depth: What waits in the inbox.
+        runs, situations, approvals: The newest, newest first; with all that are open.
+        heard: When the source of each situation that fires was last heard of, by its id.
+        silence: For how long a source may say nothing before that is told.
+        remediations: Of the last 24 hours, newest first.
+        headlines: What each run reports in short, by its id.
+        reports: The newest report of each workflow that looks at the business, newest first.
+        calls, events: Of the last week, by the hour.
+        titles: What each agent is called.
+        prefect: Where Prefect's pages are.
+        prefect_answers: Whether its server does.
+        can_start: Workflows that run without parameters.
+    """
+
+    status: SystemStatus
+    depth: Depth
+    runs: Sequence[RunRecord] = ()
+    situations: Sequence[SituationRecord] = ()
+    approvals: Sequence[ApprovalRecord] = ()
+    heard: Mapping[str, datetime] = field(default_factory=dict)
+    silence: timedelta = timedelta(seconds=EventRules().silence_seconds)
+    remediations: Sequence[RemediationRecord] = ()
+    headlines: Mapping[str, str] = field(default_factory=dict)
+    reports: Sequence[Report] = ()
+    calls: Sequence[HourOfCalls] = ()
+    events: Mapping[datetime, int] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    prefect: str = ""
+    prefect_answers: bool = True
+    can_start: Sequence[str] = ()

@@ -1,0 +1,312 @@
+"""Migrations: cheap when none is due, all or nothing when one is, and clear when none can be."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Executable, create_engine, text, update
+
+from blocks.errors import LedgerSchemaError
+from blocks.ledger import Ledger, ReceiptKind
+from blocks.ledger.calls.records import RemediationRecord
+from blocks.ledger.calls.rows import remediation_row
+from blocks.ledger.calls.tables import METADATA, REMEDIATIONS
+from blocks.ledger.engine import schema
+from blocks.ledger.snapshots import pack_frame
+from blocks.ledger.work.tables import SITUATIONS
+from blocks.settings import PROJECT_ROOT
+from blocks.vocabulary.frames import STOCK, conform
+from blocks.vocabulary.messages import AgentMessage, utc_now
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Release = Callable[[str], None]
+NEWEST = schema.revisions()[-1]
+NEXT = f"{int(NEWEST) + 1:04}"
+
+
+def execute(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def tables(url: str) -> set[str]:
+    from sqlalchemy import inspect
+
+    engine = create_engine(url)
+    names = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return names
+
+
+@pytest.fixture
+def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    """Makes a later release of the migrations, whose last step runs the given statements."""
+
+    def release(body: str) -> None:
+        later = tmp_path / "migrations"
+        shutil.copytree(schema._MIGRATIONS, later, ignore=shutil.ignore_patterns("__pycache__"))
+        (later / "versions" / f"{NEXT}_later.py").write_text(
+            "import sqlalchemy as sa\nfrom alembic import op\n"
+            f"revision = '{NEXT}'\ndown_revision = '{NEWEST}'\n"
+            f"def upgrade():\n    {body}\n"
+        )
+        monkeypatch.setattr(schema, "_MIGRATIONS", later)
+        schema.revisions.cache_clear()
+
+    yield release
+    schema.revisions.cache_clear()
+
+
+async def test_a_new_ledger_is_at_the_newest_revision(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.schema_version() == schema.revisions()[-1]
+    Ledger.open(ledger_url, migrate=False).close()
+
+
+def test_many_can_find_an_empty_database_at_once(ledger_url: str) -> None:
+    start = threading.Barrier(6)
+
+    def open_ledger(_: int) -> None:
+        start.wait()
+        Ledger.open(ledger_url, patience=30).close()
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(open_ledger, range(6)))
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(ledger_url: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    Ledger.open(ledger_url).close()
+    engine = create_engine(ledger_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()
+
+
+def test_the_numbers_in_the_file_names_are_the_line_of_revisions() -> None:
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory(str(schema._MIGRATIONS))
+    line = [revision.revision for revision in script.walk_revisions()]
+    assert line[::-1] == schema.revisions()
+
+
+def test_opening_an_up_to_date_ledger_imports_neither_alembic_nor_pandas(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    Ledger.open(url).close()
+    code = (
+        "import sys; from blocks.ledger import Ledger; Ledger.open(sys.argv[1]).close();"
+        "print({'alembic', 'pandas'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, url],
+        cwd=PROJECT_ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "set()\n"
+
+
+async def test_an_older_ledger_is_migrated_with_its_entries(
+    ledger_url: str, next_release: Release
+) -> None:
+    with Ledger.open(ledger_url) as ledger:
+        ledger.record(AgentMessage(to="data-intelligence", action="kept"))
+    next_release("op.add_column('runs', sa.Column('note', sa.Text))")
+    with pytest.raises(LedgerSchemaError, match=f"'{NEWEST}'; '{NEXT}' is needed"):
+        Ledger.open(ledger_url, migrate=False)
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.schema_version() == NEXT
+        assert [call.action for call in await ledger.calls()] == ["kept"]
+
+
+def at_revision(url: str, revision: str, *statements: Executable | str) -> None:
+    """Make the ledger of an earlier release, with something in it."""
+    config = Config()
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for statement in statements:
+            connection.execute(text(statement) if isinstance(statement, str) else statement)
+    engine.dispose()
+
+
+MESSAGE = (
+    "INSERT INTO messages (id, sender, recipient, type, action, priority, sent_at, payload) "
+    "VALUES ('m1', 'system-orchestrator', 'data-intelligence', 'request', 'kept', 2, "
+    "'2026-03-01 12:00:00.000000', '{}')"
+)
+
+
+async def test_an_intent_from_before_deadlines_is_kept_and_counts_by_its_start(
+    ledger_url: str,
+) -> None:
+    now, usual = utc_now(), timedelta(minutes=10)
+    intent = RemediationRecord(
+        run_id="r",
+        need_key="k",
+        finding="f",
+        resource="service:checkout",
+        action="sre-reliability.restart_service",
+        started_at=now,
+    )
+    row = remediation_row(intent) | {"before": {}, "after": {}}
+    del row["deadline"]
+    at_revision(ledger_url, "0004", REMEDIATIONS.insert().values(row))
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.remediations() == [intent]
+        assert await ledger.intents.overdue(now + usual - timedelta(seconds=1), usual) == []
+        assert await ledger.intents.overdue(now + usual, usual) == [intent]
+
+
+async def test_a_ledger_from_before_the_api_is_migrated_with_its_entries(ledger_url: str) -> None:
+    at_revision(ledger_url, "0003", MESSAGE)
+    with pytest.raises(LedgerSchemaError, match=f"'0003'; '{NEWEST}' is needed"):
+        Ledger.open(ledger_url, migrate=False)
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.schema_version() == NEWEST
+        assert [call.action for call in await ledger.calls()] == ["kept"]
+        assert await ledger.tokens.list() == []
+
+
+async def test_what_was_settled_before_there_were_outages_stays_settled(ledger_url: str) -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    old = {"id": "s", "need_key": "k", "resource": "service:web", "severity": "critical"}
+    old |= {"title": "Ill", "opened_at": now, "updated_at": now, "events": 0, "settled_at": now}
+    at_revision(
+        ledger_url,
+        "0004",
+        SITUATIONS.insert().values(**old, status="settled", response={"mended": True}),
+        SITUATIONS.insert().values(**old | {"id": "o", "need_key": "o"}, status="open"),
+        update(SITUATIONS).where(SITUATIONS.c.id == "o").values(settled_at=None),
+    )
+    with Ledger.open(ledger_url) as ledger:
+        kept = await ledger.inbox.situation("s")
+        assert kept is not None
+        assert kept.is_over
+        assert (kept.ending, kept.response) == (None, {"mended": True})
+        assert [each.id for each in await ledger.incidents.open()] == ["o"]
+        assert await ledger.incidents.unasked(now) == []
+
+
+async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(ledger_url: str) -> None:
+    frame, _ = conform(pd.DataFrame({"sku": ["a"], "on_hand": [3]}), STOCK)
+    blob = pack_frame("stock", frame).hex()
+    literal = f"X'{blob}'" if ledger_url.startswith("sqlite") else f"decode('{blob}', 'hex')"
+    receipts = [
+        "INSERT INTO receipts (seq, id, at, kind, subject, policy_version, body, previous, hash) "
+        f"VALUES ({seq}, 'r{seq}', '2026-03-01 12:00:00.000000', '{kind}', 'm{seq}', '', '{{}}', "
+        "'', '')"
+        for seq, kind in enumerate(("select", "route", "select", "select"), start=1)
+    ]
+    at_revision(
+        ledger_url,
+        "0004",
+        MESSAGE,
+        "INSERT INTO attempts (message_id, attempt, agent, started_at, deadline, finished_at, "
+        "outcome) VALUES ('m1', 1, 'data-intelligence', '2026-03-01 12:00:01.000000', "
+        "'2026-03-01 12:01:00.000000', '2026-03-01 12:00:02.000000', 'succeeded')",
+        "INSERT INTO snapshots (id, taken_at, currency, timezone, stale_because, store, problems) "
+        "VALUES ('s1', '2026-03-01 12:00:00.000000', 'EUR', 'UTC', '', 'shop', '[]')",
+        f"INSERT INTO snapshot_frames VALUES ('s1', 'stock', {literal})",
+        *receipts,
+        "INSERT INTO outcomes (receipt_id, kind, subject, decided_at, settled_at, verdict, detail) "
+        "VALUES ('r1', 'select', 'm1', '2026-03-01 12:00:00.000000', "
+        "'2026-03-01 13:00:00.000000', 'succeeded', '{}')",
+    )
+    with Ledger.open(ledger_url) as ledger:
+        (attempt,) = await ledger.past_attempts(NOON - timedelta(days=1), 10)
+        assert (attempt.action, attempt.sent_at) == ("kept", NOON)
+        kept = await ledger.latest_snapshot("shop")
+        by_item = await ledger.snapshot_of_item("shop", "a")
+        assert kept
+        assert by_item
+        for read in (kept, by_item):
+            pd.testing.assert_frame_equal(read.frames["stock"], frame)
+        for kind, ids in ((ReceiptKind.SELECT, ["r3", "r4"]), (ReceiptKind.ROUTE, ["r2"])):
+            found = await ledger.outcomes.open_decisions(kind, 10)
+            assert [receipt.id for receipt in found.receipts.values()] == ids
+    engine = create_engine(ledger_url)
+    with engine.connect() as connection:
+        standing = connection.execute(text("SELECT kind, read_to FROM settling ORDER BY kind"))
+        assert standing.all() == [("route", 1), ("select", 2)]
+    engine.dispose()
+
+
+async def test_a_migration_that_fails_changes_nothing(
+    ledger_url: str, next_release: Release
+) -> None:
+    Ledger.open(ledger_url).close()
+    next_release("op.create_table('half', sa.Column('a', sa.Text)); op.drop_table('nonsense')")
+    with pytest.raises(LedgerSchemaError, match=rf"'{NEXT}': .*nonsense.* unchanged"):
+        Ledger.open(ledger_url)
+    assert "half" not in tables(ledger_url)
+    schema._MIGRATIONS.joinpath(f"versions/{NEXT}_later.py").unlink()
+    schema.revisions.cache_clear()
+    with Ledger.open(ledger_url) as ledger:
+        assert await ledger.schema_version() == NEWEST
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DROP TABLE replies", "replies"),
+        ("ALTER TABLE attempts DROP COLUMN error", "error"),
+        ("DELETE FROM alembic_version", "no version"),
+        ("DROP TABLE alembic_version", "no version"),
+    ],
+)
+@pytest.mark.parametrize("migrate", [True, False])
+def test_a_half_migrated_ledger_is_left_alone_and_the_way_out_is_named(
+    ledger_url: str, damage: str, said: str, migrate: bool
+) -> None:
+    Ledger.open(ledger_url).close()
+    execute(ledger_url, damage)
+    before = tables(ledger_url)
+    with pytest.raises(LedgerSchemaError, match=f"half-migrated: .*{said}.*Restore its backup"):
+        Ledger.open(ledger_url, migrate=migrate)
+    assert tables(ledger_url) == before
+
+
+def test_a_version_without_any_table_is_half_migrated(ledger_url: str) -> None:
+    execute(
+        ledger_url,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)",
+        f"INSERT INTO alembic_version VALUES ('{schema.revisions()[-1]}')",
+    )
+    with pytest.raises(LedgerSchemaError, match="half-migrated"):
+        Ledger.open(ledger_url)
+
+
+@pytest.mark.parametrize("version", ["9999", "a1b2c3d4"])
+def test_a_newer_ledger_asks_for_newer_software(ledger_url: str, version: str) -> None:
+    Ledger.open(ledger_url).close()
+    execute(ledger_url, f"UPDATE alembic_version SET version_num = '{version}'")
+    with pytest.raises(LedgerSchemaError, match=f"version '{version}'.*upgrade the software"):
+        Ledger.open(ledger_url)
+
+
+def test_a_database_without_a_schema_is_not_given_one_unasked(postgres_url: str) -> None:
+    with pytest.raises(LedgerSchemaError, match=r"version 'none'.*orchestrator up"):
+        Ledger.open(postgres_url, migrate=False)
+    assert tables(postgres_url) == set()

@@ -1,0 +1,189 @@
+"""Alerts that fire, repeat, end and are answered in any order: what is open is what it must be."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Coroutine, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from blocks.dialects import alertmanager
+from blocks.ledger import Ledger
+from blocks.ledger.events.incidents import NEED
+from blocks.ledger.events.records import Ending, SituationStatus
+from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.policy.policy import Policy
+from blocks.vocabulary.messages import Severity, SystemEvent, new_id
+from flows.orchestrator.events.joining import Joining
+
+T = TypeVar("T")
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ALERTS = {  # the first two are about one thing
+    "one": {"alertname": "Down", "pod": "a", "namespace": "shop", "severity": "critical"},
+    "two": {"alertname": "Down", "pod": "a", "namespace": "shop", "severity": "critical"},
+    "three": {"alertname": "Slow", "pod": "a", "namespace": "shop", "severity": "warning"},
+    "four": {"alertname": "Down", "pod": "b", "namespace": "shop", "severity": "critical"},
+}
+NAMES = st.sampled_from(sorted(ALERTS))
+
+
+class NoMoney:
+    """Nobody knows what is at risk."""
+
+    async def of(self, events: Iterable[SystemEvent]) -> Mapping[str, float]:
+        return {}
+
+
+class Incidents(RuleBasedStateMachine):
+    """A ledger, and beside it the plainest account of what must be open.
+
+    Attributes:
+        told: Alerts whose last notification says that they fire.
+        open: Alerts whose outage is open; those that were told, but not taken up yet, included.
+    """
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(mkdtemp())
+        self.ledger = Ledger.open(f"sqlite:///{self.folder / 'ledger.db'}")
+        self.clock = NOON
+        self.told: set[str] = set()
+        self.open: set[str] = set()
+        self.waiting: set[str] = set()
+        self.outages = 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "ledger"):
+            self.ledger.close()
+            shutil.rmtree(self.folder)
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(work)
+
+    def tell(self, name: str, status: str) -> int:
+        self.clock += timedelta(minutes=1)
+        alert = {"status": status, "labels": ALERTS[name], "fingerprint": name}
+        alert |= {"startsAt": NOON.isoformat()}  # whatever the outage
+        document = {"version": "4", "groupKey": "g", "receiver": "us", "alerts": [alert]}
+        events = alertmanager.read(document)
+        return self.wait_for(self.ledger.inbox.accept(events, self.clock)).new
+
+    @rule(name=NAMES)
+    def fires(self, name: str) -> None:
+        assert self.tell(name, "firing") == (name not in self.told)
+        if name not in self.told:
+            self.told.add(name)
+            self.open.add(name)
+            self.waiting.add(name)
+
+    @rule(name=NAMES)
+    def is_resolved(self, name: str) -> None:
+        self.tell(name, "resolved")
+        self.told.discard(name)
+        self.open.discard(name)
+
+    @rule()
+    def drain(self) -> None:
+        """A run takes what waits; no agent knows any of it."""
+        self.wait_for(self._drain())
+        self.waiting.clear()
+
+    async def _drain(self) -> None:
+        inbox, run = self.ledger.inbox, new_id()
+        taken = await inbox.take(self.clock, run, self.clock + timedelta(minutes=1), 100)
+        joining = Joining(self.ledger, run, Policy(), NoMoney())
+        for correlated, situation in await joining.join(taken, self.clock):
+            if await inbox.respond(situation.id, run, self.clock):
+                grave = correlated.severity.rank >= Severity.ERROR.rank  # as a run judges
+                stands = SituationStatus.STANDING if grave else SituationStatus.SETTLED
+                responded = situation.model_copy(
+                    update={
+                        "run_id": run,
+                        "severity": correlated.severity,
+                        "response": {"assessments": {}},
+                        "status": stands,
+                        "group_key": "g",
+                    }
+                )
+                assert await inbox.settle(responded, self.clock) is not None
+        assert (await inbox.depth(self.clock)).events == 0
+
+    @rule()
+    def a_run_dies(self) -> None:
+        """What it had taken is free again when it is not heard of."""
+        self.wait_for(
+            self.ledger.inbox.take(self.clock, new_id(), self.clock + timedelta(seconds=1), 100)
+        )
+        self.clock += timedelta(seconds=2)
+
+    @rule()
+    def a_person_answers(self) -> None:
+        """They say that all that stands is dealt with."""
+        self.clock += timedelta(minutes=1)
+        self.wait_for(self._answer())
+        self.open &= self.waiting
+
+    async def _answer(self) -> None:
+        incidents = self.ledger.incidents
+        unasked = await incidents.unasked(self.clock)
+        if not unasked:
+            return
+        question = ApprovalRecord(
+            need_key=f"{NEED}{unasked[0].id}",
+            title="Is it dealt with?",
+            proposal={},
+            asked_at=self.clock,
+            expires_at=self.clock + timedelta(days=1),
+        )
+        assert await incidents.ask(question, [each.id for each in unasked]) == question
+        assert await incidents.unasked(self.clock) == []
+        await self.ledger.approvals.answer(question.id, True, by="x", via="test", now=self.clock)
+        assert await incidents.answer(question.id, "x", self.clock) == len(unasked)
+
+    @invariant()
+    def what_is_open_is_what_fires_and_was_not_answered(self) -> None:
+        if not hasattr(self, "ledger"):
+            return
+        open_, all_ = self.wait_for(self._read())
+        for situation, alerts in open_:
+            assert situation.status is SituationStatus.STANDING
+            assert situation.ending is None
+            assert alerts & self.open, "nothing of it is open any more"
+        assert self.open - self.waiting <= set().union(*(alerts for _, alerts in open_))
+        for situation in all_:
+            if situation.status is SituationStatus.SETTLED:
+                assert situation.ending in (Ending.RESOLVED, Ending.ANSWERED, None)
+
+    async def _read(self) -> Any:
+        inbox = self.ledger.inbox
+        found = [
+            (each, {str(e.data["fingerprint"]) for e in await inbox.events(each.id)})
+            for each in await self.ledger.incidents.open()
+        ]
+        return found, await inbox.situations()
+
+
+def test_an_alert_that_fires_after_an_end_alone_is_open() -> None:
+    """Its source was heard of for the first time when something was over."""
+    told = Incidents()
+    told.begin()
+    try:
+        for step in (told.is_resolved, told.fires):
+            step("four")
+            told.drain()
+            told.what_is_open_is_what_fires_and_was_not_answered()
+        assert told.open == {"four"}
+    finally:
+        told.teardown()
+
+
+TestIncidents = Incidents.TestCase
+TestIncidents.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

@@ -1,0 +1,161 @@
+"""Events in, one response out: joined, answered by all agents, mended, told; and storms."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prefect.variables import Variable
+
+from agents.registry import registry
+from blocks.errors import InvalidMessage
+from blocks.ledger.calls.records import ReceiptKind, RemediationStatus
+from blocks.ledger.events.records import SituationStatus
+from blocks.vocabulary.messages import Outcome, Severity, SystemEvent, utc_now
+from flows.event_driven_workflow import event_driven_workflow
+from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
+from flows.orchestrator.events.accept import accept_events
+from flows.orchestrator.events.joining import MOST_TRIES
+from tests.integration.flows.seen import artifacts_of, assert_nothing_half_written, ran
+from tests.integration.flows.shop import SICK
+
+pytestmark = pytest.mark.prefect
+
+
+def event(name, **fields):
+    given = {"id": name, "source": "monitor", "type": "latency.high", "severity": "error"}
+    return SystemEvent(**given | {"subject": "service:checkout"} | fields)
+
+
+@pytest.fixture
+async def rules(prefect_server):
+    """Changes the rules of events for a test."""
+
+    async def change(**changes):
+        await write_changes({"events": changes}, registry())
+
+    forget_policy()
+    yield change
+    await Variable.aunset(VARIABLE)
+    forget_policy()
+
+
+async def test_events_of_one_trouble_get_one_response_that_mends_it(shop, ledger):
+    shop.break_checkout()
+    await accept_events(event("1"), event("2", data={"ms": 900}), event("3", severity="warning"))
+    state, report = await ran(event_driven_workflow)
+    assert state.is_completed()
+    assert report.outcome is Outcome.SUCCEEDED
+    assert report.headline == ("3 events, 1 situation, 1 mended and verified. Nothing waits.")
+    (situation,) = await ledger.inbox.situations()
+    assert (situation.status, situation.events) == (SituationStatus.SETTLED, 3)
+    assert situation.severity is Severity.CRITICAL, "half of the revenue depends on it"
+    assert situation.title == "service checkout: latency high, told by 3 events"
+    assert situation.response["mended"]
+    assert set(situation.response["assessments"]) == {"data-intelligence", "sre-reliability"}
+    assert shop.restarts == 1
+    (line,) = report.remediations
+    assert line.status is RemediationStatus.VERIFIED
+    asked = await ledger.calls(run_id=report.run_id, limit=100)
+    assert {(c.agent, c.action) for c in asked if c.action != "restart_service"} == {
+        ("data-intelligence", "process_event"),
+        ("sre-reliability", "respond_to_event"),
+        ("integration-specialist", "handle_event"),
+    }
+    receipts = {r.kind: r for r in await ledger.receipts.of(subject=situation.id)}
+    assert "they say 3 different things" in receipts[ReceiptKind.CORRELATE].body["why"]
+    assert receipts[ReceiptKind.RESPOND].body["decision"]["mended"] is True
+    (artifact,) = await artifacts_of(state.state_details.flow_run_id)
+    assert "Events per minute" in artifact.data
+    await assert_nothing_half_written(ledger, report)
+
+
+async def test_an_event_of_year_one_is_settled_like_any_other(shop, ledger):
+    await accept_events(event("1", time=datetime(1, 1, 1, tzinfo=UTC)), event("2"))
+    state, _ = await ran(event_driven_workflow)
+    assert state.is_completed()
+    assert (await ledger.inbox.depth(utc_now())).events == 0
+
+
+async def test_an_event_that_no_run_survives_is_left_to_a_person(shop, ledger, rules):
+    await rules(group_wait_seconds=0)
+    now = utc_now()
+    await accept_events(event("1"))
+    for past in range(MOST_TRIES, 0, -1):  # each died before it had put anything together
+        then = now - timedelta(hours=past)
+        (taken,) = await ledger.inbox.take(then, f"dead {past}", then, 10)
+        assert taken.situation_id is None
+    await accept_events(event("2", subject="service:search"))
+    state, _ = await ran(event_driven_workflow)
+    assert state.is_completed()
+    standing = {s.resource: s.response for s in await ledger.inbox.situations()}
+    assert "a person must look" in standing["service:checkout"]["done"]
+    (left,) = await ledger.incidents.open()
+    assert (left.resource, left.approval_id is None) == ("service:checkout", False)
+    assert "assessments" in standing["service:search"]
+    assert (await ledger.inbox.depth(utc_now())).events == 0
+
+
+async def test_trouble_below_explains_trouble_above(shop, ledger, rules):
+    await rules(topology={"service:search": ["supplier:globex"]})
+    shop.answers["globex"] = SICK
+    await accept_events(
+        event("1", subject="service:search"), event("2", subject="supplier:globex", type="down")
+    )
+    _, report = await ran(event_driven_workflow)
+    (situation,) = await ledger.inbox.situations()
+    assert situation.resource == "supplier:globex"
+    assert situation.title == (
+        "supplier globex: down, told by 2 events; it explains trouble with service search"
+    )
+    assert not situation.response["mended"]
+    (finding,) = report.findings
+    assert finding.advice
+
+    # What comes after it is covered by it, as long as nothing was mended.
+    await accept_events(event("3", subject="service:search"))
+    await ran(event_driven_workflow)
+    (again,) = await ledger.inbox.situations()
+    assert (again.id, again.events) == (situation.id, 3)
+
+
+async def test_an_agent_that_fails_is_no_obstacle_and_is_named(shop, ledger):
+    ledger_file = shop.database.with_name("gone.db")
+    shop.description["store"]["url"] = f"sqlite:///{ledger_file}"
+    shop.description["services"][1]["health_url"] = "http://[::1"
+    shop.configure()
+    await accept_events(event("1", subject="service:search"))
+    state, report = await ran(event_driven_workflow)
+    assert state.name == "Partial"
+    (situation,) = await ledger.inbox.situations()
+    assert situation.status is SituationStatus.SETTLED
+    assert "sre-reliability" in situation.response["failed"]
+    assert "data-intelligence" in situation.response["assessments"]
+    assert any("respond_to_event" in line for line in report.missing)
+
+
+async def test_an_event_comes_as_a_parameter_too_and_once(shop, ledger):
+    document = event("1", subject="service:search").model_dump(mode="json")
+    await ran(event_driven_workflow, event=document)
+    _, report = await ran(event_driven_workflow, event=document)
+    assert report.headline == "No event came. Nothing waits."
+    assert len(await ledger.inbox.situations()) == 1
+    state = await event_driven_workflow(event={"type": "x"}, return_state=True)
+    assert isinstance(await state.aresult(raise_on_failure=False), InvalidMessage)
+
+
+async def test_in_a_storm_only_what_is_severe_is_answered_and_nothing_is_lost(shop, ledger, rules):
+    await rules(storm_waiting=50, calm_waiting=10, calm_seconds=0.2)
+    many = [event(f"{i}", severity="info", subject=f"sku:{i % 3}", type="sold") for i in range(90)]
+    grave = [event("bad", severity="critical", subject="service:search")]
+    await accept_events(*many[:60], *grave, *many[60:])
+    _, report = await ran(event_driven_workflow)
+    assert report.headline == ("1 event, 1 situation, 90 milder events summarised. Nothing waits.")
+    found = await ledger.inbox.situations()
+    assert sorted((s.resource, s.events) for s in found) == [
+        ("service:search", 1),
+        *((f"sku:{i}", 30) for i in range(3)),
+    ]
+    assert all(s.status is SituationStatus.SETTLED for s in found)
+    assert {c.payload["event"]["subject"] for c in await ledger.calls()} == {"service:search"}
+    assert (await ledger.inbox.depth(utc_now())).events == 0

@@ -1,0 +1,448 @@
+"""The one door to acting on the world: the same rules whoever asks, and the intent comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prefect import flow, get_client
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+from agents.capability import ANYBODY, action, policy_of
+from agents.registry import ActionSpec, AgentSpec, Registry, registry
+from agents.sre_reliability.automation import RemediationResult
+from blocks.crash_points import VARIABLE as CRASH_AT
+from blocks.errors import NotAllowed
+from blocks.ledger import Ledger, ReceiptKind, RemediationStatus
+from blocks.ledger.calls.leases import Lease
+from blocks.ledger.work.tasks import TaskRecord, TaskStatus
+from blocks.settings import PROJECT_ROOT, get_settings
+from blocks.vocabulary.findings import Finding, Remedy
+from blocks.vocabulary.messages import AgentMessage, Outcome, Severity, new_id, utc_now
+from flows.deliver_message import DeliveryReport, deliver_message
+from flows.internal.agent_call import agent_call
+from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
+from flows.orchestrator.dispatch.team import NothingAchieved, workflow_run
+from flows.orchestrator.remedies import acting
+from flows.orchestrator.remedies.claims import claim
+from flows.orchestrator.remedies.remediation import remediate, settle_orphans
+from flows.orchestrator.tasks.recovery import carry_out
+from flows.reports.model import RemediationLine
+from flows.route_task import accept
+from flows.status.timeline import timeline
+from tests.integration.flows.bench import Bench
+from tests.integration.flows.shop import Shop
+from tests.loopback import Reply, serve
+
+pytestmark = pytest.mark.prefect
+
+CHECKOUT = "service:checkout"
+RESTART = {
+    "to": "sre-reliability",
+    "action": "restart_service",
+    "payload": {"service": "checkout"},
+}
+
+
+async def sent(message: Any) -> DeliveryReport:
+    """Deliver a document: its report, however the run ended."""
+    try:
+        return await deliver_message(message)
+    except NothingAchieved as nothing:
+        return nothing.report
+
+
+def reason_of(report: DeliveryReport) -> str:
+    """The rule by which the one message was refused; empty when it was done."""
+    (one,) = report.deliveries
+    assert one.letter is None, "a refusal is an answer"
+    assert one.call is not None
+    return one.call.error.what.partition(":")[0] if one.call.error else ""
+
+
+async def test_of_twelve_restarts_by_message_one_acts_and_the_others_are_refused_by_name(
+    shop: Shop, ledger: Ledger
+) -> None:
+    reasons = []
+    for _ in range(12):
+        shop.break_checkout()
+        reasons.append(reason_of(await sent(RESTART)))
+    assert shop.restarts == 1
+    assert reasons == ["", *["recently-remediated"] * 11]
+    (kept,) = await ledger.remediations()
+    assert (kept.status, kept.resource) == (RemediationStatus.VERIFIED, CHECKOUT)
+    assert kept.deadline > kept.finished_at
+    assert await ledger.dead_letters.list() == []
+    receipts = await ledger.receipts.of(subject=CHECKOUT, kind=ReceiptKind.REMEDIATE)
+    assert [receipt.body["decision"]["act"] for receipt in receipts].count(True) == 1
+    assert len(receipts) == 12
+    # What a rule forbids is nobody's failure: no incident, and no lower rate of completion.
+    outcomes = [run.outcome for run in await ledger.runs()]
+    assert sorted(outcomes) == [*[Outcome.REFUSED] * 11, Outcome.SUCCEEDED]
+
+
+async def test_twelve_at_once_restart_once_too(shop: Shop, ledger: Ledger) -> None:
+    shop.break_checkout(for_good=True)
+    reasons = [
+        reason_of(each) for each in await asyncio.gather(*(sent(RESTART) for _ in range(12)))
+    ]
+    assert shop.restarts == 1
+    assert reasons.count("") == 1
+    assert set(reasons) <= {"", "duplicate-in-progress", "backoff"}
+    assert len(await ledger.remediations()) == 1
+
+
+async def test_the_answer_of_a_refused_message_says_why_in_the_senders_dialect(
+    shop: Shop, ledger: Ledger
+) -> None:
+    shop.break_checkout(for_good=True)
+    (first,) = (await sent(RESTART | {"id": "m-1", "from": "billing"})).deliveries
+    assert first.call.outcome is Outcome.SUCCEEDED
+    assert first.call.reply["result"]["status"] == "ineffective"
+    (second,) = (await sent(RESTART | {"id": "m-2", "from": "billing"})).deliveries
+    assert second.answer["error"]["code"] == "policy-error"
+    assert second.answer["error"]["what"].startswith("backoff: The last remediation did not help")
+    assert second.call.attempts == 0
+    again = (await sent(RESTART | {"id": "m-2", "from": "billing"})).deliveries[0]
+    assert again.again, "the refusal was the answer"
+    assert again.call == second.call
+
+
+async def test_a_message_waits_for_nobody_who_works_on_the_resource(
+    shop: Shop, ledger: Ledger
+) -> None:
+    shop.break_checkout()
+
+    @flow
+    async def crisis() -> DeliveryReport:
+        async with (
+            workflow_run("crisis-management") as team,
+            claim(team, CHECKOUT, priority=Severity.INFO.priority, purpose="failover"),
+        ):
+            return await sent(RESTART)
+
+    assert reason_of(await crisis()) == "resource-busy"
+    assert shop.restarts == 0
+    assert await ledger.remediations() == []
+
+
+async def test_a_run_of_agent_call_acts_only_as_a_workflow_has_let_it(
+    shop: Shop, ledger: Ledger
+) -> None:
+    shop.break_checkout()
+    params = {"service": "checkout"}
+    wanted = AgentMessage(recipient=RESTART["to"], action=RESTART["action"], payload=params)
+    other = wanted.model_copy(update={"id": new_id(), "payload": {"service": "search"}})
+    ledger.record(other)
+    await ledger.flush()
+    for envelope in ({}, {"message_id": wanted.id}, {"message_id": other.id}):
+        with pytest.raises(NotAllowed, match="no workflow waits for this run"):
+            await agent_call(wanted.recipient, wanted.action, json.dumps(params), envelope)
+    assert shop.restarts == 0
+    ledger.record(wanted)
+    await ledger.flush()
+    await agent_call(wanted.recipient, wanted.action, json.dumps(params), {"message_id": wanted.id})
+    assert shop.restarts == 1
+    with pytest.raises(NotAllowed, match="no workflow waits"):  # it is answered
+        await agent_call(
+            wanted.recipient, wanted.action, json.dumps(params), {"message_id": wanted.id}
+        )
+
+
+async def test_what_is_asked_wrongly_spends_no_budget(shop: Shop, ledger: Ledger) -> None:
+    for number in range(10):
+        report = await sent(RESTART | {"payload": {"service": f"nothing-{number}"}})
+        assert "There is no service" in report.deliveries[0].call.error.what
+    shop.break_checkout()
+    assert reason_of(await sent(RESTART)) == ""
+    assert shop.restarts == 1
+
+
+@pytest.fixture
+async def restart_plan(shop: Shop) -> AsyncIterator[None]:
+    """The matrix knows tasks whose primary restarts a service."""
+    play = {"agent": "sre-reliability", "action": "restart_service"}
+    await write_changes({"task_types": {"restart": {"roles": {"primary": play}}}}, registry())
+    yield
+    async with get_client() as client:
+        await client.delete_variable_by_name(VARIABLE)
+    forget_policy()
+
+
+async def restart_task() -> TaskRecord:
+    """Route a task whose primary restarts the checkout, and see it through."""
+
+    @flow
+    async def routing() -> TaskRecord:
+        async with workflow_run("routing") as team:
+            task = await accept(team, "restart", {"service": "checkout"}, resource=CHECKOUT)
+            return await carry_out(team, task.id)
+
+    return await routing()
+
+
+async def test_a_task_passes_the_same_door_and_a_person_may_open_it(
+    shop: Shop, ledger: Ledger, restart_plan: None
+) -> None:
+    shop.break_checkout()
+    assert (await restart_task()).status is TaskStatus.DONE
+    shop.break_checkout()
+    task = await restart_task()
+    assert shop.restarts == 1
+    assert task.status is TaskStatus.AWAITING_APPROVAL
+    assert task.error.what.startswith("recently-remediated: ")
+    (question,) = await ledger.approvals.list(task_id=task.id)
+    assert "recently-remediated" in question.detail
+    assert "not known" not in question.detail, "nothing was done, and that is known"
+
+    await ledger.approvals.answer(question.id, True, by="ada", via="test", note="", now=utc_now())
+    assert await ledger.tasks.reopen(task.id)
+
+    @flow
+    async def again() -> TaskRecord:
+        async with workflow_run("routing") as team:
+            return await carry_out(team, task.id)
+
+    assert (await again()).status is TaskStatus.DONE
+    assert shop.restarts == 2
+
+
+async def test_a_task_whose_act_did_not_help_is_not_done(
+    shop: Shop, ledger: Ledger, restart_plan: None
+) -> None:
+    shop.break_checkout(for_good=True)
+    task = await restart_task()
+    assert task.status is TaskStatus.AWAITING_APPROVAL
+    assert (task.error.code, shop.restarts) == ("no-help", 1)
+
+
+# What acts on purpose as real remedies do by misfortune.
+
+
+class Menders:
+    """An agent that mends, or hangs while it does."""
+
+    def __init__(self) -> None:
+        self.mended: list[str] = []
+
+    @property
+    def registry(self) -> Registry:
+        functions = [self.mend, self.hang, self.stumble]
+        return Registry(
+            {"mender": AgentSpec("mender", "Mender", "Tests.")},
+            [ActionSpec("mender", "tests", f.__name__, f, policy_of(f)) for f in functions],
+        )
+
+    @action(effect=True, resource="thing:{thing}", askers=ANYBODY)
+    async def mend(self, thing: str) -> RemediationResult:
+        """Mend a thing."""
+        self.mended.append(thing)
+        return RemediationResult(
+            action="mend",
+            resource=f"thing:{thing}",
+            status=RemediationStatus.VERIFIED,
+            acted=True,
+            precondition="it is broken",
+            prediction="it is whole",
+            detail=f"{thing} is whole.",
+            after={"whole": True},
+        )
+
+    @action(effect=True, timeout=0.2, resource="thing:{thing}", askers=ANYBODY)
+    async def hang(self, thing: str) -> None:
+        """Begin, and never end."""
+        self.mended.append(thing)
+        await asyncio.Event().wait()
+
+    @action(effect=True, resource="thing:{thing}", askers=ANYBODY)
+    async def stumble(self, thing: str) -> None:
+        """Begin, and break off."""
+        self.mended.append(thing)
+        raise ZeroDivisionError("nobody thought of this")
+
+
+def broken(thing: str, with_: str = "mend") -> Finding:
+    return Finding(
+        kind="broken",
+        resource=f"thing:{thing}",
+        severity=Severity.ERROR,
+        title=f"{thing} is broken",
+        remedy=Remedy(agent="mender", action=with_, params={"thing": thing}),
+    )
+
+
+async def mending(menders: Menders, *findings: Finding) -> list[RemediationLine]:
+    @flow
+    async def run() -> list[RemediationLine]:
+        async with workflow_run("mending", with_business=False, agents=menders.registry) as team:
+            return await remediate(team, findings)
+
+    return await run()
+
+
+@pytest.fixture
+async def menders(bench: Bench) -> Menders:
+    """The menders, under a policy by which nobody waits long for a slot."""
+    menders = Menders()
+    changes = {
+        "task_types": {},
+        "instances": [{"name": "mender", "agent": "mender", "capacity": 1}],
+        "recovery": {"wait_for_slot_seconds": 0.1},
+    }
+    await write_changes(changes, menders.registry)
+    return menders
+
+
+@pytest.mark.parametrize("how", ["hang", "stumble"])
+async def test_what_breaks_off_while_acting_is_unknown_and_a_person_must_look(
+    menders: Menders, ledger: Ledger, how: str
+) -> None:
+    (line,) = await mending(menders, broken("pump", how))
+    assert line.status is RemediationStatus.UNKNOWN
+    assert line.detail.endswith("Nobody knows whether it was done: look before it is done again.")
+    (kept,) = await ledger.remediations()
+    assert (kept.status, kept.detail) == (line.status, line.detail)
+    assert kept.finished_at is not None
+    (again,) = await mending(menders, broken("pump", how))
+    assert again.status is None
+    assert again.detail.startswith("backoff: ")
+    assert menders.mended == ["pump"]
+    (moment,) = timeline([], {}, [], [kept], [], 5)
+    assert "nobody knows how far it came" in moment.title
+
+
+async def test_whoever_is_to_be_notified_is_told_of_an_unknown_outcome(
+    menders: Menders, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serve(Reply("ok")) as pager:
+        block = CustomWebhookNotificationBlock(
+            name="pager", url=pager.url, method="GET", params={"subject": "{{subject}}"}
+        )
+        await block.asave("pager", overwrite=True)
+        monkeypatch.setenv("ORCHESTRATOR_NOTIFY", "custom-webhook/pager")
+        get_settings.cache_clear()
+        await mending(menders, broken("pump", "hang"), broken("valve"))
+    (request,) = pager.requests
+    assert request.query == {
+        "subject": "Look at thing:pump: nobody knows whether mender.hang was done"
+    }
+
+
+async def test_who_finds_no_free_agent_waits_with_nothing_intended(
+    menders: Menders, ledger: Ledger
+) -> None:
+    now = utc_now()
+    busy = Lease(  # which comes free long after the policy's patience with other calls
+        id=new_id(),
+        instance="mender",
+        agent="mender",
+        taken_at=now,
+        expires_at=now + timedelta(seconds=2),
+    )
+    assert await ledger.leases.take(now, lambda _: busy)
+    waiting = asyncio.create_task(mending(menders, *(broken(f"pump {n}") for n in range(9))))
+    while not await ledger.runs(going_on=True):  # noqa: ASYNC110 - a ledger knows no event
+        await asyncio.sleep(0.02)
+    assert await ledger.remediations() == []
+    lines = await waiting
+    assert {line.status for line in lines} == {RemediationStatus.VERIFIED}
+    assert len(menders.mended) == 9
+
+
+async def test_who_never_finds_one_has_done_nothing_and_is_not_held_off_later(
+    menders: Menders, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acting, "PATIENCE", 0.0)
+    now = utc_now()
+    busy = Lease(
+        id=new_id(),
+        instance="mender",
+        agent="mender",
+        taken_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+    assert await ledger.leases.take(now, lambda _: busy)
+    (line,) = await mending(menders, broken("pump"))
+    assert line.status is None
+    assert line.detail.startswith("Nobody was free to do it: ")
+    assert await ledger.remediations() == []
+    ledger.leases.release(busy.id)
+    (line,) = await mending(menders, broken("pump"))
+    assert line.status is RemediationStatus.VERIFIED
+
+
+async def test_who_is_called_off_while_acting_leaves_no_open_intent(
+    menders: Menders, ledger: Ledger
+) -> None:
+    @flow
+    async def run() -> None:
+        async with workflow_run("mending", with_business=False, agents=menders.registry) as team:
+            spec = team.toolbox.registry.action("mender", "patient")
+            acting = asyncio.create_task(team.ask(spec.agent, spec.name, thing="pump"))
+            while not menders.mended:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            acting.cancel()
+            await asyncio.gather(acting, return_exceptions=True)
+
+    @action(effect=True, resource="thing:{thing}")
+    async def patient(thing: str) -> None:
+        """Begin, and wait."""
+        menders.mended.append(thing)
+        await asyncio.Event().wait()
+
+    team = menders.registry
+    more = ActionSpec("mender", "tests", "patient", patient, policy_of(patient))
+    both = Registry(team.agents, [*team.actions(), more])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Menders, "registry", both)
+        await run()
+    (kept,) = await ledger.remediations()
+    assert (kept.status, kept.resource) == (RemediationStatus.UNKNOWN, "thing:pump")
+
+
+DIES = """
+import asyncio, sys
+from flows.daily_health_check import daily_health_check
+asyncio.run(daily_health_check())
+"""
+
+
+def die_over_a_remedy() -> None:
+    """A daily check in a process of its own, that is killed when it has intended a remedy."""
+    ended = subprocess.run(
+        [sys.executable, "-c", DIES],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, CRASH_AT: "remedy.intended"},
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+
+
+@pytest.mark.slow
+async def test_an_intent_whose_run_died_is_settled_as_unknown_once_its_time_is_over(
+    shop: Shop, ledger: Ledger
+) -> None:
+    shop.break_checkout(for_good=True)
+    await asyncio.to_thread(die_over_a_remedy)
+    (intent,) = await ledger.remediations()
+    assert intent.status is RemediationStatus.INTENDED
+    assert reason_of(await sent(RESTART)) == "resource-busy", "somebody may be at it"
+
+    assert await settle_orphans(ledger, intent.deadline - timedelta(seconds=1)) == []
+    later = intent.deadline + timedelta(hours=1)
+    told = await asyncio.gather(*(settle_orphans(ledger, later) for _ in range(3)))
+    assert sorted(len(each) for each in told) == [0, 0, 1], "of those who look at once, one does"
+    (kept,) = await ledger.remediations()
+    assert (kept.status, kept.finished_at) == (RemediationStatus.UNKNOWN, intent.deadline)
+    assert "Nobody knows whether it was done" in kept.detail
+    assert shop.restarts == 0, "it is never done again by itself"

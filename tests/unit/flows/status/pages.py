@@ -1,0 +1,119 @@
+"""Records from which the status page's tests compute."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from blocks.ledger.calls.records import RemediationRecord, RunRecord
+from blocks.ledger.events.records import Depth, SituationRecord, SituationStatus
+from blocks.ledger.status import SystemStatus
+from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.messages import Outcome, Severity
+from flows.reports.model import Report
+from flows.status.page_model import Facts
+
+NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def facts(**fields: Any) -> Facts:
+    status = SystemStatus(
+        timestamp=NOW,
+        window_hours=24,
+        system_health="healthy",
+        reasons=[],
+        agents=[],
+        workflows=[],
+        active_workflows=[],
+        pending_tasks=0,
+        awaiting_approval=0,
+        uptime_s=None,
+        response_ms=None,
+        throughput_per_hour=0,
+        targets=[],
+    )
+    return Facts(**{"status": status, "depth": Depth(NOW, {}), **fields})
+
+
+def run(outcome: Outcome | None = Outcome.SUCCEEDED, *, ago: timedelta = HOUR, **fields: Any):
+    end = None if outcome is None else NOW - ago + MINUTE
+    named = {"id": f"r{ago}", "workflow": "w", **fields}
+    return RunRecord(started_at=NOW - ago, finished_at=end, outcome=outcome, **named)
+
+
+def situation(*, ago: timedelta = HOUR, settled: dict[str, Any] | None = None, **fields: Any):
+    status = SituationStatus.OPEN if settled is None else SituationStatus.SETTLED
+    return SituationRecord(
+        **{
+            "need_key": f"n{ago}",
+            "resource": "service:shop",
+            "severity": Severity.ERROR,
+            "title": "service shop: down",
+            "opened_at": NOW - ago,
+            "updated_at": NOW - ago,
+            "status": status,
+            "response": settled,
+            "settled_at": None if settled is None else NOW - ago + MINUTE,
+            **fields,
+        }
+    )
+
+
+def remedy(status: str, *, ago: timedelta, resource: str = "service:shop") -> RemediationRecord:
+    return RemediationRecord(
+        run_id="r",
+        need_key=f"k{ago}",
+        finding=f"down/{resource}",
+        resource=resource,
+        action="sre-reliability.restart_service",
+        status=status,
+        started_at=NOW - ago,
+        finished_at=NOW - ago + MINUTE,
+        detail="it was restarted",
+    )
+
+
+def question(**fields: Any) -> ApprovalRecord:
+    return ApprovalRecord(
+        **{
+            "need_key": str(fields),
+            "title": "Order it?",
+            "proposal": {"kind": "test"},
+            "asked_at": NOW - HOUR,
+            "expires_at": NOW + HOUR,
+            **fields,
+        }
+    )
+
+
+def finding(resource: str = "service:shop", **fields: Any) -> Finding:
+    return Finding(
+        **{
+            "kind": "down",
+            "resource": resource,
+            "severity": Severity.ERROR,
+            "title": f"{resource} is down",
+            "advice": "Look at it.",
+            **fields,
+        }
+    )
+
+
+def daily(*findings: Finding, ago: timedelta = HOUR, **fields: Any) -> Report:
+    return Report(
+        **{
+            "workflow": "daily-health-check",
+            "title": "Daily health check",
+            "run_id": "d",
+            "started_at": NOW - ago - MINUTE,
+            "finished_at": NOW - ago,
+            "outcome": Outcome.SUCCEEDED,
+            "headline": "Checked.",
+            "currency": "GBP",
+            "findings": list(findings),
+            **fields,
+        }
+    )
