@@ -59,7 +59,7 @@ class ActionPolicy:
             business, where what is acted on has a time limit of its own.
         retries: Further attempts after a retryable error.
         effect: Whether it changes the world outside; its message is then durable before it acts,
-            and it acts only through ``flows.orchestrator.remedies.acting``, which may have reasons
+            and it acts only through ``flows.orchestrator.effects.acting``, which may have reasons
             not to.
         resource: What it acts on, ``type:name``, with parameters in braces: ``service:{service}``.
             An effect that does not say so acts on itself: it is done once at a time.

@@ -71,7 +71,7 @@ def compared_flows(ledger_url: str | None) -> dict[str, Flow]:
 
     from agents.capability import ActionPolicy
     from agents.registry import ActionSpec, AgentSpec, Registry
-    from flows.orchestrator.dispatch.team import workflow_run
+    from flows.orchestrator.team.opening import workflow_run
 
     async def nothing() -> None:
         """Do nothing."""

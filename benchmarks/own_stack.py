@@ -30,7 +30,7 @@ from prefect import flow
 
 from agents.capability import ActionPolicy
 from agents.registry import ActionSpec, AgentSpec, Registry
-from flows.orchestrator.dispatch.team import workflow_run
+from flows.orchestrator.team.opening import workflow_run
 
 
 async def nothing() -> None:

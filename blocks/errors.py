@@ -27,7 +27,7 @@
     ├── ConfigurationError      a setting, block or file is missing or wrong
     │   └── NoBusinessConfigured
     ├── StackError              a process of the embedded stack cannot start, or is not there
-    └── NothingAchieved         every call of a workflow failed (flows.orchestrator.dispatch.team)
+    └── NothingAchieved         every call of a workflow failed (flows.orchestrator.team.team)
 
 Each error says what was wrong, with which value, and (``hint``) what to do about it. Retries are
 decided by ``retryable``, never by a list of call sites.

@@ -18,11 +18,13 @@ from blocks.vocabulary.messages import MessageType, Severity, SystemEvent, utc_n
 from blocks.vocabulary.responses import EventResponse
 from blocks.vocabulary.told import told_by
 from flows.orchestrator.dispatch.remote import result_of_call
-from flows.orchestrator.dispatch.team import Orchestrator, conclude, workflow_run
 from flows.orchestrator.events.standing import ask_about
 from flows.orchestrator.messages.alert_formats import Alert, event_for
 from flows.orchestrator.runs.cut_off import outlives_outages
 from flows.orchestrator.runs.identity import accepted_as, id_from
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import conclude
+from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import Report, Section, Table, count
 from flows.reports.ranking import rank
 

@@ -11,23 +11,18 @@ from pydantic import Field
 
 from agents.calls import Reply
 from blocks.ledger.calls.records import RemediationStatus
+from blocks.policy.policy import DATA, INTEGRATION, SRE
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import utc_now
-from flows.orchestrator.dispatch.fetching import fetch_everything
-from flows.orchestrator.dispatch.team import (
-    DATA,
-    INTEGRATION,
-    SRE,
-    Orchestrator,
-    conclude,
-    findings_of,
-    result_of,
-    workflow_run,
-)
+from flows.orchestrator.events import section as events
 from flows.orchestrator.events.open_incidents import OpenIncident, how_many, open_incidents
 from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.runs.cut_off import outlives_outages
-from flows.reports import sections
+from flows.orchestrator.team.fetching import fetch_everything
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import conclude, findings_of, result_of
+from flows.orchestrator.team.team import Orchestrator
+from flows.reports import business, operations
 from flows.reports.model import RemediationLine, Report, Section
 from flows.reports.ranking import rank, things_to_know
 
@@ -81,10 +76,10 @@ async def daily_health_check(
             "Daily health check",
             _headline(findings, remedies, data, incidents, team.business.currency),
             sections=[
-                *sections.standing(incidents, team.business.timezone, team.business.currency, top),
+                *events.standing(incidents, team.business.timezone, team.business.currency, top),
                 *_sections(replies, team.business.currency, top),
                 *(
-                    [sections.decisions(head)]
+                    [operations.decisions(head)]
                     if (head := await team.ledger.receipts.head())
                     else []
                 ),
@@ -110,11 +105,11 @@ async def _look_at_data(team: Orchestrator) -> list[Reply]:
 
 def _sections(replies: list[Reply], currency: str, top: int) -> list[Section]:
     parts: dict[str, Callable[[Any], Section]] = {
-        "analyze_daily_metrics": lambda result: sections.trade(result, currency),
-        "assess_stock_risk": lambda result: sections.stock(result, currency, top),
-        "validate_data": sections.data_quality,
-        "comprehensive_health_check": sections.systems,
-        "validate_all_integrations": sections.connections,
+        "analyze_daily_metrics": lambda result: business.trade(result, currency),
+        "assess_stock_risk": lambda result: business.stock(result, currency, top),
+        "validate_data": business.data_quality,
+        "comprehensive_health_check": operations.systems,
+        "validate_all_integrations": operations.connections,
     }
     return [
         build(result) for action, build in parts.items() if (result := result_of(action, replies))
@@ -129,7 +124,7 @@ def _headline(
     currency: str,
 ) -> str:
     metrics = result_of("analyze_daily_metrics", data)
-    parts = [sections.trade_headline(metrics, currency)] if metrics else []
+    parts = [business.trade_headline(metrics, currency)] if metrics else []
     parts.append(things_to_know(findings))
     if mended := sum(line.status == RemediationStatus.VERIFIED for line in remedies):
         parts.append(f"{mended} mended and verified.")

@@ -14,13 +14,16 @@ from blocks.crash_points import reach
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
 from blocks.vocabulary.responses import read_event
-from flows.orchestrator.dispatch.team import Orchestrator, conclude, shared_ledger, workflow_run
+from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.events import section as sections
 from flows.orchestrator.events.draining import Drained, drain
 from flows.orchestrator.events.open_incidents import open_incidents
 from flows.orchestrator.runs.cut_off import outlives_outages
 from flows.orchestrator.runs.identity import with_lasting_id
 from flows.orchestrator.runs.refusals import refusing
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import conclude
+from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import Report
 from flows.reports.ranking import rank
 

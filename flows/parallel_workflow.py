@@ -10,19 +10,14 @@ from pydantic import Field
 
 from agents.calls import Reply
 from agents.data_intelligence.business_intelligence import CompleteAnalysis
+from blocks.policy.policy import DATA, INTEGRATION, SRE
 from blocks.vocabulary.findings import Finding
-from flows.orchestrator.dispatch.fetching import Fetched, fetch_everything
-from flows.orchestrator.dispatch.team import (
-    DATA,
-    INTEGRATION,
-    SRE,
-    Orchestrator,
-    conclude,
-    findings_of,
-    workflow_run,
-)
 from flows.orchestrator.runs.cut_off import outlives_outages
-from flows.reports import sections
+from flows.orchestrator.team.fetching import Fetched, fetch_everything
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import conclude, findings_of
+from flows.orchestrator.team.team import Orchestrator
+from flows.reports import business, operations
 from flows.reports.model import Report, Section
 from flows.reports.ranking import rank, things_to_know
 
@@ -64,8 +59,8 @@ async def parallel_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> Rep
             _headline(integrations, health, complete, findings),
             sections=[
                 *(_data_sections(fetched, complete, currency, top) if complete else []),
-                *([sections.systems(health.result)] if health.ok else []),
-                *([sections.connections(integrations.result)] if integrations.ok else []),
+                *([operations.systems(health.result)] if health.ok else []),
+                *([operations.connections(integrations.result)] if integrations.ok else []),
             ],
             findings=findings,
             replies=replies,
@@ -84,11 +79,11 @@ async def _analyze(team: Orchestrator, top: int) -> tuple[Fetched, Reply | None]
 def _data_sections(
     fetched: Fetched, complete: CompleteAnalysis, currency: str, top: int
 ) -> list[Section]:
-    parts = [sections.trade(complete.daily, currency)] if complete.daily else []
-    parts += sections.analysis(complete.analysis, currency, top) if complete.analysis else []
+    parts = [business.trade(complete.daily, currency)] if complete.daily else []
+    parts += business.analysis(complete.analysis, currency, top) if complete.analysis else []
     if complete.forecast and fetched.snapshot:
-        parts.append(sections.forecast(complete.forecast, fetched.snapshot.names(), top))
-    return [*parts, sections.data_quality(complete.validation)]
+        parts.append(business.forecast(complete.forecast, fetched.snapshot.names(), top))
+    return [*parts, business.data_quality(complete.validation)]
 
 
 def _headline(
@@ -101,7 +96,7 @@ def _headline(
     if health.ok:
         parts.append(f"Systems are {health.result.status}.")
     if integrations.ok:
-        parts.append(sections.connections_headline(integrations.result))
+        parts.append(operations.connections_headline(integrations.result))
     if complete and complete.analysis and (trend := complete.analysis.patterns.trend):
         parts.append(f"Revenue is {trend.direction}.")
     return " ".join([*parts, things_to_know(findings)])

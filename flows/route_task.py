@@ -18,11 +18,13 @@ from blocks.vocabulary.messages import utc_now
 from blocks.vocabulary.severity import Severity
 from blocks.vocabulary.urgency import Urgency, urgency
 from flows.orchestrator.dispatch.routing import params_for, plan_for
-from flows.orchestrator.dispatch.team import Orchestrator, conclude, findings_of, workflow_run
 from flows.orchestrator.runs.cut_off import outlives_outages
 from flows.orchestrator.runs.identity import accepted_as
 from flows.orchestrator.runs.refusals import refusing
 from flows.orchestrator.tasks.recovery import carry_out
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import conclude, findings_of
+from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import Report, Section, Table
 from flows.reports.ranking import rank
 

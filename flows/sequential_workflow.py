@@ -8,17 +8,12 @@ from prefect import flow
 from pydantic import Field
 
 from agents.calls import Reply
-from flows.orchestrator.dispatch.fetching import fetch_everything
-from flows.orchestrator.dispatch.team import (
-    DATA,
-    SRE,
-    conclude,
-    findings_of,
-    result_of,
-    workflow_run,
-)
+from blocks.policy.policy import DATA, SRE
 from flows.orchestrator.runs.cut_off import outlives_outages
-from flows.reports import sections
+from flows.orchestrator.team.fetching import fetch_everything
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import conclude, findings_of, result_of
+from flows.reports import business, operations
 from flows.reports.model import Report, Section, count, money
 from flows.reports.ranking import rank
 
@@ -55,12 +50,12 @@ async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> R
             insights = {}
             if analyzed.ok:
                 analysis = analyzed.result
-                parts += sections.analysis(analysis, currency, top)
+                parts += business.analysis(analysis, currency, top)
                 insights = {"stock_risk": analysis.stock, "patterns": analysis.patterns}
             planned = await team.ask(SRE, "optimize", insights=insights)
             replies.append(planned)
             if planned.ok:
-                parts.insert(0, sections.proposals(planned.result, top))
+                parts.insert(0, operations.proposals(planned.result, top))
         report = await team.report(
             "Analysis and proposals",
             _headline(replies, currency),

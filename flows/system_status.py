@@ -16,10 +16,11 @@ from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.dispatch.routing import instances_of
-from flows.orchestrator.dispatch.team import conclude, workflow_run
 from flows.orchestrator.runs.cut_off import outlives_outages
-from flows.reports import sections
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import conclude
 from flows.reports.model import Report
+from flows.status import section as status_section
 from flows.status.metrics import system_status as judge
 
 
@@ -48,8 +49,8 @@ async def system_status(hours: Annotated[int, Field(ge=1, le=168)] = 24) -> Repo
         )
         report = await team.report(
             "System status",
-            sections.status_headline(status),
-            sections=sections.system_status(status),
+            status_section.status_headline(status),
+            sections=status_section.system_status(status),
             findings=[],
             replies=[],
         )

@@ -18,7 +18,8 @@ from blocks.business.suppliers import SupplierConnection
 from blocks.business.webhooks import WebhookSource
 from blocks.egress import host_in, is_local_name
 from blocks.errors import ConfigurationError
-from blocks.store.block import FrameMapping, Join, StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.store.mapping import FrameMapping, Join
 from blocks.store.url import host_of, parse_url
 
 BusinessBlock: TypeAlias = StoreDatabase | SupplierConnection | MonitoredService | WebhookSource

@@ -7,57 +7,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from prefect.blocks.core import Block
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
 from blocks.egress import InternalHosts, Reach
 from blocks.errors import ConfigurationError
 from blocks.formats.decimal_marks import DecimalMark
+from blocks.store.mapping import STORE_FRAMES, FrameMapping, StoreSource
 from blocks.store.reader import StoreCheck, check_store, read_store
+from blocks.store.sql import parse_url
 from blocks.vocabulary.frames import CONTRACTS, NO_CURRENCY, Snapshot
 from blocks.vocabulary.messages import Name
-
-STORE_FRAMES = ("products", "stock", "sale_lines", "open_orders")
-"""What a store is mapped to; ``sales`` and ``orders`` are added up from ``sale_lines``."""
-
-Value = str | int | float | bool
-
-
-class Join(BaseModel):
-    """A further table whose columns belong to the same row (a left join).
-
-    Attributes:
-        table: Table or view.
-        on: Column of the tables before it to column of this table.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    table: str
-    on: dict[str, str] = Field(min_length=1)
-
-
-class FrameMapping(BaseModel):
-    """Where one frame is found in the store's database.
-
-    A column is written ``column`` or ``table.column``; a bare name means the first of the tables
-    that has it. All names are checked against the database's schema, and quoted. What this cannot
-    express (sums, conversions, unions) belongs in a view of the database, which is a table to us.
-
-    Attributes:
-        table: Table or view with one row per row of the frame.
-        columns: Our column to theirs.
-        joins: Further tables.
-        where: Keep rows whose column has one of these values; an empty list means: is empty.
-        where_not: Leave out rows whose column has one of these values.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    table: str
-    columns: dict[str, str] = Field(min_length=1)
-    joins: list[Join] = Field(default_factory=list)
-    where: dict[str, list[Value]] = Field(default_factory=dict)
-    where_not: dict[str, list[Value]] = Field(default_factory=dict)
 
 
 class StoreDatabase(Block):
@@ -158,7 +117,7 @@ class StoreDatabase(Block):
                 f"Store {self.name!r} maps no frames.",
                 hint="Let ./orchestrator connect URL propose the mapping.",
             )
-        return await asyncio.to_thread(read_store, self, now)
+        return await asyncio.to_thread(read_store, self._source(), now)
 
     async def check(self, rows: int = 0) -> StoreCheck:
         """See whether the database is there and knows us, and look at its newest rows.
@@ -169,4 +128,18 @@ class StoreDatabase(Block):
         Raises:
             SourceError: As read_snapshot.
         """
-        return await asyncio.to_thread(check_store, self, rows)
+        return await asyncio.to_thread(check_store, self._source(), rows)
+
+    def _source(self) -> StoreSource:
+        return StoreSource(
+            name=self.name,
+            url=parse_url(self.url.get_secret_value()),
+            reach=self.reach,
+            currency=self.currency,
+            timezone=self.timezone,
+            decimal_mark=self.decimal_mark,
+            frames=self.frames,
+            history_days=self.history_days,
+            statement_timeout=self.statement_timeout,
+            max_rows=self.max_rows,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -16,12 +16,10 @@ from blocks.errors import ContractViolation, DataError, EmptySource
 from blocks.formats.dates import in_zone
 from blocks.formats.decimal_marks import DecimalMark
 from blocks.store import sql
+from blocks.store.mapping import FrameMapping, StoreSource
 from blocks.store.schema import Schema, find_column
 from blocks.store.trading_days import DAY, Period, by_day, repeated, within
 from blocks.vocabulary.frames import CONTRACTS, Problem, Snapshot, conform
-
-if TYPE_CHECKING:
-    from blocks.store.block import FrameMapping, StoreDatabase
 
 Select: TypeAlias = sa.Select[Any]
 Columns: TypeAlias = dict[str, sa.ColumnElement[Any]]
@@ -33,14 +31,13 @@ MAY_BE_EMPTY = frozenset({"open_orders"})
 """Frames for which no rows is an answer, not a failure."""
 
 
-def read_store(store: StoreDatabase, now: datetime) -> Snapshot:
+def read_store(store: StoreSource, now: datetime) -> Snapshot:
     """See StoreDatabase.read_snapshot, which calls this in a thread."""
     zone = ZoneInfo(store.timezone)
     today = pd.Timestamp(now.astimezone(zone)).tz_localize(None).normalize()
     period = Period("sold_at", today - timedelta(days=store.history_days), today)
     snapshot = Snapshot(now, {}, currency=store.currency, timezone=store.timezone, store=store.name)
-    url = sql.parse_url(store.url.get_secret_value())
-    with sql.reading(url, store.statement_timeout, store.reach) as connection:
+    with sql.reading(store.url, store.statement_timeout, store.reach) as connection:
         reader = FrameReader(connection, zone, store.decimal_mark)
         for name, mapping in store.frames.items():
             try:
@@ -93,11 +90,10 @@ class FrameSample:
     error: str = ""
 
 
-def check_store(store: StoreDatabase, rows: int) -> StoreCheck:
+def check_store(store: StoreSource, rows: int) -> StoreCheck:
     """Connect, ask for the time, and read the newest ``rows`` rows of each mapped frame."""
-    url = sql.parse_url(store.url.get_secret_value())
     began = time.perf_counter()
-    with sql.reading(url, store.statement_timeout, store.reach) as connection:
+    with sql.reading(store.url, store.statement_timeout, store.reach) as connection:
         skew = sql.clock_skew(connection)
         latency_ms = (time.perf_counter() - began) * 1000
         reader = FrameReader(connection, ZoneInfo(store.timezone), store.decimal_mark)

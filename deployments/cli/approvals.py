@@ -65,6 +65,7 @@ async def answer(which: str, *, approve: bool, note: str) -> Answered:
     if not has_ledger(settings):
         raise RequestError(f"There is no approval {which!r}: nothing has run yet.")
     use_embedded_prefect()
+    from flows.internal.apply_approval import apply_approval
     from flows.orchestrator.approvals.escalation import settle_due
 
     with Ledger.open(settings.effective_ledger_url) as ledger:
@@ -72,7 +73,7 @@ async def answer(which: str, *, approve: bool, note: str) -> Answered:
         _, counted = await ledger.approvals.answer(
             question.id, approve, by=current_user(), via="cli", note=note, now=utc_now()
         )
-        faults = await settle_due(ledger, utc_now())
+        faults = await settle_due(ledger, utc_now(), apply=apply_approval)
         return Answered(
             approval=await ledger.approvals.get(question.id), counted=counted, faults=faults
         )

@@ -32,8 +32,9 @@ from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity, utc_now
 from deployments.console.markup import escape
 from deployments.processes.restart import restart
-from deployments.sample import DrillTarget, drill_targets
-from flows.orchestrator.dispatch.team import shared_ledger
+from deployments.sample.arrangement import DrillTarget
+from deployments.sample.business import drill_targets
+from flows.orchestrator.dispatch.context import shared_ledger
 from flows.reports.model import Report
 
 FAULTS = ("down", "slow", "errors", "garbage")

@@ -208,10 +208,10 @@ def print_status(status: Status, console: Console) -> None:
         console.print(table)
     if status.system is not None:
         from deployments.console.report import print_section
-        from flows.reports import sections
+        from flows.status import section as status_section
 
-        console.print(f"\n{escape(sections.status_headline(status.system))}", highlight=False)
-        for section in sections.system_status(status.system):
+        console.print(f"\n{escape(status_section.status_headline(status.system))}", highlight=False)
+        for section in status_section.system_status(status.system):
             print_section(section, console)
 
 

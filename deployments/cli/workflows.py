@@ -45,7 +45,7 @@ async def run_with(workflow: str, given: dict[str, Any]) -> Report:
     entrypoint_of(workflow)  # refused before anything is prepared
     use_embedded_prefect()
     flow = load_workflow(workflow)
-    from flows.orchestrator.dispatch.team import NothingAchieved
+    from flows.orchestrator.team.outcome import NothingAchieved
 
     parameters = validated(flow, given)
     await _check_task(flow, parameters)

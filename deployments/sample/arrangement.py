@@ -18,7 +18,6 @@ from blocks.business.webhook_signatures import new_secret
 from blocks.errors import ConfigurationError
 from deployments.processes.specs import local_url
 from deployments.processes.supervisor import ProcessSpec
-from deployments.sample import DrillTarget
 from deployments.sample.faults import PATH as DRILL_PATH
 from deployments.sample.series import SERVICES
 from deployments.sample.serving import CREDENTIAL, DRILL_TOKEN
@@ -163,6 +162,23 @@ def load_access(folder: Path) -> Access:
 def specs(access: Access) -> list[ProcessSpec]:
     """The six processes."""
     return [_spec(access, name) for name in NAMES]
+
+
+@dataclass(frozen=True)
+class DrillTarget:
+    """A sample process that a drill can break.
+
+    Attributes:
+        name: Name of the supplier or service.
+        kind: ``supplier`` or ``service``.
+        url: Its drill endpoint (see deployments.sample.faults).
+        token: Bearer token of that endpoint.
+    """
+
+    name: str
+    kind: str
+    url: str
+    token: str = field(repr=False)
 
 
 def drill_targets(access: Access) -> dict[str, DrillTarget]:

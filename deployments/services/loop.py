@@ -28,6 +28,7 @@ async def keep_settling(
         reconciler: Looks after the runs, beside the rest: one may have to wait for a server.
         say: Told what goes wrong, when it is something new.
     """
+    from flows.internal.apply_approval import apply_approval
     from flows.orchestrator.approvals.escalation import settle_due, show_forms
     from flows.orchestrator.remedies.remediation import settle_orphans
     from flows.orchestrator.runs.starting import resume_abandoned
@@ -37,7 +38,7 @@ async def keep_settling(
         return []
 
     await together(
-        _repeat(lambda now: settle_due(ledger, now), say),
+        _repeat(lambda now: settle_due(ledger, now, apply=apply_approval), say),
         _repeat(lambda now: resume_abandoned(ledger, now), say),
         _repeat(lambda now: show_forms(ledger, now), say),
         _repeat(lambda now: settle_orphans(ledger, now), say),

@@ -188,7 +188,7 @@ class Reconciler:
 
     async def _done(self, run: FlowRun) -> State[Any] | None:
         """The state in which a run would have ended, had it not died after its report."""
-        from flows.orchestrator.dispatch.team import conclude
+        from flows.orchestrator.team.outcome import conclude
         from flows.reports.model import Report
 
         report = await self._ledger.report(run_deaths.record_id(run.id, run.run_count))

@@ -218,7 +218,7 @@ class Stack:
         await save_business(Business.from_toml(file), origin=SAMPLE)
 
     async def _start_sample(self) -> Path:
-        from deployments.sample import prepare
+        from deployments.sample.business import prepare
 
         sample = await asyncio.to_thread(prepare, self.settings.state_dir, self.settings)
         specs = [ProcessSpec(s.name, s.argv, s.env, s.ready_url) for s in sample.processes]

@@ -16,7 +16,7 @@ from agents.registry import ActionSpec
 from agents.tasks import ask
 from blocks.errors import NotAllowed
 from blocks.ledger import Ledger
-from flows.orchestrator.dispatch.team import workflow_run
+from flows.orchestrator.team.opening import workflow_run
 
 
 @flow(

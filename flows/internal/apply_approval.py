@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any, cast
 
 from prefect import flow
@@ -15,13 +14,14 @@ from blocks.ledger.events.incidents import CLOSE
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import ErrorInfo, new_id, utc_now
+from flows.orchestrator.approvals.escalation import CLAIM
 from flows.orchestrator.approvals.texts import how_it_was_settled
-from flows.orchestrator.dispatch.team import Orchestrator, shared_ledger, workflow_run
+from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.runs.heartbeat import beating
+from flows.orchestrator.tasks.recovery import carry_out
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import count
-
-CLAIM = timedelta(seconds=120)
-"""Whoever applies an answer says so this often, three times over; else somebody else may."""
 
 Applier = Callable[[Orchestrator, ApprovalRecord], Awaitable[str]]
 """Carries out a proposal and says what came of it; it may be called again after a crash."""
@@ -141,8 +141,6 @@ async def _give_up(team: Orchestrator, record: ApprovalRecord, said: str) -> str
 
 async def _retry_task(team: Orchestrator, record: ApprovalRecord) -> str:
     """Have the task carried out again, from its beginning."""
-    from flows.orchestrator.tasks.recovery import carry_out  # it asks the questions, so it knows us
-
     task_id = str(record.proposal.get("task_id"))
     if await _asked_again(team, record):  # by the run that was applying this, before it died
         return f"Task {task_id} was carried out again, and then led to another question."

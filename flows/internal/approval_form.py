@@ -20,9 +20,10 @@ from blocks.ledger import Ledger
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
+from flows.internal.apply_approval import apply_approval
 from flows.orchestrator.approvals.escalation import settle_due
 from flows.orchestrator.approvals.texts import form_text, how_it_was_settled
-from flows.orchestrator.dispatch.team import shared_ledger
+from flows.orchestrator.dispatch.context import shared_ledger
 
 LOOK = 2
 """Seconds between looks at whether the form was sent, or the question answered elsewhere."""
@@ -72,7 +73,7 @@ async def approval_form(approval_id: str = "") -> str:
     settled, too_late = record, False
     if record.status is ApprovalStatus.OPEN:
         settled, too_late = await _wait(ledger, record)
-        for fault in await settle_due(ledger, utc_now()):
+        for fault in await settle_due(ledger, utc_now(), apply=apply_approval):
             get_run_logger().warning("%s It is tried again.", fault)
     said = how_it_was_settled(settled)
     if too_late:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from prefect.artifacts import acreate_markdown_artifact
-
 from blocks.text import printable
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
@@ -30,13 +28,6 @@ SEVERITIES = {
     Severity.WARNING: "🟡 warning",
     Severity.INFO: "🔵 info",
 }
-
-
-async def publish(report: Report) -> None:
-    """Create the report's artifact; its key is the workflow's name, so that versions line up."""
-    await acreate_markdown_artifact(
-        markdown=as_markdown(report), key=report.workflow, description=as_text(report.headline)
-    )
 
 
 def as_markdown(report: Report) -> str:

@@ -27,7 +27,8 @@ from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
 from flows.internal.apply_approval import APPLIERS
 from flows.internal.approval_form import approval_form
-from flows.orchestrator.dispatch.team import Orchestrator, shared_ledger
+from flows.orchestrator.dispatch.context import shared_ledger
+from flows.orchestrator.team.team import Orchestrator
 from tests.browser.chromium import open_browser
 
 pytestmark = [

@@ -11,7 +11,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
-from flows.reports.markdown import publish
+from flows.orchestrator.team.outcome import publish
 from flows.reports.model import Report, Section, Table
 from tests.browser.chromium import open_browser
 

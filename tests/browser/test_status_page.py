@@ -21,8 +21,9 @@ from blocks.ledger.callers.tokens import Scope
 from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import SystemEvent, utc_now
+from flows.internal.apply_approval import apply_approval
 from flows.orchestrator.approvals.escalation import settle_due
-from flows.orchestrator.dispatch.team import shared_ledger
+from flows.orchestrator.dispatch.context import shared_ledger
 from tests.browser.chromium import CHROMIUM
 from tests.browser.served_page import (
     Api,
@@ -180,7 +181,8 @@ async def test_a_click_answers_and_the_answer_takes_effect(
             await card.get_by_label("Note").fill("They are closed today.")
             await card.get_by_role("button", name="Reject").click()
             await expect(card.get_by_role("status")).to_contain_text("You rejected it.")
-            assert await settle_due(ledger, utc_now()) == [], "as the stack does"
+            due = await settle_due(ledger, utc_now(), apply=apply_approval)
+            assert due == [], "as the stack does"
             await expect(card.get_by_role("status")).to_contain_text(
                 f"Task {waiting.id} is closed.", timeout=60_000
             )

@@ -6,8 +6,10 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 from blocks.settings import PROJECT_ROOT
@@ -22,6 +24,13 @@ def test_the_floors_are_kept() -> None:
         [linter, "--no-cache"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout
+
+
+def test_there_is_no_import_circle() -> None:
+    """Imports inside functions, and those for the type checker, count too."""
+    graph = grimp.build_graph(*FLOORS)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    list(TopologicalSorter(imports).static_order())  # CycleError names the circle
 
 
 def test_no_installed_distribution_provides_a_package_of_ours() -> None:

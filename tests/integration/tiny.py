@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.orchestrator.dispatch.team import workflow_run
+from flows.orchestrator.team.opening import workflow_run
 
 
 @flow(name="tiny", log_prints=True)

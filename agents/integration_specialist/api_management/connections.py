@@ -24,7 +24,8 @@ from blocks.errors import (
     SourceRefused,
     SourceTimeout,
 )
-from blocks.store.block import STORE_FRAMES, StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.store.mapping import STORE_FRAMES
 from blocks.vocabulary.findings import Finding
 
 SAMPLE_ROWS = 1000

@@ -22,7 +22,7 @@ from agents.integration_specialist.format_transformation.synonyms import COLUMNS
 from blocks.egress import Reach
 from blocks.errors import EmptySource
 from blocks.store import sql
-from blocks.store.block import STORE_FRAMES, FrameMapping
+from blocks.store.mapping import STORE_FRAMES, FrameMapping
 from blocks.store.reader import FrameReader
 from blocks.vocabulary.frames import CONTRACTS
 

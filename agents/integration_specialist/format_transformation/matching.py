@@ -21,7 +21,7 @@ from agents.integration_specialist.format_transformation.synonyms import (
     TABLES,
     VOID_WORDS,
 )
-from blocks.store.block import FrameMapping, Join, Value
+from blocks.store.mapping import FrameMapping, Join, Value
 from blocks.vocabulary.frames import CONTRACTS
 
 ANCHOR = {"products": "sku", "stock": "on_hand", "sale_lines": "units", "open_orders": "units"}

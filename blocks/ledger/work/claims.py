@@ -3,7 +3,7 @@
 A claim is a lease with a fencing token. The token grows with every new holder, and every write on
 behalf of a claim names it: a holder that was replaced, for instance because it slept beyond its
 lease, is refused from then on. Who gets a claim is decided in
-``flows.orchestrator.remedies.arbitration``.
+``flows.orchestrator.effects.arbitration``.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ async def answer_approval(approval_id: Id, answer: Answer, ctx: Ctx, caller: App
         question.id, answer.approve, by=caller.name, via="api", note=answer.note, now=utc_now()
     )
     # Not here: the stack tries again, and other requests do not wait for it.
-    faults = await settle_due(ctx.ledger, utc_now(), here=False)
+    faults = await settle_due(ctx.ledger, utc_now())
     return Answered(
         approval=await ctx.ledger.approvals.get(question.id), counted=counted, faults=faults
     )

@@ -28,9 +28,9 @@ from deployments.api.routes.flow_bodies import (
 )
 from deployments.registration.catalogue import load_workflow, validated
 from flows.broadcast_alert import broadcast_alert
-from flows.orchestrator.dispatch.team import ledger_id
 from flows.orchestrator.runs.queues import place_of
 from flows.orchestrator.runs.starting import is_over
+from flows.orchestrator.team.opening import ledger_id
 from flows.reports.model import Report
 from flows.route_task import judge_parameters, route_task
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,15 @@ from blocks.ledger import Ledger
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.prefect_api.notifications import notify
-from flows.internal.apply_approval import CLAIM, apply_approval
 from flows.orchestrator.approvals.texts import notification
-from flows.orchestrator.dispatch.team import Orchestrator
 from flows.orchestrator.runs.starting import going_on, start_run
+from flows.orchestrator.team.team import Orchestrator
+
+CLAIM = timedelta(seconds=120)
+"""Whoever applies an answer says so this often, three times over; else somebody else may."""
+
+Apply = Callable[..., Any]
+"""The flow that puts an answer into effect, given the question's id."""
 
 FORM = timedelta(seconds=60)
 """A question has one new form in so long at most: one that always dies does not do it at once."""
@@ -95,7 +101,7 @@ async def _show_form(record: ApprovalRecord, *, key: str) -> str:
     )
 
 
-async def settle_due(ledger: Ledger, now: datetime, *, here: bool = True) -> list[str]:
+async def settle_due(ledger: Ledger, now: datetime, *, apply: Apply | None = None) -> list[str]:
     """Expire the questions whose time is up, and have every answer applied that is not yet.
 
     Safe to call at any time, from several processes. With nothing to do it is one small query.
@@ -103,7 +109,8 @@ async def settle_due(ledger: Ledger, now: datetime, *, here: bool = True) -> lis
     Args:
         ledger: Where the questions are.
         now: The instant to judge at.
-        here: Whether an answer is applied in this process when no run can be started for it.
+        apply: Applies an answer in this process when no run can be started for it; None leaves
+            it to a later call.
 
     Returns:
         What could not be done now, in words; it is tried again by the next call.
@@ -117,11 +124,11 @@ async def settle_due(ledger: Ledger, now: datetime, *, here: bool = True) -> lis
     return [
         f"Approval {record.id[:8]} is not applied yet: {fault}."
         for record in await ledger.approvals.unapplied(now)
-        if (fault := await _have_applied(record, now, here=here))
+        if (fault := await _have_applied(record, now, apply))
     ]
 
 
-async def _have_applied(record: ApprovalRecord, now: datetime, *, here: bool) -> str:
+async def _have_applied(record: ApprovalRecord, now: datetime, apply: Apply | None) -> str:
     """What went wrong; empty when a run was started for it, or it was applied here."""
     # One run per window: when it dies, its claim runs out, and the next window starts another.
     window = int(now.timestamp() // CLAIM.total_seconds())
@@ -132,11 +139,10 @@ async def _have_applied(record: ApprovalRecord, now: datetime, *, here: bool) ->
         key=f"{record.id} {window}",
         name=name,
     )
-    if not fault or not here:
+    if not fault or apply is None:
         return fault
-    applying: Any = apply_approval(record.id, return_state=True)
     try:
-        state = await applying
+        state = await apply(record.id, return_state=True)
     except (RuntimeError, httpx.HTTPError, OrchestratorError) as error:  # Prefect's own
         return f"{type(error).__name__}: {error}"
     return "" if state.is_completed() else str(state.message)

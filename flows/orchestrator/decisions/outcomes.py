@@ -6,7 +6,7 @@ back: the same type of task about the same thing, asked for again soon after it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from blocks.ledger.calls.records import CallRecord, ReceiptRecord
@@ -110,12 +110,3 @@ def _came_back(task: TaskRecord, others: Sequence[TaskRecord]) -> TaskRecord | N
 def _player(task: TaskRecord | None) -> str | None:
     """The instance whose result stands: ``played_by`` is ``role/instance``."""
     return task.played_by.partition("/")[2] if task and task.played_by else None
-
-
-def failures_by_instance(outcomes: Sequence[OutcomeRecord]) -> Mapping[str, list[datetime]]:
-    """When each instance solved what came back: for selection, as good as a failure."""
-    found: dict[str, list[datetime]] = {}
-    for outcome in outcomes:
-        if outcome.verdict is Verdict.RECURRED and outcome.instance:
-            found.setdefault(outcome.instance, []).append(outcome.decided_at)
-    return found

@@ -24,7 +24,7 @@ from flows.orchestrator.dispatch.selection import Candidate, Selection, select
 from flows.orchestrator.dispatch.track_records import NEW, TrackRecord, known_records
 
 if TYPE_CHECKING:
-    from flows.orchestrator.dispatch.team import Orchestrator
+    from flows.orchestrator.dispatch.context import RunContext
 
 Perform = Callable[[], Awaitable[Reply]]
 Around = Callable[[Perform, datetime], Awaitable[Reply]]
@@ -46,7 +46,7 @@ class _Choice:
 
 
 async def dispatch(
-    team: Orchestrator,
+    team: RunContext,
     agent: str,
     action: str,
     params: dict[str, Any],
@@ -116,7 +116,7 @@ async def dispatch(
 
 
 def _able(
-    team: Orchestrator, spec: ActionSpec, params: dict[str, Any], avoid: Collection[str]
+    team: RunContext, spec: ActionSpec, params: dict[str, Any], avoid: Collection[str]
 ) -> tuple[list[Instance], dict[str, str]]:
     """Who can be asked, and why the others cannot."""
     able, unable = [], {}
@@ -131,7 +131,7 @@ def _able(
 
 
 async def _take_slot(
-    team: Orchestrator,
+    team: RunContext,
     spec: ActionSpec,
     able: Sequence[Instance],
     message_id: str,
@@ -153,7 +153,7 @@ async def _take_slot(
 
 
 async def _choose(
-    team: Orchestrator,
+    team: RunContext,
     spec: ActionSpec,
     able: Sequence[Instance],
     records: Mapping[str, TrackRecord],
@@ -220,7 +220,7 @@ def _expiry(spec: ActionSpec, instance: Instance, limit: float, now: datetime) -
 
 
 def _record_choice(
-    team: Orchestrator,
+    team: RunContext,
     spec: ActionSpec,
     choice: _Choice,
     unable: Mapping[str, str],

@@ -23,7 +23,7 @@ from blocks.vocabulary.messages import AgentMessage, ErrorInfo
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from flows.orchestrator.dispatch.team import Orchestrator
+    from flows.orchestrator.dispatch.context import RunContext
 
 REMOTE_MARGIN = 120.0
 """Seconds that a remote run has until it starts: a worker polls, and an interpreter loads."""
@@ -33,7 +33,7 @@ _LOOKS_PER_RUN_CHECK = 8
 
 
 async def ask_remote(
-    team: Orchestrator,
+    team: RunContext,
     spec: ActionSpec,
     instance: Instance,
     message: AgentMessage,
@@ -108,7 +108,7 @@ async def _start(
 
 
 async def _reply(
-    team: Orchestrator, client: PrefectClient, run: FlowRun, message_id: str, patience: float
+    team: RunContext, client: PrefectClient, run: FlowRun, message_id: str, patience: float
 ) -> CallRecord:
     give_up = monotonic() + patience
     looks = 0

@@ -12,10 +12,9 @@ from types import MappingProxyType
 
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import PastAttempt
-from blocks.ledger.receipts.outcomes import Verdict
+from blocks.ledger.receipts.outcomes import OutcomeRecord, Verdict
 from blocks.vocabulary.blame import Blame
 from blocks.vocabulary.messages import Outcome
-from flows.orchestrator.decisions.outcomes import failures_by_instance
 
 WINDOW = timedelta(hours=24)
 HALF_LIFE = timedelta(hours=2)
@@ -108,3 +107,12 @@ async def known_records(ledger: Ledger, action: str, now: datetime) -> Mapping[s
         known = attempts, failures_by_instance(recurred)
         _read[ledger.where] = (time.monotonic(), known)
     return track_records(known[0], action, now, known[1])
+
+
+def failures_by_instance(outcomes: Sequence[OutcomeRecord]) -> Mapping[str, list[datetime]]:
+    """When each instance solved what came back: for selection, as good as a failure."""
+    found: dict[str, list[datetime]] = {}
+    for outcome in outcomes:
+        if outcome.verdict is Verdict.RECURRED and outcome.instance:
+            found.setdefault(outcome.instance, []).append(outcome.decided_at)
+    return found

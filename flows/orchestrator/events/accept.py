@@ -13,7 +13,7 @@ from blocks.ledger import Ledger
 from blocks.ledger.events.records import Accepted
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import SystemEvent, utc_now
-from flows.orchestrator.dispatch.team import shared_ledger
+from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.events.wake import start_event_run
 
 

@@ -9,7 +9,7 @@ from agents.data_intelligence.pattern_recognition.events import usual_revenue_pe
 from blocks.business.business import Business
 from blocks.errors import DataError
 from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
-from flows.orchestrator.dispatch.team import Orchestrator
+from flows.orchestrator.team.team import Orchestrator
 
 
 def money_at_risk(business: Business, revenue_per_hour: float | None) -> Mapping[str, float]:

@@ -14,13 +14,13 @@ from blocks.ledger.events.records import Depth, SituationRecord, SituationStatus
 from blocks.ledger.events.situations import RESPONDED
 from blocks.vocabulary.messages import Severity, utc_now
 from blocks.vocabulary.told import group_of, told_by
-from flows.orchestrator.dispatch.team import Orchestrator
 from flows.orchestrator.events.at_risk import AtRisk
 from flows.orchestrator.events.incident import Correlated, resource_of
 from flows.orchestrator.events.joining import MOST_TRIES, Joining
 from flows.orchestrator.events.load_shedding import WORTH_ASKING, Tide, judge_tide
 from flows.orchestrator.events.response import Response, respond
 from flows.orchestrator.events.standing import Standing
+from flows.orchestrator.team.team import Orchestrator
 
 HOLD = timedelta(seconds=30)
 """For so long a run that died keeps what it had taken."""

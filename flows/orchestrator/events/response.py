@@ -16,10 +16,10 @@ from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import MessageType, Severity
 from blocks.vocabulary.responses import EventResponse
 from blocks.vocabulary.told import Told, told_by
-from flows.orchestrator.dispatch.team import Orchestrator
 from flows.orchestrator.events.incident import Correlated, in_words
 from flows.orchestrator.events.load_shedding import WORTH_ASKING
 from flows.orchestrator.remedies.remediation import remediate
+from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import RemediationLine
 
 KIND = "reported-trouble"

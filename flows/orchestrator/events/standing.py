@@ -13,8 +13,8 @@ from blocks.text import printable
 from blocks.vocabulary.messages import ORCHESTRATOR, new_id
 from blocks.vocabulary.urgency import urgency
 from flows.orchestrator.approvals.escalation import escalate
-from flows.orchestrator.dispatch.team import Orchestrator
 from flows.orchestrator.events.incident import worst_of
+from flows.orchestrator.team.team import Orchestrator
 
 LOOK = timedelta(seconds=1)
 """Between two looks of a run that has other work."""

@@ -22,10 +22,10 @@ from blocks.ledger.calls.dead_letters import DeadLetter, LetterStatus
 from blocks.ledger.calls.records import CallRecord
 from blocks.vocabulary.messages import AgentMessage, AgentReply, Outcome, utc_now
 from flows.orchestrator.dispatch.parameters import fitting
-from flows.orchestrator.dispatch.team import Orchestrator
 from flows.orchestrator.events.accept import accept_into
 from flows.orchestrator.runs.deaths import are_lives_of_one
 from flows.orchestrator.runs.identity import with_lasting_id
+from flows.orchestrator.team.team import Orchestrator
 
 
 class Delivery(BaseModel):

@@ -1,1 +1,1 @@
-"""Acting on what is wrong: claims, arbitration, and the door that every act passes."""
+"""What is wrong and may be mended without asking: tried, and followed up."""

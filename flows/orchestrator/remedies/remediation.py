@@ -12,11 +12,11 @@ from agents.sre_reliability.automation import IN_PROGRESS, presumed_end
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import RemediationStatus
 from blocks.vocabulary.findings import Finding, Remedy
-from flows.orchestrator.remedies.acting import NOBODY_KNOWS, act, tell_a_person
+from flows.orchestrator.effects.acting import NOBODY_KNOWS, act, tell_a_person
 from flows.reports.model import RemediationLine
 
 if TYPE_CHECKING:
-    from flows.orchestrator.dispatch.team import Orchestrator
+    from flows.orchestrator.team.team import Orchestrator
 
 
 async def remediate(team: Orchestrator, findings: Sequence[Finding]) -> list[RemediationLine]:

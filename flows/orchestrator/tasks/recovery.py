@@ -27,10 +27,10 @@ from blocks.policy.policy import Plan, Role
 from blocks.vocabulary.messages import ErrorInfo, utc_now
 from flows.orchestrator.approvals.escalation import escalate
 from flows.orchestrator.dispatch.routing import plan_for
-from flows.orchestrator.dispatch.team import Orchestrator
 from flows.orchestrator.runs.deaths import are_lives_of_one
 from flows.orchestrator.runs.heartbeat import beating
 from flows.orchestrator.tasks.steps import NO_HELP, Step, Steps
+from flows.orchestrator.team.team import Orchestrator
 
 ALIVE = timedelta(seconds=30)
 """A run that carries out a task says so this often, three times over; else it counts as dead."""

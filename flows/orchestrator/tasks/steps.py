@@ -20,7 +20,7 @@ from blocks.vocabulary.blame import Blame, blame
 from blocks.vocabulary.messages import ErrorInfo
 from flows.orchestrator.dispatch.remote import result_of_call
 from flows.orchestrator.dispatch.routing import instances_of, params_for
-from flows.orchestrator.dispatch.team import Orchestrator
+from flows.orchestrator.team.team import Orchestrator
 
 MONITOR_GRACE = 3.0
 """Seconds that a monitor has to notice that what it watches is over."""

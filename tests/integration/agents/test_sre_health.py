@@ -26,7 +26,8 @@ from blocks.errors import SourceUnavailable
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import RunRecord
 from blocks.prefect_api.client import PrefectApi
-from blocks.store.block import FrameMapping, StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.store.mapping import FrameMapping
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
 from tests import odd_services

@@ -25,7 +25,8 @@ from blocks.business.services import MonitoredService
 from blocks.errors import InvalidMessage
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import RemediationStatus
-from blocks.store.block import FrameMapping, StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.store.mapping import FrameMapping
 from blocks.vocabulary.messages import utc_now
 from tests.integration.loopback import free_port
 

@@ -21,7 +21,8 @@ from blocks.business.webhook_signatures import new_secret
 from blocks.business.webhooks import WebhookSource
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
 from blocks.settings import PROJECT_ROOT, get_settings
-from blocks.store.block import FrameMapping, Join, StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.store.mapping import FrameMapping, Join
 from blocks.vocabulary.messages import Severity
 
 CANARY = "canary-88b1"

@@ -28,7 +28,8 @@ from blocks.egress import GuardedTransport, Reach
 from blocks.errors import ConfigurationError, SourceError, SourceUnavailable
 from blocks.settings import get_settings
 from blocks.store import sql
-from blocks.store.block import FrameMapping, StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.store.mapping import FrameMapping
 from deployments.cli.__main__ import app
 from deployments.sample.arrangement import open_folder, save_access, write_business_file
 from tests.loopback import Reply, serve

@@ -11,7 +11,8 @@ import pytest
 from blocks.errors import ConfigurationError, SourceGarbled, SourceTimeout, SourceUnavailable
 from blocks.store import connection as sql_connection
 from blocks.store import sql
-from blocks.store.block import FrameMapping, StoreDatabase
+from blocks.store.block import StoreDatabase
+from blocks.store.mapping import FrameMapping
 from tests import rogue_servers as rogue
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

@@ -35,7 +35,7 @@ from deployments.processes.watchdog import MARK, marked
 from deployments.registration.registration import PREFECT_FILE, register
 from deployments.services.run_monitoring import Reconciler
 from deployments.worker.names import worker_name
-from flows.orchestrator.dispatch.team import shared_ledger
+from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.runs.deaths import CRASHED, CUT_OFF, GIVEN_UP, RESTARTED, RESTARTS, TAG
 from flows.reports.model import Report
 from tests.integration.blocks.ledger.engine.test_health import locked

@@ -18,8 +18,8 @@ from blocks.ledger.receipts.verification import FaultKind
 from blocks.settings import get_settings
 from deployments.sample.arrangement import shop_today
 from deployments.sample.store import fill_store
+from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
-from flows.orchestrator.dispatch.team import shared_ledger
 from tests.integration.flows.bench import MATRIX, Bench
 from tests.integration.flows.shop import Shop, open_shop
 

@@ -19,7 +19,7 @@ from blocks.settings import Settings, get_settings
 from deployments.cli.drill import Scorecard, print_scorecard, run_drill
 from deployments.processes.restart import serve_restarts
 from deployments.processes.supervisor import Supervisor
-from deployments.sample import prepare
+from deployments.sample.business import prepare
 from tests.integration.loopback import free_ports
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]

@@ -17,7 +17,8 @@ from prefect.states import Scheduled
 from agents.registry import Registry, registry
 from blocks.errors import NoBusinessConfigured
 from blocks.vocabulary.messages import Outcome, new_id
-from flows.orchestrator.dispatch.team import NothingAchieved, workflow_run
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import NothingAchieved
 from flows.parallel_workflow import parallel_workflow
 from flows.sequential_workflow import sequential_workflow
 from tests.integration.flows.seen import (
@@ -169,7 +170,7 @@ async def test_a_bug_in_one_agent_does_not_sink_the_others(
         for spec in registry().actions()
     ]
     broken = Registry(registry().agents, team)
-    monkeypatch.setattr("flows.orchestrator.dispatch.team.registry", lambda: broken)
+    monkeypatch.setattr("flows.orchestrator.team.team.registry", lambda: broken)
     state, report = await ran(parallel_workflow)
     assert state.name == "Partial"
     assert report.outcome is Outcome.PARTIAL

@@ -21,7 +21,8 @@ from blocks.business.business import Business
 from blocks.errors import ConfigurationError, SourceGarbled, SourceRefused, SourceUnavailable
 from blocks.settings import PROJECT_ROOT, Settings
 from deployments.processes.supervisor import ProcessSpec
-from deployments.sample import DrillTarget, SampleBusiness, drill_targets, prepare
+from deployments.sample.arrangement import DrillTarget
+from deployments.sample.business import SampleBusiness, drill_targets, prepare
 from deployments.sample.series import SERVICES, labelled_anomalies
 from deployments.sample.suppliers import SUPPLIERS, catalogue, supplier_named
 from tests.integration.loopback import free_ports

@@ -15,7 +15,7 @@ from blocks.ledger import Ledger, RemediationRecord
 from blocks.ledger.work.claims import holds
 from blocks.policy.claim_rules import ClaimRules
 from blocks.vocabulary.messages import Priority
-from flows.orchestrator.remedies.arbitration import Decision, Request, Verdict, decide
+from flows.orchestrator.effects.arbitration import Decision, Request, Verdict, decide
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from blocks.ledger import Ledger, RemediationRecord
 from blocks.policy.claim_rules import ClaimRules
 from blocks.vocabulary.messages import Priority, new_id
-from flows.orchestrator.remedies.arbitration import Request, decide, rank
+from flows.orchestrator.effects.arbitration import Request, decide, rank
 
 T = TypeVar("T")
 CHECKOUT = "service:checkout"

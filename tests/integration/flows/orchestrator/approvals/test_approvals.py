@@ -36,7 +36,9 @@ from deployments.services.run_monitoring import Reconciler
 from flows.internal.apply_approval import APPLIERS, CLAIM, apply_approval
 from flows.internal.approval_form import approval_form
 from flows.orchestrator.approvals.escalation import FORM, escalate, settle_due, show_forms
-from flows.orchestrator.dispatch.team import Orchestrator, shared_ledger, workflow_run
+from flows.orchestrator.dispatch.context import shared_ledger
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.team import Orchestrator
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -321,8 +323,8 @@ async def test_silence_counts_as_the_safe_choice_when_no_process_lives(
     cautious = await ask(ledger, expires_at=utc_now())
     bold = await ask(ledger, expires_at=utc_now(), safe_choice="approve")
     later = await ask(ledger)
-    assert await settle_due(ledger, utc_now()) == []
-    assert await settle_due(ledger, utc_now()) == []
+    assert await settle_due(ledger, utc_now(), apply=apply_approval) == []
+    assert await settle_due(ledger, utc_now(), apply=apply_approval) == []
     assert carried_out == [bold.id]
     for asked, safe in ((cautious, "no"), (bold, "yes")):
         settled = await ledger.approvals.get(asked.id)
@@ -339,14 +341,14 @@ async def test_a_crash_between_answer_and_application_is_made_good_once(
     now = utc_now()
     await ledger.approvals.answer(asked.id, True, by="Ada", via="cli", now=now)
     assert await ledger.approvals.claim_application(asked.id, "dies here", now, now + CLAIM)
-    assert await settle_due(ledger, now) == []
+    assert await settle_due(ledger, now, apply=apply_approval) == []
     assert carried_out == [], "the one who claimed it may still be at it"
     assert "dies here" in str(await apply_approval(asked.id))
     after = now + CLAIM
 
     # Its claim has run out: of all who try now, one applies it.
     await ledger.approvals.keep_claim(asked.id, "dies here", utc_now())
-    await asyncio.gather(*(settle_due(ledger, after) for _ in range(3)))
+    await asyncio.gather(*(settle_due(ledger, after, apply=apply_approval) for _ in range(3)))
     assert carried_out == [asked.id]
     assert "in effect since" in str(await apply_approval(asked.id))
     assert carried_out == [asked.id]
@@ -388,7 +390,7 @@ async def test_a_proposal_that_cannot_be_carried_out_says_so_and_holds_up_no_oth
     good = await ask(ledger)
     for asked in (odd, good):
         await ledger.approvals.answer(asked.id, True, by="Ada", via="cli", now=utc_now())
-    [fault] = await settle_due(ledger, utc_now())
+    [fault] = await settle_due(ledger, utc_now(), apply=apply_approval)
     assert "sell-the-shop" in fault
     assert carried_out == [good.id]
     settled = await ledger.approvals.get(odd.id)
@@ -405,14 +407,14 @@ async def test_the_no_waits_for_a_run_that_has_not_laid_its_task_down(
     await ledger.tasks.start(task.id, "r1", now, now + HOUR)
     asked = await ask(ledger, task_id=task.id)
     await ledger.approvals.answer(asked.id, False, by="Ada", via="cli", now=now)
-    [fault] = await settle_due(ledger, now)
+    [fault] = await settle_due(ledger, now, apply=apply_approval)
     assert "still has it" in fault
     waiting = task.model_copy(update={"status": TaskStatus.AWAITING_APPROVAL})
     await ledger.tasks.settle(waiting)
     await ledger.approvals.keep_claim(
         asked.id, str((await ledger.approvals.get(asked.id)).applying_by), utc_now()
     )
-    assert await settle_due(ledger, utc_now()) == []
+    assert await settle_due(ledger, utc_now(), apply=apply_approval) == []
     closed = await ledger.tasks.get(task.id)
     assert closed
     assert closed.status is TaskStatus.FAILED
@@ -433,12 +435,12 @@ async def test_an_escalation_and_each_application_is_one_run_of_its_deployment(
     await ledger.approvals.answer(asked.id, True, by="Ada", via="cli", now=now)
     now = utc_now()
     for _ in range(3):
-        assert await settle_due(ledger, now) == []
+        assert await settle_due(ledger, now, apply=apply_approval) == []
     [applying] = await runs_named(f"yes: {asked.title}")
     assert (applying.work_pool_name, applying.work_queue_name) == ("operations", "high")
     assert carried_out == [], "no worker runs here"
     # That run dies before it does anything: the next window has another one.
-    assert await settle_due(ledger, now + CLAIM) == []
+    assert await settle_due(ledger, now + CLAIM, apply=apply_approval) == []
     runs = await runs_named(f"yes: {asked.title}")
     assert len(runs) == 2
     for run in runs:

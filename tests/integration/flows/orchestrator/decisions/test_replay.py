@@ -16,8 +16,8 @@ from blocks.vocabulary.messages import utc_now
 from blocks.vocabulary.severity import Severity
 from deployments.cli.replay import replay_ledger
 from flows.orchestrator.dispatch.policy import write_changes
-from flows.orchestrator.dispatch.team import workflow_run
 from flows.orchestrator.tasks.recovery import carry_out
+from flows.orchestrator.team.opening import workflow_run
 from flows.route_task import accept
 from tests.integration.flows.bench import MATRIX, Bench
 

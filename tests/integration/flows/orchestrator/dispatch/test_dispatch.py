@@ -22,7 +22,7 @@ from deployments.registration.registration import read_work_pools, save_pool
 from flows.internal.agent_call import agent_call
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
 from flows.orchestrator.dispatch.remote import _start
-from flows.orchestrator.dispatch.team import workflow_run
+from flows.orchestrator.team.opening import workflow_run
 from tests.integration.deployments.worker.test_worker import working
 from tests.integration.flows.bench import MATRIX, Bench
 

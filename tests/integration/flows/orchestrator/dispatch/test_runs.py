@@ -14,7 +14,8 @@ from prefect.states import AwaitingRetry
 from blocks.ledger import Ledger
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import Outcome
-from flows.orchestrator.dispatch.team import shared_ledger, workflow_run
+from flows.orchestrator.dispatch.context import shared_ledger
+from flows.orchestrator.team.opening import workflow_run
 
 pytestmark = pytest.mark.prefect
 

@@ -24,8 +24,9 @@ from deployments.cli.messages import exit_code, print_deliveries, send_document
 from flows.broadcast_alert import broadcast_alert
 from flows.deliver_message import DeliveryReport, deliver_message
 from flows.internal.agent_call import agent_call
+from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.dispatch.policy import write_changes
-from flows.orchestrator.dispatch.team import NothingAchieved, shared_ledger
+from flows.orchestrator.team.outcome import NothingAchieved
 from tests.integration.flows.seen import artifacts_of, ran, task_runs_of
 
 pytestmark = pytest.mark.prefect
@@ -220,7 +221,7 @@ async def test_an_alert_reaches_every_agent_and_one_that_fails_is_named(
         for spec in registry().actions()
     ]
     broken = Registry(registry().agents, team)
-    monkeypatch.setattr("flows.orchestrator.dispatch.team.registry", lambda: broken)
+    monkeypatch.setattr("flows.orchestrator.team.team.registry", lambda: broken)
     shop.break_checkout(for_good=True)
     state, report = await ran(
         broadcast_alert,

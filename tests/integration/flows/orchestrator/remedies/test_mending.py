@@ -13,8 +13,8 @@ from blocks.ledger.calls.records import RemediationStatus
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity
 from flows.daily_health_check import daily_health_check
-from flows.orchestrator.dispatch.team import workflow_run
 from flows.orchestrator.remedies.remediation import remediate
+from flows.orchestrator.team.opening import workflow_run
 from tests.integration.flows.seen import assert_nothing_half_written, ran
 from tests.integration.flows.shop import SICK
 

@@ -18,8 +18,8 @@ from blocks.policy.policy import Policy
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity, utc_now
 from flows.orchestrator.dispatch.policy import InForce
-from flows.orchestrator.dispatch.team import Orchestrator
 from flows.orchestrator.remedies.remediation import remediate
+from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import RemediationLine
 from tests.integration.loopback import free_port
 

@@ -18,7 +18,7 @@ from deployments.registration.automations import FAILED_RUNS
 from deployments.registration.registration import register
 from flows.deliver_message import deliver_message
 from flows.event_driven_workflow import event_driven_workflow
-from flows.orchestrator.dispatch.team import NothingAchieved
+from flows.orchestrator.team.outcome import NothingAchieved
 from flows.route_task import route_task
 
 pytestmark = pytest.mark.prefect

@@ -24,7 +24,7 @@ from datetime import timedelta
 from pathlib import Path
 from prefect import flow
 from flows import recovery
-from flows.orchestrator.dispatch.team import workflow_run
+from flows.orchestrator.team.opening import workflow_run
 from tests.integration.flows.bench import Bench
 
 recovery.ALIVE = timedelta(seconds=0.3)  # a dead run is taken over soon

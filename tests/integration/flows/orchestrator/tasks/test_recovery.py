@@ -14,8 +14,8 @@ from blocks.prefect_api.calls import save_variable
 from blocks.vocabulary.messages import utc_now
 from deployments.cli.policy import policy_fault
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
-from flows.orchestrator.dispatch.team import workflow_run
 from flows.orchestrator.tasks.recovery import carry_out
+from flows.orchestrator.team.opening import workflow_run
 from flows.route_task import accept
 from tests.integration.flows.bench import MATRIX, Bench
 

@@ -13,10 +13,10 @@ from blocks.vocabulary.messages import ErrorInfo, Outcome
 from flows.orchestrator.decisions.outcomes import (
     COMES_BACK,
     GIVEN_UP,
-    failures_by_instance,
     judge_call,
     judge_task,
 )
+from flows.orchestrator.dispatch.track_records import failures_by_instance
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

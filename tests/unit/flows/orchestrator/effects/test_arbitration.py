@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from blocks.ledger import Claim
 from blocks.policy.claim_rules import ClaimRules
 from blocks.vocabulary.messages import Priority
-from flows.orchestrator.remedies.arbitration import (
+from flows.orchestrator.effects.arbitration import (
     CRISIS_RANK,
     Decision,
     Request,

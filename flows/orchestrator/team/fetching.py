@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from agents.calls import Reply
+from blocks.policy.policy import INTEGRATION
 from blocks.vocabulary.frames import Snapshot
-from flows.orchestrator.dispatch.team import INTEGRATION, Orchestrator
+from flows.orchestrator.team.team import Orchestrator
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from blocks.errors import ResourceBusy, Yielded
 from blocks.ledger import ReceiptKind
 from blocks.vocabulary.messages import Priority, new_id, utc_now
-from flows.orchestrator.remedies.arbitration import Decision, Request, Verdict, account_of, decide
+from flows.orchestrator.effects.arbitration import Decision, Request, Verdict, account_of, decide
 
 if TYPE_CHECKING:
-    from flows.orchestrator.dispatch.team import Orchestrator
+    from flows.orchestrator.dispatch.context import RunContext
 
 AT_ONCE = timedelta(0)
 """The patience of who does not wait."""
@@ -35,7 +35,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks at a claim
 
 @asynccontextmanager
 async def claim(
-    team: Orchestrator,
+    team: RunContext,
     resource: str,
     *,
     priority: Priority,
@@ -88,7 +88,7 @@ class Held:
 
     def __init__(
         self,
-        team: Orchestrator,
+        team: RunContext,
         resource: str,
         holder: str,
         priority: Priority,

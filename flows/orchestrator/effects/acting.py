@@ -31,10 +31,10 @@ from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import ErrorInfo, Priority, new_id, utc_now
 from blocks.vocabulary.severity import Severity
 from flows.orchestrator.dispatch.dispatcher import Perform, dispatch
-from flows.orchestrator.remedies.claims import Held, claim, purpose_of
+from flows.orchestrator.effects.claims import Held, claim, purpose_of
 
 if TYPE_CHECKING:
-    from flows.orchestrator.dispatch.team import Orchestrator
+    from flows.orchestrator.dispatch.context import RunContext
 
 PATIENCE = 240.0
 """Seconds that an act waits for a free agent; nothing is intended, and nothing held, meanwhile."""
@@ -60,7 +60,7 @@ class Acted:
 
 
 async def act_as_asked(
-    team: Orchestrator,
+    team: RunContext,
     spec: ActionSpec,
     params: dict[str, Any],
     envelope: Envelope,
@@ -108,7 +108,7 @@ def _severity_of(priority: Priority) -> Severity:
 
 
 async def act(
-    team: Orchestrator,
+    team: RunContext,
     finding: Finding,
     remedy: Remedy,
     envelope: Envelope,
@@ -155,9 +155,7 @@ async def act(
 class _Wanted:
     """An act on its way through the door."""
 
-    def __init__(
-        self, team: Orchestrator, finding: Finding, remedy: Remedy, approved: bool
-    ) -> None:
+    def __init__(self, team: RunContext, finding: Finding, remedy: Remedy, approved: bool) -> None:
         self._team, self._finding, self._remedy = team, finding, remedy
         self._approved = approved
         self.done: RemediationRecord | None = None

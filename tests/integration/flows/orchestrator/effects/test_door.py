@@ -30,11 +30,12 @@ from blocks.vocabulary.messages import AgentMessage, Outcome, Severity, new_id, 
 from flows.deliver_message import DeliveryReport, deliver_message
 from flows.internal.agent_call import agent_call
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
-from flows.orchestrator.dispatch.team import NothingAchieved, workflow_run
-from flows.orchestrator.remedies import acting
-from flows.orchestrator.remedies.claims import claim
+from flows.orchestrator.effects import acting
+from flows.orchestrator.effects.claims import claim
 from flows.orchestrator.remedies.remediation import remediate, settle_orphans
 from flows.orchestrator.tasks.recovery import carry_out
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import NothingAchieved
 from flows.reports.model import RemediationLine
 from flows.route_task import accept
 from flows.status.timeline import timeline

@@ -20,8 +20,8 @@ from blocks.policy.policy import Policy
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import Priority, utc_now
 from flows.orchestrator.dispatch.policy import InForce
-from flows.orchestrator.dispatch.team import Orchestrator
-from flows.orchestrator.remedies.claims import Held, claim, purpose_of
+from flows.orchestrator.effects.claims import Held, claim, purpose_of
+from flows.orchestrator.team.team import Orchestrator
 
 CHECKOUT = "service:checkout"
 PATIENT = timedelta(minutes=1)
@@ -229,8 +229,8 @@ from agents.calls import Toolbox
 from blocks.ledger import Ledger, RunRecord
 from blocks.vocabulary.messages import Priority, utc_now
 from blocks.policy.policy import Policy
-from flows.orchestrator.remedies.claims import claim
-from flows.orchestrator.dispatch.team import Orchestrator
+from flows.orchestrator.effects.claims import claim
+from flows.orchestrator.team.team import Orchestrator
 from flows.orchestrator.dispatch.policy import InForce
 
 def team(ledger, workflow):

@@ -8,9 +8,9 @@ from prefect import flow
 from blocks.ledger import ReceiptKind, RemediationStatus
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Priority, Severity, utc_now
-from flows.orchestrator.dispatch.team import workflow_run
-from flows.orchestrator.remedies.claims import claim
+from flows.orchestrator.effects.claims import claim
 from flows.orchestrator.remedies.remediation import remediate
+from flows.orchestrator.team.opening import workflow_run
 
 pytestmark = pytest.mark.prefect
 
