@@ -170,7 +170,7 @@ async def test_a_bug_in_one_agent_does_not_sink_the_others(
         for spec in registry().actions()
     ]
     broken = Registry(registry().agents, team)
-    monkeypatch.setattr("flows.orchestrator.team.team.registry", lambda: broken)
+    monkeypatch.setattr("flows.orchestrator.team.opening.registry", lambda: broken)
     state, report = await ran(parallel_workflow)
     assert state.name == "Partial"
     assert report.outcome is Outcome.PARTIAL

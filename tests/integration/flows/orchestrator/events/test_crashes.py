@@ -27,7 +27,7 @@ import asyncio, os, sys
 from datetime import timedelta
 from agents.sre_reliability.automation import restart
 from agents.sre_reliability.automation.restart import MonitoredService
-from flows import draining
+from flows.orchestrator.events import draining
 from flows.event_driven_workflow import event_driven_workflow
 
 draining.HOLD = timedelta(seconds=2)  # what a dead run had taken is free soon

@@ -221,7 +221,7 @@ async def test_an_alert_reaches_every_agent_and_one_that_fails_is_named(
         for spec in registry().actions()
     ]
     broken = Registry(registry().agents, team)
-    monkeypatch.setattr("flows.orchestrator.team.team.registry", lambda: broken)
+    monkeypatch.setattr("flows.orchestrator.team.opening.registry", lambda: broken)
     shop.break_checkout(for_good=True)
     state, report = await ran(
         broadcast_alert,

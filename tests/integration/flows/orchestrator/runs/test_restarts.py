@@ -38,7 +38,7 @@ from uuid import UUID
 from prefect import get_client
 from prefect.flow_engine import run_flow_async
 from prefect.flows import load_flow_from_entrypoint
-from flows import recovery
+from flows.orchestrator.tasks import recovery
 
 recovery.ALIVE = timedelta(seconds=1)
 run_id, entrypoint = sys.argv[1:]

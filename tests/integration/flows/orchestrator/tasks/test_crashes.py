@@ -23,7 +23,7 @@ import asyncio, os, sys
 from datetime import timedelta
 from pathlib import Path
 from prefect import flow
-from flows import recovery
+from flows.orchestrator.tasks import recovery
 from flows.orchestrator.team.opening import workflow_run
 from tests.integration.flows.bench import Bench
 
