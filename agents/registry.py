@@ -7,7 +7,6 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import agents
 from agents.capability import ActionPolicy, Asker, policy_of
 from blocks.errors import NotAllowed, UnknownAction
+from blocks.text import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,8 @@ class Registry:
             return self._actions[agent, name]
         except KeyError:
             known = [a.full_name for a in self.actions()]
-            near = get_close_matches(f"{agent}.{name}", known, n=3, cutoff=0.5)
-            raise UnknownAction(
-                f"No action {agent}.{name}.",
-                hint=f"Did you mean {', '.join(near)}?" if near else "See ./orchestrator agents.",
-            ) from None
+            hint = did_you_mean(f"{agent}.{name}", known, "See ./orchestrator agents.")
+            raise UnknownAction(f"No action {agent}.{name}.", hint=hint) from None
 
 
 @cache
@@ -132,16 +129,16 @@ def registry() -> Registry:
         package = importlib.import_module(folder.name)
         spec: AgentSpec = package.AGENT
         specs[spec.id] = spec
-        for module in pkgutil.iter_modules(package.__path__, f"{folder.name}."):
+        for module in pkgutil.walk_packages(package.__path__, f"{folder.name}."):
             actions += _actions_in(importlib.import_module(module.name), spec.id)
     return Registry(specs, actions)
 
 
 def _actions_in(module: ModuleType, agent: str) -> list[ActionSpec]:
-    capability = module.__name__.rpartition(".")[2]
+    *_, capability = module.__name__.split(".")[:3]  # agents.<agent>.<capability>, and its parts
     return [
         ActionSpec(agent, capability, name, function, policy)
         for name, function in inspect.getmembers(module, inspect.isfunction)
-        # A package's face re-exports the actions of its parts; an import elsewhere does not count.
-        if function.__module__.startswith(module.__name__) and (policy := policy_of(function))
+        # An action that is imported from another module is that one's.
+        if function.__module__ == module.__name__ and (policy := policy_of(function))
     ]

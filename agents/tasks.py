@@ -78,9 +78,8 @@ async def ask(
     toolbox: Toolbox,
     agent: str,
     action: str,
+    params: dict[str, Any],
     envelope: Envelope = PLAIN,
-    /,
-    **params: Any,
 ) -> Reply:
     """Have an agent do something, inside a flow run.
 
@@ -88,8 +87,8 @@ async def ask(
         toolbox: What the action may use.
         agent: Dashed id of the agent.
         action: Name of the action.
+        params: The action's own parameters; their description travels in the message.
         envelope: What the message says beside its payload.
-        **params: The action's own parameters; their description travels in the message.
 
     Returns:
         The reply; ``reply.error`` tells when the action failed after its last attempt.

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
-from agents.data_intelligence.robust import Floats
 from agents.data_intelligence.trading_calendar import TradingCalendar
+from agents.statistics import Floats
 from benchmarks.output import show
 
 WEEKS = 8

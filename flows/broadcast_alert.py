@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
-from agents.calls import Reply
+from agents.calls import Envelope, Reply
 from agents.registry import AgentSpec
 from blocks.crash_points import reach
-from blocks.ledger.events.records import SituationRecord, SituationStatus
+from blocks.ledger.events.records import SituationRecord, SituationResponse, SituationStatus
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import MessageType, Severity, SystemEvent, utc_now
 from blocks.vocabulary.responses import EventResponse
@@ -100,10 +100,8 @@ async def _tell(team: Orchestrator, agent: AgentSpec, alert: Alert, identity: st
     return await team.ask(
         agent.id,
         agent.event_action,
-        kind=MessageType.ALERT,
-        priority=alert.severity.priority,
-        message_id=message_id,
-        event=event_for(agent.event_action, alert),
+        {"event": event_for(agent.event_action, alert)},
+        Envelope(message_id, type=MessageType.ALERT, priority=alert.severity.priority),
     )
 
 
@@ -125,13 +123,12 @@ async def _leave_open(
             status=SituationStatus.STANDING,
             run_id=team.run.id,
             responded_at=now,
-            response={
-                "mended": False,
-                "done": "It concerns no agent: a person is asked.",
-                "assessments": {},
-                "failed": {r.message.recipient: r.error.what for r in replies if r.error},
-                "told": told_by(event).model_dump(mode="json"),
-            },
+            response=SituationResponse(
+                done="It concerns no agent: a person is asked.",
+                assessments={},
+                failed={r.message.recipient: r.error.what for r in replies if r.error},
+                told=told_by(event),
+            ),
             group_key=need_key,
         )
     )
@@ -152,7 +149,7 @@ def _headline(replies: Sequence[Reply], *, stays_open: bool) -> str:
     concerned = _concerned(replies)
     parts = [f"{count(len(replies), 'agent')} told, {len(concerned)} concerned."]
     if concerned:
-        worst = max(concerned, key=lambda answer: answer.severity.rank)
+        worst = max(concerned, key=lambda answer: answer.severity)
         parts.append(worst.assessment)
     if stays_open:
         parts.append("It stays open until a person answers.")

@@ -98,7 +98,7 @@ async def _look_at_data(team: Orchestrator) -> list[Reply]:
     if fetched.snapshot:
         questions = ("validate_data", "analyze_daily_metrics", "assess_stock_risk")
         replies += await asyncio.gather(
-            *(team.ask(DATA, question, snapshot=fetched.snapshot) for question in questions)
+            *(team.ask(DATA, question, {"snapshot": fetched.snapshot}) for question in questions)
         )
     return replies
 

@@ -9,7 +9,7 @@ from prefect import flow
 from pydantic import Field
 
 from agents.calls import Reply
-from agents.data_intelligence.business_intelligence import CompleteAnalysis
+from agents.data_intelligence.business_intelligence.analysis import CompleteAnalysis
 from blocks.policy.policy import DATA, INTEGRATION, SRE
 from blocks.vocabulary.findings import Finding
 from flows.orchestrator.runs.cut_off import outlives_outages
@@ -73,7 +73,7 @@ async def _analyze(team: Orchestrator, top: int) -> tuple[Fetched, Reply | None]
     fetched = await fetch_everything(team)
     if fetched.snapshot is None:
         return fetched, None
-    return fetched, await team.ask(DATA, "run_analysis", snapshot=fetched.snapshot, top=top)
+    return fetched, await team.ask(DATA, "run_analysis", {"snapshot": fetched.snapshot, "top": top})
 
 
 def _data_sections(

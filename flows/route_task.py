@@ -12,7 +12,7 @@ from agents.capability import Asker
 from agents.registry import Registry
 from blocks.errors import RequestError
 from blocks.ledger.calls.records import ReceiptKind
-from blocks.ledger.work.tasks import TaskRecord, TaskStatus
+from blocks.ledger.work.tasks import TaskRecord, TaskResult, TaskStatus
 from blocks.policy.policy import Plan, Policy, Role
 from blocks.vocabulary.messages import utc_now
 from blocks.vocabulary.severity import Severity
@@ -243,22 +243,22 @@ def _record_route(
 
 def _headline(task: TaskRecord) -> str:
     said = _HEADLINES[task.status].format(task=task.task_type)
-    result = (task.result or {}).get("result")
+    result = task.result and task.result.result
     summary = result.get("summary", "") if isinstance(result, dict) else ""
     cause = f"Cause: {task.error.what}" if task.error else ""
     return " ".join(filter(None, (said, summary, cause)))
 
 
 def _section(task: TaskRecord) -> Section:
-    told = task.result or {}
-    doubts = " ".join(told.get("doubts", ()))
+    told = task.result or TaskResult()
+    doubts = " ".join(told.doubts)
     return Section(
         title="How it was done",
         text=f"Task {task.id}. {doubts}".strip(),
         tables=[
             Table(
                 columns=["Role", "Who", "What came of it"],
-                rows=[[step["role"], step["who"], step["came"]] for step in told.get("steps", ())],
+                rows=[[step.role, step.who, step.came] for step in told.steps],
             )
         ],
     )

@@ -44,7 +44,7 @@ async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> R
         fetched = await fetch_everything(team)
         replies = fetched.replies
         if fetched.snapshot:
-            analyzed = await team.ask(DATA, "analyze", snapshot=fetched.snapshot, top=top)
+            analyzed = await team.ask(DATA, "analyze", {"snapshot": fetched.snapshot, "top": top})
             replies.append(analyzed)
             # Without an analysis there are still our own runs and the ledger to optimize.
             insights = {}
@@ -52,7 +52,7 @@ async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> R
                 analysis = analyzed.result
                 parts += business.analysis(analysis, currency, top)
                 insights = {"stock_risk": analysis.stock, "patterns": analysis.patterns}
-            planned = await team.ask(SRE, "optimize", insights=insights)
+            planned = await team.ask(SRE, "optimize", {"insights": insights})
             replies.append(planned)
             if planned.ok:
                 parts.insert(0, operations.proposals(planned.result, top))

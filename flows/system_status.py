@@ -86,4 +86,4 @@ async def read_system_status(
         agent: {i.name: i.capacity or 1 for i in instances_of(policy, team, agent)}
         for agent in team.agents
     }
-    return await asyncio.to_thread(judge, facts, capacity, now, window, uptime_s)
+    return await asyncio.to_thread(judge, facts, capacity, policy.targets, now, window, uptime_s)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agents.data_intelligence.robust import Floats
+from agents.statistics import Floats
 
 THRESHOLD = 0.5
 """Score from which a sample is anomalous: its deviation is ALARM times the 99th percentile."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
 
 
-class Part(BaseModel):
-    """A piece of a result: frozen, JSON-able, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Result(Part):
+class Result(Strict):
     """What an action of this agent returns.
 
     Attributes:
         findings: What is wrong or worth knowing, worst first.
     """
 
-    findings: list[Finding] = []
+    findings: list[Finding] = Field(default_factory=list)
 
 
 def worst_first(findings: list[Finding]) -> list[Finding]:

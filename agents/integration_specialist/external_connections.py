@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from difflib import get_close_matches
 
 from agents.capability import ANYBODY, action
 from blocks.business.business import Business
 from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage, SourceError
 from blocks.ledger import Ledger
+from blocks.text import did_you_mean
 from blocks.vocabulary.frames import Snapshot
 
 STORE = "store"
@@ -58,12 +58,8 @@ async def fetch_data(
 async def _fetch_supplier(business: Business, now: datetime, name: str) -> Snapshot:
     suppliers = {supplier.name: supplier for supplier in business.suppliers}
     if name not in suppliers:
-        known = [STORE, *suppliers]
-        close = get_close_matches(name, known, n=1, cutoff=0.5)
-        raise InvalidMessage(
-            f"There is no source {name!r}.",
-            hint=f"Did you mean {close[0]!r}?" if close else f"There is {', '.join(known)}.",
-        )
+        hint = did_you_mean(name, [STORE, *suppliers])
+        raise InvalidMessage(f"There is no source {name!r}.", hint=hint)
     answer = await suppliers[name].fetch_offers(now)
     return Snapshot(
         taken_at=now,

@@ -46,7 +46,7 @@ async def handle_event(event: dict[str, Any], business: Business, now: datetime)
     seen, findings = await check(connection, now, LOOK, deep=False)
     evidence = seen.model_dump(mode="json", exclude={"name", "kind"})
     if findings:
-        worst = max(findings, key=lambda finding: finding.severity.rank)
+        worst = max(findings, key=lambda finding: finding.severity)
         return EventResponse(
             relevant=True,
             assessment=f"{worst.title}.",

@@ -106,9 +106,7 @@ def _about_run(event: SystemEvent, name: str, run: RunRecord | None) -> EventRes
     return EventResponse(
         relevant=True,
         assessment=f"The run of {run.workflow} from {run.started_at:%Y-%m-%d %H:%M} UTC {ended}.",
-        severity=max(event.severity, Severity.WARNING, key=lambda s: s.rank)
-        if failed
-        else event.severity,
+        severity=max(event.severity, Severity.WARNING) if failed else event.severity,
         resource=event.subject,
         advice="Read its report, then its log in Prefect." if failed else "",
         evidence=run.model_dump(mode="json"),
@@ -123,9 +121,7 @@ async def _about_platform(event: SystemEvent, ledger: Ledger) -> EventResponse:
     return EventResponse(
         relevant=True,
         assessment=f"{told}." if told else "The machine has CPU, memory and disk to spare.",
-        severity=max(
-            (event.severity, *(finding.severity for finding in findings)), key=lambda s: s.rank
-        ),
+        severity=max((event.severity, *(finding.severity for finding in findings))),
         resource=event.subject or "host:local",
         advice=" ".join(finding.advice for finding in findings),
         evidence=seen.model_dump(mode="json"),

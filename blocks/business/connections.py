@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal, TypeAlias
 
 from blocks.business.business import Business
@@ -11,6 +10,7 @@ from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.errors import InvalidMessage
 from blocks.store.block import StoreDatabase
+from blocks.text import did_you_mean
 
 Kind = Literal["store", "supplier", "service"]
 STORE_BUDGET_MS = 1000.0
@@ -69,10 +69,4 @@ def find_connection(business: Business, name: str) -> Connection:
             hint=f"Say which: {', '.join(c.resource for c in found)}.",
         )
     names = [c.resource if ":" in name else c.name for c in known]
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
-    raise InvalidMessage(
-        f"There is no connection {name!r}.",
-        hint=f"Did you mean {', '.join(near)}?"
-        if near
-        else f"There is {', '.join(names) or 'none configured'}.",
-    )
+    raise InvalidMessage(f"There is no connection {name!r}.", hint=did_you_mean(name, names))

@@ -7,7 +7,6 @@ import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +20,7 @@ from blocks.errors import ConfigurationError
 from blocks.store.block import StoreDatabase
 from blocks.store.mapping import FrameMapping, Join
 from blocks.store.url import host_of, parse_url
+from blocks.text import did_you_mean
 
 BusinessBlock: TypeAlias = StoreDatabase | SupplierConnection | MonitoredService | WebhookSource
 
@@ -185,11 +185,8 @@ def _refuse_unknown_in(kind: type[BaseModel], entry: dict[str, Any], path: str) 
 def _refuse_unknown(table: dict[str, Any], known: list[str], path: str) -> None:
     for key in table:
         if key not in known:
-            close = get_close_matches(key, known, n=1, cutoff=0.5)
-            raise ConfigurationError(
-                f"{path}{'.' if path else ''}{key}: there is no such key.",
-                hint=f"Did you mean {close[0]!r}?" if close else f"There is {', '.join(known)}.",
-            )
+            what = f"{path}{'.' if path else ''}{key}: there is no such key."
+            raise ConfigurationError(what, hint=did_you_mean(key, known))
 
 
 def _resolve(value: Any, path: str) -> Any:

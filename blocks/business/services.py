@@ -27,7 +27,8 @@ from blocks.errors import (
 from blocks.formats.exposition import ACCEPT, Exposition, read_exposition
 from blocks.formats.health_documents import EXCERPT, Level, read_health
 from blocks.state_folder import usual_umask
-from blocks.vocabulary.frames import SERIES, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import SERIES
 from blocks.vocabulary.messages import Name
 
 _LAST_WORDS = 4096  # bytes of a restart command's output that are looked at

@@ -18,7 +18,8 @@ from blocks.egress import InternalHosts, Reach
 from blocks.errors import ContractViolation, SourceGarbled
 from blocks.formats.decimal_marks import DecimalMark
 from blocks.formats.parsing import Format, UnreadableError, read_rows
-from blocks.vocabulary.frames import OFFERS, Problem, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import OFFERS, Problem
 from blocks.vocabulary.messages import Name
 
 

@@ -10,7 +10,6 @@ import json
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +18,7 @@ from blocks.dialects.strict_json import MAX_BYTES, MAX_DEPTH, Document, Raw, par
 from blocks.errors import InvalidMessage
 from blocks.masking import without_passwords
 from blocks.policy.alert_rules import USUAL, AlertRules
+from blocks.text import did_you_mean
 from blocks.vocabulary.messages import AgentMessage, AgentReply, SystemEvent
 
 __all__ = [
@@ -157,8 +157,5 @@ def _known(dialect: str) -> Dialect:
     try:
         return Dialect(dialect)
     except ValueError:
-        near = get_close_matches(dialect, list(Dialect), n=1)
-        raise InvalidMessage(
-            f"There is no dialect {dialect!r}.",
-            hint=f"Did you mean {near[0]}?" if near else f"There are {', '.join(Dialect)}.",
-        ) from None
+        hint = did_you_mean(dialect, Dialect)
+        raise InvalidMessage(f"There is no dialect {dialect!r}.", hint=hint) from None

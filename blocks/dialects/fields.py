@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +12,7 @@ from blocks.dialects.instants import rfc3339
 from blocks.dialects.strict_json import shown
 from blocks.errors import InvalidMessage
 from blocks.policy.alert_rules import USUAL, AlertRules
+from blocks.text import did_you_mean
 from blocks.vocabulary.messages import AgentMessage, Priority, Severity, SystemEvent
 
 OUTSIDE = "outside"
@@ -137,13 +137,8 @@ class Fields:
         """
         for name in self.document:
             if name not in known:
-                near = get_close_matches(name, known, n=2)
-                raise InvalidMessage(
-                    f"There is no field {shown(self.path(name))}.",
-                    hint=f"Did you mean {' or '.join(near)}?"
-                    if near
-                    else f"There are {', '.join(known)}.",
-                )
+                what = f"There is no field {shown(self.path(name))}."
+                raise InvalidMessage(what, hint=did_you_mean(name, known))
 
 
 def in_utc(instant: datetime, name: str) -> datetime:

@@ -6,20 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from blocks.ledger.calls.history import Runs, Work
 from blocks.ledger.work.tasks import TaskCounts
+from blocks.models import Strict
 from blocks.vocabulary.messages import Severity
 
 Health = Literal["healthy", "degraded", "unhealthy"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AgentMetrics(_Part):
+class AgentMetrics(Strict):
     """One agent over the window.
 
     Attributes:
@@ -46,7 +43,7 @@ class AgentMetrics(_Part):
     recent_tasks: list[str]
 
 
-class WorkflowMetrics(_Part):
+class WorkflowMetrics(Strict):
     """One workflow over the window; ``completion_rate`` counts partial success as completed."""
 
     workflow: str
@@ -57,7 +54,7 @@ class WorkflowMetrics(_Part):
     p95_s: float | None
 
 
-class Target(_Part):
+class Target(Strict):
     """An operating target: what is wanted, what is, over which window."""
 
     name: str
@@ -68,7 +65,7 @@ class Target(_Part):
     window_hours: float
 
 
-class Hour(_Part):
+class Hour(Strict):
     """What ended within one hour."""
 
     start: AwareDatetime
@@ -77,7 +74,7 @@ class Hour(_Part):
     response_ms: float | None
 
 
-class SystemStatus(_Part):
+class SystemStatus(Strict):
     """The system status report.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from blocks.models import Strict
 from blocks.vocabulary.severity import Severity
 
 PLACE = re.compile(r"\{([^{}]+)\}")
@@ -30,10 +31,8 @@ _WORDS = {
 _USUAL = {word: severity for severity, words in _WORDS.items() for word in words.split()}
 
 
-class ResourceRule(BaseModel):
+class ResourceRule(Strict):
     """What alerts with certain labels are about."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     resource: str = Field(
         max_length=500,
@@ -53,10 +52,8 @@ class ResourceRule(BaseModel):
         return value
 
 
-class AlertRules(BaseModel):
+class AlertRules(Strict):
     """How severities are called here, and which labels say what an alert is about."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     resources: list[ResourceRule] = Field(
         default_factory=list,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from blocks.models import Strict
 
 
-class ClaimRules(BaseModel):
+class ClaimRules(Strict):
     """Who outranks everybody, and after which silence somebody is taken to be dead."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     crisis: list[str] = Field(
         default=["crisis-management"],

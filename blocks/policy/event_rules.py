@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
+
+from blocks.models import Strict
+from blocks.vocabulary.severity import Severity
 
 
-class EventRules(BaseModel):
+class EventRules(Strict):
     """How events become situations, and what waits in a storm."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch: PositiveInt = Field(default=100, le=2000, description="Events that are taken at once.")
     window_seconds: float = Field(
@@ -43,6 +44,11 @@ class EventRules(BaseModel):
         gt=0,
         description="When the source of an alert that fires has said nothing for so long, that is "
         "told. Alertmanager repeats itself every four hours.",
+    )
+    worth_asking: Severity = Field(
+        default=Severity.ERROR,
+        description="From this severity on an event is responded to in a storm too, and a person "
+        "is asked about what no agent knows.",
     )
     topology: dict[str, list[str]] = Field(
         default_factory=dict,

@@ -12,21 +12,19 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
+from blocks.models import Strict
 from blocks.policy.alert_rules import AlertRules
 from blocks.policy.claim_rules import ClaimRules
 from blocks.policy.event_rules import EventRules
 from blocks.policy.selection_rules import SelectionRules
+from blocks.policy.target_rules import TargetRules
 from blocks.vocabulary.messages import Name, TaskType
 from blocks.vocabulary.severity import Severity
 from blocks.vocabulary.urgency import PriorityRules
 
 DATA, SRE, INTEGRATION = "data-intelligence", "sre-reliability", "integration-specialist"
-
-
-class _Rules(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Role(StrEnum):
@@ -55,14 +53,14 @@ _MEANINGS = {
 }
 
 
-class Play(_Rules):
+class Play(Strict):
     """The action by which an agent plays a role."""
 
     agent: Name
     action: str
 
 
-class Plan(_Rules):
+class Plan(Strict):
     """How tasks of one type are done: who plays which role."""
 
     description: str = Field(default="", description="What the task is, in a sentence.")
@@ -78,7 +76,7 @@ class Plan(_Rules):
         return self
 
 
-class Instance(_Rules):
+class Instance(Strict):
     """One instance of an agent.
 
     Attributes:
@@ -102,7 +100,7 @@ class Instance(_Rules):
         return self.expertise.get(action, self.expertise.get(capability, 1.0))
 
 
-class RecoveryRules(_Rules):
+class RecoveryRules(Strict):
     """How far recovery goes by itself."""
 
     wait_for_slot_seconds: float = Field(
@@ -111,9 +109,22 @@ class RecoveryRules(_Rules):
     approval_hours: float = Field(
         default=24.0, gt=0, description="After it a question counts as answered with the safe no."
     )
+    restarts: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="How often a crashed run is run again: what kills it would go on for ever.",
+    )
+    restarts_when_cut_off: int = Field(
+        default=60,
+        ge=0,
+        le=1000,
+        description="The same for a run that lost the ledger or Prefect, which is not its own "
+        "doing; 60 are about a day.",
+    )
 
 
-class Policy(_Rules):
+class Policy(Strict):
     """Everything that the orchestrator's judgement is configured by."""
 
     task_types: dict[TaskType, Plan] = Field(default_factory=lambda: dict(DEFAULT_MATRIX))
@@ -127,6 +138,7 @@ class Policy(_Rules):
     events: EventRules = Field(default_factory=EventRules)
     alerts: AlertRules = Field(default_factory=AlertRules)
     claims: ClaimRules = Field(default_factory=ClaimRules)
+    targets: TargetRules = Field(default_factory=TargetRules)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from blocks.models import Strict
 
 
-class SelectionRules(BaseModel):
+class SelectionRules(Strict):
     """The weights and constants of the score in ``flows.orchestrator.dispatch.selection``.
 
     Only the proportions of the four weights matter; a weight of 0 leaves its part out.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     expertise: float = Field(
         default=4.0,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
+
+from blocks.models import Frozen
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class RunInfo(_Answer):
+class RunInfo(Frozen):
     """One flow run. Durations are in seconds; ``wait_s`` is None until the run starts.
 
     ``last_heartbeat_at`` is only looked up for running runs; None where none was seen.
@@ -35,7 +33,7 @@ class RunInfo(_Answer):
         return max(0.0, (self.started_at - self.expected_at).total_seconds())
 
 
-class WorkerInfo(_Answer):
+class WorkerInfo(Frozen):
     """One worker process that has reported to a pool."""
 
     name: str
@@ -43,7 +41,7 @@ class WorkerInfo(_Answer):
     online: bool
 
 
-class PoolInfo(_Answer):
+class PoolInfo(Frozen):
     """One work pool with its workers. ``concurrency_limit`` None means unlimited."""
 
     name: str
@@ -58,7 +56,7 @@ class PoolInfo(_Answer):
         return sum(worker.online for worker in self.workers)
 
 
-class QueueDepth(_Answer):
+class QueueDepth(Frozen):
     """Runs of one work queue that are due and have not started."""
 
     pool: str
@@ -68,7 +66,7 @@ class QueueDepth(_Answer):
     oldest_wait_s: float
 
 
-class PrefectHealth(_Answer):
+class PrefectHealth(Frozen):
     """Prefect as it answered at one instant.
 
     Attributes:

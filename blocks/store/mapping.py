@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import URL
 
 from blocks.egress import Reach
 from blocks.formats.decimal_marks import DecimalMark
+from blocks.models import Strict
 
 STORE_FRAMES = ("products", "stock", "sale_lines", "open_orders")
 """What a store is mapped to; ``sales`` and ``orders`` are added up from ``sale_lines``."""
@@ -17,7 +18,7 @@ STORE_FRAMES = ("products", "stock", "sale_lines", "open_orders")
 Value = str | int | float | bool
 
 
-class Join(BaseModel):
+class Join(Strict):
     """A further table whose columns belong to the same row (a left join).
 
     Attributes:
@@ -25,13 +26,11 @@ class Join(BaseModel):
         on: Column of the tables before it to column of this table.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     table: str
     on: dict[str, str] = Field(min_length=1)
 
 
-class FrameMapping(BaseModel):
+class FrameMapping(Strict):
     """Where one frame is found in the store's database.
 
     A column is written ``column`` or ``table.column``; a bare name means the first of the tables
@@ -45,8 +44,6 @@ class FrameMapping(BaseModel):
         where: Keep rows whose column has one of these values; an empty list means: is empty.
         where_not: Leave out rows whose column has one of these values.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     table: str
     columns: dict[str, str] = Field(min_length=1)

@@ -19,7 +19,8 @@ from blocks.store import sql
 from blocks.store.mapping import FrameMapping, StoreSource
 from blocks.store.schema import Schema, find_column
 from blocks.store.trading_days import DAY, Period, by_day, repeated, within
-from blocks.vocabulary.frames import CONTRACTS, Problem, Snapshot, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import CONTRACTS, Problem, Snapshot
 
 Select: TypeAlias = sa.Select[Any]
 Columns: TypeAlias = dict[str, sa.ColumnElement[Any]]

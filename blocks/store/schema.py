@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from blocks.errors import ContractViolation
+from blocks.text import did_you_mean
 
 
 class Schema:
@@ -95,9 +95,5 @@ def find_column(
 
 
 def near(name: str, known: list[str]) -> str:
-    """A hint that names what may have been meant."""
-    by_lower = {k.lower(): k for k in known}
-    close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {by_lower[close[0]]!r}?"
-    return f"There is: {', '.join(sorted(set(known))[:12])}." if known else "It has none at all."
+    """A hint that names what may have been meant, of what can be a lot."""
+    return did_you_mean(name, known, f"There is {', '.join(sorted(set(known))[:12]) or 'none'}.")

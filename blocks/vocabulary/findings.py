@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from blocks.models import Frozen
 from blocks.vocabulary.messages import Name, Severity
 
 
-class Remedy(BaseModel):
+class Remedy(Frozen):
     """An action that may mend a finding without asking a person.
 
     A finding carries a remedy only when the action is safe to try and can be verified.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     agent: Name
     action: str
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-class Finding(BaseModel):
+class Finding(Frozen):
     """One thing that is wrong or worth knowing, with its evidence.
 
     Attributes:
@@ -37,8 +36,6 @@ class Finding(BaseModel):
         advice: What a person should do when no remedy applies.
         remedy: The safe automatic action, if there is one.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     kind: Name
     resource: str

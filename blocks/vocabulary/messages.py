@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
@@ -20,6 +19,7 @@ from pydantic import (
 
 from blocks.errors import OrchestratorError
 from blocks.masking import without_passwords
+from blocks.models import Strict
 from blocks.vocabulary.severity import Priority, Severity
 from blocks.vocabulary.urgency import urgency
 
@@ -85,8 +85,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+class _Record(Strict):
+    model_config = ConfigDict(populate_by_name=True)
 
 
 class AgentMessage(_Record):

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
-from blocks.errors import InvalidMessage
+from blocks.models import Strict, read_as
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity, SystemEvent
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EventResponse(_Response):
+class EventResponse(Strict):
     """What one agent has to say to an event.
 
     Attributes:
@@ -52,7 +48,7 @@ class EventResponse(_Response):
         return cls(relevant=False, assessment=why, severity=Severity.INFO, resource=event.subject)
 
 
-class StockLevels(_Response):
+class StockLevels(Strict):
     """Units on hand per SKU, counted or estimated.
 
     Attributes:
@@ -84,15 +80,8 @@ def read_event(document: Mapping[str, Any]) -> SystemEvent:
     Raises:
         InvalidMessage: It is no event; names the field at fault.
     """
-    try:
-        return SystemEvent.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "event"
-        raise InvalidMessage(
-            f"event.{where}: {first['msg']}.",
-            hint=f"An event has {', '.join(SystemEvent.model_fields)}.",
-        ) from None
+    hint = f"An event has {', '.join(SystemEvent.model_fields)}."
+    return read_as(SystemEvent, document, "event", hint)
 
 
 def subject_of(event: SystemEvent) -> tuple[str, str]:

@@ -15,7 +15,7 @@ class Priority(IntEnum):
 
 
 class Severity(StrEnum):
-    """How bad something is."""
+    """How bad something is; ordered by that, not by the alphabet."""
 
     INFO = "info"
     WARNING = "warning"
@@ -26,6 +26,18 @@ class Severity(StrEnum):
     def rank(self) -> int:
         """0 for ``info`` up to 3 for ``critical``."""
         return _RANKS[self]
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < Severity(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= Severity(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > Severity(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= Severity(other).rank
 
     @property
     def priority(self) -> Priority:

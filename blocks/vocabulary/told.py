@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from blocks.models import Frozen
 from blocks.text import printable
 from blocks.vocabulary.messages import SystemEvent
 
@@ -17,7 +18,7 @@ _LONGEST = 500  # characters of one text
 _MOST_LABELS = 20
 
 
-class Told(BaseModel):
+class Told(Frozen):
     """What the sender says.
 
     Attributes:
@@ -25,8 +26,6 @@ class Told(BaseModel):
         runbook: Address of the page that says what to do.
         labels: What it is about, name to value.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     summary: str = ""
     runbook: str = ""

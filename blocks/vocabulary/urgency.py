@@ -6,18 +6,19 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from blocks.models import Strict
 from blocks.vocabulary.severity import Priority, Severity
 
 POINTS = 25.0
 """Points between two priorities: 0 low, 25 normal, 50 high, 75 critical."""
 
 
-class PriorityRules(BaseModel):
+class PriorityRules(Strict):
     """How much each reason counts, in points of 25 per priority."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     great_loss_per_hour: float = Field(
         default=1000.0, gt=0, description="Money at risk per hour that lifts by a whole priority."

@@ -13,7 +13,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,6 +27,7 @@ from blocks.errors import PolicyError, RequestError, StackError
 from blocks.ledger.calls.records import RemediationStatus
 from blocks.prefect_api.env import RunningStack
 from blocks.settings import get_settings
+from blocks.text import did_you_mean
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity, utc_now
 from deployments.console.markup import escape
@@ -141,11 +141,7 @@ async def _expect_a_remedy(target: DrillTarget) -> None:
 def _choose(name: str, targets: dict[str, DrillTarget]) -> tuple[DrillTarget, str]:
     known = {f"{target}-{fault}": (target, fault) for target in targets for fault in FAULTS}
     if name not in known:
-        near = get_close_matches(name, known, n=3, cutoff=0.4)
-        raise RequestError(
-            f"There is no drill {name!r}.",
-            hint=f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}.",
-        )
+        raise RequestError(f"There is no drill {name!r}.", hint=did_you_mean(name, known))
     target, fault = known[name]
     return targets[target], fault
 
@@ -199,7 +195,8 @@ def _about(target: DrillTarget, report: Report) -> str:
     """Title of the first finding about the target that calls for action; "" if there is none."""
     resource = f"{target.kind}:{target.name}"
     return next(
-        (f.title for f in report.findings if f.resource == resource and f.severity.rank > 0), ""
+        (f.title for f in report.findings if f.resource == resource and f.severity > Severity.INFO),
+        "",
     )
 
 
@@ -207,7 +204,7 @@ async def _score(card: Scorecard, target: DrillTarget, began: datetime, report: 
     resource = f"{target.kind}:{target.name}"
     card.finding = _about(target, report)
     card.bystanders = [
-        f.title for f in report.findings if f.resource != resource and f.severity.rank >= 2
+        f.title for f in report.findings if f.resource != resource and f.severity >= Severity.ERROR
     ]
     if not card.finding:
         return

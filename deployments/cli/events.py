@@ -251,6 +251,6 @@ def print_inbox(state: InboxState, console: Console) -> None:
             escape(situation["title"]),
             str(situation["events"]),
             situation["ending"] or situation["status"],
-            escape(str(response.get("done", "summarised" if response else ""))),
+            escape(response.get("done") or ("summarised" if response else "")),
         )
     console.print(table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import yaml
 
 from blocks.errors import RequestError
 from blocks.masking import without_passwords
+from blocks.text import did_you_mean
 from deployments.registration.registration import PREFECT_FILE
 
 if TYPE_CHECKING:
@@ -36,11 +36,8 @@ def entrypoint_of(name: str) -> str:
     """
     known = entrypoints()
     if name not in known:
-        near = get_close_matches(name.replace("_", "-"), known, cutoff=0.4)
-        raise RequestError(
-            f"There is no workflow {name!r}.",
-            hint=f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(known)}.",
-        )
+        hint = did_you_mean(name.replace("_", "-"), known)
+        raise RequestError(f"There is no workflow {name!r}.", hint=hint)
     return known[name]
 
 
@@ -72,11 +69,9 @@ def validated(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
     known = flow.parameters.properties
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, cutoff=0.4)
-            takes = f"It takes {', '.join(known)}." if known else "It takes none."
             raise RequestError(
                 f"{flow.name} has no parameter {name!r}.",
-                hint=f"Did you mean {' or '.join(near)}?" if near else takes,
+                hint=did_you_mean(name, known, f"It takes {', '.join(known) or 'none'}."),
             )
     if missing := [name for name in flow.parameters.required or () if name not in given]:
         raise RequestError(f"{flow.name} needs {', '.join(missing)}.", hint="Give it a value.")

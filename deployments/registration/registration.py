@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from blocks.errors import ConfigurationError, SourceUnavailable
+from blocks.models import Strict
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
 from deployments.registration.automations import save_automations
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 PREFECT_FILE = PROJECT_ROOT / "prefect.yaml"
 
 
-class WorkPool(BaseModel):
+class WorkPool(Strict):
     """One work pool of ``prefect.yaml``.
 
     Attributes:
@@ -40,8 +41,6 @@ class WorkPool(BaseModel):
         queues: Queue name to priority, 1 goes first.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     name: str
     type: str = "process"
     description: str = ""
@@ -49,10 +48,8 @@ class WorkPool(BaseModel):
     queues: dict[str, PositiveInt] = Field(default_factory=dict)
 
 
-class Ours(BaseModel):
+class Ours(Strict):
     """Our own key of ``prefect.yaml``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     work_pools: list[WorkPool]
 

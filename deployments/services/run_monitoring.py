@@ -18,6 +18,7 @@ from uuid import UUID
 
 from blocks.errors import SourceUnavailable
 from blocks.ledger import Ledger
+from blocks.policy.policy import RecoveryRules
 from blocks.vocabulary.messages import ErrorInfo, Outcome
 from deployments.services.prefect_runs import WORKER, PrefectRuns
 from deployments.services.run_processes import RunProcesses
@@ -173,18 +174,23 @@ class Reconciler:
             if await server.propose(run, done):
                 self._say(f"{_name(run)} had left its report when it died: it is {done.name}.")
             return
-        past = await server.past(run)
-        match run_deaths.after_crash(past):
+        past, rules = await server.past(run), await self._rules()
+        match run_deaths.after_crash(past, rules):
             case Next.CANCEL:
                 await server.propose(run, Cancelled(message=f"{message} It was being cancelled."))
             case Next.GIVE_UP:
-                await self._give_up(server, run, message, now)
+                await self._give_up(server, run, message, rules, now)
             case Next.RESTART if now - crashed_at >= run_deaths.rest_after(past):
                 number = run_deaths.restarts_in(past, name) + 1
-                why = f"Restart {number} of {run_deaths.most_restarts(name)}: {message}"
+                why = f"Restart {number} of {run_deaths.most_restarts(name, rules)}: {message}"
                 await server.forget_process(run)
                 if await server.propose(run, Scheduled(name=run_deaths.RESTARTED, message=why)):
                     self._say(f"{_name(run)} crashed. {why}")
+
+    async def _rules(self) -> RecoveryRules:
+        """How often runs are restarted, by the policy that was last used."""
+        body = await self._ledger.policies.latest() or {}
+        return RecoveryRules.model_validate(body.get("recovery", {}), extra="ignore")
 
     async def _done(self, run: FlowRun) -> State[Any] | None:
         """The state in which a run would have ended, had it not died after its report."""
@@ -197,12 +203,17 @@ class Reconciler:
         return cast("State[Any]", conclude(Report.model_validate(report.body)))
 
     async def _give_up(
-        self, server: PrefectRuns, run: FlowRun, message: str, now: datetime
+        self,
+        server: PrefectRuns,
+        run: FlowRun,
+        message: str,
+        rules: RecoveryRules,
+        now: datetime,
     ) -> None:
         from prefect.states import Crashed
 
         assert run.state is not None
-        times = run_deaths.most_restarts(run.state.name or "") + 1
+        times = run_deaths.most_restarts(run.state.name or "", rules) + 1
         why = f"It crashed {times} times, the last time: {message}"
         error = ErrorInfo(code="run-crashed", what=why)
         await self._ledger.tasks.give_up(run.id.hex, error, now)

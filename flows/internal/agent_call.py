@@ -56,7 +56,7 @@ async def agent_call(
                 f"{spec.full_name} acts on the world, and no workflow waits for this run to do so.",
                 hint="Send a message, or route a task: there the rules for acting are applied.",
             )
-        team.replies.append(await ask(team.toolbox, agent, action, sent, **given))
+        team.replies.append(await ask(team.toolbox, agent, action, given, sent))
 
 
 async def _is_awaited(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.data_intelligence.business_intelligence import (
-    Analysis,
+from agents.data_intelligence.business_intelligence.analysis import Analysis
+from agents.data_intelligence.business_intelligence.daily_metrics import (
     DailyMetrics,
     DayPoint,
     Metric,
     UnusualDay,
 )
-from agents.data_intelligence.data_validation import ValidationReport
+from agents.data_intelligence.data_validation.report import ValidationReport
 from agents.data_intelligence.pattern_recognition import Patterns
-from agents.data_intelligence.predictive_analytics import DemandForecast, ItemAtRisk, StockRisk
+from agents.data_intelligence.predictive_analytics.forecasting import DemandForecast
+from agents.data_intelligence.predictive_analytics.stock_findings import ItemAtRisk
+from agents.data_intelligence.predictive_analytics.stock_risk import StockRisk
 from flows.reports.model import Cell, Chart, Section, Table, money
 
 

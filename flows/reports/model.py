@@ -11,20 +11,17 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from blocks.ledger.calls.records import RemediationStatus
+from blocks.models import Frozen
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome
 
 Cell = str | float | int | None
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Table(_Part):
+class Table(Frozen):
     """Rows under column heads; numbers stay numbers until they are rendered."""
 
     title: str = ""
@@ -33,7 +30,7 @@ class Table(_Part):
     note: str = ""
 
 
-class Chart(_Part):
+class Chart(Frozen):
     """One line or bar chart.
 
     Attributes:
@@ -53,7 +50,7 @@ class Chart(_Part):
     marks: list[int] = Field(default_factory=list)
 
 
-class Section(_Part):
+class Section(Frozen):
     """A titled part of a report: prose first, then tables, then charts."""
 
     title: str
@@ -62,7 +59,7 @@ class Section(_Part):
     charts: list[Chart] = Field(default_factory=list)
 
 
-class RemediationLine(_Part):
+class RemediationLine(Frozen):
     """What was done about one finding, or why nothing was.
 
     ``status`` is None when nothing was tried; ``detail`` then says why.
@@ -74,7 +71,7 @@ class RemediationLine(_Part):
     detail: str
 
 
-class Report(_Part):
+class Report(Frozen):
     """One workflow run, told to a person."""
 
     workflow: str

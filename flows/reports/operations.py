@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agents.integration_specialist.api_management import IntegrationReport
+from agents.integration_specialist.api_management.report import IntegrationReport
 from agents.sre_reliability.performance_optimization import OptimizationPlan
-from agents.sre_reliability.system_monitoring import HealthAssessment
+from agents.sre_reliability.system_monitoring.assessment import HealthAssessment
 from blocks.ledger.receipts.signing import Head
 from flows.reports.model import Cell, Section, Table, money
 

@@ -42,7 +42,7 @@ def _weight(finding: Finding) -> tuple[float, float]:
 
 def serious(findings: Iterable[Finding]) -> list[Finding]:
     """Those that somebody should act on today: errors and critical ones."""
-    return [f for f in findings if f.severity.rank >= Severity.ERROR.rank]
+    return [f for f in findings if f.severity >= Severity.ERROR]
 
 
 def things_to_know(findings: Sequence[Finding]) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from blocks.ledger.calls.records import RemediationStatus, RunRecord
-from blocks.ledger.events.records import SituationRecord, SituationStatus
+from blocks.ledger.events.records import SituationRecord, SituationResponse, SituationStatus
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
 from flows.reports.model import Report
@@ -66,7 +66,7 @@ def how_it_stands(
         return "Waits for the agents."
     told, last = situation.told, heard.get(situation.id)
     parts = [told.summary.rstrip(".") + "." if told.summary else ""]
-    parts.append(str((situation.response or {}).get("done", "")))
+    parts.append(situation.done)
     if last is not None:
         quiet = now - last > silence
         parts.append(f"No news since {last:%Y-%m-%d %H:%M} UTC." if quiet else "It still fires.")
@@ -98,11 +98,11 @@ def _left_to_a_person(facts: Facts, now: datetime) -> list[Incident]:
     """Of each resource the newest situation, if it was settled without having been mended."""
     newest: dict[str, SituationRecord] = {}
     for situation in facts.situations:
-        if "summary" not in (situation.response or {}):
+        if not situation.summary:
             newest.setdefault(situation.resource, situation)
     return [
         _situation(situation, facts.heard, facts.silence, now).model_copy(
-            update={"open": False, "standing": str((situation.response or {}).get("done", ""))}
+            update={"open": False, "standing": situation.done}
         )
         for situation in newest.values()
         if situation.settled_at is not None
@@ -148,11 +148,11 @@ def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
 
 def _needs_somebody(situation: SituationRecord) -> bool:
     """Whether there is advice, or a remedy that did not help; else there was nothing to do."""
-    response = situation.response or {}
-    if response.get("severity") == Severity.INFO.value:
+    response = situation.response or SituationResponse()
+    if response.severity is Severity.INFO:
         return False  # whatever was told, the agents looked and found nothing wrong
-    left = response.get("advice") or response.get("remediations") or "assessments" not in response
-    return bool(left) and not response.get("mended")
+    left = response.advice or response.remediations or response.assessments is None
+    return bool(left) and not response.mended
 
 
 def is_about_stock(finding: Finding) -> bool:

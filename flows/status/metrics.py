@@ -17,6 +17,7 @@ from blocks.ledger.status import (
     WorkflowMetrics,
 )
 from blocks.ledger.work.tasks import TaskStatus
+from blocks.policy.target_rules import TargetRules
 from blocks.vocabulary.blame import Blame, blame, says_nothing
 from blocks.vocabulary.messages import Outcome, Severity
 
@@ -27,6 +28,7 @@ ENOUGH_CALLS = 30
 def system_status(
     facts: Facts,
     capacity: dict[str, dict[str, int]],
+    wanted: TargetRules,
     now: datetime,
     window: timedelta,
     uptime_s: float | None = None,
@@ -36,6 +38,7 @@ def system_status(
     Args:
         facts: What the ledger knows of the window.
         capacity: Agent to instance to slots.
+        wanted: The operating targets.
         now: The instant of the report.
         window: How far back it looks.
         uptime_s: Seconds since the stack started.
@@ -45,7 +48,7 @@ def system_status(
         for agent, slots in sorted(capacity.items())
     ]
     times = _response_ms(facts.work)
-    targets = _targets(facts, capacity, window)
+    targets = _targets(facts, capacity, wanted, window)
     health, reasons = _health(agents, targets, facts)
     return SystemStatus(
         timestamp=now,
@@ -143,7 +146,9 @@ def _completion_rate(runs: Sequence[Runs]) -> float | None:
     return (ended - failed) / ended if ended else None
 
 
-def _targets(facts: Facts, capacity: dict[str, dict[str, int]], window: timedelta) -> list[Target]:
+def _targets(
+    facts: Facts, capacity: dict[str, dict[str, int]], wanted: TargetRules, window: timedelta
+) -> list[Target]:
     waits = [ms for each in facts.work for ms in each.waited_ms]
     used = {each.instance for each in facts.work}
     loads = [
@@ -164,10 +169,17 @@ def _targets(facts: Facts, capacity: dict[str, dict[str, int]], window: timedelt
     coordination = median(waits) if len(waits) >= ENOUGH_CALLS else None
     spread = pstdev(loads) if loads else None
     return [
-        _target("task success", 0.985, succeeded, "share", hours, at_least=True),
-        _target("coordination", 25.0, coordination, "ms", hours),
-        _target("utilization spread", 0.15, spread, "sigma", hours),
-        _target("workflow completion", 0.992, completed, "share", hours, at_least=True),
+        _target("task success", wanted.task_success, succeeded, "share", hours, at_least=True),
+        _target("coordination", wanted.coordination_ms, coordination, "ms", hours),
+        _target("utilization spread", wanted.utilization_spread, spread, "sigma", hours),
+        _target(
+            "workflow completion",
+            wanted.workflow_completion,
+            completed,
+            "share",
+            hours,
+            at_least=True,
+        ),
     ]
 
 

@@ -46,7 +46,7 @@ DAILY = timedelta(hours=26)
 WEEK_HOURS = 7 * 24
 
 _HOUR = timedelta(hours=1)
-_SERIOUS = Severity.ERROR.rank
+_SERIOUS = Severity.ERROR
 
 
 def overview(facts: Facts, now: datetime) -> Overview:
@@ -114,7 +114,7 @@ def _condition(facts: Facts, found: Sequence[Incident], now: datetime) -> Condit
         text = "Prefect's server does not answer: no workflow starts or goes on."
         grave.append(Reason(text=text, part="health"))
     for incident in found:
-        if incident.severity.rank >= _SERIOUS:
+        if incident.severity >= _SERIOUS:
             is_grave = incident.open and incident.severity is Severity.CRITICAL
             (grave if is_grave else lesser).append(Reason(text=incident.title, part=incident.part))
     if facts.depth.oldest_wait > STALE_EVENTS:
@@ -149,7 +149,7 @@ _HEADLINES: dict[Health, str] = {
 
 
 def _stock_reason(daily: Report) -> list[Reason]:
-    serious = [f for f in daily.findings if is_about_stock(f) and f.severity.rank >= _SERIOUS]
+    serious = [f for f in daily.findings if is_about_stock(f) and f.severity >= _SERIOUS]
     if not serious:
         return []
     lost = money(sum(f.impact_per_day or 0.0 for f in serious), daily.currency)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from blocks.ledger.calls.history import HourOfCalls
 from blocks.ledger.calls.records import RemediationRecord, RunRecord
 from blocks.ledger.events.records import Depth, SituationRecord
 from blocks.ledger.status import AgentMetrics, Health, SystemStatus, Target
 from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.models import Strict
 from blocks.policy.event_rules import EventRules
 from blocks.settings import PagePart
 from blocks.vocabulary.messages import Outcome, Severity
@@ -23,18 +24,14 @@ PARTS: tuple[PagePart, ...] = get_args(PagePart)
 """In the order in which they are told."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Reason(_Part):
+class Reason(Strict):
     """Why the whole is not well, in a sentence; ``part`` is where the page tells more of it."""
 
     text: str
     part: PagePart
 
 
-class Condition(_Part):
+class Condition(Strict):
     """How the whole is, with the gravest reason first."""
 
     state: Health
@@ -42,7 +39,7 @@ class Condition(_Part):
     reasons: list[Reason]
 
 
-class Incident(_Part):
+class Incident(Strict):
     """Something that is wrong.
 
     Attributes:
@@ -70,7 +67,7 @@ class Incident(_Part):
     part: PagePart = "incidents"
 
 
-class Incidents(_Part):
+class Incidents(Strict):
     """What is wrong, worst first, and how much waits to be looked at."""
 
     open: list[Incident]
@@ -79,7 +76,7 @@ class Incidents(_Part):
     checked_at: AwareDatetime | None = Field(description="When the last daily check ended.")
 
 
-class Question(_Part):
+class Question(Strict):
     """A question to a person that waits for an answer."""
 
     id: str
@@ -97,14 +94,14 @@ class Agent(AgentMetrics):
     title: str
 
 
-class Agents(_Part):
+class Agents(Strict):
     """The team, and the operating targets."""
 
     agents: list[Agent]
     targets: list[Target]
 
 
-class WorkflowLine(_Part):
+class WorkflowLine(Strict):
     """A workflow by its newest run.
 
     Attributes:
@@ -126,7 +123,7 @@ class WorkflowLine(_Part):
     recent: list[Outcome]
 
 
-class Stock(_Part):
+class Stock(Strict):
     """What the latest report says of the stock at risk."""
 
     workflow: str
@@ -136,7 +133,7 @@ class Stock(_Part):
     tables: list[Table]
 
 
-class Activity(_Part):
+class Activity(Strict):
     """The last week hour by hour, oldest first; ``start`` is that of the first hour."""
 
     start: AwareDatetime
@@ -146,7 +143,7 @@ class Activity(_Part):
     events: list[int]
 
 
-class Moment(_Part):
+class Moment(Strict):
     """Something that happened.
 
     Attributes:
@@ -165,7 +162,7 @@ class Moment(_Part):
     run_id: str | None = None
 
 
-class Overview(_Part):
+class Overview(Strict):
     """The status page. A part that is None is not shown to whoever asked."""
 
     health: Condition | None = None

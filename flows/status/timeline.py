@@ -67,7 +67,7 @@ def _run(run: RunRecord, headline: str) -> Moment:
 
 
 def _situation(situation: SituationRecord) -> Iterator[Moment]:
-    grave = situation.severity.rank >= Severity.ERROR.rank
+    grave = situation.severity >= Severity.ERROR
     yield Moment(
         at=situation.opened_at,
         part="incidents",
@@ -77,9 +77,8 @@ def _situation(situation: SituationRecord) -> Iterator[Moment]:
         detail=situation.resource,
         run_id=situation.run_id,
     )
-    if situation.settled_at is None or "summary" in (situation.response or {}):
+    if situation.settled_at is None or situation.summary:
         return
-    response = situation.response or {}
     word, mark = _how_it_ended(situation)
     yield Moment(
         at=situation.settled_at,
@@ -87,12 +86,7 @@ def _situation(situation: SituationRecord) -> Iterator[Moment]:
         what="incident",
         mark=mark,
         title=f"{word}: {situation.title}",
-        detail=" ".join(
-            [
-                *([f"By {situation.ended_by}."] if situation.ended_by else []),
-                str(response.get("done", "")),
-            ]
-        ),
+        detail=f"{f'By {situation.ended_by}. ' if situation.ended_by else ''}{situation.done}",
         run_id=situation.run_id,
     )
 
@@ -105,7 +99,7 @@ def _how_it_ended(situation: SituationRecord) -> tuple[str, Literal["good", "neu
             return "Closed by a person", "neutral"
         case Ending.WELL:
             return "Found well", "good"
-    mended = (situation.response or {}).get("mended")
+    mended = situation.response and situation.response.mended
     return ("Mended", "good") if mended else ("Dealt with", "neutral")
 
 

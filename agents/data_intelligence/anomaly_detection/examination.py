@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from difflib import get_close_matches
 from typing import Literal
 
 import pandas as pd
@@ -19,13 +18,16 @@ from agents.data_intelligence.business_intelligence.daily_metrics import (
     Metric,
     analyze_daily_metrics,
 )
-from agents.data_intelligence.data_validation import ValidationReport, validate_data
-from agents.data_intelligence.result import Part, Result, worst_first
+from agents.data_intelligence.data_validation import validate_data
+from agents.data_intelligence.data_validation.report import ValidationReport
+from agents.data_intelligence.result import Result, worst_first
 from agents.data_intelligence.trading_calendar import TradingHistory, completed
 from blocks.business.business import Business
 from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.ledger import Ledger
+from blocks.models import Strict
+from blocks.text import did_you_mean
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity
 
@@ -61,7 +63,7 @@ _COLUMN = {
 Judgement = Literal["nothing-unusual", "data-fault", "business-event"]
 
 
-class SkuDeviation(Part):
+class SkuDeviation(Strict):
     """One SKU's part in a deviation: its value on the day against its usual one.
 
     ``share`` is its part of all deviations in the direction of the whole, 0 to 1.
@@ -75,7 +77,7 @@ class SkuDeviation(Part):
     share: float
 
 
-class Deviation(Part):
+class Deviation(Strict):
     """One figure that was examined, and the SKUs its deviation concentrates on.
 
     Attributes:
@@ -176,11 +178,8 @@ def _chosen(daily: DailyMetrics, metric: str | None) -> list[Metric]:
         return [each for each in daily.metrics if each.unusual]
     known = [each.name for each in daily.metrics if each.name in _COLUMN]
     if metric not in known:
-        near = get_close_matches(metric, known, n=1, cutoff=0.5)
-        raise InvalidMessage(
-            f"There is no figure {metric!r}.",
-            hint=f"Did you mean {near[0]!r}?" if near else f"There is {', '.join(known)}.",
-        )
+        hint = did_you_mean(metric, known)
+        raise InvalidMessage(f"There is no figure {metric!r}.", hint=hint)
     return [each for each in daily.metrics if each.name == metric]
 
 
@@ -229,7 +228,7 @@ def judge(unusual: Sequence[Deviation], trust: ValidationReport) -> tuple[Judgem
     faults = [
         finding.title
         for finding in trust.findings
-        if finding.severity.rank >= Severity.ERROR.rank and not _APART.search(finding.resource)
+        if finding.severity >= Severity.ERROR and not _APART.search(finding.resource)
     ]
     if faults:
         return "data-fault", faults

@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import AwareDatetime
 
 from agents.capability import ANYBODY, action
-from agents.data_intelligence.result import Part, Result, count
+from agents.data_intelligence.result import Result, count
+from agents.durations import RECENT, USUAL, CallDurations, compare_durations
 from blocks.business.business import Business
 from blocks.errors import InvalidMessage
 from blocks.ledger import CallRecord, Ledger
-from blocks.ledger.calls.durations import RECENT, USUAL, CallDurations, compare_durations
+from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
 
@@ -24,7 +25,7 @@ SLOW = 3.0
 """Robust standard deviations above the usual median from which the last hour is slow."""
 
 
-class CallLatency(Part):
+class CallLatency(Strict):
     """How long an action takes: the last hour's median against the week before, in ms."""
 
     called: str
@@ -37,7 +38,7 @@ class CallLatency(Part):
     since: AwareDatetime | None = None
 
 
-class MeasuredLatency(Part):
+class MeasuredLatency(Strict):
     """A service's latency as recorded checks measured it; ``usual_ms`` is the earlier median."""
 
     service: str

@@ -19,9 +19,10 @@ from agents.data_intelligence.detector import (
     Scores,
     score_series,
 )
-from agents.data_intelligence.result import Part, Result, worst_first
+from agents.data_intelligence.result import Result, worst_first
 from blocks.errors import ContractViolation, InvalidMessage
 from blocks.formats.sample_times import has_stopped
+from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import SERIES
 from blocks.vocabulary.messages import Severity
@@ -29,7 +30,7 @@ from blocks.vocabulary.messages import Severity
 RECENT_HOURS = 24.0
 
 
-class Anomaly(Part):
+class Anomaly(Strict):
     """A stretch of samples that do not fit what came before.
 
     Attributes:
@@ -57,7 +58,7 @@ class Anomaly(Part):
     recent: bool
 
 
-class SeriesSummary(Part):
+class SeriesSummary(Strict):
     """One metric that was looked at.
 
     Attributes:

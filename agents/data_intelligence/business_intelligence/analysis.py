@@ -13,14 +13,14 @@ from agents.data_intelligence.business_intelligence.daily_metrics import (
     analyze_daily_metrics,
     unusual_days,
 )
-from agents.data_intelligence.data_validation import ValidationReport, validate_data
+from agents.data_intelligence.data_validation import validate_data
+from agents.data_intelligence.data_validation.report import ValidationReport
 from agents.data_intelligence.pattern_recognition import Patterns, find_patterns
-from agents.data_intelligence.predictive_analytics import (
+from agents.data_intelligence.predictive_analytics.forecasting import (
     DemandForecast,
-    StockRisk,
-    assess_stock_risk,
     forecast_demand,
 )
+from agents.data_intelligence.predictive_analytics.stock_risk import StockRisk, assess_stock_risk
 from agents.data_intelligence.result import Result, worst_first
 from blocks.errors import DataError
 from blocks.vocabulary.frames import Snapshot

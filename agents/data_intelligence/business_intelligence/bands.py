@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from agents.data_intelligence.robust import NORMAL_MAD
 from agents.data_intelligence.trading_calendar import weekdays
+from agents.statistics import NORMAL_MAD
 
 REFERENCE_DAYS = 8
 """A day is compared with the median of this many of the same weekday before it."""

@@ -10,13 +10,14 @@ import pandas as pd
 
 from agents.capability import action
 from agents.data_intelligence.business_intelligence.bands import UNUSUAL, bands_of
-from agents.data_intelligence.result import Part, Result, worst_first
-from agents.data_intelligence.robust import change_percent
+from agents.data_intelligence.result import Result, worst_first
 from agents.data_intelligence.trading_calendar import (
     WEEKDAYS,
     TradingHistory,
     completed,
 )
+from agents.statistics import change_percent
+from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity
@@ -46,7 +47,7 @@ ADVICE = {"return-rate": "Look for cancelled bulk orders and for faulty products
 USUAL_ADVICE = "Check that the shop took orders all day and that its data are complete."
 
 
-class Metric(Part):
+class Metric(Strict):
     """One figure of the last trading day.
 
     Attributes:
@@ -75,7 +76,7 @@ class Metric(Part):
     unusual: bool = False
 
 
-class DayPoint(Part):
+class DayPoint(Strict):
     """One trading day of a chart: its value and the band expected from the days before it."""
 
     day: date
@@ -85,7 +86,7 @@ class DayPoint(Part):
     high: float | None
 
 
-class UnusualDay(Part):
+class UnusualDay(Strict):
     """A figure of one day outside its usual band."""
 
     day: date

@@ -7,17 +7,10 @@ from math import prod
 
 from agents.capability import action
 from agents.data_intelligence.data_validation import plausibility, presence
-from agents.data_intelligence.data_validation.report import (
-    Check,
-    FrameSummary,
-    ValidationReport,
-    Verdict,
-)
+from agents.data_intelligence.data_validation.report import FrameSummary, ValidationReport, Verdict
 from agents.data_intelligence.result import worst_first
 from agents.data_intelligence.trading_calendar import local_day
 from blocks.vocabulary.frames import Snapshot
-
-__all__ = ["Check", "FrameSummary", "ValidationReport", "validate_data"]
 
 
 @action()

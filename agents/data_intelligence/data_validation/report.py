@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
-from agents.data_intelligence.result import Part, Result
+from agents.data_intelligence.result import Result
+from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
 
 Verdict = Literal["good", "usable", "doubtful"]
 
 
-class Check(Part):
+class Check(Strict):
     """One question asked of the data.
 
     Attributes:
@@ -29,7 +30,7 @@ class Check(Part):
     detail: str
 
 
-class FrameSummary(Part):
+class FrameSummary(Strict):
     """One frame of the snapshot: its rows, those with problems, and its span of days."""
 
     name: str

@@ -7,30 +7,12 @@ from datetime import date, datetime, timedelta
 from agents.capability import action
 from agents.data_intelligence.pattern_recognition import assortment, rhythm
 from agents.data_intelligence.pattern_recognition.assortment import AbcClass, Seller
-from agents.data_intelligence.pattern_recognition.events import process_event
-from agents.data_intelligence.pattern_recognition.failures import (
-    FailureExplanation,
-    explain_failure,
-)
-from agents.data_intelligence.pattern_recognition.rhythm import Seasonality, Trend, WeekdayProfile
+from agents.data_intelligence.pattern_recognition.rhythm import Seasonality, Trend
 from agents.data_intelligence.result import Result
 from agents.data_intelligence.trading_calendar import TradingHistory, completed, since
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity
-
-__all__ = [
-    "AbcClass",
-    "FailureExplanation",
-    "Patterns",
-    "Seasonality",
-    "Seller",
-    "Trend",
-    "WeekdayProfile",
-    "explain_failure",
-    "find_patterns",
-    "process_event",
-]
 
 
 class Patterns(Result):

@@ -7,11 +7,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from agents.data_intelligence.result import Part
-from agents.data_intelligence.robust import change_percent
 from agents.data_intelligence.trading_calendar import (
     since,
 )
+from agents.statistics import change_percent
+from blocks.models import Strict
 from blocks.vocabulary.frames import Snapshot
 
 RECENT_DAYS = 91
@@ -21,7 +21,7 @@ CLASS_LIMITS = (("A", 0.80), ("B", 0.95), ("C", 1.0))
 """Class A makes the first 80% of revenue, B the next 15%, C the rest."""
 
 
-class Seller(Part):
+class Seller(Strict):
     """An SKU among the best.
 
     Attributes:
@@ -43,7 +43,7 @@ class Seller(Part):
     change_percent: float | None
 
 
-class AbcClass(Part):
+class AbcClass(Strict):
     """One class of the ABC analysis: how many SKUs make how much of revenue and units."""
 
     name: str

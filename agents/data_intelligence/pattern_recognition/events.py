@@ -182,7 +182,7 @@ class _Meaning:
 
     @property
     def _is_trouble(self) -> bool:
-        return self._event.severity.rank >= Severity.WARNING.rank
+        return self._event.severity >= Severity.WARNING
 
     def _not_concerned(self, why: str) -> EventResponse:
         return EventResponse.not_concerned(self._event, why)

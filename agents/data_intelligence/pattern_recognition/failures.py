@@ -10,11 +10,12 @@ from typing import Any, Literal
 from pydantic import AwareDatetime
 
 from agents.capability import ANYBODY, action
-from agents.data_intelligence.result import Part, Result, count
+from agents.data_intelligence.result import Result, count
 from blocks.business.business import Business
 from blocks.business.connections import Connection, find_connection
 from blocks.errors import DeadlineMissed, InvalidMessage
 from blocks.ledger import CallRecord, Ledger
+from blocks.models import Strict
 from blocks.vocabulary.blame import Blame, blame, says_nothing
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import ErrorInfo, Severity
@@ -29,7 +30,7 @@ _TROUBLE = frozenset({Severity.WARNING, Severity.ERROR, Severity.CRITICAL})
 Cause = Literal["none", "partner", "common", "unknown"]
 
 
-class Failing(Part):
+class Failing(Strict):
     """One thing that happened several times."""
 
     what: str

@@ -8,8 +8,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from agents.data_intelligence.result import Part
-from agents.data_intelligence.robust import Floats, Slope, change_percent, theil_sen
 from agents.data_intelligence.trading_calendar import (
     WEEKDAYS,
     TradingCalendar,
@@ -17,6 +15,8 @@ from agents.data_intelligence.trading_calendar import (
     since,
     weekdays,
 )
+from agents.statistics import Floats, Slope, change_percent, theil_sen
+from blocks.models import Strict
 
 TREND_WEEKS = 26
 """Weeks that the trend looks at."""
@@ -24,7 +24,7 @@ TREND_WEEKS = 26
 MIN_TREND_WEEKS = 8
 
 
-class Trend(Part):
+class Trend(Strict):
     """Where weekly revenue is going.
 
     Attributes:
@@ -45,7 +45,7 @@ class Trend(Part):
     year_on_year_percent: float | None
 
 
-class WeekdayProfile(Part):
+class WeekdayProfile(Strict):
     """What one weekday usually brings.
 
     Attributes:
@@ -60,7 +60,7 @@ class WeekdayProfile(Part):
     index: float | None
 
 
-class Seasonality(Part):
+class Seasonality(Strict):
     """The weekly rhythm.
 
     Attributes:

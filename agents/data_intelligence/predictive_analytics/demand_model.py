@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agents.data_intelligence.robust import Floats
 from agents.data_intelligence.trading_calendar import TradingCalendar
+from agents.statistics import Floats
 
 SIZE_SMOOTHING = 0.2
 CHANCE_SMOOTHING = 0.2

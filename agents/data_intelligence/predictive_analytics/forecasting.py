@@ -9,15 +9,16 @@ import numpy as np
 
 from agents.capability import action
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
-from agents.data_intelligence.result import Part, Result
+from agents.data_intelligence.result import Result
 from agents.data_intelligence.trading_calendar import TradingHistory
 from blocks.errors import EmptySource, InvalidMessage
+from blocks.models import Strict
 from blocks.vocabulary.frames import Snapshot
 
 HORIZON_DAYS = 28
 
 
-class SkuForecast(Part):
+class SkuForecast(Strict):
     """Expected demand of one SKU over the horizon.
 
     Attributes:

@@ -6,7 +6,8 @@ from datetime import date
 
 import pandas as pd
 
-from agents.data_intelligence.result import Part, count
+from agents.data_intelligence.result import count
+from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
 
@@ -17,7 +18,7 @@ COVER_DAYS = 28
 """An order placed today should last for its lead time and so many days after it."""
 
 
-class ItemAtRisk(Part):
+class ItemAtRisk(Strict):
     """An SKU that is out of stock, or likely to be before an order placed today could arrive.
 
     Attributes:
@@ -52,7 +53,7 @@ class ItemAtRisk(Part):
     lost_revenue_per_day: float
 
 
-class SurplusItem(Part):
+class SurplusItem(Strict):
     """An SKU with more stock than it sells.
 
     Attributes:

@@ -7,29 +7,13 @@ from datetime import datetime
 
 from agents.capability import ANYBODY, action
 from agents.integration_specialist.api_management.connections import check
-from agents.integration_specialist.api_management.diagnosis import (
-    ConnectionDiagnosis,
-    diagnose_connection,
-)
 from agents.integration_specialist.api_management.performance_context import (
     PerformanceContext,
     context_of,
 )
-from agents.integration_specialist.api_management.report import ConnectionCheck, IntegrationReport
+from agents.integration_specialist.api_management.report import IntegrationReport
 from blocks.business.business import Business
 from blocks.business.connections import connections_of, find_connection
-
-__all__ = [
-    "ConnectionCheck",
-    "ConnectionDiagnosis",
-    "IntegrationReport",
-    "PerformanceContext",
-    "check_integrations",
-    "diagnose_connection",
-    "prepare_performance_context",
-    "validate_all_integrations",
-]
-
 
 _QUICK, _DEEP = 50.0, 80.0
 """Seconds that one connection may take, so that it cannot use up the time of the whole check."""

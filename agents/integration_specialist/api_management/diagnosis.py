@@ -6,13 +6,14 @@ import asyncio
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from agents.capability import ANYBODY, action
 from agents.integration_specialist.api_management.connections import Checked, check
 from agents.integration_specialist.api_management.report import ConnectionCheck
 from blocks.business.business import Business
 from blocks.business.connections import Connection, find_connection
+from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
 
@@ -47,7 +48,7 @@ _SERVICE_KINDS = {"unreachable": "down", "failing": "failing", "slow": "slow"}
 """What sre-reliability calls the same trouble: one problem is told once."""
 
 
-class ConnectionDiagnosis(BaseModel):
+class ConnectionDiagnosis(Strict):
     """What is wrong with one connection.
 
     Attributes:
@@ -66,8 +67,6 @@ class ConnectionDiagnosis(BaseModel):
         evidence: Each look, as it was.
         findings: What is wrong.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     summary: str
     connection: str

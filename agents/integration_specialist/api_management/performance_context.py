@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from agents.integration_specialist.api_management.report import IntegrationReport
 from blocks.business.business import Business
 from blocks.business.connections import Kind, connections_of
+from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
 
 
-class ConnectionLatency(BaseModel):
+class ConnectionLatency(Strict):
     """One connection as it answers now; None where it did not."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     kind: Kind
@@ -30,7 +29,7 @@ class ConnectionLatency(BaseModel):
         return not self.reached or (self.latency_ms or 0.0) > self.budget_ms
 
 
-class PerformanceContext(BaseModel):
+class PerformanceContext(Strict):
     """Latency and clock of every connection at one instant.
 
     Attributes:
@@ -39,8 +38,6 @@ class PerformanceContext(BaseModel):
         connections: All of them.
         findings: What is wrong with connections to the store and the suppliers.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     summary: str
     prepared_at: AwareDatetime

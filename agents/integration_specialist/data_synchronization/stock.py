@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from difflib import get_close_matches
 
 import pandas as pd
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from agents.capability import ANYBODY, action
 from blocks.business.business import Business
 from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.ledger import Ledger
+from blocks.models import Strict
+from blocks.text import did_you_mean
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Problem, Snapshot
 from blocks.vocabulary.messages import Severity
@@ -29,10 +30,8 @@ VANISHED = 0.05
 """When more than this share of the SKUs is gone at once, it is rather an import than a season."""
 
 
-class StockChange(BaseModel):
+class StockChange(Strict):
     """One SKU whose units on hand changed; ``delta`` is ``after`` minus ``before``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sku: str
     before: float
@@ -157,10 +156,9 @@ def _on_hand(snapshot: Snapshot) -> pd.Series[float]:
 def _refuse_unknown(skus: Collection[str], known: set[str]) -> None:
     unknown = sorted(set(skus) - known)
     if unknown:
-        near = get_close_matches(unknown[0], sorted(known), n=3, cutoff=0.5)
         raise InvalidMessage(
             f"No such SKU: {', '.join(map(repr, unknown[:5]))}.",
-            hint=f"Did you mean {', '.join(near)}?" if near else "Use SKUs of the store's stock.",
+            hint=did_you_mean(unknown[0], sorted(known), "Use SKUs of the store's stock."),
         )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from agents.capability import ANYBODY, action
 from blocks.business.business import Business
-from blocks.errors import ConfigurationError, InvalidMessage
+from blocks.errors import ConfigurationError
+from blocks.models import Frozen, Strict, read_as
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
 
@@ -25,27 +26,19 @@ READABLE = ("revenue", "orders", "units")
 """Figures that the store itself can confirm."""
 
 
-class _Figure(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
+class _Figure(Frozen):
     name: str
     value: float
 
 
-class _Claim(BaseModel):
+class _Claim(Frozen):
     """What is read of a result: the day, and its figures."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     day: date
     metrics: list[_Figure]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CheckedFigure(_Part):
+class CheckedFigure(Strict):
     """One figure of the result beside the store's; ``actual`` is None without such a day."""
 
     name: str
@@ -54,7 +47,7 @@ class CheckedFigure(_Part):
     agrees: bool
 
 
-class Validation(_Part):
+class Validation(Strict):
     """Whether a result holds against the store.
 
     Attributes:
@@ -126,15 +119,8 @@ def read_claim(result: Mapping[str, Any]) -> _Claim | None:
     """
     if not {"day", "metrics"} <= result.keys():
         return None
-    try:
-        claim = _Claim.model_validate(result)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InvalidMessage(
-            f"result.{where}: {first['msg']}.",
-            hint="Hand over a result of data-intelligence.examine_anomaly.",
-        ) from None
+    hint = "Hand over a result of data-intelligence.examine_anomaly."
+    claim = read_as(_Claim, result, "result", hint)
     known = [figure for figure in claim.metrics if figure.name in READABLE]
     return claim.model_copy(update={"metrics": known}) if known else None
 

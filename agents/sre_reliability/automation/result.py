@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from blocks.ledger.calls.records import RemediationStatus
+from blocks.models import Strict
 
 
-class RemediationResult(BaseModel):
+class RemediationResult(Strict):
     """What one remedy did, and how it is known.
 
     Attributes:
@@ -27,8 +28,6 @@ class RemediationResult(BaseModel):
         after: Measurements after acting; empty when nothing was done.
         seconds: Time from the first measurement to the last.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     action: str
     resource: str

@@ -6,37 +6,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import psutil
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from agents.capability import action
 from agents.sre_reliability.performance_optimization import own_runs, services, stock
-from agents.sre_reliability.performance_optimization.diagnosis import (
-    PerformanceDiagnosis,
-    analyze_performance,
-)
 from agents.sre_reliability.performance_optimization.insights import Insights
 from agents.sre_reliability.performance_optimization.proposal import Proposal
 from blocks.business.business import Business
 from blocks.errors import LedgerError, SourceError
 from blocks.ledger import Ledger
+from blocks.models import Strict
 from blocks.prefect_api.client import PrefectApi
 from blocks.settings import get_settings
-
-__all__ = [
-    "Insights",
-    "OptimizationPlan",
-    "PerformanceDiagnosis",
-    "Proposal",
-    "analyze_performance",
-    "optimize",
-]
 
 WINDOW = timedelta(days=7)
 _CALLS = 500
 _UNITS = ("s/run", "ms/run", "ms/request", "MB")  # in this order, after money
 
 
-class OptimizationPlan(BaseModel):
+class OptimizationPlan(Strict):
     """What is worth improving. Nothing of it has been applied.
 
     Attributes:
@@ -47,8 +35,6 @@ class OptimizationPlan(BaseModel):
         not_considered: Insights that were not given.
         missing: What could not be had, and why.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     created_at: AwareDatetime
     currency: str

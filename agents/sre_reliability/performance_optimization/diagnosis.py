@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from agents.capability import ANYBODY, action
+from agents.durations import RECENT, USUAL, CallDurations, compare_durations
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
 from agents.sre_reliability.system_monitoring.services import watched_history
 from blocks.business.business import Business
@@ -19,7 +20,7 @@ from blocks.business.services import MonitoredService, ServiceProbe
 from blocks.errors import InvalidMessage
 from blocks.formats.sample_times import has_stopped
 from blocks.ledger import Ledger
-from blocks.ledger.calls.durations import RECENT, USUAL, CallDurations, compare_durations
+from blocks.models import Frozen, Strict, read_as
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
 
@@ -35,11 +36,7 @@ SLOW_CALL = 3.0  # robust standard deviations over the usual duration
 Whose = Literal["service", "ours", "unclear", "nothing"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServicePerformance(_Part):
+class ServicePerformance(Strict):
     """One service, probed several times now.
 
     Attributes:
@@ -65,7 +62,7 @@ class ServicePerformance(_Part):
     metrics: list[str] = Field(default_factory=list)
 
 
-class SlowCall(_Part):
+class SlowCall(Strict):
     """One of our own actions that takes longer than usual, in ms."""
 
     called: str
@@ -74,7 +71,7 @@ class SlowCall(_Part):
     since: AwareDatetime | None
 
 
-class PerformanceDiagnosis(_Part):
+class PerformanceDiagnosis(Strict):
     """Where the slowness is.
 
     Attributes:
@@ -98,9 +95,7 @@ class PerformanceDiagnosis(_Part):
     findings: list[Finding] = Field(default_factory=list)
 
 
-class _Connection(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
+class _Connection(Frozen):
     name: str
     kind: str
     reached: bool
@@ -112,10 +107,8 @@ class _Connection(BaseModel):
         return not self.reached or (self.latency_ms or 0.0) > self.budget_ms
 
 
-class _Context(BaseModel):
+class _Context(Frozen):
     """What is read of integration-specialist.prepare_performance_context's result."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     connections: list[_Connection] = Field(default_factory=list)
 
@@ -156,15 +149,8 @@ async def analyze_performance(
 
 
 def _read(context: Mapping[str, Any] | None) -> list[_Connection]:
-    try:
-        return _Context.model_validate(context or {}).connections
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InvalidMessage(
-            f"context.{where}: {first['msg']}.",
-            hint="Hand over the result of integration-specialist.prepare_performance_context.",
-        ) from None
+    hint = "Hand over the result of integration-specialist.prepare_performance_context."
+    return read_as(_Context, context or {}, "context", hint).connections
 
 
 def _resources(services: Sequence[MonitoredService]) -> set[str]:

@@ -9,17 +9,13 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
-from blocks.errors import InvalidMessage
+from blocks.models import Frozen, read_as
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class ItemAtRisk(_Read):
+class ItemAtRisk(Frozen):
     """An SKU that is out of stock or likely to be. Units are pieces; money is in store currency."""
 
     sku: str
@@ -36,7 +32,7 @@ class ItemAtRisk(_Read):
     lost_revenue_per_day: float
 
 
-class SurplusItem(_Read):
+class SurplusItem(Frozen):
     """An SKU with more stock than it sells; ``value`` is what the stock cost."""
 
     sku: str
@@ -46,7 +42,7 @@ class SurplusItem(_Read):
     cover_days: float | None = None
 
 
-class StockRisk(_Read):
+class StockRisk(Frozen):
     """The state of the stock, as the Data Intelligence agent assesses it."""
 
     out_of_stock: list[ItemAtRisk] = Field(default_factory=list)
@@ -57,7 +53,7 @@ class StockRisk(_Read):
     dead_value: float = 0.0
 
 
-class Patterns(_Read):
+class Patterns(Frozen):
     """Revenue of a period, first and last day included."""
 
     first: date
@@ -65,13 +61,13 @@ class Patterns(_Read):
     revenue: float
 
 
-class DailyMetrics(_Read):
+class DailyMetrics(Frozen):
     """What the store usually earns per calendar day."""
 
     typical_revenue_per_day: float | None = None
 
 
-class Connection(_Read):
+class Connection(Frozen):
     """A connection as it was last measured."""
 
     name: str
@@ -79,19 +75,19 @@ class Connection(_Read):
     latency_ms: float | None = None
 
 
-class Integrations(_Read):
+class Integrations(Frozen):
     """The connections, as the Integration Specialist measured them."""
 
     checks: list[Connection] = Field(default_factory=list)
 
 
-class Health(_Read):
+class Health(Frozen):
     """The part of a HealthAssessment that is used here."""
 
     services: list[ServiceHealth] = Field(default_factory=list)
 
 
-class Insights(_Read):
+class Insights(Frozen):
     """Everything is optional: what is absent leads to no proposal.
 
     Attributes:
@@ -120,15 +116,8 @@ class Insights(_Read):
             key: value.model_dump() if isinstance(value, BaseModel) else value
             for key, value in insights.items()
         }
-        try:
-            return cls.model_validate(plain)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InvalidMessage(
-                f"insights.{where}: {first['msg']}.",
-                hint=f"Known keys: {', '.join(cls.model_fields)}, each the result of its action.",
-            ) from None
+        hint = f"Known keys: {', '.join(cls.model_fields)}, each the result of its action."
+        return read_as(cls, plain, "insights", hint)
 
     @property
     def absent(self) -> list[str]:

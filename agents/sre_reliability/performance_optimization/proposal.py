@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from blocks.models import Strict
 
 Confidence = Literal["low", "medium", "high"]
 
 
-class Proposal(BaseModel):
+class Proposal(Strict):
     """One possible improvement, quantified.
 
     Attributes:
@@ -24,8 +26,6 @@ class Proposal(BaseModel):
         effort: How long a person needs for it.
         how: The steps.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     kind: str

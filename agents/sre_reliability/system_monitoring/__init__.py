@@ -23,12 +23,6 @@ from agents.sre_reliability.system_monitoring.assessment import (
     HostHealth,
     ServiceHealth,
 )
-from agents.sre_reliability.system_monitoring.endpoint import EndpointProbe, probe_endpoint
-from agents.sre_reliability.system_monitoring.screening import (
-    AnomalyScreening,
-    screen_anomaly,
-)
-from agents.sre_reliability.system_monitoring.watching import WatchVerdict, watch_run
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.errors import OrchestratorError, SourceError
@@ -37,22 +31,6 @@ from blocks.prefect_api.client import PrefectApi, PrefectHealth
 from blocks.settings import get_settings
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
-
-__all__ = [
-    "AnomalyScreening",
-    "DatabaseHealth",
-    "EndpointProbe",
-    "HealthAssessment",
-    "HostHealth",
-    "ServiceHealth",
-    "WatchVerdict",
-    "assess_health",
-    "collect_metrics",
-    "comprehensive_health_check",
-    "probe_endpoint",
-    "screen_anomaly",
-    "watch_run",
-]
 
 HISTORY_HOURS = 7 * 24
 _STORE_DEADLINE, _LEDGER_DEADLINE, _HOST_DEADLINE = 8.0, 8.0, 8.0

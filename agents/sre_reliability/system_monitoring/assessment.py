@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from blocks.models import Strict
 from blocks.prefect_api.client import PrefectHealth
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
@@ -20,11 +21,7 @@ PENALTY = {
 """Points that one finding takes from a score of 100."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServiceHealth(_Part):
+class ServiceHealth(Strict):
     """One monitored service as it answered.
 
     Attributes:
@@ -57,7 +54,7 @@ class ServiceHealth(_Part):
     clock_skew_s: float | None = None
 
 
-class HostHealth(_Part):
+class HostHealth(Strict):
     """The machine that we run on. Sizes are in GB (10⁹ bytes), shares in percent.
 
     ``load_per_cpu`` is the 5-minute load average over the number of CPUs; None where the system
@@ -80,7 +77,7 @@ class HostHealth(_Part):
     clock_skew_s: float | None = None
 
 
-class DatabaseHealth(_Part):
+class DatabaseHealth(Strict):
     """The store's database and our ledger. None where it was not, or could not be, measured."""
 
     store_latency_ms: float | None = None
@@ -91,7 +88,7 @@ class DatabaseHealth(_Part):
     ledger_size_mb: float | None = None
 
 
-class HealthAssessment(_Part):
+class HealthAssessment(Strict):
     """How the business's services and our own platform are.
 
     Attributes:
@@ -131,10 +128,10 @@ def score(findings: Iterable[Finding]) -> float:
 
 def status(findings: Iterable[Finding]) -> Literal["healthy", "degraded", "critical"]:
     """The word for the worst finding, as HealthAssessment.status says."""
-    worst = max((finding.severity.rank for finding in findings), default=0)
-    if worst == Severity.CRITICAL.rank:
+    worst = max((finding.severity for finding in findings), default=Severity.INFO)
+    if worst is Severity.CRITICAL:
         return "critical"
-    return "degraded" if worst >= Severity.WARNING.rank else "healthy"
+    return "degraded" if worst >= Severity.WARNING else "healthy"
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from agents.capability import ANYBODY, action
 from blocks import egress
@@ -16,6 +16,7 @@ from blocks.business.connections import Connection, find_connection
 from blocks.business.http import fetch
 from blocks.business.suppliers import SupplierConnection
 from blocks.errors import ConfigurationError, SourceError
+from blocks.models import Strict
 from blocks.store.block import StoreDatabase
 from blocks.store.url import PORTS, parse_url, socket_of
 from blocks.vocabulary.findings import Finding
@@ -25,7 +26,7 @@ STEP = 5.0
 """Seconds that each step may take: to resolve the name, to connect, to be answered."""
 
 
-class EndpointProbe(BaseModel):
+class EndpointProbe(Strict):
     """What is there at an address. None: not looked at, because an earlier step failed.
 
     Attributes:
@@ -40,8 +41,6 @@ class EndpointProbe(BaseModel):
         degraded: Always: it is not known whether the connection does what it promises.
         findings: What is wrong.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     summary: str
     connection: str

@@ -90,7 +90,6 @@ def judge_host(host: HostHealth) -> list[Finding]:
             min(
                 _grade(-free, -DISK_WARNING, -DISK_ERROR),
                 _grade(-host.disk_free_gb, -DISK_WARNING_GB, -DISK_ERROR_GB),
-                key=lambda severity: severity.rank,
             ),
             f"Only {host.disk_free_gb:.2f} GB are free where the ledger lies",
             {"free_gb": round(host.disk_free_gb, 3), "free_percent": free, "path": host.disk_path},

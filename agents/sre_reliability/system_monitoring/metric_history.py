@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agents.statistics import Floats, robust_deviation
 from blocks.formats.sample_times import has_stopped
 
 BUCKET = 15 * 60  # seconds: samples of one quarter of an hour share a baseline
@@ -43,9 +44,6 @@ LEAST_SHARE = 0.05  # of the value expected
 LEAST_BASELINE = 12
 """Fewer earlier samples at that time of day are no baseline."""
 
-_NORMAL_MAD = 1.4826  # MAD times this is the standard deviation of normal data
-
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -154,12 +152,8 @@ def _baseline(time_of_day: Ints, values: Floats, recent: Flags) -> tuple[Floats,
         if len(near) >= LEAST_BASELINE:
             here = time_of_day // BUCKET == bucket
             expected[here] = np.median(near)
-            spread[here] = max(_robust_deviation(near), least, LEAST_SHARE * abs(expected[here][0]))
+            spread[here] = max(robust_deviation(near), least, LEAST_SHARE * abs(expected[here][0]))
     return expected, spread
-
-
-def _robust_deviation(values: Floats) -> float:
-    return _NORMAL_MAD * float(np.median(np.abs(values - np.median(values))))
 
 
 def _strongest_stretch(z: Floats, where: Ints) -> list[int] | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import pandas as pd
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring.assessment import worst_first
@@ -17,6 +17,7 @@ from agents.sre_reliability.system_monitoring.services import (
 )
 from blocks.business.business import Business
 from blocks.ledger import CallRecord, Ledger
+from blocks.models import Strict
 from blocks.vocabulary.blame import says_nothing
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
@@ -30,7 +31,7 @@ NOTABLE_SHARE = 0.2
 """From this share of failed calls on, the failures are a finding."""
 
 
-class AnomalyScreening(BaseModel):
+class AnomalyScreening(Strict):
     """What the platform's side shows at the time of an anomaly.
 
     Attributes:
@@ -46,8 +47,6 @@ class AnomalyScreening(BaseModel):
         missing: What could not be had, and why.
         findings: What is wrong.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     summary: str
     checked_at: AwareDatetime

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from pydantic import BaseModel, ConfigDict
-
 from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring import host
 from agents.sre_reliability.system_monitoring.assessment import HostHealth
 from blocks.errors import InvalidMessage
 from blocks.ledger import Ledger
+from blocks.models import Strict
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import Severity
 
@@ -23,7 +22,7 @@ EXHAUSTIBLE = frozenset({"disk-low", "memory-low"})
 """What a call can use up for everybody else. A busy CPU only makes it slower."""
 
 
-class WatchVerdict(BaseModel):
+class WatchVerdict(Strict):
     """How a watch ended.
 
     Attributes:
@@ -31,8 +30,6 @@ class WatchVerdict(BaseModel):
         reason: Why the watch ended, in one sentence.
         looks: How often it looked.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stop: bool
     reason: str

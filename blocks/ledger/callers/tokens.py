@@ -17,7 +17,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from blocks.errors import RequestError
@@ -25,6 +25,7 @@ from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.values import to_json
 from blocks.ledger.work.tables import API_TOKENS
+from blocks.models import Strict
 
 LONGEST_NAME = 100
 """Characters of a token's name."""
@@ -46,7 +47,7 @@ class Scope(StrEnum):
         return self in (other, Scope.ADMIN) or other is Scope.READ
 
 
-class TokenRecord(BaseModel):
+class TokenRecord(Strict):
     """One token, without its text.
 
     Attributes:
@@ -57,8 +58,6 @@ class TokenRecord(BaseModel):
         revoked_at: When somebody withdrew it.
         created_by: Who made it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     name: str

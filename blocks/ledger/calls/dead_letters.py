@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, and_, func, select, update
 
 from blocks.errors import RequestError
@@ -14,6 +14,7 @@ from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
 from blocks.ledger.work.tables import DEAD_LETTERS
 from blocks.masking import without_passwords
+from blocks.models import Strict
 from blocks.vocabulary.messages import new_id
 
 SHORTEST_PREFIX = 6
@@ -28,7 +29,7 @@ class LetterStatus(StrEnum):
     DISCARDED = "discarded"
 
 
-class DeadLetter(BaseModel):
+class DeadLetter(Strict):
     """One document that could not be delivered as it came.
 
     Attributes:
@@ -39,8 +40,6 @@ class DeadLetter(BaseModel):
         message_id: The message that it was resent as.
         settled_at: When it was resent or discarded.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(default_factory=new_id)
     received_at: AwareDatetime

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -35,20 +35,19 @@ from blocks.ledger.calls.tables import (
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.dialect_sql import Span, array, gathered, seconds, spans_of, whole_hours
 from blocks.ledger.work.tables import EVENTS
+from blocks.models import Strict
 from blocks.vocabulary.messages import CALLED_OFF, Outcome
 
 _HOUR = timedelta(hours=1)
 _LAST = 50  # attempts of an agent that tell what it was last asked for
 
 
-class HourOfCalls(BaseModel):
+class HourOfCalls(Strict):
     """The agents' calls that ended within an hour of the clock.
 
     Attributes:
         response_ms: Mean duration of those that ended with a result; None when none did.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: AwareDatetime
     completed: int

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 from sqlalchemy import Connection, bindparam, delete, func, select
 
 from blocks.ledger.calls.rows import insert
@@ -15,15 +15,14 @@ from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.locks import lock
 from blocks.ledger.engine.writer import Entry, WriteRows
 from blocks.ledger.work.tables import LEASES
+from blocks.models import Strict
 
 
-class Lease(BaseModel):
+class Lease(Strict):
     """One slot of one instance, held until it is released or expires.
 
     A crash never leaves an agent busy for ever: after ``expires_at`` the slot is free.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     instance: str

@@ -5,17 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from blocks.models import Strict
 from blocks.vocabulary.blame import Blame
 from blocks.vocabulary.messages import AgentMessage, ErrorInfo, Outcome, Priority, new_id
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RunRecord(_Record):
+class RunRecord(Strict):
     """One run of a workflow. ``outcome`` is None while it runs."""
 
     id: str
@@ -27,7 +24,7 @@ class RunRecord(_Record):
     outcome: Outcome | None = None
 
 
-class AttemptRecord(_Record):
+class AttemptRecord(Strict):
     """One attempt of one agent call.
 
     An attempt that has no ``finished_at`` is in progress until ``deadline``; after it, the
@@ -48,7 +45,7 @@ class AttemptRecord(_Record):
     error: ErrorInfo | None = None
 
 
-class PastAttempt(_Record):
+class PastAttempt(Strict):
     """One finished attempt with the call that it belongs to."""
 
     message_id: str
@@ -89,7 +86,7 @@ class RemediationStatus(StrEnum):
         return self in (RemediationStatus.VERIFIED, RemediationStatus.NOT_NEEDED)
 
 
-class RemediationRecord(_Record):
+class RemediationRecord(Strict):
     """One attempt to mend a finding: intent first, outcome when it is known."""
 
     id: str = Field(default_factory=new_id)
@@ -109,7 +106,7 @@ class RemediationRecord(_Record):
     after: dict[str, Any] = Field(default_factory=dict)
 
 
-class ReportRecord(_Record):
+class ReportRecord(Strict):
     """The report that a workflow run left, as JSON."""
 
     run_id: str
@@ -118,7 +115,7 @@ class ReportRecord(_Record):
     body: dict[str, Any]
 
 
-class CallRecord(_Record):
+class CallRecord(Strict):
     """One agent call as it reads afterwards: its message, its reply, its attempts."""
 
     message_id: str
@@ -150,7 +147,7 @@ class CallRecord(_Record):
         )
 
 
-class AgentActivity(_Record):
+class AgentActivity(Strict):
     """What the ledger knows of one agent over a window."""
 
     agent: str
@@ -175,7 +172,7 @@ class ReceiptKind(StrEnum):
     REMEDIATE = "remediate"
 
 
-class ReceiptRecord(_Record):
+class ReceiptRecord(Strict):
     """What was decided, from what, and why the alternatives lost.
 
     Attributes:

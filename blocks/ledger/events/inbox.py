@@ -105,8 +105,8 @@ class Inbox(InboxReads):
         def write(connection: Connection) -> list[TakenEvent]:
             taken: list[TakenEvent] = []
             # Severity by severity, so that the index gives them in order however many wait.
-            for severity in sorted(Severity, key=lambda s: -s.rank):
-                if severity.rank < at_least.rank or len(taken) >= limit:
+            for severity in sorted(Severity, reverse=True):
+                if severity < at_least or len(taken) >= limit:
                     break
                 takable = free(now)
                 if before:

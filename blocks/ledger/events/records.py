@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import RowMapping
 
 from blocks.ledger.engine.values import to_json
+from blocks.models import Frozen, Strict
 from blocks.vocabulary.messages import Severity, SystemEvent, new_id
 from blocks.vocabulary.told import Told
 
@@ -49,7 +50,45 @@ class Ending(StrEnum):
     MENDED = "mended"  # a remedy was verified to have helped
 
 
-class SituationRecord(BaseModel):
+class Summary(Frozen):
+    """Events that were only counted: of which type, how many, from when to when, and one."""
+
+    type: str
+    events: int
+    first: AwareDatetime
+    last: AwareDatetime
+    example: dict[str, Any]
+
+
+class SituationResponse(Frozen):
+    """What came of a situation.
+
+    Attributes:
+        done: What was done, or is to be done, in a sentence.
+        severity: How bad the agents judge it to be.
+        mended: Whether a remedy was verified to have helped.
+        assessments: Agent to what it said; None when no agent was asked.
+        failed: Agents that did not answer, with the reason.
+        remediations: What was tried, or why not.
+        advice: What a person should do.
+        impact_per_hour: Money at risk, as far as an agent knows.
+        told: What its sender says of it.
+        summary: What was counted, of events that were responded to in bulk.
+    """
+
+    done: str = ""
+    severity: Severity | None = None
+    mended: bool = False
+    assessments: dict[str, str] | None = None
+    failed: dict[str, str] = Field(default_factory=dict)
+    remediations: list[dict[str, Any]] = Field(default_factory=list)
+    advice: list[str] = Field(default_factory=list)
+    impact_per_hour: float | None = None
+    told: Told = Field(default_factory=Told)
+    summary: Summary | None = None
+
+
+class SituationRecord(Strict):
     """Events that belong together, and the one response to them.
 
     Attributes:
@@ -69,8 +108,6 @@ class SituationRecord(BaseModel):
         approval_id: The question to a person that it is part of.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     id: str = Field(default_factory=new_id)
     need_key: str
     resource: str
@@ -82,7 +119,7 @@ class SituationRecord(BaseModel):
     events: int = 0
     run_id: str | None = None
     settled_at: AwareDatetime | None = None
-    response: dict[str, Any] | None = None
+    response: SituationResponse | None = None
     responded_at: AwareDatetime | None = None
     ending: Ending | None = None
     ended_by: str | None = None
@@ -93,7 +130,17 @@ class SituationRecord(BaseModel):
     @property
     def told(self) -> Told:
         """What its sender says of it; nothing before it was responded to."""
-        return Told.model_validate((self.response or {}).get("told") or {})
+        return self.response.told if self.response else Told()
+
+    @property
+    def done(self) -> str:
+        """What was done about it, or is to be done; empty before it was responded to."""
+        return self.response.done if self.response else ""
+
+    @property
+    def summary(self) -> Summary | None:
+        """What was counted, if its events were responded to in bulk."""
+        return self.response.summary if self.response else None
 
     @property
     def is_over(self) -> bool:
@@ -177,7 +224,7 @@ class Depth:
 
     def below(self, severity: Severity) -> Waiting | None:
         """What waits below a severity; None when nothing does."""
-        milder = [w for s, w in self.waiting.items() if s.rank < severity.rank]
+        milder = [w for s, w in self.waiting.items() if s < severity]
         if not milder:
             return None
         return Waiting(

@@ -29,7 +29,9 @@ from blocks.ledger.events.records import (
     EventKey,
     EventStatus,
     SituationRecord,
+    SituationResponse,
     SituationStatus,
+    Summary,
     situation_row,
 )
 from blocks.ledger.work.tables import EVENTS, SITUATIONS
@@ -217,15 +219,15 @@ def summarise(
         status=SituationStatus.SETTLED,
         events=found.events,
         settled_at=now,
-        response={
-            "summary": {
-                "type": kind,
-                "events": found.events,
-                "first": found.first.isoformat(),
-                "last": found.last.isoformat(),
-                "example": dict(example.one()),
-            }
-        },
+        response=SituationResponse(
+            summary=Summary(
+                type=kind,
+                events=found.events,
+                first=found.first,
+                last=found.last,
+                example=dict(example.one()),
+            )
+        ),
     )
     connection.execute(SITUATIONS.insert(), situation_row(record))
     if connection.scalar(select(SITUATIONS.c.id).where(SITUATIONS.c.id == made, FIRES)):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, exists, func, select
 
 from blocks.ledger.calls.queries import matching, newest
@@ -19,6 +19,7 @@ from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.values import to_json
 from blocks.ledger.receipts.receipts import receipt_record
 from blocks.ledger.work.tables import OUTCOMES, RECEIPTS, SETTLING
+from blocks.models import Strict
 
 _AT_ONCE = 500  # numbers in a query
 
@@ -33,7 +34,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-class OutcomeRecord(BaseModel):
+class OutcomeRecord(Strict):
     """One decision, and what became of it.
 
     Attributes:
@@ -42,8 +43,6 @@ class OutcomeRecord(BaseModel):
         instance: The agent instance that was chosen, where one was.
         cost_ms: How long what was decided took, in milliseconds.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     receipt_id: str
     kind: ReceiptKind

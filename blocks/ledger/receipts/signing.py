@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
+from blocks.models import Frozen
 from blocks.private_files import lasting_secret
 from blocks.settings import Settings
 
@@ -50,7 +51,7 @@ def instant_text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-class Head(BaseModel):
+class Head(Frozen):
     """The end of a chain of receipts.
 
     Attributes:
@@ -58,8 +59,6 @@ class Head(BaseModel):
         hash: Its hash, which stands for everything before it.
         mac: Signature of its commit; None when no key could be read.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     seq: int
     hash: str

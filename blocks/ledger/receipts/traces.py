@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 from sqlalchemy import Connection, Select, Table, or_, select
 
 from blocks.errors import RequestError
@@ -17,6 +17,7 @@ from blocks.ledger.engine.access import Access
 from blocks.ledger.receipts.receipts import receipt_record
 from blocks.ledger.work.approvals import SHORTEST_PREFIX
 from blocks.ledger.work.tables import APPROVALS, OUTCOMES, RECEIPTS, SITUATIONS, TASKS
+from blocks.models import Frozen
 
 _MOST = 1000  # decisions that are told of one id
 
@@ -33,11 +34,7 @@ class TraceKind(StrEnum):
     SUBJECT = "subject"
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Standing(_Result):
+class Standing(Frozen):
     """How something stands that decisions are about.
 
     Attributes:
@@ -55,7 +52,7 @@ class Standing(_Result):
     detail: str
 
 
-class Trace(_Result):
+class Trace(Frozen):
     """What the ledger knows about one id.
 
     Attributes:

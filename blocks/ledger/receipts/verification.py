@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, RowMapping, Text, cast, exists, func, select
 
 from blocks.ledger.calls.tables import ATTEMPTS, MESSAGES, RUNS
@@ -20,6 +19,7 @@ from blocks.ledger.receipts.signing import (
     instant_text,
 )
 from blocks.ledger.work.tables import POLICIES, RECEIPTS
+from blocks.models import Frozen
 
 PAGE = 1000
 """Receipts that are read at once."""
@@ -42,11 +42,7 @@ class FaultKind(StrEnum):
     GONE = "gone"
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Fault(_Result):
+class Fault(Frozen):
     """One thing that is wrong, with the number of the receipt where it shows."""
 
     kind: FaultKind
@@ -54,7 +50,7 @@ class Fault(_Result):
     words: str
 
 
-class Verification(_Result):
+class Verification(Frozen):
     """What became of the receipts.
 
     Attributes:
@@ -79,7 +75,7 @@ class Verification(_Result):
         return not self.faults
 
 
-class Undecided(_Result):
+class Undecided(Frozen):
     """Calls that were made without a decision on record: each has one, about who takes it.
 
     Attributes:

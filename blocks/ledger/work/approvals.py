@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
 from blocks.errors import LedgerError, NotFound, RequestError
@@ -16,6 +16,7 @@ from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.values import clean_text, to_json
 from blocks.ledger.work.tables import APPROVALS
+from blocks.models import Strict
 from blocks.vocabulary.messages import Priority, new_id
 
 SHORTEST_PREFIX = 6
@@ -31,7 +32,7 @@ class ApprovalStatus(StrEnum):
     EXPIRED = "expired"
 
 
-class ApprovalRecord(BaseModel):
+class ApprovalRecord(Strict):
     """One question to a person, with its answer.
 
     Attributes:
@@ -48,8 +49,6 @@ class ApprovalRecord(BaseModel):
         applying_by: Who is putting the answer into effect, until ``applying_until``.
         outcome: What came of it, once it is applied.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(default_factory=new_id)
     need_key: str

@@ -12,15 +12,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
 from blocks.ledger.work.tables import CLAIMS
+from blocks.models import Strict
 
 
-class Claim(BaseModel):
+class Claim(Strict):
     """How the claim of one resource stands.
 
     Attributes:
@@ -34,8 +35,6 @@ class Claim(BaseModel):
             than the holder.
         wanted_until: From then on whoever asked is taken to be dead.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     resource: str
     token: int = 0

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from blocks.errors import LedgerError
@@ -18,6 +18,7 @@ from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.values import to_json
 from blocks.ledger.events.rows import each_text
 from blocks.ledger.work.tables import TASKS
+from blocks.models import Frozen, Strict
 from blocks.vocabulary.messages import ORCHESTRATOR, ErrorInfo, Priority, TaskType, new_id
 
 
@@ -38,7 +39,33 @@ class TaskStatus(StrEnum):
         return self in (self.DONE, self.DEGRADED, self.STOPPED, self.FAILED)
 
 
-class TaskRecord(BaseModel):
+class StepTold(Frozen):
+    """What one step of a task came to: which role, who played it, and what came of it."""
+
+    role: str
+    who: str
+    came: str
+
+
+class TaskResult(Frozen):
+    """What came of a task.
+
+    Attributes:
+        result: What the action whose result stands gave, as a message describes it.
+        steps: What was tried, in order.
+        doubts: Why the result is not quite what it should be.
+        explanation: What is said of the cause, if anybody was asked.
+        approval: The question to a person that it waits for.
+    """
+
+    result: Any = None
+    steps: list[StepTold] = Field(default_factory=list)
+    doubts: list[str] = Field(default_factory=list)
+    explanation: Any = None
+    approval: str | None = None
+
+
+class TaskRecord(Strict):
     """One piece of work of a type that the decision matrix knows.
 
     Attributes:
@@ -50,8 +77,6 @@ class TaskRecord(BaseModel):
         alive_until: A running task is taken to be abandoned after this instant.
         played_by: ``role/instance`` whose result stands.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(default_factory=new_id)
     need_key: str | None = None
@@ -68,7 +93,7 @@ class TaskRecord(BaseModel):
     policy_version: str = ""
     played_by: str | None = None
     finished_at: AwareDatetime | None = None
-    result: Any = None
+    result: TaskResult | None = None
     error: ErrorInfo | None = None
 
 

@@ -165,7 +165,7 @@ class Intake:
         events = (event for handed in batch for event in handed.events)
         fresh = [event.severity for event, one in zip(events, kept, strict=True) if one.new]
         if fresh:
-            self._runs.heed(max(fresh, key=lambda severity: severity.rank))
+            self._runs.heed(max(fresh))
         each = iter(kept)
         for handed in batch:
             own = list(islice(each, len(handed.events)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
+from blocks.models import Strict
 from blocks.vocabulary.messages import utc_now
 from deployments.api.context import Ctx
 from deployments.api.http.bodies import StrictRoute
@@ -28,22 +29,19 @@ Id = Annotated[
 ]
 
 
-class Answer(BaseModel):
+class Answer(Strict):
     """A person's answer."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"approve": True, "note": "Agreed with the supplier."}]},
+        json_schema_extra={"examples": [{"approve": True, "note": "Agreed with the supplier."}]}
     )
 
     approve: bool = Field(strict=True, description="Yes or no.")
     note: str = Field(default="", max_length=2000, description="What else there is to say.")
 
 
-class Wanted(BaseModel):
+class Wanted(Strict):
     """Which questions to list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: list[ApprovalStatus] = Field(
         default=[], description="Only these; all when left out.", examples=[["open"]]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Path, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import AwareDatetime, BaseModel, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from blocks.ledger.work.tasks import TaskRecord
 from blocks.masking import without_passwords
+from blocks.models import Strict
 from blocks.vocabulary.messages import Priority, utc_now
 from deployments.api.context import Context, Ctx
 from deployments.api.http.bodies import StrictRoute
@@ -45,10 +46,8 @@ LONGEST_WAIT = 60.0
 EXAMPLE = {"workflow": "sequential-workflow", "parameters": {"top": 5}}
 
 
-class WorkflowRequest(BaseModel):
+class WorkflowRequest(Strict):
     """Which workflow to run, and with what."""
-
-    model_config = ConfigDict(extra="forbid")
 
     workflow: str = Field(
         min_length=1, max_length=100, description="For instance daily-health-check."

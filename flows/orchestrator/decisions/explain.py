@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime
 
 from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
 from blocks.ledger.receipts.traces import Standing, Trace
+from blocks.models import Frozen
 
 _LONGEST = 300  # characters of one value
 
 
-class _Told(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class CandidateLine(_Told):
+class CandidateLine(Frozen):
     """One of those between whom was chosen.
 
     Attributes:
@@ -37,7 +34,7 @@ class CandidateLine(_Told):
     came_of_it: str
 
 
-class Decision(_Told):
+class Decision(Frozen):
     """One decision.
 
     Attributes:
@@ -62,7 +59,7 @@ class Decision(_Told):
     afterwards: list[str]
 
 
-class Explanation(_Told):
+class Explanation(Frozen):
     """What was decided about one thing, in order of time, and how it stands."""
 
     kind: str

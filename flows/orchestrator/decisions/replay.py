@@ -13,12 +13,13 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from agents.registry import ActionSpec, Registry
 from blocks.errors import NoAgentAvailable, UnknownAction
 from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
 from blocks.ledger.work.tasks import TaskRecord
+from blocks.models import Frozen
 from blocks.policy.policy import Instance, Policy
 from blocks.vocabulary.severity import Severity
 from blocks.vocabulary.urgency import urgency
@@ -35,11 +36,7 @@ class Question(StrEnum):
     CORRELATION = "correlation"
 
 
-class _Told(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Difference(_Told):
+class Difference(Frozen):
     """A decision that would have been another one.
 
     Attributes:
@@ -61,7 +58,7 @@ class Difference(_Told):
     why: str
 
 
-class Tally(_Told):
+class Tally(Frozen):
     """How many decisions would have been the same."""
 
     question: Question
@@ -69,7 +66,7 @@ class Tally(_Told):
     different: int
 
 
-class Replay(_Told):
+class Replay(Frozen):
     """What another policy would have decided.
 
     Attributes:

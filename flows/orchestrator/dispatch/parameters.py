@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
@@ -14,8 +13,7 @@ from agents.registry import ActionSpec
 from blocks.dialects.strict_json import shown
 from blocks.errors import InvalidMessage
 from blocks.prefect_api.runs import refuse_templates
-
-_PLENTY = 0.6  # how alike a name must be to be suggested
+from blocks.text import did_you_mean
 
 
 def fitting(spec: ActionSpec, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,11 +32,9 @@ def fitting(spec: ActionSpec, payload: Mapping[str, Any]) -> dict[str, Any]:
     asked = {name: p for name, p in signature.parameters.items() if name not in tools}
     for name in payload:
         if name not in asked:
-            near = get_close_matches(name, asked, cutoff=_PLENTY)
-            takes = f"It takes {', '.join(asked)}." if asked else "It takes none."
             raise InvalidMessage(
                 f"{spec.full_name} has no parameter {shown(name)}.",
-                hint=f"Did you mean {' or '.join(near)}?" if near else takes,
+                hint=did_you_mean(name, asked, f"It takes {', '.join(asked) or 'none'}."),
             )
     for name, parameter in asked.items():
         if parameter.default is parameter.empty and name not in payload:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from agents.capability import TOOLS, Asker
 from agents.registry import ActionSpec, Registry
 from blocks.errors import ConfigurationError, NoAgentAvailable, NotAllowed, UnknownAction
 from blocks.policy.policy import DEFAULT_MATRIX, Instance, Plan, Policy, Role
+from blocks.text import did_you_mean
 from flows.orchestrator.dispatch.parameters import fitting
 
 
@@ -22,12 +22,7 @@ def plan_for(policy: Policy, task_type: str) -> Plan:
     """
     plan = policy.task_types.get(task_type)
     if plan is None:
-        known = sorted(policy.task_types)
-        near = get_close_matches(task_type, known, n=3, cutoff=0.4)
-        raise NoAgentAvailable(
-            task_type,
-            hint=f"Did you mean {' or '.join(near)}?" if near else f"Known are {', '.join(known)}.",
-        )
+        raise NoAgentAvailable(task_type, hint=did_you_mean(task_type, sorted(policy.task_types)))
     return plan
 
 

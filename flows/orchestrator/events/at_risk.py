@@ -39,7 +39,7 @@ class AtRisk:
         """Resource to money per hour; empty when none of the events is about one that earns any."""
         business = self._team.business
         earning = {f"service:{each.name}" for each in business.services if each.revenue_share > 0}
-        troubled = {e.subject for e in events if e.severity.rank >= Severity.WARNING.rank}
+        troubled = {e.subject for e in events if e.severity >= Severity.WARNING}
         if not earning & troubled:
             return {}
         if self._known is None:

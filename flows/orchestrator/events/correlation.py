@@ -45,7 +45,7 @@ class _Cluster:
 
     @property
     def troubled(self) -> bool:
-        return self.severity.rank >= Severity.WARNING.rank
+        return self.severity >= Severity.WARNING
 
     def near(self, other: _Cluster, window: timedelta) -> bool:
         return around(self.first, -window) <= other.last and (
@@ -200,7 +200,7 @@ def _standing(
         or (cause.troubled and situation.resource in below.get(cause.resource, ()))
         if things <= situation.things
         or (
-            situation.severity.rank >= gravest.rank
+            situation.severity >= gravest
             and around(first, -window) <= situation.opened_at
             and situation.opened_at <= around(first, window)
             and (last <= situation.since or not situation.over)

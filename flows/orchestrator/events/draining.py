@@ -10,14 +10,20 @@ from typing import Any
 
 from blocks.crash_points import reach
 from blocks.ledger.calls.records import ReceiptKind
-from blocks.ledger.events.records import Depth, SituationRecord, SituationStatus, TakenEvent
+from blocks.ledger.events.records import (
+    Depth,
+    SituationRecord,
+    SituationResponse,
+    SituationStatus,
+    TakenEvent,
+)
 from blocks.ledger.events.situations import RESPONDED
 from blocks.vocabulary.messages import Severity, utc_now
 from blocks.vocabulary.told import group_of, told_by
 from flows.orchestrator.events.at_risk import AtRisk
 from flows.orchestrator.events.incident import Correlated, resource_of
 from flows.orchestrator.events.joining import MOST_TRIES, Joining
-from flows.orchestrator.events.load_shedding import WORTH_ASKING, Tide, judge_tide
+from flows.orchestrator.events.load_shedding import Tide, judge_tide
 from flows.orchestrator.events.response import Response, respond
 from flows.orchestrator.events.standing import Standing
 from flows.orchestrator.team.team import Orchestrator
@@ -141,11 +147,11 @@ class _Drainer:
         Of more, the severe events come first, and while all workers are busy the critical ones
         alone: they must not wait until the others are put together.
         """
-        levels = [self.tide.at_least]
+        levels = [self.tide.at_least(self.rules)]
         if self.queue.qsize() >= self.rules.at_once:
             levels = [Severity.CRITICAL]
         elif depth.events > self.rules.batch and not self.tide.storm:
-            levels = [WORTH_ASKING, self.tide.at_least]
+            levels = [self.rules.worth_asking, self.tide.at_least(self.rules)]
         for at_least in levels:
             taken = await self.inbox.take(
                 now, self.team.run.id, now + HOLD, self.rules.batch, at_least
@@ -184,7 +190,7 @@ class _Drainer:
                 "run_id": run_id,
                 "severity": response.severity,
                 "title": correlated.title,
-                "response": response.as_json(),
+                "response": response.kept,
                 "impact_per_hour": response.impact_per_hour,
                 "ending": response.ending,
                 **_whose(correlated, response.needs_a_person),
@@ -196,12 +202,11 @@ class _Drainer:
             self.standing.note(settled)
 
     async def _give_up(self, correlated: Correlated, situation: SituationRecord) -> None:
-        left = {
-            "done": f"{correlated.tries} runs died over it; a person must look.",
-            "mended": False,
-            "told": told_by(correlated.lead).model_dump(mode="json"),
-        }
-        grave = correlated.severity.rank >= WORTH_ASKING.rank
+        left = SituationResponse(
+            done=f"{correlated.tries} runs died over it; a person must look.",
+            told=told_by(correlated.lead),
+        )
+        grave = correlated.severity >= self.rules.worth_asking
         given_up = situation.model_copy(
             update={"run_id": self.team.run.id, "response": left, **_whose(correlated, grave)}
         )
@@ -214,7 +219,7 @@ class _Drainer:
         told = self.drained.handled
         told.append(handled)
         if len(told) > 2 * MOST_TOLD:
-            told.sort(key=lambda h: -h.situation.severity.rank)
+            told.sort(key=lambda h: h.situation.severity, reverse=True)
             del told[MOST_TOLD:]
         del self.team.replies[:-MOST_REPLIES]
 

@@ -66,7 +66,7 @@ class Correlated:
     def lead(self) -> SystemEvent:
         """The event that tells most: the worst about the cause, of equal ones the latest."""
         about = [e for e in self.events if resource_of(e) == self.resource]
-        return max(about or self.events, key=lambda e: (e.severity.rank, *in_order(e)))
+        return max(about or self.events, key=lambda e: (e.severity, *in_order(e)))
 
     @cached_property
     def statements(self) -> int:
@@ -133,4 +133,4 @@ def worst(events: Iterable[SystemEvent]) -> Severity:
 
 def worst_of(severities: Iterable[Severity]) -> Severity:
     """The greatest of some severities."""
-    return max(severities, key=lambda severity: severity.rank)
+    return max(severities)

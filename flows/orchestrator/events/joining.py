@@ -109,11 +109,7 @@ class Joining:
         since = around(
             min(one.event.time for one in taken), -timedelta(seconds=self._rules.window_seconds)
         )
-        found = [
-            s
-            for s in await self._inbox.about(resources, since)
-            if "summary" not in (s.response or {})
-        ]
+        found = [s for s in await self._inbox.about(resources, since) if not s.summary]
         stand = [s.id for s in found if s.status is SituationStatus.STANDING]
         things = await self._ledger.incidents.things(stand) if stand else {}
         return {s.id: (s, _as_known(s, things.get(s.id, frozenset()))) for s in found}
@@ -186,14 +182,14 @@ def _situation(correlated: Correlated, now: datetime) -> SituationRecord:
 
 def _as_known(situation: SituationRecord, things: frozenset[str]) -> Known:
     responding = situation.status is not SituationStatus.OPEN
-    response = situation.response or {}
+    response = situation.response
     return Known(
         id=situation.id,
         resource=situation.resource,
         severity=situation.severity,
         opened_at=situation.opened_at,
         since=situation.updated_at if responding else datetime.max.replace(tzinfo=UTC),
-        over=bool(response.get("mended") or response.get("failed")),
+        over=bool(response and (response.mended or response.failed)),
         ended=situation.is_over,
         things=things,
     )

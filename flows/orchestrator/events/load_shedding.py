@@ -9,9 +9,6 @@ from blocks.ledger.events.records import Depth
 from blocks.policy.event_rules import EventRules
 from blocks.vocabulary.messages import Severity
 
-WORTH_ASKING = Severity.ERROR
-"""From this severity on an event is responded to in a storm too."""
-
 
 @dataclass(frozen=True)
 class Tide:
@@ -27,10 +24,9 @@ class Tide:
     summarise: bool = False
     why: str = "calm"
 
-    @property
-    def at_least(self) -> Severity:
+    def at_least(self, rules: EventRules) -> Severity:
         """The least severity that is taken."""
-        return WORTH_ASKING if self.storm else Severity.INFO
+        return rules.worth_asking if self.storm else Severity.INFO
 
 
 def judge_tide(before: Tide, depth: Depth, now: datetime, rules: EventRules) -> Tide:
@@ -50,7 +46,7 @@ def judge_tide(before: Tide, depth: Depth, now: datetime, rules: EventRules) -> 
     if not (waiting >= rules.calm_waiting if before.storm else waiting > rules.storm_waiting):
         return Tide(why="calm" if not before.storm else f"the storm is over, {waiting} wait")
     why = f"{waiting:,} events wait"
-    low = depth.below(WORTH_ASKING)
+    low = depth.below(rules.worth_asking)
     if low is None:
         return Tide(storm=True, why=why)
     if now - low.newest >= timedelta(seconds=rules.calm_seconds):

@@ -6,18 +6,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from agents.calls import Reply
+from agents.calls import Envelope, Reply
 from blocks.crash_points import reach
 from blocks.ledger.calls.records import ReceiptKind, RemediationRecord, RemediationStatus
-from blocks.ledger.events.records import Ending, SituationRecord
+from blocks.ledger.events.records import Ending, SituationRecord, SituationResponse
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import MessageType, Severity
 from blocks.vocabulary.responses import EventResponse
 from blocks.vocabulary.told import Told, told_by
 from flows.orchestrator.events.incident import Correlated, in_words
-from flows.orchestrator.events.load_shedding import WORTH_ASKING
 from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import RemediationLine
@@ -41,6 +39,7 @@ class Response:
         well: What our own look showed, if it showed the thing itself well.
         impact_per_hour: Money at risk, the greatest that an agent sees; None when unknown.
         told: What its sender says of it.
+        grave: Whether a person is asked about it where no agent knows anything.
     """
 
     severity: Severity
@@ -51,6 +50,7 @@ class Response:
     well: str = ""
     impact_per_hour: float | None = None
     told: Told = field(default_factory=Told)
+    grave: bool = False
 
     @property
     def mended(self) -> bool:
@@ -65,7 +65,7 @@ class Response:
     @property
     def needs_a_person(self) -> bool:
         """Whether it would be nobody's, were no person told."""
-        return self.unknown and self.severity.rank >= WORTH_ASKING.rank
+        return self.unknown and self.grave
 
     @property
     def ending(self) -> Ending | None:
@@ -93,19 +93,20 @@ class Response:
             why = f"No agent could say anything of it, and {' and '.join(self.failed)} failed"
         return f"{why}: a person is asked." if self.needs_a_person else f"{why}."
 
-    def as_json(self) -> dict[str, Any]:
-        """The form that the situation keeps."""
-        return {
-            "mended": self.mended,
-            "severity": self.severity.value,
-            "done": self.done,
-            "assessments": self.assessments,
-            "failed": self.failed,
-            "remediations": [line.model_dump(mode="json") for line in self.lines],
-            "advice": [finding.advice for finding in self.findings if finding.advice],
-            "impact_per_hour": self.impact_per_hour,
-            "told": self.told.model_dump(mode="json"),
-        }
+    @property
+    def kept(self) -> SituationResponse:
+        """What the situation keeps of it."""
+        return SituationResponse(
+            done=self.done,
+            severity=self.severity,
+            mended=self.mended,
+            assessments=self.assessments,
+            failed=self.failed,
+            remediations=[line.model_dump(mode="json") for line in self.lines],
+            advice=[finding.advice for finding in self.findings if finding.advice],
+            impact_per_hour=self.impact_per_hour,
+            told=self.told,
+        )
 
 
 def in_short(line: RemediationLine) -> str:
@@ -149,6 +150,7 @@ async def respond(
         well=well,
         impact_per_hour=_at_risk(answers),
         told=told_by(correlated.lead),
+        grave=severity >= team.policy.events.worth_asking,
     )
     _leave_receipt(team, situation, correlated, answers, response)
     return response
@@ -162,9 +164,8 @@ async def _ask_everybody(team: Orchestrator, correlated: Correlated) -> list[Rep
             team.ask(
                 agent.id,
                 agent.event_action,
-                kind=MessageType.EVENT,
-                priority=correlated.urgency.priority,
-                event=event,
+                {"event": event},
+                Envelope(type=MessageType.EVENT, priority=correlated.urgency.priority),
             )
             for agent in team.toolbox.registry.agents.values()
             if agent.event_action
@@ -190,7 +191,7 @@ def settle_answers(
     """
     concerned = {agent: answers[agent] for agent in sorted(answers) if answers[agent].relevant}
     judged = [answer.severity for answer in concerned.values()] or [correlated.severity]
-    severity = max(judged, key=lambda s: s.rank)
+    severity = max(judged)
     at_risk = _at_risk(concerned)
     advice = list(dict.fromkeys(a.advice for a in concerned.values() if a.advice))
     evidence = {agent: answer.assessment for agent, answer in concerned.items()}
@@ -213,7 +214,7 @@ def settle_answers(
             proposed.setdefault(remedy.model_dump_json(), finding(answer.resource, remedy))
     if proposed:
         return severity, list(proposed.values())
-    worth_telling = bool(advice) or severity.rank >= Severity.ERROR.rank
+    worth_telling = bool(advice) or severity >= Severity.ERROR
     return severity, [finding(correlated.resource, None)] if worth_telling else []
 
 
@@ -275,7 +276,7 @@ def _leave_receipt(
             "urgency": list(correlated.urgency.reasons),
             "failed": response.failed,
         },
-        decision=response.as_json() | {"severity": response.severity.value},
+        decision=response.kept.model_dump(mode="json", exclude_unset=True),
         why=f"{in_words(correlated.resource)}: {response.done}",
         candidates=[
             {

@@ -67,7 +67,7 @@ def situations(drained: Drained, top: int) -> Section:
         rows=[_row(handled) for handled in shown],
         note=note,
     )
-    left = [f"{s.title}: {(s.response or {})['done']}" for s in drained.given_up[:MOST_TOLD]]
+    left = [f"{s.title}: {s.done}" for s in drained.given_up[:MOST_TOLD]]
     return Section(title="Situations", text=" ".join(left), tables=[table] if shown else [])
 
 
@@ -83,11 +83,10 @@ def summaries(made: Sequence[SituationRecord], top: int) -> list[Section]:
         return []
     most = sorted(made, key=lambda s: (-s.events, s.resource))
     rows: list[list[str | float | int | None]] = []
-    for situation in most[:top]:
-        told = (situation.response or {})["summary"]
-        rows.append(
-            [told["type"], situation.resource, situation.events, told["first"], told["last"]]
-        )
+    for each in most[:top]:
+        if told := each.summary:
+            first, last = told.first.isoformat(), told.last.isoformat()
+            rows.append([told.type, each.resource, told.events, first, last])
     text = "More came than could be dealt with one by one: milder events were only counted."
     table = Table(columns=["Type", "About", "Events", "First", "Last"], rows=rows)
     return [Section(title="Summarised", text=text, tables=[table])]

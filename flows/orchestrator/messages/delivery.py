@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict
-
 from agents.calls import Envelope
 from agents.capability import Asker, tools_of
 from blocks import dialects
@@ -20,6 +18,7 @@ from blocks.dialects import Dialect, Incoming, Raw, standalone
 from blocks.errors import RequestError
 from blocks.ledger.calls.dead_letters import DeadLetter, LetterStatus
 from blocks.ledger.calls.records import CallRecord
+from blocks.models import Frozen
 from blocks.vocabulary.messages import AgentMessage, AgentReply, Outcome, utc_now
 from flows.orchestrator.dispatch.parameters import fitting
 from flows.orchestrator.events.accept import accept_into
@@ -28,7 +27,7 @@ from flows.orchestrator.runs.identity import with_lasting_id
 from flows.orchestrator.team.team import Orchestrator
 
 
-class Delivery(BaseModel):
+class Delivery(Frozen):
     """What became of a document, or of one message in it. One of the three is given.
 
     Attributes:
@@ -40,8 +39,6 @@ class Delivery(BaseModel):
         accepted: The ids of the events that the inbox has taken.
         letter: The dead letter that is kept.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     dialect: str = ""
     call: CallRecord | None = None
@@ -204,7 +201,7 @@ async def _ask(
             priority=message.priority,
             asker=Asker.MESSAGE,
         )
-        await team.send(message.recipient, message.action, params, envelope)
+        await team.ask(message.recipient, message.action, params, envelope)
         await team.ledger.flush()
         reach("message.answered")
     call = await team.ledger.call(message.id)

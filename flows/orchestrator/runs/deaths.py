@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from blocks.policy.policy import RecoveryRules
+
 TAG = "restart-on-crash"
 """Deployments with this tag have their crashed runs restarted: see prefect.yaml."""
 
@@ -16,12 +18,6 @@ RESTARTED, CRASHED, GIVEN_UP = "Restarted", "Crashed", "GivenUp"
 
 CUT_OFF = "CutOff"
 """Name of the state of a run that crashed because the ledger, or Prefect, was away."""
-
-RESTARTS = 3
-"""A run that crashes once more than this is given up: whatever kills it would go on for ever."""
-
-RESTARTS_WHEN_CUT_OFF = 60
-"""The same for a run that was cut off each time, which is not its own doing: for about a day."""
 
 LONGEST_REST = timedelta(minutes=30)
 """So long a run that was cut off again and again rests at most before it is run again."""
@@ -110,17 +106,17 @@ class Next(StrEnum):
     CANCEL = "cancel"
 
 
-def after_crash(past: Past) -> Next:
+def after_crash(past: Past, rules: RecoveryRules) -> Next:
     """What becomes of a crashed run that may be restarted, by its states so far."""
     if _last_going_on(past) == "CANCELLING":
         return Next.CANCEL
     how = past[-1][1]
-    return Next.RESTART if restarts_in(past, how) < most_restarts(how) else Next.GIVE_UP
+    return Next.RESTART if restarts_in(past, how) < most_restarts(how, rules) else Next.GIVE_UP
 
 
-def most_restarts(how: str) -> int:
+def most_restarts(how: str, rules: RecoveryRules) -> int:
     """How often a run is restarted that ends in the state of this name each time."""
-    return RESTARTS_WHEN_CUT_OFF if how == CUT_OFF else RESTARTS
+    return rules.restarts_when_cut_off if how == CUT_OFF else rules.restarts
 
 
 def rest_after(past: Past) -> timedelta:

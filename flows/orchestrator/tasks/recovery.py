@@ -22,7 +22,7 @@ from blocks.crash_points import reach
 from blocks.errors import InvalidMessage, PolicyError, RequestError
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.work.approvals import ApprovalRecord
-from blocks.ledger.work.tasks import TaskRecord, TaskStatus
+from blocks.ledger.work.tasks import TaskRecord, TaskResult, TaskStatus
 from blocks.policy.policy import Plan, Role
 from blocks.vocabulary.messages import ErrorInfo, utc_now
 from flows.orchestrator.approvals.escalation import escalate
@@ -188,9 +188,16 @@ def _failed(task: TaskRecord, step: Step, steps: Steps, explanation: Any) -> Tas
     )
 
 
-def _told(step: Step, steps: Steps, explanation: Any) -> dict[str, Any]:
-    told = {"result": describe(step.reply.result), "steps": steps.told, "doubts": steps.doubts}
-    return told | ({"explanation": describe(explanation)} if explanation is not None else {})
+def _told(
+    step: Step, steps: Steps, explanation: Any = None, approval: str | None = None
+) -> TaskResult:
+    return TaskResult(
+        result=describe(step.reply.result),
+        steps=steps.told,
+        doubts=steps.doubts,
+        explanation=describe(explanation),
+        approval=approval,
+    )
 
 
 async def _ask_a_person(
@@ -221,14 +228,14 @@ async def _ask_a_person(
     return task.model_copy(
         update={
             "status": TaskStatus.AWAITING_APPROVAL,
-            "result": _told(step, steps, None) | {"approval": approval.id},
+            "result": _told(step, steps, approval=approval.id),
             "error": step.error,
         }
     )
 
 
 def _question(task: TaskRecord, step: Step, steps: Steps) -> str:
-    tried = "\n".join(f"- {line['role']}, {line['who']}: {line['came']}" for line in steps.told)
+    tried = "\n".join(f"- {line.role}, {line.who}: {line.came}" for line in steps.told)
     about = f" ({task.resource})" if task.resource else ""
     return (
         f"The task {task.task_type}{about} could not be done. What was tried:\n\n{tried}\n\n"

@@ -14,7 +14,7 @@ from agents.descriptions import describe
 from agents.registry import ActionSpec
 from agents.sre_reliability.automation import RemediationResult
 from blocks.ledger.calls.records import RemediationStatus
-from blocks.ledger.work.tasks import TaskRecord
+from blocks.ledger.work.tasks import StepTold, TaskRecord
 from blocks.policy.policy import Plan, Role
 from blocks.vocabulary.blame import Blame, blame
 from blocks.vocabulary.messages import ErrorInfo
@@ -73,7 +73,7 @@ class Steps:
         self._team, self._task, self._plan = team, task, plan
         self._begun_before = begun_before
         self.round = round_
-        self.told: list[dict[str, str]] = []
+        self.told: list[StepTold] = []
         self.doubts: list[str] = []
 
     def others(self, tried: Collection[str]) -> list[str]:
@@ -160,7 +160,7 @@ class Steps:
         else:
             # A later round is one that a person asked for, knowing what was tried.
             approved = self.round > 1
-            reply = await self._team.send(
+            reply = await self._team.ask(
                 spec.agent, spec.name, params, envelope, avoid=avoid, approved=approved
             )
             step = _judged(role, reply, spec)
@@ -218,7 +218,7 @@ class Steps:
     def _tell(self, step: Step) -> None:
         came = step.error.what if step.error else _summary(step.reply.result)
         who = f"{step.reply.called} by {step.reply.instance or 'nobody'}"
-        self.told.append({"role": step.role.value, "who": who, "came": came})
+        self.told.append(StepTold(role=step.role.value, who=who, came=came))
 
 
 def _judged(role: Role, reply: Reply, spec: ActionSpec) -> Step:

@@ -35,7 +35,7 @@ async def fetch_everything(team: Orchestrator) -> Fetched:
     store, *offers = await asyncio.gather(
         team.ask(INTEGRATION, "fetch_data"),
         *(
-            team.ask(INTEGRATION, "fetch_data", source=supplier.name)
+            team.ask(INTEGRATION, "fetch_data", {"source": supplier.name})
             for supplier in team.business.suppliers
         ),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from agents.calls import Envelope, Reply, Toolbox
+from agents.calls import PLAIN, Envelope, Reply, Toolbox
 from blocks.ledger.calls.records import ReportRecord, RunRecord
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
-from blocks.vocabulary.messages import ORCHESTRATOR, MessageType, Outcome, Priority, utc_now
+from blocks.vocabulary.messages import Outcome, utc_now
 from flows.orchestrator.dispatch.context import RunContext
 from flows.orchestrator.dispatch.dispatcher import dispatch
 from flows.orchestrator.dispatch.policy import InForce
@@ -36,32 +36,17 @@ class Orchestrator(RunContext):
         self,
         agent: str,
         action: str,
-        /,
-        *,
-        priority: Priority | None = None,
-        sender: str = ORCHESTRATOR,
-        kind: MessageType = MessageType.REQUEST,
-        message_id: str | None = None,
-        **params: Any,
-    ) -> Reply:
-        """Have an agent do something; see ``flows.orchestrator.dispatch.dispatcher``."""
-        envelope = Envelope(message_id=message_id, sender=sender, type=kind, priority=priority)
-        return await self.send(agent, action, params, envelope)
-
-    async def send(
-        self,
-        agent: str,
-        action: str,
-        params: dict[str, Any],
-        envelope: Envelope,
+        params: dict[str, Any] | None = None,
+        envelope: Envelope = PLAIN,
         *,
         avoid: Collection[str] = (),
         approved: bool = False,
     ) -> Reply:
-        """Have an agent do something, with everything that a message can say beside it.
+        """Have an agent do something; see ``flows.orchestrator.dispatch.dispatcher``.
 
         What acts on the world passes the door of ``remedies.acting``, whoever asks.
         """
+        params = params or {}
         spec = self.toolbox.registry.action(agent, action)
         if spec.policy.effect:
             reply = await act_as_asked(self, spec, params, envelope, avoid=avoid, approved=approved)

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from agents.data_intelligence.pattern_recognition import explain_failure
-from agents.integration_specialist.api_management import diagnose_connection, diagnosis
-from agents.sre_reliability.system_monitoring import probe_endpoint
+from agents.data_intelligence.pattern_recognition.failures import explain_failure
+from agents.integration_specialist.api_management import diagnosis
+from agents.integration_specialist.api_management.diagnosis import diagnose_connection
+from agents.sre_reliability.system_monitoring.endpoint import probe_endpoint
 from blocks.business.business import Business
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.vocabulary.messages import AgentMessage, AgentReply, ErrorInfo, Outcome, Severity

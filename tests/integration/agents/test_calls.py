@@ -110,7 +110,7 @@ async def call(bench, name, **params):
 
     @flow
     async def calling():
-        return await ask(bench.toolbox, "bench", name, Envelope(run_id="r1"), **params)
+        return await ask(bench.toolbox, "bench", name, params, Envelope(run_id="r1"))
 
     state = await calling(return_state=True)
     reply = await state.aresult()
@@ -192,7 +192,7 @@ async def test_a_call_in_progress_counts_as_workload_and_a_finished_one_does_not
 
     @flow
     async def one_at_work():
-        working = asyncio.create_task(ask(bench.toolbox, "bench", "patient"))
+        working = asyncio.create_task(ask(bench.toolbox, "bench", "patient", {}))
         await bench.begun.wait()
         await ledger.flush()
         during = await ledger.activity(utc_now())
@@ -211,7 +211,7 @@ async def test_a_cancelled_call_is_answered_on_record(bench):
 
     @flow
     async def cancelling():
-        working = asyncio.create_task(ask(bench.toolbox, "bench", "patient"))
+        working = asyncio.create_task(ask(bench.toolbox, "bench", "patient", {}))
         await bench.begun.wait()
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
@@ -225,12 +225,12 @@ async def test_a_cancelled_call_is_answered_on_record(bench):
 
 async def test_an_unknown_action_names_its_nearest_match(bench):
     with pytest.raises(UnknownAction, match=r"Did you mean .*bench\.answer"):
-        await ask(bench.toolbox, "bench", "anser")
+        await ask(bench.toolbox, "bench", "anser", {})
 
 
 async def test_parameters_that_do_not_fit_are_refused_before_anything_runs(bench):
     with pytest.raises(InvalidMessage, match="unexpected keyword argument 'wrong'"):
-        await ask(bench.toolbox, "bench", "refused", wrong=1)
+        await ask(bench.toolbox, "bench", "refused", {"wrong": 1})
     assert await bench.toolbox.ledger.calls() == []
 
 

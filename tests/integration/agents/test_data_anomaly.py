@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from agents.data_intelligence.anomaly_detection import examine_anomaly
-from agents.integration_specialist.data_synchronization import verify_against_source
-from agents.sre_reliability.system_monitoring import screen_anomaly
+from agents.data_intelligence.anomaly_detection.examination import examine_anomaly
+from agents.integration_specialist.data_synchronization.verification import verify_against_source
+from agents.sre_reliability.system_monitoring.screening import screen_anomaly
 from blocks.business.business import Business
 from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage, SourceUnavailable

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.data_intelligence.pattern_recognition import process_event
+from agents.data_intelligence.pattern_recognition.events import process_event
 from agents.integration_specialist.webhook_handling import handle_event
 from agents.sre_reliability.incident_response import respond_to_event
 from blocks.business.snapshots import take_snapshot

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from agents.data_intelligence.predictive_analytics import estimate_stock
-from agents.integration_specialist.data_synchronization import sync_stock
-from agents.sre_reliability.system_monitoring import watch_run, watching
+from agents.data_intelligence.predictive_analytics.stock_estimate import estimate_stock
+from agents.integration_specialist.data_synchronization.stock import sync_stock
+from agents.sre_reliability.system_monitoring import watching
+from agents.sre_reliability.system_monitoring.watching import watch_run
 from blocks.business.business import Business
 from blocks.errors import ConfigurationError, EmptySource, InvalidMessage, SourceUnavailable
 from blocks.vocabulary.messages import AgentMessage, AgentReply, Outcome

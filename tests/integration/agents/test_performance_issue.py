@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from agents.data_intelligence.anomaly_detection import analyze_latency_history
+from agents.data_intelligence.anomaly_detection.latency import analyze_latency_history
 from agents.integration_specialist.api_management import prepare_performance_context
-from agents.sre_reliability.performance_optimization import analyze_performance, diagnosis
+from agents.sre_reliability.performance_optimization import diagnosis
+from agents.sre_reliability.performance_optimization.diagnosis import analyze_performance
 from blocks.errors import InvalidMessage
 from blocks.vocabulary.messages import AgentMessage, AgentReply, Outcome
 from tests.integration.matrix_shop import NOW, MatrixShop

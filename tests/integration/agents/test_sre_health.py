@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agents.sre_reliability.incident_response import respond_to_event
-from agents.sre_reliability.performance_optimization import analyze_performance
+from agents.sre_reliability.performance_optimization.diagnosis import analyze_performance
 from agents.sre_reliability.system_monitoring import (
     assess_health,
     collect_metrics,
     comprehensive_health_check,
-    screen_anomaly,
 )
+from agents.sre_reliability.system_monitoring.screening import screen_anomaly
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.errors import SourceUnavailable

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from agents.integration_specialist.format_transformation import propose_mapping
-from agents.sre_reliability.system_monitoring import probe_endpoint
+from agents.sre_reliability.system_monitoring.endpoint import probe_endpoint
 from blocks.business.business import Business
 from blocks.business.http import fetch
 from blocks.business.services import MonitoredService

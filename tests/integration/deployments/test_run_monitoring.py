@@ -29,6 +29,7 @@ from blocks.errors import LedgerUnavailable
 from blocks.ledger import Ledger, TaskRecord, TaskStatus
 from blocks.ledger.calls.records import ReportRecord
 from blocks.ledger.engine import health
+from blocks.policy.policy import RecoveryRules
 from blocks.settings import PROJECT_ROOT, get_settings
 from blocks.vocabulary.messages import Outcome, utc_now
 from deployments.processes.watchdog import MARK, marked
@@ -36,7 +37,7 @@ from deployments.registration.registration import PREFECT_FILE, register
 from deployments.services.run_monitoring import Reconciler
 from deployments.worker.names import worker_name
 from flows.orchestrator.dispatch.context import shared_ledger
-from flows.orchestrator.runs.deaths import CRASHED, CUT_OFF, GIVEN_UP, RESTARTED, RESTARTS, TAG
+from flows.orchestrator.runs.deaths import CRASHED, CUT_OFF, GIVEN_UP, RESTARTED, TAG
 from flows.reports.model import Report
 from tests.integration.blocks.ledger.engine.test_health import locked
 
@@ -258,7 +259,7 @@ async def test_who_crashes_again_and_again_is_given_up(yard: Yard) -> None:
     run_id = await yard.start()
     now = utc_now()
     task = await yard.ledger.tasks.accept(TaskRecord(task_type="inventory_sync", requested_at=now))
-    for _ in range(RESTARTS + 1):
+    for _ in range(RecoveryRules().restarts + 1):
         await yard.pretend(run_id, Pending(), Running(), pid=os.getpid())
         life = await yard.run(run_id)
         suffix = f"-{life.run_count}" if life.run_count > 1 else ""
@@ -272,7 +273,7 @@ async def test_who_crashes_again_and_again_is_given_up(yard: Yard) -> None:
     assert given_up.state.type is StateType.CRASHED
     assert given_up.state.name == GIVEN_UP
     assert given_up.state.message == "It crashed 4 times, the last time: Killed."
-    assert (await yard.past(run_id)).count(RESTARTED) == RESTARTS
+    assert (await yard.past(run_id)).count(RESTARTED) == RecoveryRules().restarts
     closed = await yard.ledger.tasks.get(task.id)
     assert closed is not None
     assert (closed.status, closed.error and closed.error.code) == (TaskStatus.FAILED, "run-crashed")

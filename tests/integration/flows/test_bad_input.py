@@ -169,7 +169,7 @@ async def test_earlier_data_stand_in_for_a_store_that_is_away_and_are_called_so(
     [
         ("[store", "is not TOML"),
         ("", "describes no business"),
-        ('[store]\nname = "shop"\nurl = "sqlite:///x.db"\nfarmes = {}', "Did you mean 'frames'"),
+        ('[store]\nname = "shop"\nurl = "sqlite:///x.db"\nfarmes = {}', "Did you mean frames"),
         ('[store]\nname = "Shop!"\nurl = "canary-secret"', "store.name: "),
         ('[store]\nname = "shop"\nurl = "${NOT_SET_ANYWHERE}"', "NOT_SET_ANYWHERE is not set"),
     ],

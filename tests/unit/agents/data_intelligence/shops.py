@@ -7,16 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
 
-from blocks.vocabulary.frames import (
-    OFFERS,
-    OPEN_ORDERS,
-    ORDERS,
-    PRODUCTS,
-    SALES,
-    STOCK,
-    Snapshot,
-    conform,
-)
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import OFFERS, OPEN_ORDERS, ORDERS, PRODUCTS, SALES, STOCK, Snapshot
 
 TODAY = date(2026, 3, 2)
 """A Monday."""

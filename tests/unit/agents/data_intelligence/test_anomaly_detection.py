@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agents.data_intelligence.anomaly_detection import detect_anomalies
+from agents.data_intelligence.anomaly_detection.series import detect_anomalies
 from agents.data_intelligence.detector import (
     ALARM,
     COOLDOWN,
@@ -21,7 +21,8 @@ from agents.data_intelligence.detector import (
     score_series,
 )
 from blocks.errors import ContractViolation, InvalidMessage
-from blocks.vocabulary.frames import SERIES, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import SERIES
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=5)

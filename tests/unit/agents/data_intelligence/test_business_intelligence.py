@@ -12,17 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.data_intelligence.business_intelligence import (
-    DailyMetrics,
-    analyze,
-    analyze_daily_metrics,
-    run_analysis,
-)
+from agents.data_intelligence.business_intelligence.analysis import analyze, run_analysis
 from agents.data_intelligence.business_intelligence.bands import (
     REFERENCE_DAYS,
     SPREAD_DAYS,
     UNUSUAL,
     bands_of,
+)
+from agents.data_intelligence.business_intelligence.daily_metrics import (
+    DailyMetrics,
+    analyze_daily_metrics,
 )
 from blocks.errors import ContractViolation, EmptySource
 from blocks.vocabulary.frames import Snapshot

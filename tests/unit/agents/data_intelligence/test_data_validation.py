@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from agents.data_intelligence.data_validation import ValidationReport, validate_data
+from agents.data_intelligence.data_validation import validate_data
+from agents.data_intelligence.data_validation.report import ValidationReport
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Problem, Snapshot
 from blocks.vocabulary.messages import Severity

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.data_intelligence.predictive_analytics import forecast_demand
 from agents.data_intelligence.predictive_analytics.demand_model import (
     CHANCE_SMOOTHING,
     SIZE_SMOOTHING,
     WARM_UP,
     DemandModel,
 )
+from agents.data_intelligence.predictive_analytics.forecasting import forecast_demand
 from agents.data_intelligence.trading_calendar import TradingCalendar
 from blocks.errors import ContractViolation, EmptySource, InvalidMessage
 from tests.unit.agents.data_intelligence.shops import (

@@ -118,7 +118,7 @@ def test_a_figure_that_is_asked_for_is_examined_though_it_is_usual():
     seen = examine(snapshot, NOW, "orders")
     assert [d.metric.name for d in seen.examined] == ["orders"]
     assert (seen.judgement, seen.examined[0].skus) == ("nothing-unusual", [])
-    with pytest.raises(InvalidMessage, match="Did you mean 'revenue'"):
+    with pytest.raises(InvalidMessage, match="Did you mean revenue"):
         examine(snapshot, NOW, "revenues")
     with pytest.raises(ContractViolation, match="no 'sales' frame"):
         examine(without(snapshot, "sales"), NOW)

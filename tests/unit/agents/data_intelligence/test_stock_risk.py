@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agents.data_intelligence.predictive_analytics import assess_stock_risk
+from agents.data_intelligence.predictive_analytics.stock_risk import assess_stock_risk
 from blocks.errors import ContractViolation
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity

@@ -9,7 +9,8 @@ import pytest
 
 from agents.integration_specialist.data_synchronization.stock import MOST_CHANGES, compare
 from blocks.errors import ContractViolation, InvalidMessage
-from blocks.vocabulary.frames import STOCK, Problem, Snapshot, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import STOCK, Problem, Snapshot
 
 THEN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 NOW = THEN + timedelta(hours=2)

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
-from blocks.vocabulary.frames import SERIES, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import SERIES
 
 STEP = 300
 DAY = 86400 // STEP  # samples

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from agents.data_intelligence import business_intelligence, pattern_recognition
+from agents.data_intelligence import pattern_recognition
+from agents.data_intelligence.business_intelligence import daily_metrics
 from agents.data_intelligence.predictive_analytics import stock_findings, stock_risk
-from agents.integration_specialist import api_management
+from agents.integration_specialist.api_management import report
 from agents.sre_reliability.performance_optimization import (
-    Insights,
     insights,
     own_runs,
     rank,
@@ -19,6 +19,7 @@ from agents.sre_reliability.performance_optimization import (
 )
 from agents.sre_reliability.performance_optimization.insights import (
     Connection,
+    Insights,
     Integrations,
     ItemAtRisk,
     StockRisk,
@@ -287,9 +288,9 @@ def test_insights_of_another_shape_are_refused_by_name():
         (SurplusItem, stock_risk.SurplusItem),
         (StockRisk, stock_risk.StockRisk),
         (insights.Patterns, pattern_recognition.Patterns),
-        (insights.DailyMetrics, business_intelligence.DailyMetrics),
-        (Integrations, api_management.IntegrationReport),
-        (Connection, api_management.ConnectionCheck),
+        (insights.DailyMetrics, daily_metrics.DailyMetrics),
+        (Integrations, report.IntegrationReport),
+        (Connection, report.ConnectionCheck),
     ],
 )
 def test_the_other_agents_results_have_the_fields_that_are_read(ours, theirs):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agents.durations import CallDurations
 from agents.sre_reliability.performance_optimization.diagnosis import (
     _Connection,
     judge,
@@ -13,7 +14,6 @@ from agents.sre_reliability.performance_optimization.diagnosis import (
 )
 from agents.sre_reliability.system_monitoring.metric_history import Unusual
 from blocks.business.services import MonitoredService, ServiceProbe
-from blocks.ledger.calls.durations import CallDurations
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TEN = NOW.replace(hour=10)

@@ -41,7 +41,7 @@ def test_a_connection_is_found_by_name_or_by_kind_and_name():
     [
         ("acne", r"no connection 'acne'\. Did you mean acme\?"),
         ("supplier:acne", r"Did you mean supplier:acme"),
-        ("zzz", r"There is shop, acme, search, search\."),
+        ("zzz", r"There are shop, acme, search\."),
         ("search", r"2 connections 'search'\. Say which: supplier:search, service:search\."),
     ],
 )
@@ -51,7 +51,7 @@ def test_a_name_that_is_not_one_connections_is_refused_with_what_is_near(name, t
 
 
 def test_without_any_connection_the_hint_says_so():
-    with pytest.raises(InvalidMessage, match="There is none configured"):
+    with pytest.raises(InvalidMessage, match="There is none"):
         find_connection(Business(None), "acme")
 
 

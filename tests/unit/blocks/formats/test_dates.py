@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from blocks.formats.dates import in_zone
-from blocks.vocabulary.frames import OPEN_ORDERS, SALE_LINES, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import OPEN_ORDERS, SALE_LINES
 
 LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.formats.decimal_marks import read_numbers
-from blocks.vocabulary.frames import PRODUCTS, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import PRODUCTS
 
 
 def numbers(values: list[object], mark=None) -> list[float | str]:

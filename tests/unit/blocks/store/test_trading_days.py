@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.store.trading_days import by_day
-from blocks.vocabulary.frames import SALE_LINES, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import SALE_LINES
 
 START = datetime(2024, 1, 1)  # noqa: DTZ001  (store time)
 LINES = st.lists(

@@ -125,7 +125,7 @@ def test_any_facts_have_a_finite_score_and_only_what_is_critical_is_treated_so(
 
 @given(SEVERITIES, SEVERITIES, FACTS)
 def test_worse_is_never_less_urgent(one: Severity, two: Severity, facts: dict[str, Any]) -> None:
-    less, more = sorted((one, two), key=lambda s: s.rank)
+    less, more = sorted((one, two))
     assert_no_less(urgency(more, NOON, **facts), urgency(less, NOON, **facts))
 
 

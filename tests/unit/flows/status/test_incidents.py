@@ -25,6 +25,7 @@ from tests.unit.flows.status.pages import (
 LEFT = {"mended": False, "advice": ["Look at it."], "done": "Look at it.", "assessments": {}}
 NOTHING = {"mended": False, "advice": [], "done": "Nothing to do.", "assessments": {}}
 WELL = {"mended": False, "severity": "info", "advice": ["Nothing to do."], "assessments": {}}
+COUNTED = {"summary": {"type": "t", "events": 3, "first": NOW, "last": NOW, "example": {"id": "e"}}}
 MENDED = {"mended": True, "advice": [], "done": "restart_service: verified.", "assessments": {}}
 
 
@@ -39,7 +40,7 @@ def test_an_open_situation_is_an_incident():
 
 @pytest.mark.parametrize(
     ("settled", "told"),
-    [(LEFT, True), (NOTHING, False), (WELL, False), (MENDED, False), ({"summary": {}}, False)],
+    [(LEFT, True), (NOTHING, False), (WELL, False), (MENDED, False), (COUNTED, False)],
 )
 def test_a_settled_one_is_an_incident_when_a_person_is_needed(settled, told):
     found = incidents(facts(situations=[situation(settled=settled)]), NOW)

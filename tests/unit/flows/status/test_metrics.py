@@ -9,11 +9,13 @@ import pytest
 from blocks.ledger.calls.history import Runs, Work
 from blocks.ledger.status import Facts
 from blocks.ledger.work.tasks import TaskCounts, TaskStatus
+from blocks.policy.target_rules import TargetRules
 from blocks.vocabulary.messages import CALLED_OFF, Outcome, Severity
 from flows.status.metrics import ENOUGH_CALLS, incident_reasons, percentile, system_status
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+WANTED = TargetRules()
 CAPACITY = {"a": {"a": 2}, "b": {"b": 1, "b/2": 1}}
 
 
@@ -28,7 +30,7 @@ def run(outcome, seconds=10.0):
 
 
 def status(*done, window=2 * HOUR, **facts):
-    return system_status(Facts(work=done, **facts), CAPACITY, NOW, window)
+    return system_status(Facts(work=done, **facts), CAPACITY, WANTED, NOW, window)
 
 
 def target(found, name):

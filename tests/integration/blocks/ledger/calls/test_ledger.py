@@ -21,7 +21,8 @@ from blocks.ledger import (
     ReportRecord,
     RunRecord,
 )
-from blocks.vocabulary.frames import PRODUCTS, SALES, Problem, Snapshot, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import PRODUCTS, SALES, Problem, Snapshot
 from blocks.vocabulary.messages import (
     AgentMessage,
     AgentReply,

@@ -19,7 +19,8 @@ from agents.data_intelligence.pattern_recognition.events import sku_facts
 from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.ledger import Ledger, RunRecord, snapshots
 from blocks.settings import PROJECT_ROOT
-from blocks.vocabulary.frames import PRODUCTS, SALES, STOCK, Snapshot, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import PRODUCTS, SALES, STOCK, Snapshot
 from tests.integration.blocks.ledger.engine.test_plans import caught
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

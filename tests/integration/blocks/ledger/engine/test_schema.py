@@ -23,10 +23,12 @@ from blocks.ledger.calls.records import RemediationRecord
 from blocks.ledger.calls.rows import remediation_row
 from blocks.ledger.calls.tables import METADATA, REMEDIATIONS
 from blocks.ledger.engine import schema
+from blocks.ledger.events.records import SituationResponse
 from blocks.ledger.snapshots import pack_frame
 from blocks.ledger.work.tables import SITUATIONS
 from blocks.settings import PROJECT_ROOT
-from blocks.vocabulary.frames import STOCK, conform
+from blocks.vocabulary.conform import conform
+from blocks.vocabulary.frames import STOCK
 from blocks.vocabulary.messages import AgentMessage, utc_now
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -204,7 +206,7 @@ async def test_what_was_settled_before_there_were_outages_stays_settled(ledger_u
         kept = await ledger.inbox.situation("s")
         assert kept is not None
         assert kept.is_over
-        assert (kept.ending, kept.response) == (None, {"mended": True})
+        assert (kept.ending, kept.response) == (None, SituationResponse(mended=True))
         assert [each.id for each in await ledger.incidents.open()] == ["o"]
         assert await ledger.incidents.unasked(now) == []
 

@@ -15,7 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blocks.ledger import Ledger
-from blocks.ledger.events.records import SituationRecord, SituationStatus, TakenEvent
+from blocks.ledger.events.records import (
+    SituationRecord,
+    SituationResponse,
+    SituationStatus,
+    TakenEvent,
+)
 from blocks.vocabulary.messages import Severity, SystemEvent
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -115,7 +120,7 @@ async def test_a_situation_is_settled_with_its_events(ledger: Ledger) -> None:
     assert opened
     assert (opened.events, opened.status) == (2, SituationStatus.OPEN)
     assert await inbox.respond(opened.id, "run", at(2))
-    done = opened.model_copy(update={"run_id": "run", "response": {"mended": True}})
+    done = opened.model_copy(update={"run_id": "run", "response": SituationResponse(mended=True)})
     assert await inbox.settle(done, at(3))
     assert await inbox.settle(done, at(3)), "repeated, as after a broken connection"
     assert not await inbox.settle(done, at(4))
@@ -182,9 +187,9 @@ async def test_low_value_events_are_summarised_and_nothing_else_is(ledger: Ledge
         ("monitor", 1, "info"),
         *((f"service:{i}", 10, "warning") for i in range(3)),
     ]
-    told = made[1].response["summary"] if made[1].response else {}
-    assert told["example"] == {"source": "monitor", "id": "0", "data": {"i": 0}}
-    assert (told["events"], told["first"]) == (10, NOON.isoformat())
+    told = made[1].summary
+    assert told.example == {"source": "monitor", "id": "0", "data": {"i": 0}}
+    assert (told.events, told.first) == (10, NOON)
     assert await inbox.situations(resource="service:0") == [made[1]]
     assert await inbox.summarise(at(8)) == []
     after = await inbox.depth(at(10))
@@ -298,7 +303,9 @@ class _Life:
         joined, self.joined[run] = self.joined[run], []
         for one in joined:
             if await self.inbox.respond(one.id, f"run {run}", at(self.clock)):
-                mine = one.model_copy(update={"run_id": f"run {run}", "response": {}})
+                mine = one.model_copy(
+                    update={"run_id": f"run {run}", "response": SituationResponse()}
+                )
                 assert await self.inbox.settle(mine, at(self.clock))
                 self.settled += [e.id for e in await self.inbox.events(one.id)]
 

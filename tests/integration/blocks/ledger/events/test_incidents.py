@@ -11,7 +11,7 @@ import pytest
 from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
 from blocks.ledger.events.incidents import NEED
-from blocks.ledger.events.records import Ending, SituationRecord, SituationStatus
+from blocks.ledger.events.records import Ending, SituationRecord, SituationResponse, SituationStatus
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.vocabulary.messages import Severity, SystemEvent
 
@@ -63,7 +63,7 @@ async def stands(ledger: Ledger, now: datetime, key: str = "k", **fields: Any) -
     responded = opened.model_copy(
         update={
             "run_id": "run",
-            "response": {"done": "Nobody knows."},
+            "response": SituationResponse(done="Nobody knows."),
             "status": SituationStatus.STANDING,
             "group_key": "g",
         }
@@ -142,7 +142,9 @@ async def test_our_own_look_ends_what_fires_and_news_never_stands(ledger: Ledger
     (opened,) = await inbox.join([(wanted, [taken.key])], "run", at(1))
     assert opened is not None
     await inbox.respond(opened.id, "run", at(1))
-    seen = opened.model_copy(update={"run_id": "run", "response": {}, "ending": Ending.WELL})
+    seen = opened.model_copy(
+        update={"run_id": "run", "response": SituationResponse(), "ending": Ending.WELL}
+    )
     settled = await inbox.settle(seen, at(2))
     assert settled is not None
     assert (settled.status, settled.ending) == (SituationStatus.SETTLED, Ending.WELL)
@@ -154,7 +156,7 @@ async def test_our_own_look_ends_what_fires_and_news_never_stands(ledger: Ledger
     (opened,) = await inbox.join([(wanted, [news.key])], "run", at(5))
     assert opened is not None
     await inbox.respond(opened.id, "run", at(5))
-    told = opened.model_copy(update={"run_id": "run", "response": {}})
+    told = opened.model_copy(update={"run_id": "run", "response": SituationResponse()})
     settled = await inbox.settle(told, at(6))
     assert settled is not None
     assert settled.status is SituationStatus.SETTLED

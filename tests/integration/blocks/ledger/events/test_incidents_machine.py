@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
 from blocks.ledger.events.incidents import NEED
-from blocks.ledger.events.records import Ending, SituationStatus
+from blocks.ledger.events.records import Ending, SituationResponse, SituationStatus
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import Severity, SystemEvent, new_id
@@ -102,13 +102,13 @@ class Incidents(RuleBasedStateMachine):
         joining = Joining(self.ledger, run, Policy(), NoMoney())
         for correlated, situation in await joining.join(taken, self.clock):
             if await inbox.respond(situation.id, run, self.clock):
-                grave = correlated.severity.rank >= Severity.ERROR.rank  # as a run judges
+                grave = correlated.severity >= Severity.ERROR  # as a run judges
                 stands = SituationStatus.STANDING if grave else SituationStatus.SETTLED
                 responded = situation.model_copy(
                     update={
                         "run_id": run,
                         "severity": correlated.severity,
-                        "response": {"assessments": {}},
+                        "response": SituationResponse(assessments={}),
                         "status": stands,
                         "group_key": "g",
                     }

@@ -11,7 +11,7 @@ from prefect import flow, get_client
 
 from agents.calls import Envelope
 from agents.registry import registry
-from agents.sre_reliability.system_monitoring import HealthAssessment
+from agents.sre_reliability.system_monitoring.assessment import HealthAssessment
 from blocks.ledger.calls.leases import Lease
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.policy.policy import Instance
@@ -48,7 +48,7 @@ async def asked(bench: Bench, **params):
     @flow
     async def asking():
         async with workflow_run("asking", with_business=False, agents=bench.registry) as team:
-            return await team.ask("worker", "work", **params)
+            return await team.ask("worker", "work", params)
 
     return await asking()
 
@@ -126,7 +126,7 @@ async def test_a_remote_instance_works_in_a_run_of_its_own(shop, ledger, tmp_pat
     @flow
     async def asking():
         async with workflow_run("asking") as team:
-            return await team.send(
+            return await team.ask(
                 "sre-reliability", "assess_health", {}, Envelope(), avoid={"sre-reliability"}
             )
 

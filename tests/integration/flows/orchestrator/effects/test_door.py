@@ -387,7 +387,7 @@ async def test_who_is_called_off_while_acting_leaves_no_open_intent(
     async def run() -> None:
         async with workflow_run("mending", with_business=False, agents=menders.registry) as team:
             spec = team.toolbox.registry.action("mender", "patient")
-            acting = asyncio.create_task(team.ask(spec.agent, spec.name, thing="pump"))
+            acting = asyncio.create_task(team.ask(spec.agent, spec.name, {"thing": "pump"}))
             while not menders.mended:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             acting.cancel()

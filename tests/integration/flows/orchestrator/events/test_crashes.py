@@ -98,7 +98,7 @@ async def test_what_died_while_it_mended_is_not_mended_again(shop, ledger):
     assert shop.restarts == 1
     (situation,) = await ledger.inbox.situations()
     assert situation.status is SituationStatus.SETTLED
-    assert "nobody knows whether it was done" in situation.response["done"]
+    assert "nobody knows whether it was done" in situation.done
 
 
 @pytest.fixture

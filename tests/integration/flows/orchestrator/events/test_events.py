@@ -51,8 +51,8 @@ async def test_events_of_one_trouble_get_one_response_that_mends_it(shop, ledger
     assert (situation.status, situation.events) == (SituationStatus.SETTLED, 3)
     assert situation.severity is Severity.CRITICAL, "half of the revenue depends on it"
     assert situation.title == "service checkout: latency high, told by 3 events"
-    assert situation.response["mended"]
-    assert set(situation.response["assessments"]) == {"data-intelligence", "sre-reliability"}
+    assert situation.response.mended
+    assert set(situation.response.assessments) == {"data-intelligence", "sre-reliability"}
     assert shop.restarts == 1
     (line,) = report.remediations
     assert line.status is RemediationStatus.VERIFIED
@@ -89,10 +89,10 @@ async def test_an_event_that_no_run_survives_is_left_to_a_person(shop, ledger, r
     state, _ = await ran(event_driven_workflow)
     assert state.is_completed()
     standing = {s.resource: s.response for s in await ledger.inbox.situations()}
-    assert "a person must look" in standing["service:checkout"]["done"]
+    assert "a person must look" in standing["service:checkout"].done
     (left,) = await ledger.incidents.open()
     assert (left.resource, left.approval_id is None) == ("service:checkout", False)
-    assert "assessments" in standing["service:search"]
+    assert standing["service:search"].assessments is not None
     assert (await ledger.inbox.depth(utc_now())).events == 0
 
 
@@ -108,7 +108,7 @@ async def test_trouble_below_explains_trouble_above(shop, ledger, rules):
     assert situation.title == (
         "supplier globex: down, told by 2 events; it explains trouble with service search"
     )
-    assert not situation.response["mended"]
+    assert not situation.response.mended
     (finding,) = report.findings
     assert finding.advice
 
@@ -129,8 +129,8 @@ async def test_an_agent_that_fails_is_no_obstacle_and_is_named(shop, ledger):
     assert state.name == "Partial"
     (situation,) = await ledger.inbox.situations()
     assert situation.status is SituationStatus.SETTLED
-    assert "sre-reliability" in situation.response["failed"]
-    assert "data-intelligence" in situation.response["assessments"]
+    assert "sre-reliability" in situation.response.failed
+    assert "data-intelligence" in situation.response.assessments
     assert any("respond_to_event" in line for line in report.missing)
 
 

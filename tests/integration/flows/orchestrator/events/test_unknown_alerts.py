@@ -18,7 +18,7 @@ from agents.registry import registry
 from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import ReceiptKind
-from blocks.ledger.events.records import Ending, SituationStatus
+from blocks.ledger.events.records import Ending, SituationResponse, SituationStatus
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.policy.policy import Policy
 from blocks.settings import PROJECT_ROOT, get_settings
@@ -203,7 +203,8 @@ async def test_a_thousand_alerts_of_a_group_ask_once(shop, ledger, rules) -> Non
         joining = Joining(ledger, "run", Policy(), NoMoney())
         for _, situation in await joining.join(taken, now):
             await ledger.inbox.respond(situation.id, "run", now)
-            left = {"run_id": "run", "response": {}, "status": "standing", "group_key": "g"}
+            said = SituationResponse()
+            left = {"run_id": "run", "response": said, "status": "standing", "group_key": "g"}
             await ledger.inbox.settle(situation.model_copy(update=left), now)
         await ran(event_driven_workflow)
     (question,) = await ledger.approvals.list()
@@ -291,7 +292,7 @@ async def test_what_our_own_look_shows_well_is_closed_and_what_is_ill_stands(
     found = {each.resource: each for each in await ledger.inbox.situations()}
     well, ill = found["service:checkout"], found["service:search"]
     assert (well.status, well.ending) == (SituationStatus.SETTLED, Ending.WELL)
-    assert well.response["done"].startswith("Our own look shows it well: checkout answers well")
+    assert well.done.startswith("Our own look shows it well: checkout answers well")
     assert ill.status is SituationStatus.STANDING
     assert [finding.resource for finding in report.findings] == ["service:search"]
     assert await ledger.approvals.list() == [], "an agent knows it"

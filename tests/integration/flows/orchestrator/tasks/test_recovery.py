@@ -59,7 +59,7 @@ async def kinds(ledger: Ledger, subject: str) -> list[ReceiptKind]:
 async def test_the_primary_does_the_task_and_every_decision_has_its_receipt(bench, ledger):
     task = await routed(bench, "covered", params={"size": 3}, resource="shop:one")
     assert (task.status, task.played_by) == (TaskStatus.DONE, "primary/worker")
-    assert task.result["result"]["summary"] == "worked on 3"
+    assert task.result.result["summary"] == "worked on 3"
     assert bench.done == ["work"]
     assert await ledger.tasks.get(task.id) == task
 
@@ -77,8 +77,8 @@ async def test_the_primary_does_the_task_and_every_decision_has_its_receipt(benc
 async def test_roles_prepare_and_explain(bench):
     task = await routed(bench, "whole")
     assert bench.done == ["prepare", "work", "explain"]
-    assert task.result["result"]["context"] == {"tools": ["hammer"]}
-    assert task.result["explanation"] == {"cause": "rain"}
+    assert task.result.result["context"] == {"tools": ["hammer"]}
+    assert task.result.explanation == {"cause": "rain"}
     assert task.status is TaskStatus.DONE
 
 
@@ -86,7 +86,7 @@ async def test_without_its_support_the_primary_works_all_the_same_and_says_so(be
     bench.failing = {"prepare": -1}
     task = await routed(bench, "whole")
     assert task.status is TaskStatus.DEGRADED
-    assert task.result["doubts"] == ["Without the support of helper.prepare: prepare is away."]
+    assert task.result.doubts == ["Without the support of helper.prepare: prepare is away."]
 
 
 async def test_another_instance_takes_over_first(bench, ledger):
@@ -151,7 +151,7 @@ async def test_a_result_that_nobody_could_check_is_used_with_a_doubt(bench):
     task = await routed(bench, "checked")
     assert bench.done == ["work", "check"]
     assert task.status is TaskStatus.DEGRADED
-    assert task.result["doubts"] == ["The result was not checked: check is away."]
+    assert task.result.doubts == ["The result was not checked: check is away."]
 
 
 async def test_the_monitor_stops_the_primary_and_the_secondary_takes_over(bench, ledger):

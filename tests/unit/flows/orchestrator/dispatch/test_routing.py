@@ -54,7 +54,7 @@ def test_an_unknown_type_names_its_near_misses():
     assert refused.value.what == "No agent available for task type: inventory_sink"
     assert "inventory_sync" in refused.value.hint
     assert not refused.value.retryable
-    with pytest.raises(NoAgentAvailable, match=r"Known are api_failure, data_anomaly"):
+    with pytest.raises(NoAgentAvailable, match=r"There are api_failure, data_anomaly"):
         plan_for(Policy(), "zzz")
 
 

@@ -36,8 +36,8 @@ def test_a_storm_begins_above_one_depth_and_ends_below_another() -> None:
 
 
 def test_what_is_severe_is_taken_in_a_storm_and_everything_else_in_calm() -> None:
-    assert judge_tide(Tide(), depth(101), NOON, RULES).at_least is Severity.ERROR
-    assert judge_tide(Tide(), depth(1), NOON, RULES).at_least is Severity.INFO
+    assert judge_tide(Tide(), depth(101), NOON, RULES).at_least(RULES) is Severity.ERROR
+    assert judge_tide(Tide(), depth(1), NOON, RULES).at_least(RULES) is Severity.INFO
 
 
 def test_low_value_events_are_summarised_when_they_cease_or_grow_old() -> None:

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
+from blocks.policy.policy import RecoveryRules
 from flows.orchestrator.runs.deaths import (
     CUT_OFF,
     LONGEST_REST,
     OPEN,
     OPEN_BY_SCHEDULE,
     RESTARTED,
-    RESTARTS_WHEN_CUT_OFF,
     SETTLING,
     TAG,
     Next,
@@ -73,6 +73,7 @@ def test_who_is_dead(changes: dict[str, object], dies: bool) -> None:
     assert bool(cause_of_death(replace(SIGHT, **changes), NOW)) is dies  # type: ignore[arg-type]
 
 
+RULES = RecoveryRules()
 LIFE = [("SCHEDULED", "Scheduled"), ("PENDING", "Pending"), ("RUNNING", "Running")]
 DEATH = ("CRASHED", "Crashed")
 AGAIN = ("SCHEDULED", RESTARTED)
@@ -83,9 +84,16 @@ SECOND = [DEATH, AGAIN, WAITING, *LIFE[1:]]
 
 def test_three_restarts_are_enough() -> None:
     past = [*LIFE, *SECOND, *SECOND]
-    assert after_crash([*past, DEATH]) is Next.RESTART
-    assert after_crash([*past, *SECOND, DEATH]) is Next.GIVE_UP
+    assert after_crash([*past, DEATH], RULES) is Next.RESTART
+    assert after_crash([*past, *SECOND, DEATH], RULES) is Next.GIVE_UP
     assert restarts_in([*past, *SECOND, DEATH]) == 3
+
+
+def test_the_policy_says_how_many_restarts_are_enough() -> None:
+    once = RecoveryRules(restarts=1, restarts_when_cut_off=0)
+    assert after_crash([*LIFE, DEATH], once) is Next.RESTART
+    assert after_crash([*LIFE, *SECOND, DEATH], once) is Next.GIVE_UP
+    assert after_crash([*LIFE, CUT], once) is Next.GIVE_UP
 
 
 def test_a_person_s_retry_begins_anew() -> None:
@@ -99,7 +107,7 @@ def test_a_person_s_retry_begins_anew() -> None:
 
 
 def test_what_was_being_cancelled_is_not_wanted_any_more() -> None:
-    assert after_crash([*LIFE, ("CANCELLING", "Cancelling"), DEATH]) is Next.CANCEL
+    assert after_crash([*LIFE, ("CANCELLING", "Cancelling"), DEATH], RULES) is Next.CANCEL
 
 
 CUT = ("CRASHED", CUT_OFF)
@@ -107,10 +115,10 @@ CUT = ("CRASHED", CUT_OFF)
 
 def test_who_was_cut_off_rests_longer_each_time_and_is_not_given_up_for_a_day() -> None:
     past, rests = [*LIFE, CUT], []
-    while after_crash(past) is Next.RESTART:
+    while after_crash(past, RULES) is Next.RESTART:
         rests.append(rest_after(past))
         past += [AGAIN, *LIFE[1:], CUT]
-    assert len(rests) == RESTARTS_WHEN_CUT_OFF
+    assert len(rests) == RULES.restarts_when_cut_off
     assert rests[:4] == [SETTLING, SETTLING * 2, SETTLING * 4, SETTLING * 8]
     assert rests[-1] == LONGEST_REST
     assert timedelta(hours=20) < sum(rests, timedelta()) < timedelta(hours=30)
@@ -119,9 +127,9 @@ def test_who_was_cut_off_rests_longer_each_time_and_is_not_given_up_for_a_day() 
 def test_to_be_cut_off_counts_as_no_crash() -> None:
     past = [*LIFE, CUT, AGAIN, *LIFE[1:], *SECOND, *SECOND, *SECOND]
     assert restarts_in(past) == 3
-    assert after_crash([*past, DEATH]) is Next.GIVE_UP
+    assert after_crash([*past, DEATH], RULES) is Next.GIVE_UP
     assert rest_after([*past, DEATH]) == SETTLING
-    assert after_crash([*past, CUT]) is Next.RESTART
+    assert after_crash([*past, CUT], RULES) is Next.RESTART
 
 
 @pytest.mark.parametrize(

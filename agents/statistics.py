@@ -13,6 +13,12 @@ NORMAL_MAD = 1.4826
 """MAD times this is the standard deviation, for normal data."""
 
 
+def robust_deviation(values: ArrayLike) -> float:
+    """Standard deviation as the median distance from the median tells it."""
+    given = np.asarray(values, dtype=float)
+    return NORMAL_MAD * float(np.median(np.abs(given - np.median(given))))
+
+
 @dataclass(frozen=True)
 class Slope:
     """A robust straight-line slope per step, with its 95% confidence limits."""

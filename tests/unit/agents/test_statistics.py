@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.data_intelligence.robust import change_percent, theil_sen
+from agents.statistics import change_percent, theil_sen
 
 NUMBERS = st.lists(st.integers(-1000, 1000).map(float), min_size=3, max_size=30)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from agents.data_intelligence.anomaly_detection.latency import judge
+from agents.durations import compare_durations
 from blocks.ledger import CallRecord
-from blocks.ledger.calls.durations import compare_durations
 from blocks.vocabulary.messages import ErrorInfo, Outcome, new_id
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
+from agents.statistics import robust_deviation
 from blocks.ledger import CallRecord
 
 USUAL = timedelta(days=7)
@@ -19,9 +20,6 @@ LEAST_USUAL = 8
 
 LEAST_SPREAD = 0.1
 """Share of the usual duration below which a difference is never called large."""
-
-NORMAL_MAD = 1.4826
-"""MAD times this is the standard deviation, for normal data."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,8 @@ def _compare(called: str, calls: list[CallRecord], now: datetime) -> CallDuratio
     if not recent or len(usual) < LEAST_USUAL:
         return None
     middle = median(usual)
-    spread = NORMAL_MAD * median(abs(ms - middle) for ms in usual)
-    spread = max(spread, LEAST_SPREAD * middle, 1.0)  # below a millisecond nothing matters
+    # Below a millisecond nothing matters.
+    spread = max(robust_deviation(usual), LEAST_SPREAD * middle, 1.0)
     slow = [call.sent_at for call in recent if (call.duration_ms or 0.0) > middle + 3 * spread]
     return CallDurations(
         called=called,
