@@ -28,6 +28,7 @@ class AgentSpec:
         capacity: Calls it takes at once.
         event_action: Its action that takes events and alerts (parameter ``event``); "" when it
             takes none.
+        alert_questions: What it is asked about an alert.
     """
 
     id: str
@@ -35,6 +36,7 @@ class AgentSpec:
     specialization: str
     capacity: int = 8
     event_action: str = ""
+    alert_questions: tuple[str, ...] = ("Does it concern you, and what do you advise?",)
 
 
 _BY = {

@@ -100,7 +100,7 @@ async def _tell(team: Orchestrator, agent: AgentSpec, alert: Alert, identity: st
     return await team.ask(
         agent.id,
         agent.event_action,
-        {"event": event_for(agent.event_action, alert)},
+        {"event": event_for(agent, alert)},
         Envelope(message_id, type=MessageType.ALERT, priority=alert.severity.priority),
     )
 

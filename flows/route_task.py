@@ -31,7 +31,6 @@ from flows.reports.ranking import rank
 _HEADLINES = {
     TaskStatus.DONE: "{task} is done.",
     TaskStatus.DEGRADED: "{task} is done in a degraded way.",
-    TaskStatus.STOPPED: "{task} was stopped.",
     TaskStatus.FAILED: "{task} failed.",
     TaskStatus.AWAITING_APPROVAL: "{task} failed, and a person is asked what to do.",
 }

@@ -9,4 +9,8 @@ AGENT = AgentSpec(
         "Finds what the numbers say: patterns, forecasts, anomalies, and whether to trust them."
     ),
     event_action="process_event",
+    alert_questions=(
+        "Which revenue depends on it, and how much is at risk per hour?",
+        "How often did this come before?",
+    ),
 )

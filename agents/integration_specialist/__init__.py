@@ -9,4 +9,8 @@ AGENT = AgentSpec(
         "Connects to databases, suppliers and partners: fetches, checks, converts and synchronises."
     ),
     event_action="handle_event",
+    alert_questions=(
+        "Which connection is concerned?",
+        "Does it answer, and does it know us?",
+    ),
 )

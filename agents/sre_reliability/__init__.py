@@ -10,4 +10,8 @@ AGENT = AgentSpec(
         "and says what is worth improving."
     ),
     event_action="respond_to_event",
+    alert_questions=(
+        "Is it still so?",
+        "Which remedies are probable, and safe to try?",
+    ),
 )

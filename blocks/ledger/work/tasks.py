@@ -30,13 +30,12 @@ class TaskStatus(StrEnum):
     AWAITING_APPROVAL = "awaiting-approval"
     DONE = "done"
     DEGRADED = "degraded"
-    STOPPED = "stopped"
     FAILED = "failed"
 
     @property
     def is_final(self) -> bool:
         """Whether nothing more happens to it."""
-        return self in (self.DONE, self.DEGRADED, self.STOPPED, self.FAILED)
+        return self in (self.DONE, self.DEGRADED, self.FAILED)
 
 
 class StepTold(Frozen):

@@ -24,7 +24,6 @@ COMES_BACK = timedelta(hours=6)
 _ENDED = {
     TaskStatus.DONE: Verdict.SUCCEEDED,
     TaskStatus.DEGRADED: Verdict.DEGRADED,
-    TaskStatus.STOPPED: Verdict.FAILED,
     TaskStatus.FAILED: Verdict.FAILED,
 }
 

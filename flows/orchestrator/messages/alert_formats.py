@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from agents.registry import AgentSpec
 from blocks.vocabulary.messages import ORCHESTRATOR, Severity, SystemEvent, new_id
-
-CONNECTIONS = frozenset({"supplier", "store", "connection"})
 
 
 @dataclass(frozen=True)
@@ -34,48 +32,8 @@ class Alert:
     id: str = field(default_factory=new_id)
 
 
-def _for_data(alert: Alert) -> dict[str, Any]:
-    return {
-        "values": alert.data,
-        "asked": [
-            "Which revenue depends on it, and how much is at risk per hour?",
-            "How often did this come before?",
-        ],
-    }
-
-
-def _for_reliability(alert: Alert) -> dict[str, Any]:
-    return {
-        "resource": alert.resource,
-        "severity": alert.severity.value,
-        "values": alert.data,
-        "asked": ["Is it still so?", "Which remedies are probable, and safe to try?"],
-    }
-
-
-def _for_integration(alert: Alert) -> dict[str, Any]:
-    kind = alert.resource.partition(":")[0]
-    return {
-        "connection": alert.resource if kind in CONNECTIONS else None,
-        "asked": ["Which connection is concerned?", "Does it answer, and does it know us?"],
-    }
-
-
-def _for_anyone(alert: Alert) -> dict[str, Any]:
-    return {"values": alert.data, "asked": ["Does it concern you, and what do you advise?"]}
-
-
-FORMATS: dict[str, Callable[[Alert], dict[str, Any]]] = {
-    "process_event": _for_data,
-    "respond_to_event": _for_reliability,
-    "handle_event": _for_integration,
-}
-"""What an agent is told beside title and detail, by its event action."""
-
-
-def event_for(event_action: str, alert: Alert) -> dict[str, Any]:
-    """The alert as a SystemEvent in JSON, for the agent of that event action."""
-    told = FORMATS.get(event_action, _for_anyone)(alert)
+def event_for(agent: AgentSpec, alert: Alert) -> dict[str, Any]:
+    """The alert as a SystemEvent in JSON, with what this agent is asked about it."""
     event = SystemEvent(
         id=alert.id,
         source=ORCHESTRATOR,
@@ -83,6 +41,11 @@ def event_for(event_action: str, alert: Alert) -> dict[str, Any]:
         time=alert.raised_at,
         severity=alert.severity,
         subject=alert.resource,
-        data={"title": alert.title, "detail": alert.detail} | told,
+        data={
+            "title": alert.title,
+            "detail": alert.detail,
+            "values": alert.data,
+            "asked": list(agent.alert_questions),
+        },
     )
     return event.model_dump(mode="json")

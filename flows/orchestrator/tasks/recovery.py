@@ -50,7 +50,7 @@ async def carry_out(team: Orchestrator, task_id: str) -> TaskRecord:
         task_id: Which task.
 
     Returns:
-        The task as it stands then: done, degraded, stopped, failed, or waiting for an approval.
+        The task as it stands then: done, degraded, failed, or waiting for an approval.
         A finished one is returned as it is.
 
     Raises:
