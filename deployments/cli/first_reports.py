@@ -1,4 +1,4 @@
-"""The main job: the three workflows, run through the stack's worker, and their reports."""
+"""The first reports: the three workflows, run through the stack's worker, and their reports."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
 async def up(console: Console, *, once: bool = False) -> int:
-    """Start the stack, do the main job, and serve until Ctrl-C or SIGTERM.
+    """Start the stack, show the first reports, and serve until Ctrl-C or SIGTERM.
 
     Args:
         console: Where progress and reports go.

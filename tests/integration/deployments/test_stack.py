@@ -176,7 +176,7 @@ def test_kill_9_while_working_leaves_no_process(place: Place) -> None:
     wait_until(lambda: marked(mark) == [], "all processes ended", timeout=30)
 
 
-def test_once_does_the_main_job_and_stops_everything(place: Place) -> None:
+def test_once_shows_the_first_reports_and_stops_everything(place: Place) -> None:
     """On what kill -9 left behind, with a few things tried while it works."""
     with place.up("--once") as process:
         place.wait_for("Ready in", process)

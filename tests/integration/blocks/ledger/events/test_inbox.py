@@ -129,7 +129,7 @@ async def test_a_situation_is_settled_with_its_events(ledger: Ledger) -> None:
     assert kept is not None
     assert (kept.status, kept.response, kept.updated_at) == (
         SituationStatus.SETTLED,
-        {"mended": True},
+        SituationResponse(mended=True),
         at(2),
     )
     assert [e.id for e in await inbox.events(opened.id)] == ["1", "2"]
