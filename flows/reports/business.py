@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agents.data_intelligence.business_intelligence.analysis import Analysis
-from agents.data_intelligence.business_intelligence.daily_metrics import (
+from agents.data_intelligence.business_intelligence.report import (
     DailyMetrics,
     DayPoint,
     Metric,

@@ -13,11 +13,8 @@ from pydantic import AwareDatetime
 
 from agents.capability import ANYBODY, action
 from agents.data_intelligence.business_intelligence.bands import REFERENCE_DAYS
-from agents.data_intelligence.business_intelligence.daily_metrics import (
-    DailyMetrics,
-    Metric,
-    analyze_daily_metrics,
-)
+from agents.data_intelligence.business_intelligence.daily_metrics import analyze_daily_metrics
+from agents.data_intelligence.business_intelligence.report import DailyMetrics, Metric
 from agents.data_intelligence.data_validation import validate_data
 from agents.data_intelligence.data_validation.report import ValidationReport
 from agents.data_intelligence.result import Result, worst_first

@@ -8,11 +8,10 @@ from typing import TypeVar
 
 from agents.capability import action
 from agents.data_intelligence.business_intelligence.daily_metrics import (
-    DailyMetrics,
-    UnusualDay,
     analyze_daily_metrics,
     unusual_days,
 )
+from agents.data_intelligence.business_intelligence.report import DailyMetrics, UnusualDay
 from agents.data_intelligence.data_validation import validate_data
 from agents.data_intelligence.data_validation.report import ValidationReport
 from agents.data_intelligence.pattern_recognition import Patterns, find_patterns

@@ -19,10 +19,8 @@ from agents.data_intelligence.business_intelligence.bands import (
     UNUSUAL,
     bands_of,
 )
-from agents.data_intelligence.business_intelligence.daily_metrics import (
-    DailyMetrics,
-    analyze_daily_metrics,
-)
+from agents.data_intelligence.business_intelligence.daily_metrics import analyze_daily_metrics
+from agents.data_intelligence.business_intelligence.report import DailyMetrics
 from blocks.errors import ContractViolation, EmptySource
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from agents.data_intelligence import pattern_recognition
-from agents.data_intelligence.business_intelligence import daily_metrics
+from agents.data_intelligence.business_intelligence.report import DailyMetrics
 from agents.data_intelligence.predictive_analytics import stock_findings, stock_risk
 from agents.integration_specialist.api_management import report
 from agents.sre_reliability.performance_optimization import (
@@ -288,7 +288,7 @@ def test_insights_of_another_shape_are_refused_by_name():
         (SurplusItem, stock_risk.SurplusItem),
         (StockRisk, stock_risk.StockRisk),
         (insights.Patterns, pattern_recognition.Patterns),
-        (insights.DailyMetrics, daily_metrics.DailyMetrics),
+        (insights.DailyMetrics, DailyMetrics),
         (Integrations, report.IntegrationReport),
         (Connection, report.ConnectionCheck),
     ],
