@@ -66,14 +66,13 @@ def read(document: Document) -> AgentMessage:
 
 def answer(message: AgentMessage, reply: AgentReply) -> dict[str, Any]:
     """The reply to a message, as version 0 knew it."""
-    error = {"error": reply.error.model_dump(mode="json")} if reply.error else {}
     return {
         "message_id": f"{reply.message_id}-reply",
         "in_reply_to": reply.message_id,
         "from_agent": reply.sender.replace("-", "_"),
         "to_agent": message.sender.replace("-", "_"),
         "message_type": "response",
-        "content": {"status": reply.outcome.value} | reply.payload | error,
+        "content": {"status": reply.outcome.value} | reply.told,
         "timestamp": reply.timestamp.timestamp(),
     }
 

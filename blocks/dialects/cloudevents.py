@@ -210,7 +210,6 @@ def _decoded(fields: Fields, encoded: Any, content_type: str) -> Any:
 
 def answer(message: AgentMessage, reply: AgentReply) -> dict[str, Any]:
     """The reply to a message, as a CloudEvent whose subject is the message's id."""
-    error = {"error": reply.error.model_dump(mode="json")} if reply.error else {}
     return {
         "specversion": SPECVERSION,
         "id": f"{reply.message_id}-reply",
@@ -219,5 +218,5 @@ def answer(message: AgentMessage, reply: AgentReply) -> dict[str, Any]:
         "subject": reply.message_id,
         "time": reply.timestamp.isoformat(),
         "datacontenttype": "application/json",
-        "data": {"outcome": reply.outcome.value} | reply.payload | error,
+        "data": {"outcome": reply.outcome.value} | reply.told,
     }

@@ -87,5 +87,4 @@ def _event(fields: Fields, rules: AlertRules) -> SystemEvent:
 
 def answer(message: AgentMessage, reply: AgentReply) -> dict[str, Any]:
     """The reply to a message, with the keys that a plain object needs."""
-    error = {"error": reply.error.model_dump(mode="json")} if reply.error else {}
-    return {"id": reply.message_id, "outcome": reply.outcome.value} | reply.payload | error
+    return {"id": reply.message_id, "outcome": reply.outcome.value} | reply.told

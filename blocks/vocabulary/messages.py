@@ -185,6 +185,12 @@ class AgentReply(_Record):
     attempts: int = 1
     duration_ms: float = 0.0
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """The payload, with the error if there is one: what an answer in another form tells."""
+        error = {"error": self.error.model_dump(mode="json")} if self.error else {}
+        return self.payload | error
+
 
 class SystemEvent(_Record):
     """Something that happened outside and may call for work.

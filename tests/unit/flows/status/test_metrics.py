@@ -167,3 +167,12 @@ def test_open_incidents_are_a_reason_not_to_be_healthy(incidents, health, reason
     assert (found.system_health, found.reasons) == (health, reasons)
     assert found.open_incidents == incidents
     assert incident_reasons(incidents) == reasons
+
+
+def test_the_policy_says_what_is_wanted():
+    done = Facts(work=[work(120, failures={"deadline-missed": 1})])
+    modest = TargetRules(task_success=0.5)
+    for wanted, met in ((WANTED, False), (modest, True)):
+        found = system_status(done, CAPACITY, wanted, NOW, 2 * HOUR)
+        assert target(found, "task success").met is met
+    assert target(found, "task success").wanted == "at least 50.0%"

@@ -40,6 +40,11 @@ def test_what_is_severe_is_taken_in_a_storm_and_everything_else_in_calm() -> Non
     assert judge_tide(Tide(), depth(1), NOON, RULES).at_least(RULES) is Severity.INFO
 
 
+def test_the_policy_says_what_is_severe() -> None:
+    strict = RULES.model_copy(update={"worth_asking": Severity.CRITICAL})
+    assert judge_tide(Tide(), depth(101), NOON, strict).at_least(strict) is Severity.CRITICAL
+
+
 def test_low_value_events_are_summarised_when_they_cease_or_grow_old() -> None:
     assert judged(True, depth(50, newest=4.9, oldest=9)) == (True, False)
     assert judged(True, depth(50, newest=5, oldest=9)) == (True, True)
