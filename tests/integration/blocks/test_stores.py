@@ -154,7 +154,7 @@ async def test_a_mariadb_store_becomes_the_same_frames(mariadb_url: str) -> None
     ("change", "says"),
     [
         ({"table": "good"}, "there is no table or view 'good'. Did you mean goods?"),
-        ({"columns": {"sku": "cod"}}, "no column 'cod' in goods. Did you mean code?"),
+        ({"columns": {"sku": "cod"}}, "no column 'cod' in goods. Did you mean code or cost?"),
         ({"columns": {"sku": 'code"; DROP TABLE goods'}}, "no column 'code\"; DROP TABLE goods'"),
         ({"table": "goods; DROP TABLE goods"}, "no table or view 'goods; DROP TABLE goods'"),
         ({"columns": {"sku": "1 OR 1=1"}}, "no column '1 OR 1=1' in goods"),
