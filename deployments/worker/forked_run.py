@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn, TypedDict
 from blocks.settings import PROJECT_ROOT, get_settings
 
 if TYPE_CHECKING:
-    from prefect.runner._workspace_resolver import PreparedWorkspace
+    from deployments.worker.prefect_internals import PreparedWorkspace
 
 
 EDITION = hashlib.sha256(
@@ -88,7 +88,7 @@ def _run(order: Order, waits: int) -> int:
         program = command_from_string(command) if command else _ENGINE
         os.chdir(workspace.working_directory)
         os.execvpe(program[0], program, environment)  # noqa: S606 - as Prefect does
-    from prefect.runner._workspace_runtime_bootstrap import _run_engine
+    from deployments.worker.prefect_internals import _run_engine
 
     _adopt(environment)
     return _run_engine(workspace.runtime_entrypoint)
@@ -146,21 +146,19 @@ def _prepare(order: Order) -> tuple[PreparedWorkspace, dict[str, str], str | Non
     from prefect.client.schemas.objects import FlowRun
     from prefect.client.schemas.responses import DeploymentResponse
     from prefect.context import AsyncClientContext
-    from prefect.runner import _workspace_supervisor as supervisor
-    from prefect.runner._workspace_resolver import prepare_workspace
-    from prefect.runner._workspace_runtime import PreparedWorkspaceManifest, write_private_model
-    from prefect.runner._workspace_starter import _workspace_command, workspace_environment
     from prefect.utilities.processutils import command_from_string, sanitize_subprocess_env
+
+    from deployments.worker import prefect_internals as internals
 
     owned = {
         name: value
         for name, value in os.environ.items()
-        if supervisor._runner_owns_environment_key(name)
+        if internals._runner_owns_environment_key(name)
     }
 
     async def prepare() -> PreparedWorkspace:
         async with AsyncClientContext.get_or_create() as context:  # which the steps use too
-            return await prepare_workspace(
+            return await internals.prepare_workspace(
                 context.client,
                 FlowRun.model_validate_json(order["flow_run"]),
                 DeploymentResponse.model_validate_json(order["deployment"]),
@@ -168,17 +166,17 @@ def _prepare(order: Order) -> tuple[PreparedWorkspace, dict[str, str], str | Non
             )
 
     workspace = asyncio.run(prepare())
-    environment = sanitize_subprocess_env(workspace_environment(workspace))
-    supervisor._restore_runner_environment(environment, owned)
+    environment = sanitize_subprocess_env(internals.workspace_environment(workspace))
+    internals._restore_runner_environment(environment, owned)
     environment["PREFECT__FLOW_ENTRYPOINT"] = workspace.runtime_entrypoint
-    command = _workspace_command(workspace, None, environment=environment)
-    write_private_model(
+    command = internals._workspace_command(workspace, None, environment=environment)
+    internals.write_private_model(
         Path(order["manifest"]),
-        PreparedWorkspaceManifest(
+        internals.PreparedWorkspaceManifest(
             working_directory=workspace.working_directory,
             project_root=workspace.project_root,
             runtime_entrypoint=workspace.runtime_entrypoint,
-            hook_command=supervisor._hook_command(
+            hook_command=internals._hook_command(
                 command_from_string(command) if command else _ENGINE
             ),
             environment=environment,

@@ -17,14 +17,13 @@ from blocks.settings import get_settings
 # What Prefect, asyncio and rich import only in the course of a run.
 _IMPORTED_LATE = (
     "anyio._backends._asyncio",
+    "deployments.worker.prefect_internals",
     "encodings.idna",
     "prefect.concurrency.asyncio",
     "prefect.concurrency.sync",
     "prefect.deployments.steps.pull",
     "prefect.engine",
     "prefect.main",
-    "prefect.runner._workspace_runtime_bootstrap",
-    "prefect.runner._workspace_supervisor",
     "prefect.task_engine",
     "prefect.utilities.visualization",
     "rich._emoji_codes",

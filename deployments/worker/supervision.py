@@ -10,15 +10,19 @@ from uuid import UUID
 
 import anyio
 from prefect import get_client
-from prefect._internal.observers import FlowRunCancellingObserver
 from prefect.logging import get_logger
-from prefect.runner._cancellation_manager import CancellationManager
-from prefect.runner._control_channel import ControlChannel
-from prefect.runner._event_emitter import EventEmitter
-from prefect.runner._flow_run_executor import FlowRunExecutorContext, _placeholder_resolve_flow
-from prefect.runner._hook_runner import HookRunner
-from prefect.runner._process_manager import ProcessManager
-from prefect.runner._state_proposer import StateProposer
+
+from deployments.worker.prefect_internals import (
+    CancellationManager,
+    ControlChannel,
+    EventEmitter,
+    FlowRunCancellingObserver,
+    FlowRunExecutorContext,
+    HookRunner,
+    ProcessManager,
+    StateProposer,
+    _placeholder_resolve_flow,
+)
 
 _LOOK = 5.0  # seconds between two looks at whether cancellations are still heard of
 

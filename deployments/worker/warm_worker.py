@@ -23,10 +23,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 import httpx
-from prefect.runner._flow_run_executor import FlowRunExecutionResult
-from prefect.runner._process_manager import ProcessHandle, create_isolated_termination_scope
-from prefect.runner._state_proposer import StateProposer
-from prefect.runner._workspace_starter import WorkspaceResolvingEngineCommandStarter
 from prefect.settings import get_current_settings
 from prefect.utilities.processutils import sanitize_subprocess_env
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorkerResult
@@ -34,6 +30,13 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorkerResult
 from deployments.worker.forked_run import Order
 from deployments.worker.forking import ForkedProcess, Forks, NoForkServer
 from deployments.worker.pool_worker import PoolWorker
+from deployments.worker.prefect_internals import (
+    FlowRunExecutionResult,
+    ProcessHandle,
+    StateProposer,
+    WorkspaceResolvingEngineCommandStarter,
+    create_isolated_termination_scope,
+)
 from deployments.worker.supervision import SupervisedRun, Supervision
 
 if TYPE_CHECKING:

@@ -1,12 +1,14 @@
 """What the warm worker relies on in Prefect beyond its documented interface.
 
-The lock pins Prefect. When this fails after an upgrade, compare what is named with the module of
-ours that uses it before anything else: a run may otherwise be watched, ended or prepared wrongly.
+All of it passes through ``deployments.worker.prefect_internals``. The lock pins Prefect. When this
+fails after an upgrade, compare what is named with the module of ours that uses it before anything
+else: a run may otherwise be watched, ended or prepared wrongly.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +39,8 @@ from prefect.runner._workspace_starter import (
 )
 from prefect.workers.base import BaseJobConfiguration, BaseWorker
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
+
+from blocks.settings import PROJECT_ROOT
 
 SIGNATURES: list[tuple[Callable[..., Any], str]] = [
     # deployments.worker.warm_worker
@@ -90,6 +94,16 @@ SIGNATURES: list[tuple[Callable[..., Any], str]] = [
     (refresh_global_settings_context, ""),
     (setup_logging, "incremental"),
 ]
+
+
+def test_all_of_it_passes_through_one_module() -> None:
+    private = re.compile(r"^\s*(from|import) prefect(\.\w+)*\._", re.MULTILINE)
+    users = {
+        str(file.relative_to(PROJECT_ROOT))
+        for file in (PROJECT_ROOT / "deployments" / "worker").glob("*.py")
+        if private.search(file.read_text())
+    }
+    assert users == {"deployments/worker/prefect_internals.py"}
 
 
 @pytest.mark.parametrize(
