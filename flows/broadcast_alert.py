@@ -17,10 +17,10 @@ from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import MessageType, Severity, SystemEvent, utc_now
 from blocks.vocabulary.responses import EventResponse
 from blocks.vocabulary.told import told_by
-from flows.orchestrator.dispatch.remote import result_of_call
+from flows.orchestrator.dispatch.resume import earlier_reply
 from flows.orchestrator.events.standing import ask_about
 from flows.orchestrator.messages.alert_formats import Alert, event_for
-from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.runs.identity import accepted_as, id_from
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
@@ -91,10 +91,8 @@ async def broadcast_alert(
 async def _tell(team: Orchestrator, agent: AgentSpec, alert: Alert, identity: str | None) -> Reply:
     """Have an agent answer; in a restarted run, unless it did before."""
     message_id = None if identity is None else id_from(identity, agent.id)
-    call = None if message_id is None else await team.ledger.call(message_id)
-    if call is not None and call.outcome is not None:
-        spec = team.toolbox.registry.action(agent.id, agent.event_action)
-        reply = Reply(call.message, result_of_call(spec, call), call.error, call.agent)
+    spec = team.toolbox.registry.action(agent.id, agent.event_action)
+    if message_id and (reply := await earlier_reply(team.ledger, spec, message_id)):
         team.replies.append(reply)
         return reply
     return await team.ask(

@@ -17,7 +17,7 @@ from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.events import section as events
 from flows.orchestrator.events.open_incidents import OpenIncident, how_many, open_incidents
 from flows.orchestrator.remedies.remediation import remediate
-from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.fetching import fetch_everything
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude, findings_of, result_of

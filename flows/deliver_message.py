@@ -10,8 +10,7 @@ from agents.calls import Reply
 from blocks.dialects.fields import OUTSIDE
 from blocks.vocabulary.messages import ORCHESTRATOR, AgentMessage, ErrorInfo, Outcome
 from flows.orchestrator.messages.delivery import Delivery, deliver, resend
-from flows.orchestrator.runs.cut_off import outlives_outages
-from flows.orchestrator.runs.refusals import refusing
+from flows.orchestrator.runs.endings import outlives_outages, refusing
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
 from flows.reports.model import Report, Section, Table, count

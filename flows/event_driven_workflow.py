@@ -18,9 +18,8 @@ from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.events import section as sections
 from flows.orchestrator.events.draining import Drained, drain
 from flows.orchestrator.events.open_incidents import open_incidents
-from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.endings import outlives_outages, refusing
 from flows.orchestrator.runs.identity import with_lasting_id
-from flows.orchestrator.runs.refusals import refusing
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
 from flows.orchestrator.team.team import Orchestrator

@@ -12,7 +12,7 @@ from agents.calls import Reply
 from agents.data_intelligence.business_intelligence.analysis import CompleteAnalysis
 from blocks.policy.policy import DATA, INTEGRATION, SRE
 from blocks.vocabulary.findings import Finding
-from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.fetching import Fetched, fetch_everything
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude, findings_of

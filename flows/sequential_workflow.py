@@ -9,7 +9,7 @@ from pydantic import Field
 
 from agents.calls import Reply
 from blocks.policy.policy import DATA, SRE
-from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.fetching import fetch_everything
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude, findings_of, result_of

@@ -13,7 +13,7 @@ from blocks.ledger.receipts.outcomes import OutcomeRecord
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.decisions.outcomes import CALL_GRACE, judge_call, judge_task
 from flows.orchestrator.remedies.remediation import settle_orphans
-from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
 from flows.reports.model import Report, Section, Table, count

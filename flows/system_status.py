@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from prefect import flow
 from pydantic import Field
 
-from agents.registry import Registry
-from blocks.ledger import Ledger
-from blocks.ledger.status import Facts, SystemStatus
-from blocks.ledger.work.approvals import ApprovalStatus
-from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import utc_now
-from flows.orchestrator.dispatch.routing import instances_of
-from flows.orchestrator.runs.cut_off import outlives_outages
+from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
 from flows.reports.model import Report
 from flows.status import section as status_section
-from flows.status.metrics import system_status as judge
+from flows.status.reading import read_system_status
 
 
 @flow(
@@ -55,35 +48,3 @@ async def system_status(hours: Annotated[int, Field(ge=1, le=168)] = 24) -> Repo
             replies=[],
         )
     return conclude(report)
-
-
-async def read_system_status(
-    ledger: Ledger,
-    policy: Policy,
-    team: Registry,
-    now: datetime,
-    window: timedelta,
-    uptime_s: float | None = None,
-) -> SystemStatus:
-    """The status as the ledger has it.
-
-    Raises:
-        LedgerError: The ledger cannot be read.
-    """
-    since, history = now - window, ledger.history
-    fault = await ledger.health.fault()
-    facts = Facts(
-        work=await history.work(since),
-        actions={agent: await history.actions(agent, since) for agent in team.agents},
-        runs=await history.runs(since),
-        tasks=await ledger.tasks.counts(since, now),
-        workload=await ledger.leases.workload(now),
-        open_approvals=len(await ledger.approvals.list(ApprovalStatus.OPEN)),
-        ledger_fault=fault and f"the ledger {fault}",
-        open_incidents=await ledger.incidents.counts(),
-    )
-    capacity = {
-        agent: {i.name: i.capacity or 1 for i in instances_of(policy, team, agent)}
-        for agent in team.agents
-    }
-    return await asyncio.to_thread(judge, facts, capacity, policy.targets, now, window, uptime_s)

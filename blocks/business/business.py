@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from json import JSONDecodeError
 from pathlib import Path
 from typing import TypeVar
 
-import httpx
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import ValidationError
@@ -18,7 +16,8 @@ from blocks.business.file import BusinessBlock, faults, read_business_file
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.business.webhooks import WebhookSource
-from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
+from blocks.errors import ConfigurationError, NoBusinessConfigured
+from blocks.prefect_api.client import prefect_client
 from blocks.settings import get_settings
 from blocks.store.block import StoreDatabase
 from blocks.vocabulary.frames import NO_CURRENCY
@@ -120,7 +119,7 @@ async def current_business() -> Business:
     Raises:
         NoBusinessConfigured: Neither a file nor a block.
         ConfigurationError: Nothing of what is configured can be used.
-        SourceUnavailable: The Prefect API does not answer.
+        SourceError: The Prefect API does not answer.
     """
     file = get_settings().business_file
     if file:
@@ -183,31 +182,25 @@ async def save_business(business: Business, *, origin: str) -> list[str]:
         The documents' names as ``block-type/name``.
 
     Raises:
-        SourceUnavailable: The Prefect API does not answer.
+        SourceError: The Prefect API does not answer.
     """
     saved = []
-    try:
-        async with get_client() as client:
-            for block in business.blocks():
-                copy = block.model_copy(update={"origin": origin})
-                await copy.asave(block.name, overwrite=True, client=client)
-                saved.append(f"{block.get_block_type_slug()}/{block.name}")
-            for document in await _read_documents(client):
-                slug = document.block_type.slug if document.block_type else ""
-                replaced = document.data.get("origin") in (origin, SAMPLE)
-                if replaced and f"{slug}/{document.name}" not in saved:
-                    await client.delete_block_document(document.id)
-    except (httpx.HTTPError, JSONDecodeError) as error:
-        raise _unreachable(error) from None
+    async with prefect_client(deadline=None) as client:
+        for block in business.blocks():
+            copy = block.model_copy(update={"origin": origin})
+            await copy.asave(block.name, overwrite=True, client=client)
+            saved.append(f"{block.get_block_type_slug()}/{block.name}")
+        for document in await _read_documents(client):
+            slug = document.block_type.slug if document.block_type else ""
+            replaced = document.data.get("origin") in (origin, SAMPLE)
+            if replaced and f"{slug}/{document.name}" not in saved:
+                await client.delete_block_document(document.id)
     return saved
 
 
 async def _documents() -> list[BlockDocument]:
-    try:
-        async with get_client() as client:
-            return await _read_documents(client)
-    except (httpx.HTTPError, JSONDecodeError) as error:
-        raise _unreachable(error) from None
+    async with prefect_client() as client:
+        return await _read_documents(client)
 
 
 async def _read_documents(client: PrefectClient) -> list[BlockDocument]:
@@ -233,13 +226,6 @@ def _from_document(document: BlockDocument) -> BusinessBlock:
             f"The block {slug}/{document.name} cannot be used: {faults(error)}.",
             hint="Edit it in the Prefect UI under Blocks.",
         ) from None
-
-
-def _unreachable(error: Exception) -> SourceUnavailable:
-    return SourceUnavailable(
-        f"The Prefect API does not answer as it should ({type(error).__name__}).",
-        hint="Start the stack with ./orchestrator up, or check PREFECT_API_URL.",
-    )
 
 
 def _of_type(blocks: Sequence[BusinessBlock], kind: type[B]) -> list[B]:

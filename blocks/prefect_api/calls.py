@@ -23,7 +23,12 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType, WorkPool
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
+from prefect.events.filters import (
+    EventFilter,
+    EventNameFilter,
+    EventOccurredFilter,
+    EventResourceFilter,
+)
 
 from blocks.prefect_api.answers import PoolInfo, QueueDepth, RunInfo, WorkerInfo
 
@@ -112,7 +117,7 @@ async def flow_names(client: PrefectClient, runs: list[FlowRun]) -> dict[UUID, s
 
 async def last_heartbeats(client: PrefectClient, runs: list[FlowRun]) -> dict[UUID, datetime]:
     """When each run was last heard of; runs that never were are absent."""
-    beats = await asyncio.gather(*(_last_heartbeat(client, run) for run in runs))
+    beats = await asyncio.gather(*(last_heartbeat(client, run) for run in runs))
     return {run.id: beat for run, beat in zip(runs, beats, strict=True) if beat}
 
 
@@ -208,10 +213,15 @@ async def _pool(client: PrefectClient, pool: WorkPool, now: datetime) -> PoolInf
     )
 
 
-async def _last_heartbeat(client: PrefectClient, run: FlowRun) -> datetime | None:
+async def last_heartbeat(
+    client: PrefectClient, run: FlowRun, since: datetime | None = None
+) -> datetime | None:
+    """When a run was last heard of; None when it was not, or not since then."""
     which = EventFilter(
         event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
         resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]),
     )
+    if since is not None:
+        which.occurred = EventOccurredFilter(since=since)
     newest = await client.read_events(which, limit=1)
     return newest.events[0].occurred if newest.events else None

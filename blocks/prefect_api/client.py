@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from blocks.errors import SourceGarbled, SourceRefused, SourceTimeout, SourceUnavailable
+from blocks.errors import (
+    OrchestratorError,
+    RequestError,
+    SourceGarbled,
+    SourceRefused,
+    SourceTimeout,
+    SourceUnavailable,
+)
 from blocks.prefect_api import calls
 from blocks.prefect_api.answers import PoolInfo, PrefectHealth, QueueDepth, RunInfo, WorkerInfo
 
@@ -51,10 +57,7 @@ class PrefectApi:
             max_run_time: A run that takes longer is taken to be stalled.
 
         Raises:
-            SourceUnavailable: No server answers at the configured address.
-            SourceTimeout: It did not answer within the deadline.
-            SourceRefused: It refused our credentials.
-            SourceGarbled: Something answers there that is not Prefect.
+            SourceError: As for ``in_our_words``.
         """
         silence = calls.HEARTBEATS_MISSED * _heartbeat_interval()
         async with self._client() as client:
@@ -119,43 +122,68 @@ class PrefectApi:
         async with self._client() as client:
             return await calls.pools(client, now)
 
-    @asynccontextmanager
-    async def _client(self) -> AsyncIterator[PrefectClient]:
-        """A client whose every failure is one of our errors and whose time is limited."""
-        where = str(get_current_settings().api.url or "the ephemeral server")
-        hint = "Start one with ./orchestrator up, or correct PREFECT_API_URL."
-        try:
-            async with asyncio.timeout(self._deadline), get_client() as client:
-                yield client
-        except TimeoutError:
-            raise SourceTimeout(
-                f"Prefect at {where} did not answer within {self._deadline:g} s.", hint=hint
-            ) from None
-        except PrefectHTTPStatusError as error:
-            raise _refusal(where, error.response.status_code, hint) from None
-        except httpx.HTTPError as error:
-            raise SourceUnavailable(
-                f"No Prefect server answers at {where} ({type(error).__name__}).", hint=hint
-            ) from None
-        except (ValueError, KeyError, TypeError) as error:  # not JSON, or not the promised fields
-            raise SourceGarbled(
-                f"{where} does not answer as a Prefect API ({type(error).__name__}).", hint=hint
-            ) from None
-        except RuntimeError as error:
-            raise SourceUnavailable(f"Prefect's ephemeral server did not start: {error}") from None
+    def _client(self) -> AbstractAsyncContextManager[PrefectClient]:
+        return prefect_client(self._deadline)
 
 
-def _refusal(
-    where: str, status: int, hint: str
-) -> SourceRefused | SourceUnavailable | SourceGarbled:
+@asynccontextmanager
+async def prefect_client(deadline: float | None = 15.0) -> AsyncIterator[PrefectClient]:
+    """A client of Prefect's server; every failure in the context is one of our errors.
+
+    Args:
+        deadline: Seconds that all of it may take, retries of Prefect's client included.
+
+    Raises:
+        SourceError, RequestError: As for ``in_our_words``.
+    """
+    async with in_our_words(deadline), get_client() as client:
+        yield client
+
+
+@asynccontextmanager
+async def in_our_words(deadline: float | None = None) -> AsyncIterator[None]:
+    """Prefect's failures as our errors; that something is not there stays ``ObjectNotFound``.
+
+    Raises:
+        SourceUnavailable: No server answers at the configured address, or it cannot answer now.
+        SourceTimeout: It did not answer within the deadline.
+        SourceRefused: It refused our credentials.
+        SourceGarbled: Something answers there that is not Prefect.
+        RequestError: It refuses what it was asked for.
+    """
+    where = f"Prefect at {get_current_settings().api.url or 'the ephemeral server'}"
+    hint = "Start one with ./orchestrator up, or correct PREFECT_API_URL."
+    try:
+        async with asyncio.timeout(deadline):
+            yield
+    except TimeoutError:
+        raise SourceTimeout(f"{where} did not answer within {deadline:g} s.", hint=hint) from None
+    except httpx.HTTPStatusError as error:
+        raise _refusal(where, error, hint) from None
+    except (httpx.HTTPError, RuntimeError) as error:  # the ephemeral server raises the latter
+        raise SourceUnavailable(_not_as_it_should(where, error), hint=hint) from None
+    except (ValueError, KeyError, TypeError) as error:  # not JSON, or not the promised fields
+        raise SourceGarbled(_not_as_it_should(where, error), hint=hint) from None
+
+
+def _not_as_it_should(where: str, error: Exception) -> str:
+    return f"{where} does not answer as it should ({type(error).__name__})."
+
+
+def _refusal(where: str, error: httpx.HTTPStatusError, hint: str) -> OrchestratorError:
+    status, asked = error.response.status_code, error.request
     if status in (401, 403):
         return SourceRefused(
-            f"Prefect at {where} refused us (HTTP {status}).",
+            f"{where} refused us (HTTP {status}).",
             hint="Set PREFECT_API_AUTH_STRING to the server's.",
         )
-    if status >= 500:
-        return SourceUnavailable(f"Prefect at {where} answered HTTP {status}.")
-    return SourceGarbled(f"{where} answered HTTP {status}: not a Prefect API.", hint=hint)
+    if status in (409, 422):
+        return RequestError(
+            f"{where} refuses {asked.method} {asked.url.path}: {error.response.text[:200]}."
+        )
+    if status == 429 or status >= 500:
+        return SourceUnavailable(f"{where} answered HTTP {status}.", hint=hint)
+    return SourceGarbled(f"{where} answered HTTP {status}: that is not Prefect's API.", hint=hint)
 
 
 def _heartbeat_interval() -> timedelta:

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,6 +53,13 @@ class RunningStack:
     control_port: int
     control_token: str
     processes: tuple[str, ...] = ()
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since it was started."""
+        import psutil
+
+        return round(time.time() - psutil.Process(self.pid).create_time())
 
     @staticmethod
     def path(state_dir: Path) -> Path:

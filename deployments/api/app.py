@@ -21,7 +21,6 @@ from deployments.api.http.callers import Callers
 from deployments.api.http.idempotency import keep_pruning
 from deployments.api.http.limits import Limiter, RateHeaders
 from deployments.api.http.openapi import describe
-from deployments.api.http.own_pages import OwnPagesOnly, is_loopback
 from deployments.api.intake.event_runs import EventRuns
 from deployments.api.intake.intake import Intake
 from deployments.api.intake.refusals import Refusals, RefusalsNoted
@@ -38,6 +37,7 @@ from deployments.api.routes import (
     system,
     webhooks,
 )
+from deployments.processes.own_pages import OwnPagesOnly, is_loopback
 from deployments.services.examining import keep_examining
 
 log = logging.getLogger("orchestrator.api")

@@ -17,12 +17,13 @@ from agents.registry import Registry, registry
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import Depth
 from blocks.ledger.status import SystemStatus
+from blocks.prefect_api.env import RunningStack
+from blocks.prefect_api.runs import Runs
 from blocks.settings import Settings
 from blocks.vocabulary.messages import utc_now
-from deployments.api.runs import Runs
-from deployments.cli.status import stack_uptime
 from flows.orchestrator.dispatch.policy import last_used_policy, policy_in_force
-from flows.system_status import read_system_status
+from flows.orchestrator.runs.starting import is_over
+from flows.status.reading import read_system_status
 
 if TYPE_CHECKING:
     from blocks.policy.policy import Policy
@@ -125,11 +126,15 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     with Ledger.open(settings.effective_ledger_url) as ledger:
 
         async def status() -> SystemStatus:
+            running = RunningStack.find(settings.state_dir)
             policy = await last_used_policy(ledger, team)
-            uptime = stack_uptime(settings)
+            uptime = running.uptime_s if running else None
             return await read_system_status(ledger, policy, team, utc_now(), DAY, uptime)
 
-        async with Runs.open() as runs:
+        async with Runs.open(
+            hint="Nothing was lost: send the request again, with the same Idempotency-Key.",
+            is_over=lambda run: is_over(run, utc_now()),
+        ) as runs:
             reachable = Shared(runs.is_reachable)
             yield Context(
                 settings,

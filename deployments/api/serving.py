@@ -12,7 +12,7 @@ from blocks.ledger import Ledger
 from blocks.settings import Settings, get_settings
 from deployments.api.app import create_app, served
 from deployments.api.http.prompt_requests import PromptRequests
-from deployments.stack.preflight import check_exposure, check_port
+from deployments.processes.listening import check_exposure, check_port
 
 
 def serve() -> None:

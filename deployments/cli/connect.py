@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from blocks.errors import RequestError
+from deployments.cli.app import AsJson, command, show
 from deployments.console.markup import escape
 
 if TYPE_CHECKING:
     from agents.integration_specialist.format_transformation import ConnectProposal, FrameProposal
+
+
+@command
+async def connect(
+    url: Annotated[str, typer.Argument(help="For instance postgresql://reader@host/shop.")],
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Save it as a business file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at your SQL database and propose how the workflows read it; writes nothing to it.
+
+    Exit code 3 when something that the workflows need was not found.
+    """
+    proposal = await propose(url, write)
+    show(proposal, as_json, partial(_print_proposal, write))
+    raise typer.Exit(0 if proposal.complete else 3)
 
 
 async def propose(url: str, write: Path | None) -> ConnectProposal:
@@ -52,7 +72,7 @@ def _save(text: str, file: Path) -> None:
         raise RequestError(f"{file} cannot be written: {error.strerror}.") from None
 
 
-def print_proposal(proposal: ConnectProposal, write: Path | None, console: Console) -> None:
+def _print_proposal(write: Path | None, proposal: ConnectProposal, console: Console) -> None:
     """The proposal as a person reads it, and what to do next."""
     console.print(
         f"[bold]{escape(proposal.database)}[/]: {proposal.tables} tables and views.",

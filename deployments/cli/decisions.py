@@ -1,32 +1,51 @@
-"""What was decided and why, and whether its record is whole, in the terminal."""
+"""``./orchestrator explain``, ``verify`` and ``replay``: what was decided, and why."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
-from blocks.ledger import Ledger
-from blocks.ledger.engine.health import DEADLINE
-from blocks.ledger.receipts.verification import Verification
-from blocks.settings import get_settings
+from deployments.cli.app import AsJson, command, err, line, open_ledger, out, print_json, show
+from deployments.cli.policy import read_policy_file
 from deployments.console.markup import escape
-from deployments.services.examining import AT_MOST
-from flows.orchestrator.decisions.explain import CandidateLine, Decision, Explanation, explain
+from deployments.console.times import parse_since
+
+if TYPE_CHECKING:
+    from blocks.ledger import Ledger
+    from blocks.ledger.receipts.verification import Verification
+    from flows.orchestrator.decisions.explain import CandidateLine, Decision, Explanation
+    from flows.orchestrator.decisions.replay import Replay
+
+_SHOWN = 50  # rows of the table; --json has all
 
 
-async def read_explanation(id_or_prefix: str) -> Explanation:
-    """The decisions about one id, from the ledger.
+@command
+async def explain(
+    of: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Of a receipt, task, message, run, situation or approval; six characters do.",
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what was decided about something: from what, by which policy, why, and what came of it.
 
-    Raises:
-        RequestError: The id names nothing, or more than one thing.
-        LedgerError: The ledger cannot be read.
+    Exit code 2 when the id names nothing, or more than one thing.
     """
-    with Ledger.open(get_settings().effective_ledger_url, migrate=False) as ledger:
-        return explain(await ledger.traces.find(id_or_prefix.strip()))
+    from flows.orchestrator.decisions.explain import explain as explained
+
+    with open_ledger(migrate=False) as ledger:
+        told = explained(await ledger.traces.find(of.strip()))
+    show(told, as_json, _print_explanation)
 
 
-def print_explanation(told: Explanation, console: Console) -> None:
+def _print_explanation(told: Explanation, console: Console) -> None:
     """Decisions as a person reads them, in order of time."""
     console.print(f"[bold]{escape(told.headline)}[/]", highlight=False)
     for number, decision in enumerate(told.decisions, 1):
@@ -44,13 +63,13 @@ def _print_decision(number: int, decision: Decision, console: Console) -> None:
     if decision.why:
         console.print(f"   {escape(decision.why)}", highlight=False)
     for title, lines in (("Decided", decision.decided), ("From", decision.inputs)):
-        for place, line in enumerate(lines):
+        for place, text in enumerate(lines):
             head = "" if place else title
-            console.print(f"   [dim]{head:9}[/]{escape(line)}", highlight=False)
+            console.print(f"   [dim]{head:9}[/]{escape(text)}", highlight=False)
     if decision.candidates:
         console.print(_scores(decision.candidates))
-    for line in decision.afterwards:
-        console.print(f"   [cyan]Then[/]     {escape(line)}", highlight=False)
+    for text in decision.afterwards:
+        console.print(f"   [cyan]Then[/]     {escape(text)}", highlight=False)
 
 
 def _scores(candidates: list[CandidateLine]) -> Table:
@@ -65,6 +84,20 @@ def _scores(candidates: list[CandidateLine]) -> Table:
     return table
 
 
+@command
+async def verify(as_json: AsJson = False) -> None:
+    """Check that no record of a decision was changed, removed, added or cut off.
+
+    Exit code 1 when one was.
+    """
+    found = await run_verification(None if as_json else err)
+    if as_json:
+        print_json({"sound": found.sound, **found.model_dump(mode="json")})
+    else:
+        _print_verification(found, out)
+    raise typer.Exit(0 if found.sound else 1)
+
+
 async def run_verification(console: Console | None) -> Verification:
     """Verifies the receipts in the ledger, after a look whether that is sound.
 
@@ -74,10 +107,12 @@ async def run_verification(console: Console | None) -> Verification:
     Raises:
         LedgerError: The ledger is damaged, or cannot be read.
     """
+    from rich.progress import Progress
+
+    from blocks.ledger.engine.health import DEADLINE
+
     with (
-        Ledger.open(
-            get_settings().effective_ledger_url, migrate=False, patience=DEADLINE
-        ) as ledger,
+        open_ledger(migrate=False, patience=DEADLINE) as ledger,
         Progress(console=console, transient=True, disable=console is None) as progress,
     ):
         bar = progress.add_task("Verifying receipts", total=None)
@@ -90,6 +125,8 @@ async def run_verification(console: Console | None) -> Verification:
 
 async def _notes(ledger: Ledger) -> list[str]:
     """What else there is to say about where the receipts stand."""
+    from deployments.services.examining import AT_MOST
+
     looked_at = await ledger.health.require_sound(AT_MOST)
     notes = [] if looked_at.whole else [f"Not all of it could be looked at in {AT_MOST:.0f} s."]
     if fault := await ledger.health.fault():
@@ -97,24 +134,66 @@ async def _notes(ledger: Ledger) -> list[str]:
     return notes
 
 
-def print_verification(found: Verification, console: Console) -> None:
+def _print_verification(found: Verification, console: Console) -> None:
     """The result as a person reads it: the head first, then what is wrong."""
     count = f"{found.count:,} receipt{'' if found.count == 1 else 's'}"
     if found.head:
-        console.print(
-            f"{count}; the last is number {found.head.seq}, hash {escape(str(found.head.hash))}.",
-            highlight=False,
-            soft_wrap=True,
-        )
+        head = found.head
+        line(f"{count}; the last is number {head.seq}, hash {escape(str(head.hash))}.", console)
     else:
         console.print("There are no receipts.")
     for fault in found.faults:
-        console.print(f"[red]✗[/] {escape(fault.words)}", highlight=False, soft_wrap=True)
+        line(f"[red]✗[/] {escape(fault.words)}", console)
     if found.more_faults:
-        console.print(f"[red]✗[/] and {found.more_faults:,} more.", highlight=False)
+        line(f"[red]✗[/] and {found.more_faults:,} more.", console)
     for note in found.notes:
-        console.print(f"[yellow]![/] {escape(note)}", highlight=False, soft_wrap=True)
+        line(f"[yellow]![/] {escape(note)}", console)
     if found.sound and found.count:
         whole = "None was changed, removed or added."
         told = "None of those that are there was changed." if found.notes else whole
-        console.print(f"[green]✓[/] {told}", highlight=False)
+        line(f"[green]✓[/] {told}", console)
+
+
+@command
+async def replay(
+    policy: Annotated[
+        Path, typer.Option("--policy", metavar="FILE", help="Changes of the policy, TOML or JSON.")
+    ],
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="7d, 12h, 30m, or an ISO 8601 date.")
+    ] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """Decide again what was decided, under another policy, and show what would have been different.
+
+    Reads the ledger and touches nothing.
+    """
+    from agents.registry import registry
+    from blocks.vocabulary.messages import utc_now
+    from flows.orchestrator.decisions.replay_ledger import replay_ledger
+
+    start, team = parse_since(since, utc_now()), registry()
+    other = read_policy_file(policy, team)
+    with open_ledger(migrate=False) as ledger:
+        show(await replay_ledger(ledger, other, team, start), as_json, print_replay)
+
+
+def print_replay(told: Replay, console: Console) -> None:
+    """What would have been different, as a person reads it."""
+    counts = Table("Decision", "Same", "Different", title=f"Under policy {told.policy_version}")
+    for tally in told.tallies:
+        counts.add_row(tally.question.value, str(tally.same), str(tally.different))
+    console.print(counts)
+    if told.differences:
+        table = Table("When", "Decision", "About", "Was", "Would have been", "Because")
+        for one in told.differences[:_SHOWN]:
+            when = one.at.astimezone().strftime("%m-%d %H:%M:%S")
+            cells = (one.about, one.recorded, one.replayed, one.why)
+            table.add_row(when, one.question.value, *map(escape, cells))
+        console.print(table)
+    if (more := len(told.differences) - _SHOWN) > 0:
+        line(f"and {more:,} more; --json has them all.", console)
+    for why, count in told.skipped.items():
+        line(f"[yellow]![/] {count:,} not decided again: {escape(why)}.", console)
+    if not any(tally.same + tally.different for tally in told.tallies):
+        console.print("No decision was recorded in that time.")

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from json import JSONDecodeError
-from typing import TYPE_CHECKING, TypeVar
-from zoneinfo import ZoneInfo
+from functools import partial
+from typing import TYPE_CHECKING
 
-import httpx
-from pydantic import BaseModel
+import typer
 from rich.console import Console
 
 from blocks.errors import ConfigurationError, NoBusinessConfigured, OrchestratorError, StackError
-from blocks.prefect_api.env import RunningStack, use_embedded_prefect
-from blocks.settings import PROJECT_ROOT, Settings, get_settings
-from blocks.state_folder import open_to_others
+from deployments.cli.app import AsJson, command, existing_ledger, line, show
 from deployments.console.markup import escape
-from deployments.services.examining import AT_MOST
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
     from blocks.ledger.engine.integrity import Soundness
+    from blocks.settings import Settings
 
-T = TypeVar("T")
 
-
-class Check(BaseModel):
+@dataclass
+class Check:
     """One thing that was looked at.
 
     Attributes:
@@ -48,13 +44,27 @@ class Check(BaseModel):
     todo: str = ""
 
 
+@command
+async def doctor(as_json: AsJson = False) -> None:
+    """Check everything that is needed, and say what to do where it is not there.
+
+    Exit code 1 when something has to be done.
+    """
+    checks = await examine()
+    show(checks, as_json, _print_checks)
+    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
 async def examine() -> list[Check]:
     """Look at everything, and change nothing that means anything: the ledger is tried out."""
-    checks = [_python(), _requirements()]
+    from blocks.prefect_api.env import RunningStack, use_embedded_prefect
+    from blocks.settings import get_settings
+
+    checks = await _look({"Python": _python, "requirements": _requirements})
     try:
         settings = get_settings()
     except ConfigurationError as error:
-        return [*checks, Check(name="settings", ok=False, detail=error.what, todo=error.hint)]
+        return [*checks, Check("settings", False, error.what, error.hint)]
     if RunningStack.find(settings.state_dir):  # without one, it would prepare an ephemeral server
         use_embedded_prefect()
     looks: dict[str, Callable[[Settings], Awaitable[str]]] = {
@@ -67,56 +77,55 @@ async def examine() -> list[Check]:
         "workers": _workers,
         "business": _business,
     }
+    return checks + await _look({name: partial(look, settings) for name, look in looks.items()})
+
+
+async def _look(looks: Mapping[str, Callable[[], Awaitable[str]]]) -> list[Check]:
+    checks = []
     for name, look in looks.items():
         try:
-            checks.append(Check(name=name, ok=True, detail=await look(settings)))
+            checks.append(Check(name, True, await look()))
         except OrchestratorError as error:
-            checks.append(Check(name=name, ok=False, detail=error.what, todo=error.hint))
+            checks.append(Check(name, False, error.what, error.hint))
     return checks
 
 
-def print_checks(checks: list[Check], console: Console) -> None:
+def _print_checks(checks: list[Check], console: Console) -> None:
     """One line per check, and one below it that says what to do."""
     for check in checks:
         mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
-        console.print(
-            f"{mark} {check.name:20}{escape(check.detail)}", highlight=False, soft_wrap=True
-        )
+        line(f"{mark} {check.name:20}{escape(check.detail)}", console)
         if check.todo:
-            console.print(f"  [yellow]→ {escape(check.todo)}[/]", highlight=False, soft_wrap=True)
+            line(f"  [yellow]→ {escape(check.todo)}[/]", console)
 
 
-def _python() -> Check:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Check(
-        name="Python",
-        ok=sys.version_info >= (3, 11),
-        detail=version,
-        todo="" if sys.version_info >= (3, 11) else "Install Python 3.11 or newer; make setup.",
-    )
+async def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
 
 
-def _requirements() -> Check:
+async def _requirements() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from blocks.settings import PROJECT_ROOT
+
     lock = (PROJECT_ROOT / "requirements.txt").read_text()
     wrong = []
     # Lines with a marker are for some platforms only; pip has judged those.
-    for name, version in re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+) \\$", lock, re.MULTILINE):
+    for name, locked in re.findall(r"^([\w.-]+)(?:\[.*?\])?==([^\s;]+) \\$", lock, re.MULTILINE):
         try:
-            installed = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
+            installed = version(name)
+        except PackageNotFoundError:
             installed = "missing"
-        if installed != version:
-            wrong.append(f"{name} {installed} (locked: {version})")
-    return Check(
-        name="requirements",
-        ok=not wrong,
-        detail=", ".join(wrong[:5])
-        or f"as locked, Prefect {importlib.metadata.version('prefect')}",
-        todo="make setup" if wrong else "",
-    )
+        if installed != locked:
+            wrong.append(f"{name} {installed} (locked: {locked})")
+    if wrong:
+        raise StackError(", ".join(wrong[:5]), hint="make setup")
+    return f"as locked, Prefect {version('prefect')}"
 
 
 async def _timezone(settings: Settings) -> str:
+    from zoneinfo import ZoneInfo
+
     if not settings.timezone:
         return "schedules follow the store's own"
     now = datetime.now(ZoneInfo(settings.timezone))
@@ -124,6 +133,7 @@ async def _timezone(settings: Settings) -> str:
 
 
 async def _state_folder(settings: Settings) -> str:
+    from blocks.state_folder import open_to_others
     from deployments.stack.preflight import check_space
 
     folder = settings.state_dir
@@ -143,7 +153,8 @@ async def _state_folder(settings: Settings) -> str:
 
 
 async def _ports(settings: Settings) -> str:
-    from deployments.stack.preflight import check_port
+    from blocks.prefect_api.env import RunningStack
+    from deployments.processes.listening import check_port
 
     if RunningStack.find(settings.state_dir):
         return "in use by the running stack"
@@ -151,25 +162,27 @@ async def _ports(settings: Settings) -> str:
     return f"{settings.prefect_port} is free"
 
 
-async def _ledger(settings: Settings) -> str:
-    from blocks.ledger import Ledger
+async def _ledger(_: Settings) -> str:
     from blocks.ledger.engine.health import DEADLINE
-    from deployments.cli.status import has_ledger
+    from deployments.services.examining import AT_MOST
 
-    if not has_ledger(settings):
-        return "not made yet; the first run makes it"
-    with Ledger.open(settings.effective_ledger_url, migrate=False, patience=DEADLINE) as ledger:
+    with existing_ledger(migrate=False, patience=DEADLINE) as ledger:
+        if ledger is None:
+            return "not made yet; the first run makes it"
         found = await ledger.health.require_sound(AT_MOST)
         await ledger.health.check()
         version = await ledger.schema_version()
-    return f"{ledger.where}, schema {version}, takes writes, " + _looked_at(found)
+        return f"{ledger.where}, schema {version}, takes writes, {_looked_at(found)}"
 
 
 def _looked_at(found: Soundness) -> str:
+    from deployments.services.examining import AT_MOST
+
     return "sound" if found.whole else f"sound as far as {AT_MOST:.0f} s were enough to look"
 
 
 async def _prefect_database(settings: Settings) -> str:
+    from deployments.services.examining import AT_MOST
     from deployments.stack.preflight import (
         check_prefect_database,
         examine_prefect_database,
@@ -183,10 +196,11 @@ async def _prefect_database(settings: Settings) -> str:
     return told + ("; the next start makes or migrates it" if migrates else "")
 
 
-async def _prefect_server(settings: Settings) -> str:
+async def _prefect_server(_: Settings) -> str:
     from prefect import __version__
 
-    version = await _ask_prefect(lambda client: client.api_version())
+    async with _prefect() as client:
+        version = await client.api_version()
     if version != __version__:
         raise StackError(
             f"It is Prefect {version}, ours is {__version__}.",
@@ -195,11 +209,15 @@ async def _prefect_server(settings: Settings) -> str:
     return f"{os.environ['PREFECT_API_URL']}, version {version}"
 
 
-async def _workers(settings: Settings) -> str:
+async def _workers(_: Settings) -> str:
+    from blocks.prefect_api.calls import pools as read_pools
+    from blocks.vocabulary.messages import utc_now
     from deployments.registration.registration import read_work_pools
 
+    async with _prefect() as client:
+        found = await read_pools(client, utc_now())
+    online = {pool.name for pool in found if pool.online}
     pools = [pool.name for pool in read_work_pools().work_pools]
-    online = await _ask_prefect(lambda client: _online(client, pools))
     if missing := [pool for pool in pools if pool not in online]:
         raise StackError(
             f"No worker polls {', '.join(missing)}, so nothing runs there by schedule or UI.",
@@ -208,18 +226,14 @@ async def _workers(settings: Settings) -> str:
     return f"online for {', '.join(pools)}"
 
 
-async def _online(client: PrefectClient, pools: list[str]) -> set[str]:
-    from prefect.exceptions import ObjectNotFound
+@asynccontextmanager
+async def _prefect() -> AsyncIterator[PrefectClient]:
+    if not os.environ.get("PREFECT_API_URL"):
+        raise StackError("No Prefect server runs.", hint="./orchestrator up")
+    from blocks.prefect_api.client import prefect_client
 
-    found = set()
-    for pool in pools:
-        try:
-            workers = await client.read_workers_for_work_pool(pool)
-        except (ObjectNotFound, httpx.HTTPStatusError):  # an unregistered pool has no workers
-            continue
-        if any(worker.status == "ONLINE" for worker in workers):
-            found.add(pool)
-    return found
+    async with prefect_client() as client:
+        yield client
 
 
 async def _business(settings: Settings) -> str:
@@ -244,19 +258,3 @@ async def _business(settings: Settings) -> str:
         f"{count(len(business.services), 'service')}, "
         f"{count(len(business.webhooks), 'webhook source')}"
     )
-
-
-async def _ask_prefect(question: Callable[[PrefectClient], Awaitable[T]]) -> T:
-    url = os.environ.get("PREFECT_API_URL")
-    if not url:
-        raise StackError("No Prefect server runs.", hint="./orchestrator up")
-    from prefect import get_client
-
-    try:
-        async with get_client() as client:
-            return await question(client)
-    except (httpx.HTTPError, JSONDecodeError) as error:
-        raise StackError(
-            f"{url} does not answer as it should ({type(error).__name__}).",
-            hint="Start it, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",
-        ) from None

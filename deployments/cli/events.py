@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from blocks.dialects import read
 from blocks.errors import InvalidMessage, RequestError
-from blocks.ledger import Ledger
-from blocks.policy.alert_rules import USUAL, AlertRules
-from blocks.prefect_api.env import RunningStack
-from blocks.settings import Settings, get_settings
-from blocks.vocabulary.messages import SystemEvent, utc_now
-from blocks.vocabulary.responses import read_event
+from deployments.cli.app import AsJson, command, existing_ledger, line, open_ledger, show
 from deployments.console.markup import escape
-from deployments.registration.automations import WORKFLOW
 
 if TYPE_CHECKING:
-    from blocks.ledger.events.records import Depth, SituationRecord
-    from flows.orchestrator.events.open_incidents import OpenIncident
+    from datetime import datetime
+
+    from blocks.ledger import Ledger
+    from blocks.ledger.events.records import SituationRecord
+    from blocks.policy.alert_rules import AlertRules
+    from blocks.vocabulary.messages import SystemEvent
 
 
-class Handed(BaseModel):
+@dataclass
+class Handed:
     """What became of events that were handed in.
 
     Attributes:
@@ -44,47 +42,64 @@ class Handed(BaseModel):
     run: str | None
 
 
-async def hand_in(events: Sequence[SystemEvent]) -> Handed:
+@command
+async def event(
+    kind: Annotated[str | None, typer.Argument(metavar="TYPE", help="What happened.")] = None,
+    subject: Annotated[str, typer.Option(help="What it is about, type:name.")] = "",
+    severity: Annotated[str, typer.Option(help="info, warning, error or critical.")] = "warning",
+    source: Annotated[str, typer.Option(help="Who says so.")] = "command-line",
+    event_id: Annotated[str | None, typer.Option("--id", help="Sent twice, it is one.")] = None,
+    data: Annotated[str | None, typer.Option(help="Anything more, a JSON object.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Events as JSON, JSON lines or an array; - for stdin."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hand in an event, or a file of them; the event-driven workflow deals with it.
+
+    It is safe on disk when the command returns.
+    """
+    if (kind is None) == (file is None):
+        raise RequestError("Name the TYPE of one event, or a --file of events.")
+
+    found = kind and [one_event(kind, subject, severity, source, event_id, data)]
+    with open_ledger() as ledger:
+        events = found or read_file(str(file), await _alert_rules(ledger))
+        show(await hand_in(ledger, events), as_json, _print_handed)
+
+
+async def hand_in(ledger: Ledger, events: Sequence[SystemEvent]) -> Handed:
     """Accept events, and have the running stack, if there is one, deal with them soon.
 
     Raises:
         LedgerError: They could not be kept.
     """
-    settings = get_settings()
-    with Ledger.open(settings.effective_ledger_url) as ledger:
-        return await _hand_in(events, ledger, settings)
+    from flows.orchestrator.events.accept import accept_into  # finds the running stack
+
+    accepted, run = await accept_into(ledger, events)
+    return Handed(accepted.new, accepted.duplicates, accepted.updates, accepted.repeated, run=run)
 
 
-async def hand_in_file(name: str) -> Handed:
-    """Accept the events of a file, as ``hand_in`` does.
+def _print_handed(handed: Handed, console: Console) -> None:
+    """What became of the events, and when they are dealt with."""
+    from flows.orchestrator.events.wake import WORKFLOW
 
-    Raises:
-        RequestError: The file cannot be read; see ``read_file``.
-        LedgerError: They could not be kept.
-    """
+    told = f"{handed.new} accepted, {handed.duplicates} known already"
+    if handed.updates or handed.repeated:
+        told += f"; of the new ones {handed.updates} say something else, {handed.repeated} the same"
+    line(f"{told}.", console)
+    if handed.run:
+        line(f"[dim]Run {escape(handed.run)} deals with them.[/]", console)
+    elif handed.new:
+        line(f"[dim]They wait: ./orchestrator run {WORKFLOW}, or start the stack.[/]", console)
+
+
+async def _alert_rules(ledger: Ledger) -> AlertRules:
     from agents.registry import registry
     from flows.orchestrator.dispatch.policy import last_used_policy
 
-    settings = get_settings()
-    with Ledger.open(settings.effective_ledger_url) as ledger:
-        policy = await last_used_policy(ledger, registry())
-        return await _hand_in(read_file(name, policy.alerts), ledger, settings)
-
-
-async def _hand_in(events: Sequence[SystemEvent], ledger: Ledger, settings: Settings) -> Handed:
-    if RunningStack.find(settings.state_dir) or os.environ.get("PREFECT_API_URL"):
-        from flows.orchestrator.events.accept import accept_into  # finds the running stack
-
-        accepted, run = await accept_into(ledger, events)
-    else:
-        accepted, run = await ledger.inbox.accept(events, utc_now()), None
-    return Handed(
-        new=accepted.new,
-        duplicates=accepted.duplicates,
-        updates=accepted.updates,
-        repeated=accepted.repeated,
-        run=run,
-    )
+    return (await last_used_policy(ledger, registry())).alerts
 
 
 def one_event(
@@ -95,6 +110,8 @@ def one_event(
     Raises:
         RequestError: ``data`` is no JSON object, or an option does not fit.
     """
+    from blocks.vocabulary.responses import read_event
+
     given: dict[str, Any] = {
         "type": kind,
         "subject": subject,
@@ -114,19 +131,22 @@ def one_event(
     return read_event(given)
 
 
-def read_file(name: str, rules: AlertRules = USUAL) -> list[SystemEvent]:
+def read_file(name: str, rules: AlertRules | None = None) -> list[SystemEvent]:
     """The events of a file, ``-`` for standard input: a document, an array, or JSON lines.
 
     Each document may be in any dialect that ``blocks.dialects`` reads.
 
     Args:
         name: Of the file.
-        rules: What severities and labels mean.
+        rules: What severities and labels mean; what is usual when None.
 
     Raises:
         RequestError: The file cannot be read.
         InvalidMessage: A document holds no event; names its place.
     """
+    from blocks.dialects import read
+    from blocks.policy.alert_rules import USUAL
+
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -134,7 +154,7 @@ def read_file(name: str, rules: AlertRules = USUAL) -> list[SystemEvent]:
     events: list[SystemEvent] = []
     for place, document in _documents(text):
         try:
-            found = read(document, rules=rules).events
+            found = read(document, rules=rules or USUAL).events
         except InvalidMessage as error:
             raise InvalidMessage(f"{name}, {place}: {error.what}", hint=error.hint) from None
         if not found:
@@ -155,7 +175,63 @@ def _documents(text: str) -> list[tuple[str, Any]]:
     return [("document", text)]
 
 
-class InboxState(BaseModel):
+@command
+async def inbox(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="An event or a situation, to be shown in full."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how many events wait, for how long, and the last situations; or one's events."""
+    if name is not None:
+        show(await find_events(name), as_json, _print_events)
+    else:
+        show(await read_inbox(), as_json, _print_inbox)
+
+
+async def find_events(name: str) -> list[SystemEvent]:
+    """The events of an id, of an alert or of a situation, the first to arrive first.
+
+    Raises:
+        RequestError: There is none.
+        LedgerError: The ledger cannot be read.
+    """
+    with existing_ledger() as ledger:
+        found = await ledger.inbox.named(name) if ledger is not None else []
+    if not found:
+        raise RequestError(
+            f"The inbox has neither an event nor a situation {name!r}.",
+            hint="./orchestrator inbox --json has the ids of situations; whoever hands an event in "
+            "is told its id.",
+        )
+    return found
+
+
+def _print_events(events: Sequence[SystemEvent], console: Console) -> None:
+    """Each event with what it says, what came beside that, and what its reader remarked."""
+    from blocks.vocabulary.messages import BESIDE, NOTES
+
+    for event in events:
+        said = {k: v for k, v in event.data.items() if k not in (NOTES, BESIDE)}
+        facts = {
+            "Id": event.id,
+            "From": event.source,
+            "Type": event.type,
+            "Time": f"{event.time:%Y-%m-%d %H:%M:%S} UTC",
+            "Severity": event.severity.value,
+            "About": event.subject or "—",
+            "Says": json.dumps(said, ensure_ascii=False),
+            "Beside": json.dumps(event.data.get(BESIDE, {}), ensure_ascii=False),
+            "Remarks": " ".join(event.notes) or "—",
+        }
+        for name, value in facts.items():
+            line(f"[bold]{name:10}[/]{escape(value)}", console)
+        console.print()
+
+
+@dataclass
+class InboxState:
     """What ``inbox`` shows.
 
     Attributes:
@@ -164,10 +240,10 @@ class InboxState(BaseModel):
         situations: The last ones.
     """
 
-    waiting: dict[str, int]
-    oldest_seconds: float
-    incidents: list[dict[str, Any]]
-    situations: list[dict[str, Any]]
+    waiting: dict[str, int] = field(default_factory=dict)
+    oldest_seconds: float = 0.0
+    incidents: list[dict[str, Any]] = field(default_factory=list)
+    situations: list[SituationRecord] = field(default_factory=list)
 
 
 async def read_inbox(limit: int = 10) -> InboxState:
@@ -176,59 +252,41 @@ async def read_inbox(limit: int = 10) -> InboxState:
     Raises:
         LedgerError: The ledger cannot be read.
     """
-    from deployments.cli.status import has_ledger
+    from blocks.vocabulary.messages import utc_now
 
-    settings = get_settings()
-    if not has_ledger(settings):
-        return InboxState(waiting={}, oldest_seconds=0.0, incidents=[], situations=[])
-    with Ledger.open(settings.effective_ledger_url) as ledger:
-        depth: Depth = await ledger.inbox.depth(utc_now())
-        last: list[SituationRecord] = await ledger.inbox.situations(limit=limit)
-        is_open = any((await ledger.incidents.counts()).values())
-        found = await _open_incidents(ledger) if is_open else []
-    return InboxState(
-        waiting={severity.value: w.events for severity, w in depth.waiting.items()},
-        oldest_seconds=round(depth.oldest_wait.total_seconds(), 1),
-        incidents=[
-            each.situation.model_dump(mode="json") | {"standing": each.told} for each in found
-        ],
-        situations=[situation.model_dump(mode="json") for situation in last],
-    )
+    with existing_ledger() as ledger:
+        if ledger is None:
+            return InboxState()
+        depth = await ledger.inbox.depth(utc_now())
+        return InboxState(
+            waiting={severity.value: w.events for severity, w in depth.waiting.items()},
+            oldest_seconds=round(depth.oldest_wait.total_seconds(), 1),
+            incidents=await _open_incidents(ledger),
+            situations=await ledger.inbox.situations(limit=limit),
+        )
 
 
-async def _open_incidents(ledger: Ledger) -> list[OpenIncident]:
+async def _open_incidents(ledger: Ledger) -> list[dict[str, Any]]:
+    if not any((await ledger.incidents.counts()).values()):
+        return []
     from agents.registry import registry
+    from blocks.vocabulary.messages import utc_now
     from flows.orchestrator.dispatch.policy import last_used_policy
     from flows.orchestrator.events.open_incidents import open_incidents
 
     policy = await last_used_policy(ledger, registry())
-    return await open_incidents(ledger, policy.events, utc_now())
+    return [
+        {**each.situation.model_dump(mode="json"), "standing": each.told}
+        for each in await open_incidents(ledger, policy.events, utc_now())
+    ]
 
 
-def print_handed(handed: Handed, console: Console) -> None:
-    """What became of the events, and when they are dealt with."""
-    told = f"{handed.new} accepted, {handed.duplicates} known already"
-    if handed.updates or handed.repeated:
-        told += f"; of the new ones {handed.updates} say something else, {handed.repeated} the same"
-    console.print(f"{told}.", highlight=False)
-    if handed.run:
-        console.print(f"[dim]Run {escape(handed.run)} deals with them.[/]", highlight=False)
-    elif handed.new:
-        console.print(
-            f"[dim]They wait: ./orchestrator run {WORKFLOW}, or start the stack.[/]",
-            highlight=False,
-        )
-
-
-def print_inbox(state: InboxState, console: Console) -> None:
-    """What waits, what is open, and the last situations, as a person reads them."""
+def _print_inbox(state: InboxState, console: Console) -> None:
     if state.waiting:
         told = ", ".join(f"{events:,} {name}" for name, events in state.waiting.items())
-        console.print(
-            f"Waiting: {told}; the oldest for {state.oldest_seconds:,.0f} s.", highlight=False
-        )
+        line(f"Waiting: {told}; the oldest for {state.oldest_seconds:,.0f} s.", console)
     else:
-        console.print("Nothing waits.", highlight=False)
+        line("Nothing waits.", console)
     if state.incidents:
         table = Table("since", "severity", "open incident", "how it stands", "question")
         for incident in state.incidents:
@@ -244,13 +302,16 @@ def print_inbox(state: InboxState, console: Console) -> None:
         return
     table = Table("opened", "severity", "situation", "events", "status", "done")
     for situation in state.situations:
-        response = situation["response"] or {}
         table.add_row(
-            situation["opened_at"][:19].replace("T", " "),
-            situation["severity"],
-            escape(situation["title"]),
-            str(situation["events"]),
-            situation["ending"] or situation["status"],
-            escape(response.get("done") or ("summarised" if response else "")),
+            _when(situation.opened_at),
+            situation.severity,
+            escape(situation.title),
+            str(situation.events),
+            situation.ending or situation.status,
+            escape(situation.done or ("summarised" if situation.response else "")),
         )
     console.print(table)
+
+
+def _when(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S}"

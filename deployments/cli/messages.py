@@ -4,25 +4,102 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from blocks.dialects import MAX_BYTES, standalone
 from blocks.errors import RequestError
-from blocks.ledger import Ledger
-from blocks.ledger.calls.dead_letters import DeadLetter, LetterStatus
-from blocks.settings import get_settings
+from deployments.cli.app import AsJson, command, line, open_ledger, quiet_prefect, show
 from deployments.cli.workflows import run_with
 from deployments.console.markup import escape
 
 if TYPE_CHECKING:
+    from blocks.ledger.calls.dead_letters import DeadLetter
     from flows.orchestrator.messages.delivery import Delivery
 
 STDIN = Path("-")
+
+dead_letters = typer.Typer(help="Messages that could not be delivered: list, fix, resend.")
+
+LetterId = Annotated[str, typer.Argument(metavar="ID", help="Its first 6 characters are enough.")]
+
+
+@command
+async def send(
+    file: Annotated[Path, typer.Argument(help="The document; - reads it from standard input.")],
+    dialect: Annotated[
+        str | None, typer.Option(help="What it is written in; detected when left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a message or event, in any dialect, and print what was delivered and answered.
+
+    Exit code: 0 delivered, 1 answered by a failure, 3 kept as a dead letter.
+    """
+    await _deliver(as_json, file=file, dialect=dialect)
+
+
+@dead_letters.callback(invoke_without_command=True)
+@command
+async def list_dead_letters(
+    context: typer.Context,
+    all_of_them: Annotated[
+        bool, typer.Option("--all", help="Also those that were resent or discarded.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Messages that could not be delivered, newest first, each with its reason."""
+    if context.invoked_subcommand is None:
+        from blocks.ledger.calls.dead_letters import LetterStatus
+
+        with open_ledger() as ledger:
+            found = await ledger.dead_letters.list(None if all_of_them else LetterStatus.WAITING)
+        show(found, as_json, _print_letters)
+
+
+@dead_letters.command("show")
+@command
+async def show_dead_letter(letter_id: LetterId, as_json: AsJson = False) -> None:
+    """Show a dead letter: the document as it came, and why it was not delivered."""
+    with open_ledger() as ledger:
+        show(await ledger.dead_letters.get(letter_id), as_json, _print_letter)
+
+
+@dead_letters.command("resend")
+@command
+async def resend_dead_letter(
+    letter_id: LetterId,
+    fix: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The corrected document; - reads it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deliver a dead letter, corrected or as it came; once, whoever else tries."""
+    await _deliver(as_json, file=fix, letter=letter_id)
+
+
+@dead_letters.command("discard")
+@command
+async def discard_dead_letter(letter_id: LetterId, as_json: AsJson = False) -> None:
+    """Settle a dead letter as one that is not to be sent; it stays on record."""
+    from blocks.vocabulary.messages import utc_now
+
+    with open_ledger() as ledger:
+        letter = await ledger.dead_letters.get(letter_id)
+        if not await ledger.dead_letters.discard(letter.id, utc_now()):
+            raise RequestError(f"Dead letter {letter.id} does not wait: it is {letter.status}.")
+        letter = await ledger.dead_letters.get(letter.id)
+    show(letter, as_json, lambda letter, out: line(f"Discarded {escape(letter.id)}.", out))
+
+
+async def _deliver(as_json: bool, **what: Any) -> NoReturn:
+    quiet_prefect()
+    delivered = await send_document(**what)
+    show(delivered, as_json, print_deliveries)
+    raise typer.Exit(exit_code(delivered))
 
 
 async def send_document(
@@ -39,6 +116,8 @@ async def send_document(
         RequestError: The file cannot be read, or the letter cannot be resent.
         OrchestratorError: It could not be done.
     """
+    from blocks.dialects import standalone
+
     given: dict[str, Any] = {"dialect": dialect, "letter": letter}
     if file is not None:
         given["message"] = standalone(_read(file))
@@ -51,6 +130,8 @@ async def send_document(
 
 def _read(file: Path) -> bytes:
     """The document; of one that is too large, as much as shows that it is."""
+    from blocks.dialects import MAX_BYTES
+
     try:
         if file == STDIN:
             return sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -67,39 +148,6 @@ def exit_code(delivered: Sequence[Delivery]) -> int:
     return 0 if all(one.ok for one in delivered) else 1
 
 
-async def waiting_letters(all_of_them: bool) -> list[DeadLetter]:
-    """Dead letters, newest first: those that wait, or all."""
-    with _ledger() as ledger:
-        return await ledger.dead_letters.list(None if all_of_them else LetterStatus.WAITING)
-
-
-async def find_letter(letter_id: str) -> DeadLetter:
-    """One dead letter.
-
-    Raises:
-        RequestError: There is none of that id.
-    """
-    with _ledger() as ledger:
-        return await ledger.dead_letters.get(letter_id)
-
-
-async def discard_letter(letter_id: str) -> DeadLetter:
-    """Settle a dead letter as not to be sent.
-
-    Raises:
-        RequestError: There is none of that id, or it is settled.
-    """
-    with _ledger() as ledger:
-        letter = await ledger.dead_letters.get(letter_id)
-        if not await ledger.dead_letters.discard(letter.id, datetime.now(UTC)):
-            raise RequestError(f"Dead letter {letter.id} does not wait: it is {letter.status}.")
-        return await ledger.dead_letters.get(letter.id)
-
-
-def _ledger() -> Ledger:
-    return Ledger.open(get_settings().effective_ledger_url)
-
-
 def print_deliveries(delivered: Sequence[Delivery], console: Console) -> None:
     """What was delivered, where to, and what came of it."""
     from flows.deliver_message import told
@@ -107,22 +155,17 @@ def print_deliveries(delivered: Sequence[Delivery], console: Console) -> None:
     for one in delivered:
         what, where, came = told(one)
         mark = "[green]✓[/]" if one.ok else "[red]✗[/]"
-        console.print(f"{mark} {escape(what)} → {escape(where)}", highlight=False, soft_wrap=True)
-        console.print(f"  {escape(came)}", highlight=False, soft_wrap=True)
+        line(f"{mark} {escape(what)} → {escape(where)}", console)
+        line(f"  {escape(came)}", console)
         if one.letter:
-            console.print(
-                f"  ./orchestrator dead-letters resend {one.letter.id[:8]} --fix FILE",
-                highlight=False,
-                soft_wrap=True,
-            )
+            line(f"  ./orchestrator dead-letters resend {one.letter.id[:8]} --fix FILE", console)
         if one.answer is not None:
             console.print_json(data=one.answer)
     if not delivered:
         console.print("The document was empty.")
 
 
-def print_letters(letters: Sequence[DeadLetter], console: Console) -> None:
-    """The letters as a table."""
+def _print_letters(letters: Sequence[DeadLetter], console: Console) -> None:
     if not letters:
         console.print("No dead letters wait.")
         return
@@ -138,7 +181,7 @@ def print_letters(letters: Sequence[DeadLetter], console: Console) -> None:
     console.print(table)
 
 
-def print_letter(letter: DeadLetter, console: Console) -> None:
+def _print_letter(letter: DeadLetter, console: Console) -> None:
     """One letter with its document, whose control characters are not obeyed."""
     facts = {
         "Id": letter.id,
@@ -150,7 +193,7 @@ def print_letter(letter: DeadLetter, console: Console) -> None:
         "Reason": letter.reason,
     }
     for name, value in facts.items():
-        console.print(f"[bold]{name:10}[/]{escape(value)}", highlight=False, soft_wrap=True)
+        line(f"[bold]{name:10}[/]{escape(value)}", console)
     console.print()
-    for line in letter.raw.splitlines():
-        console.print(escape(line), highlight=False, soft_wrap=True)
+    for text in letter.raw.splitlines():
+        line(escape(text), console)

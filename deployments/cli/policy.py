@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.registry import registry
-from blocks.errors import ConfigurationError
-from blocks.ledger import Ledger
-from blocks.policy.policy import Policy, Role
-from blocks.prefect_api.env import use_embedded_prefect
-from blocks.settings import get_settings
-from deployments.cli.replay import read_changes_file, read_policy_file
-from deployments.cli.status import has_ledger
+from blocks.errors import ConfigurationError, RequestError
+from deployments.cli.app import AsJson, command, existing_ledger, line, show
 from deployments.console.markup import escape
 
+if TYPE_CHECKING:
+    from agents.registry import Registry
+    from blocks.policy.policy import Policy
 
-class PolicyShown(BaseModel):
+
+@command
+async def policy(
+    file: Annotated[
+        Path | None, typer.Argument(help="TOML or JSON with changes: checked, not put in force.")
+    ] = None,
+    put: Annotated[bool, typer.Option("--set", help="Put the file's changes in force.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the decision matrix and its version; check a change, or put it in force."""
+    if put and file is None:
+        raise RequestError("--set needs a file.", hint="policy changes.toml --set")
+    found, source = await (_of_file(file, put=put) if file else _in_force())
+    show(PolicyShown(found.version, source, found), as_json, _print_policy)
+
+
+@dataclass
+class PolicyShown:
     """The policy with its version.
 
     Attributes:
@@ -31,47 +48,25 @@ class PolicyShown(BaseModel):
     policy: Policy
 
 
-async def read_policy_shown(file: Path | None, *, put: bool) -> PolicyShown:
-    """The policy of a file, put in force if ``put``; without a file the one in force.
+async def _of_file(file: Path, *, put: bool) -> tuple[Policy, str]:
+    from agents.registry import registry
 
-    Raises:
-        ConfigurationError: The file cannot be read, or names the key at fault.
-        SourceUnavailable: The Prefect server does not take it.
-        LedgerError: The ledger cannot be read.
-    """
     team = registry()
-    if file is not None:
-        policy, source = read_policy_file(file, team), f"the file {file}"
-        if put:
-            from flows.orchestrator.dispatch.policy import VARIABLE, write_changes
+    found, source = read_policy_file(file, team), f"the file {file}"
+    if put:
+        from blocks.prefect_api.env import use_embedded_prefect
+        from flows.orchestrator.dispatch.policy import VARIABLE, write_changes
 
-            use_embedded_prefect()
-            policy = await write_changes(read_changes_file(file), team)
-            source = f"the file {file}, now in force as the Prefect variable {VARIABLE}"
-        return PolicyShown(version=policy.version, source=source, policy=policy)
-    policy, source = await _in_force()
-    return PolicyShown(version=policy.version, source=source, policy=policy)
-
-
-async def policy_fault() -> str:
-    """Why the policy that a person put in force cannot be used; empty when it can.
-
-    Raises:
-        SourceUnavailable: The Prefect server does not answer.
-    """
-    from flows.orchestrator.dispatch.policy import read_changes, read_policy
-
-    changes = await read_changes()
-    try:
-        read_policy(changes, registry())
-    except ConfigurationError as error:
-        return str(error)
-    return ""
+        use_embedded_prefect()
+        found = await write_changes(read_changes_file(file), team)
+        source = f"the file {file}, now in force as the Prefect variable {VARIABLE}"
+    return found, source
 
 
 async def _in_force() -> tuple[Policy, str]:
-    from prefect.settings import get_current_settings
-
+    from agents.registry import registry
+    from blocks.policy.policy import Policy
+    from blocks.prefect_api.env import use_embedded_prefect
     from flows.orchestrator.dispatch.policy import (
         VARIABLE,
         last_used_policy,
@@ -80,21 +75,61 @@ async def _in_force() -> tuple[Policy, str]:
     )
 
     use_embedded_prefect()
+    from flows.orchestrator.runs.starting import has_server
+
     team = registry()
-    if get_current_settings().api.url is not None:
+    if has_server():
         changes = await read_changes()
         source = f"the Prefect variable {VARIABLE}" if changes else "the default"
         return read_policy(changes, team), source
-    settings = get_settings()
-    if not has_ledger(settings):
-        return Policy(), "the default"
-    with Ledger.open(settings.effective_ledger_url) as ledger:
+    with existing_ledger() as ledger:
+        if ledger is None:
+            return Policy(), "the default"
         return await last_used_policy(ledger, team), "what was used last (no stack runs)"
 
 
-def print_policy(shown: PolicyShown, console: Console) -> None:
+def read_policy_file(file: Path, team: Registry) -> Policy:
+    """The default policy with the changes of a file.
+
+    Raises:
+        ConfigurationError: Names the file, and the key at fault.
+    """
+    from flows.orchestrator.dispatch.policy import read_policy
+
+    try:
+        return read_policy(read_changes_file(file), team)
+    except ConfigurationError as error:
+        named = str(file) in error.what
+        raise ConfigurationError(
+            error.what if named else f"{file}: {error.what}", hint=error.hint
+        ) from None
+
+
+def read_changes_file(file: Path) -> Any:
+    """What a policy file holds: JSON when its name ends so, else TOML.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    import tomllib
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        return json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The policy file {file} cannot be read: {error.strerror}."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if file.suffix == ".json" else "TOML"
+        raise ConfigurationError(f"{file} is not {kind}: {error}.") from None
+
+
+def _print_policy(shown: PolicyShown, console: Console) -> None:
     """The matrix as a person reads it."""
-    console.print(f"Policy [bold]{shown.version}[/], from {escape(shown.source)}.", highlight=False)
+    from blocks.policy.policy import Role
+
+    line(f"Policy [bold]{shown.version}[/], from {escape(shown.source)}.", console)
     table = Table(title="Decision matrix", title_justify="left")
     table.add_column("Task type", no_wrap=True)
     table.add_column("Role", no_wrap=True)

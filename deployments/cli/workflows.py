@@ -1,29 +1,47 @@
-"""Runs one workflow in this process, for the command line."""
+"""``./orchestrator run``: one workflow, run in this process."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
+import typer
 
-from blocks.errors import (
-    NoAgentAvailable,
-    OrchestratorError,
-    RequestError,
-    SourceUnavailable,
-    StackError,
-)
-from blocks.prefect_api.env import use_embedded_prefect
-from blocks.vocabulary.messages import Outcome, utc_now
-from deployments.registration.catalogue import entrypoint_of, load_workflow, validated
+from blocks.errors import NoAgentAvailable, OrchestratorError, RequestError, StackError
+from deployments.cli.app import AsJson, command, quiet_prefect, show
 
 if TYPE_CHECKING:
     from prefect import Flow
 
+    from blocks.vocabulary.messages import Outcome
     from flows.reports.model import Report
 
-EXIT_CODES = {Outcome.SUCCEEDED: 0, Outcome.FAILED: 1, Outcome.REFUSED: 2, Outcome.PARTIAL: 3}
+
+@command
+async def run(
+    workflow: Annotated[str, typer.Argument(help="For instance daily-health-check.")],
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="JSON, or else text."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a workflow in this process and print its report.
+
+    A running stack shows the run; without one, Prefect's ephemeral server is used.
+    Exit code: 0 succeeded, 3 in part, 1 failed.
+    """
+    quiet_prefect()
+    report = await run_here(workflow, param or [])
+    from deployments.console.report import print_report
+
+    show(report, as_json, print_report)
+    raise typer.Exit(exit_code(report.outcome))
+
+
+def exit_code(outcome: Outcome) -> int:
+    """What the shell is told of a run."""
+    return {"succeeded": 0, "failed": 1, "refused": 2, "partial": 3}[outcome.value]
 
 
 async def run_here(workflow: str, assignments: list[str]) -> Report:
@@ -42,21 +60,20 @@ async def run_here(workflow: str, assignments: list[str]) -> Report:
 
 async def run_with(workflow: str, given: dict[str, Any]) -> Report:
     """Run a workflow in this process, with its parameters by name; see ``run_here``."""
+    from blocks.prefect_api.env import use_embedded_prefect
+    from deployments.registration.catalogue import entrypoint_of, load_workflow, validated
+
     entrypoint_of(workflow)  # refused before anything is prepared
     use_embedded_prefect()
     flow = load_workflow(workflow)
+    from blocks.prefect_api.client import in_our_words
     from flows.orchestrator.team.outcome import NothingAchieved
 
     parameters = validated(flow, given)
     await _check_task(flow, parameters)
     run: Any = flow(**parameters, return_state=True)
-    try:
+    async with in_our_words():  # what the flow itself raises is a state
         state = await run
-    except (RuntimeError, ValueError, httpx.HTTPError) as error:  # Prefect's own: ours is a state
-        raise SourceUnavailable(
-            f"Prefect cannot be used ({type(error).__name__}: {error}).",
-            hint="Start the stack with ./orchestrator up, or check PREFECT_API_URL.",
-        ) from None
     result: Report | Exception = await state.aresult(raise_on_failure=False)
     if isinstance(result, NothingAchieved):
         return result.report  # as worth reading as any other
@@ -77,8 +94,10 @@ async def _check_task(flow: Flow[..., Any], parameters: dict[str, Any]) -> None:
         RequestError: It cannot; names the nearest.
     """
     from agents.registry import registry
+    from blocks.vocabulary.messages import utc_now
     from flows.orchestrator.dispatch.policy import read_changes, read_policy
-    from flows.route_task import judge_parameters, route_task
+    from flows.orchestrator.tasks.acceptance import judge_parameters
+    from flows.route_task import route_task
 
     if flow.name != route_task.name or parameters.get("task_id"):
         return

@@ -1,4 +1,4 @@
-"""Times as people write them on the command line: ``7d``, or an ISO 8601 date."""
+"""Times as people write and read them on the command line: ``7d``, an ISO 8601 date, ``4 h``."""
 
 from __future__ import annotations
 
@@ -35,3 +35,17 @@ def _parse(text: str, now: datetime, direction: int) -> datetime:
         raise RequestError(
             f"{text!r} is no time.", hint=f"Write for instance 7d, 12h, or {example}."
         ) from None
+
+
+def ago(instant: datetime) -> str:
+    """How long that is past."""
+    return f"{span(instant, datetime.now(UTC))} ago"
+
+
+def span(begin: datetime, end: datetime) -> str:
+    """How long it is from one instant to another, in one unit."""
+    seconds = max(0, int((end - begin).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds + 30 >= size:  # four hours are four hours a moment later, too
+            return f"{(seconds + 30) // size} {unit}"
+    return f"{seconds} s"

@@ -64,7 +64,7 @@ def validated(flow: Flow[..., Any], given: dict[str, Any]) -> dict[str, Any]:
     """
     from prefect.exceptions import ParameterTypeError
 
-    from blocks.prefect_api.runs import refuse_templates
+    from blocks.prefect_api.templates import refuse_templates
 
     known = flow.parameters.properties
     for name in given:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import io
 import os
 from contextlib import contextmanager
-from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
-from blocks.errors import ConfigurationError, SourceUnavailable
+from blocks.errors import ConfigurationError
 from blocks.models import Strict
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
 from deployments.registration.automations import save_automations
@@ -74,42 +73,29 @@ async def register(*, file: Path = PREFECT_FILE) -> Registration:
         file: The list of pools and deployments.
 
     Raises:
-        ConfigurationError: The file or an entrypoint is broken, or the server refuses.
-        SourceUnavailable: The server does not answer.
+        ConfigurationError: The file or an entrypoint is broken.
+        RequestError: The server refuses it.
+        SourceError: The server does not answer as it should.
     """
-    import httpx
-    from prefect import get_client
+    from blocks.prefect_api.client import prefect_client
 
     settings = get_settings()
     ours = read_work_pools(file)
     names = check_entrypoints(file)
-    try:
-        async with get_client() as client:
-            for pool in ours.work_pools:
-                await save_pool(client, pool)
-            saved = await _save_blocks(settings)
-            await _save_variables(client)
-            await _deploy(client, file)
-            automations = await save_automations(client, names)
-            return Registration(
-                api_url=str(client.api_url).rstrip("/"),
-                pools=[pool.name for pool in ours.work_pools],
-                blocks=saved,
-                deployments=names,
-                automations=automations,
-            )
-    except (httpx.TransportError, JSONDecodeError) as error:
-        raise SourceUnavailable(
-            f"The Prefect server at {os.environ.get('PREFECT_API_URL', '(ephemeral)')} does not "
-            f"answer as it should ({type(error).__name__}).",
-            hint="Start it with ./orchestrator up, or correct PREFECT_API_URL.",
-        ) from None
-    except httpx.HTTPStatusError as error:
-        raise ConfigurationError(
-            f"The Prefect server refused {error.request.method} {error.request.url.path}: "
-            f"{error.response.status_code} {error.response.text[:200]}.",
-            hint="Check its version with ./orchestrator doctor.",
-        ) from None
+    async with prefect_client(deadline=None) as client:
+        for pool in ours.work_pools:
+            await save_pool(client, pool)
+        saved = await _save_blocks(settings)
+        await _save_variables(client)
+        await _deploy(client, file)
+        automations = await save_automations(client, names)
+        return Registration(
+            api_url=str(client.api_url).rstrip("/"),
+            pools=[pool.name for pool in ours.work_pools],
+            blocks=saved,
+            deployments=names,
+            automations=automations,
+        )
 
 
 def read_work_pools(file: Path = PREFECT_FILE) -> Ours:

@@ -82,23 +82,10 @@ class PrefectRuns:
 
     async def heartbeat(self, run: FlowRun) -> datetime | None:
         """When a run was last heard of; None when not since it came into its state."""
-        from prefect.events.filters import (
-            EventFilter,
-            EventNameFilter,
-            EventOccurredFilter,
-            EventResourceFilter,
-        )
+        from blocks.prefect_api.calls import last_heartbeat
 
         assert run.state is not None
-        page = await self._client.read_events(
-            EventFilter(
-                event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
-                occurred=EventOccurredFilter(since=run.state.timestamp),
-                resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]),
-            ),
-            limit=1,
-        )
-        return page.events[0].occurred if page.events else None
+        return await last_heartbeat(self._client, run, run.state.timestamp)
 
     async def propose(self, run: FlowRun, state: State[Any], *, force: bool = False) -> bool:
         """Bring a run into a state, unless it is no longer in the one that was seen.

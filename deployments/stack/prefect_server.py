@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blocks.state_folder import files_for_us_alone
-from deployments.api.http.own_pages import OwnPagesOnly
+from deployments.processes.own_pages import OwnPagesOnly
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -23,6 +23,7 @@ from blocks.settings import Settings
 from blocks.vocabulary.messages import utc_now
 from deployments.console.progress import Progress
 from deployments.processes.gather import together
+from deployments.processes.listening import check_port
 from deployments.processes.restart import serve_restarts
 from deployments.processes.specs import (
     api_spec,
@@ -41,7 +42,7 @@ from deployments.registration.registration import (
     register,
     save_pool,
 )
-from deployments.stack.preflight import back_up_prefect_database, check_port
+from deployments.stack.preflight import back_up_prefect_database
 from deployments.worker.names import worker_name
 
 if TYPE_CHECKING:
@@ -199,9 +200,10 @@ class Stack:
     async def _register(self) -> Registration:
         with self.progress.step("Registered pools, queues, deployments and configured blocks"):
             registration = await register(file=self._file)
-        from deployments.cli.policy import policy_fault
+        from agents.registry import registry
+        from flows.orchestrator.dispatch.policy import policy_fault
 
-        if fault := await policy_fault():
+        if fault := await policy_fault(registry()):
             self.progress.say(f"The policy that was used last stands in: {fault}")
         return registration
 

@@ -23,7 +23,7 @@ from uuid import UUID
 
 import httpx
 
-from blocks.errors import ConfigurationError, OrchestratorError, SourceUnavailable, StackError
+from blocks.errors import ConfigurationError, OrchestratorError, StackError
 from blocks.prefect_api.env import use_embedded_prefect
 from blocks.settings import get_settings
 from blocks.state_folder import files_for_us_alone
@@ -53,7 +53,7 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
 
     Raises:
         ConfigurationError: A pool is not on the server, or is not for processes.
-        SourceUnavailable: The server does not answer.
+        SourceError: The server does not answer as it should.
         StackError: A worker ended, or its pool was deleted.
     """
     from prefect import get_client
@@ -109,14 +109,10 @@ async def _work_on(pool: str, worker: WarmWorker) -> NoReturn:
 
 
 async def _find(client: PrefectClient, pools: Sequence[WorkPool]) -> dict[str, UUID]:
-    try:
+    from blocks.prefect_api.client import in_our_words
+
+    async with in_our_words():
         found = await client.read_work_pools()
-    except httpx.HTTPError as error:
-        raise SourceUnavailable(
-            f"The Prefect server at {client.api_url} does not answer as it should "
-            f"({type(error).__name__}).",
-            hint="Start it with ./orchestrator up, or correct PREFECT_API_URL.",
-        ) from None
     there = {pool.name: pool for pool in found}
     for name in (pool.name for pool in pools):
         if name not in there:

@@ -21,7 +21,7 @@ from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
 from flows.internal.apply_approval import apply_approval
-from flows.orchestrator.approvals.escalation import settle_due
+from flows.orchestrator.approvals.answering import Answered, answer_question, settled
 from flows.orchestrator.approvals.texts import form_text, how_it_was_settled
 from flows.orchestrator.dispatch.context import shared_ledger
 
@@ -70,16 +70,16 @@ async def approval_form(approval_id: str = "") -> str:
     ledger = shared_ledger(get_settings().effective_ledger_url)
     record = await ledger.approvals.get(approval_id)
     await _name_run(record.title)
-    settled, too_late = record, False
+    too_late = ""
     if record.status is ApprovalStatus.OPEN:
-        settled, too_late = await _wait(ledger, record)
-        for fault in await settle_due(ledger, utc_now(), apply=apply_approval):
+        answered = await _wait(ledger, record)
+        record = answered.approval
+        too_late = "" if answered.counted else "This answer came too late. "
+        for fault in answered.faults:
             get_run_logger().warning("%s It is tried again.", fault)
-    said = how_it_was_settled(settled)
-    if too_late:
-        said = f"This answer came too late. {said}"
+    said = f"{too_late}{how_it_was_settled(record)}"
     state: Any = Completed(
-        name="Expired" if settled.status is ApprovalStatus.EXPIRED else None,
+        name="Expired" if record.status is ApprovalStatus.EXPIRED else None,
         message=said,
         data=said,
     )
@@ -94,8 +94,8 @@ async def _name_run(title: str) -> None:
             await client.update_flow_run(context.flow_run.id, name=title)
 
 
-async def _wait(ledger: Ledger, record: ApprovalRecord) -> tuple[ApprovalRecord, bool]:
-    """Until the form is sent or the question is settled without it; whether that was too late."""
+async def _wait(ledger: Ledger, record: ApprovalRecord) -> Answered:
+    """Until the form is sent, or the question is settled without it."""
     form = asyncio.create_task(_show(record))
     elsewhere = asyncio.create_task(_settled_elsewhere(ledger, record))
     try:
@@ -103,17 +103,18 @@ async def _wait(ledger: Ledger, record: ApprovalRecord) -> tuple[ApprovalRecord,
         if not form.done():  # whoever sent it at the same moment is to hear that it was too late
             await asyncio.wait({form}, timeout=2 * LOOK)
         if not form.done():
-            return await elsewhere, False
+            await elsewhere
+            return await settled(ledger, record.id, counted=True, apply=apply_approval)
         answer = await form
-        settled, counted = await ledger.approvals.answer(
+        return await answer_question(
+            ledger,
             record.id,
             answer.approve,
-            by=answer.your_name.strip() or "somebody",
+            by=answer.your_name,
             via="prefect-ui",
-            note=answer.note.strip(),
-            now=utc_now(),
+            note=answer.note,
+            apply=apply_approval,
         )
-        return settled, not counted
     finally:
         form.cancel()
         elsewhere.cancel()
@@ -130,11 +131,10 @@ async def _show(record: ApprovalRecord) -> Answer:
     )
 
 
-async def _settled_elsewhere(ledger: Ledger, record: ApprovalRecord) -> ApprovalRecord:
+async def _settled_elsewhere(ledger: Ledger, record: ApprovalRecord) -> None:
     while record.status is ApprovalStatus.OPEN:
         await asyncio.sleep(LOOK)
         with suppress(LedgerUnavailable):  # the next look tries again
             if utc_now() >= record.expires_at:
                 await ledger.approvals.expire_due(utc_now())
             record = await ledger.approvals.get(record.id)
-    return record

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from blocks.ledger.calls.records import RemediationStatus, RunRecord
-from blocks.ledger.events.records import SituationRecord, SituationResponse, SituationStatus
+from blocks.ledger.events.records import SituationRecord, SituationResponse
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
+from flows.orchestrator.events.open_incidents import how_it_stands, per_day
 from flows.reports.model import Report
 from flows.status.page_model import Facts, Incident
 
@@ -44,33 +45,6 @@ def incidents(facts: Facts, now: datetime) -> list[Incident]:
     return sorted(
         found, key=lambda i: (-i.severity.rank, not i.open, -(i.impact_per_day or 0), i.title)
     )
-
-
-def how_it_stands(
-    situation: SituationRecord,
-    heard: Mapping[str, datetime],
-    silence: timedelta,
-    now: datetime,
-) -> str:
-    """What is being done about a situation that is not over, or has to be, in a few sentences.
-
-    Args:
-        situation: As the ledger has it.
-        heard: When the source of each alert that fires was last heard of, by the situation's id.
-        silence: For how long a source may say nothing before that is told.
-        now: The instant to judge at.
-    """
-    if situation.status is SituationStatus.RESPONDING:
-        return "The agents are dealing with it."
-    if situation.status is SituationStatus.OPEN:
-        return "Waits for the agents."
-    told, last = situation.told, heard.get(situation.id)
-    parts = [told.summary.rstrip(".") + "." if told.summary else ""]
-    parts.append(situation.done)
-    if last is not None:
-        quiet = now - last > silence
-        parts.append(f"No news since {last:%Y-%m-%d %H:%M} UTC." if quiet else "It still fires.")
-    return " ".join(part for part in parts if part)
 
 
 def _situation(
@@ -112,11 +86,6 @@ def _left_to_a_person(facts: Facts, now: datetime) -> list[Incident]:
         and _needs_somebody(situation)
         and not _helped_since(situation.resource, situation.settled_at, facts)
     ]
-
-
-def per_day(impact_per_hour: float | None) -> float | None:
-    """Money per day, of money per hour."""
-    return None if impact_per_hour is None else impact_per_hour * 24
 
 
 def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:

@@ -8,7 +8,7 @@ import pytest
 from prefect.utilities.schema_tools import hydration
 
 from blocks.errors import InvalidMessage
-from blocks.prefect_api.runs import refuse_templates
+from blocks.prefect_api.templates import refuse_templates
 from blocks.settings import PROJECT_ROOT
 
 KINDS = {"none", "json", "jinja", "workspace_variable"}

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from blocks.errors import OrchestratorError
-from blocks.vocabulary.messages import Severity, new_id, utc_now
-from deployments.api.runs import Runs
-from flows.orchestrator.events.wake import DEPLOYMENT, bucket_end
+from blocks.prefect_api.runs import Runs
+from blocks.vocabulary.messages import Severity, utc_now
+from flows.orchestrator.events.wake import bucket_end, run_for_events
 
 log = logging.getLogger("orchestrator.api")
 
@@ -83,8 +83,6 @@ class EventRuns:
     async def _ask(self, urgent: bool) -> None:
         now = utc_now()
         due = now if urgent else bucket_end(now)
-        if not await self._runs.is_awaited(DEPLOYMENT, due):
-            key = f"inbox {new_id() if urgent else due.isoformat()}"
-            await self._runs.start(DEPLOYMENT, {}, key=key, at=due)
+        await run_for_events(self._runs, due, urgent=urgent)
         if not urgent:
             self._served = due

@@ -14,8 +14,7 @@ from deployments.api.context import Ctx
 from deployments.api.http.bodies import StrictRoute
 from deployments.api.http.callers import Approver, Reader
 from deployments.api.http.problems import documented
-from deployments.cli.approvals import Answered
-from flows.orchestrator.approvals.escalation import settle_due
+from flows.orchestrator.approvals.answering import Answered, answer_question
 
 router = APIRouter(prefix="/approvals", tags=["approvals"], route_class=StrictRoute)
 
@@ -70,12 +69,7 @@ async def answer_approval(approval_id: Id, answer: Answer, ctx: Ctx, caller: App
 
     Sent again it changes nothing: ``counted`` says whether this answer did.
     """
-    question = await ctx.ledger.approvals.get(approval_id)
-    _, counted = await ctx.ledger.approvals.answer(
-        question.id, answer.approve, by=caller.name, via="api", note=answer.note, now=utc_now()
-    )
-    # Not here: the stack tries again, and other requests do not wait for it.
-    faults = await settle_due(ctx.ledger, utc_now())
-    return Answered(
-        approval=await ctx.ledger.approvals.get(question.id), counted=counted, faults=faults
+    # Not applied here: the stack tries again, and other requests do not wait for it.
+    return await answer_question(
+        ctx.ledger, approval_id, answer.approve, by=caller.name, via="api", note=answer.note
     )

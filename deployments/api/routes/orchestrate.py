@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from uuid import UUID
@@ -31,9 +32,10 @@ from deployments.registration.catalogue import load_workflow, validated
 from flows.broadcast_alert import broadcast_alert
 from flows.orchestrator.runs.queues import place_of
 from flows.orchestrator.runs.starting import is_over
+from flows.orchestrator.tasks.acceptance import judge_parameters
 from flows.orchestrator.team.opening import ledger_id
 from flows.reports.model import Report
-from flows.route_task import judge_parameters, route_task
+from flows.route_task import route_task
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -165,13 +167,8 @@ async def start_workflow(
     check_workflow_body(body)
     if flow.name == route_task.name and not parameters.get("task_id"):
         await _priority(ctx, parameters)
-    deployment = f"{flow.name}/{body.workflow}"
-
-    async def begin(key: str) -> dict[str, Any]:
-        run_id = await ctx.runs.start(deployment, body.parameters, key=key)
-        return _accepted(ctx, run_id, body.workflow)
-
-    return await _answer(ctx, *await once.do(caller, begin), prefer)
+    start = partial(_start, ctx, f"{flow.name}/{body.workflow}", body.parameters)
+    return await _answer(ctx, *await once.do(caller, start), prefer)
 
 
 @router.post("/task", status_code=202, response_model=None, responses=_ANSWERS)
@@ -189,8 +186,7 @@ async def start_task(
     async def begin(key: str) -> dict[str, Any]:
         # A run that is begun again must find its task, not make a second one.
         needed = {"need_key": params.get("need_key") or f"api {sha256(key.encode()).hexdigest()}"}
-        run_id = await ctx.runs.start(place.deployment, params | needed, key=key, queue=place.queue)
-        return _accepted(ctx, run_id, "route-task")
+        return await _start(ctx, place.deployment, params | needed, key, place.queue)
 
     return await _answer(ctx, *await once.do(caller, begin), prefer)
 
@@ -206,12 +202,8 @@ async def broadcast(
     """Tell every agent of an alert, and collect what each makes of it."""
     params = given(body)
     validated(broadcast_alert, params)
-
-    async def begin(key: str) -> dict[str, Any]:
-        run_id = await ctx.runs.start("broadcast-alert/broadcast-alert", params, key=key)
-        return _accepted(ctx, run_id, "broadcast-alert")
-
-    return await _answer(ctx, *await once.do(caller, begin), prefer)
+    start = partial(_start, ctx, "broadcast-alert/broadcast-alert", params)
+    return await _answer(ctx, *await once.do(caller, start), prefer)
 
 
 @router.get("/runs/{run_id}", responses=documented(404, 422))
@@ -220,8 +212,14 @@ async def read_run(run_id: RunId, ctx: Ctx, caller: Reader) -> Run:
     return await _run(ctx, await ctx.runs.read(run_id))
 
 
-def _accepted(ctx: Context, run_id: UUID, workflow: str) -> dict[str, Any]:
-    return Accepted(id=run_id, workflow=workflow, links=_links(ctx, run_id)).model_dump(mode="json")
+async def _start(
+    ctx: Context, deployment: str, parameters: dict[str, Any], key: str, queue: str | None = None
+) -> dict[str, Any]:
+    """Start a run of ``flow/deployment``; what is told of it."""
+    run = await ctx.runs.start(deployment, parameters, key=f"api {key}", queue=queue, tags=["api"])
+    workflow = deployment.partition("/")[0]
+    accepted = Accepted(id=run.id, workflow=workflow, links=_links(ctx, run.id))
+    return accepted.model_dump(mode="json")
 
 
 def _links(ctx: Context, run_id: UUID) -> Links:

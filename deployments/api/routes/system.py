@@ -12,7 +12,7 @@ from deployments.api.context import Ctx
 from deployments.api.http.callers import Reader
 from deployments.api.http.problems import documented
 from deployments.api.prometheus import exposition
-from deployments.cli.status import AgentStatus, describe_agents
+from flows.status.agents import AgentStatus, describe_agents
 
 router = APIRouter(tags=["status"])
 

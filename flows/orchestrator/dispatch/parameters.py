@@ -12,7 +12,7 @@ from agents.capability import tools_of
 from agents.registry import ActionSpec
 from blocks.dialects.strict_json import shown
 from blocks.errors import InvalidMessage
-from blocks.prefect_api.runs import refuse_templates
+from blocks.prefect_api.templates import refuse_templates
 from blocks.text import did_you_mean
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-from prefect.client.orchestration import PrefectClient, get_client
 from pydantic import ValidationError
 
 from agents.registry import Registry
 from blocks.business.file import faults
-from blocks.errors import ConfigurationError, OrchestratorError, SourceUnavailable
+from blocks.errors import ConfigurationError, OrchestratorError
 from blocks.ledger import Ledger
 from blocks.policy.policy import Policy
 from blocks.prefect_api.calls import save_variable
+from blocks.prefect_api.client import prefect_client
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.dispatch.routing import check_policy
 
@@ -100,9 +97,9 @@ async def read_changes() -> Any:
     """What the variable holds; nothing when there is none.
 
     Raises:
-        SourceUnavailable: The Prefect API does not answer.
+        SourceError: The Prefect API does not answer.
     """
-    async with _prefect() as client:
+    async with prefect_client() as client:
         variable = await client.read_variable_by_name(VARIABLE)
     return variable.value if variable is not None else {}
 
@@ -112,25 +109,27 @@ async def write_changes(changes: dict[str, Any], team: Registry) -> Policy:
 
     Raises:
         ConfigurationError: They cannot.
-        SourceUnavailable: The Prefect API does not answer.
+        SourceError: The Prefect API does not answer.
     """
     policy = read_policy(changes, team)
-    async with _prefect() as client:
+    async with prefect_client() as client:
         await save_variable(client, VARIABLE, changes)
     forget_policy()
     return policy
 
 
-@asynccontextmanager
-async def _prefect() -> AsyncIterator[PrefectClient]:
+async def policy_fault(team: Registry) -> str:
+    """Why the policy that a person put in force cannot be used; empty when it can.
+
+    Raises:
+        SourceError: The Prefect API does not answer.
+    """
+    changes = await read_changes()
     try:
-        async with get_client() as client:
-            yield client
-    except (httpx.HTTPError, ValueError) as error:
-        raise SourceUnavailable(
-            f"The Prefect API does not answer as it should ({type(error).__name__}).",
-            hint="Start the stack with ./orchestrator up, or check PREFECT_API_URL.",
-        ) from None
+        read_policy(changes, team)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
 
 
 async def last_used_policy(ledger: Ledger, team: Registry) -> Policy:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-import httpx
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.exceptions import ObjectNotFound
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from agents.calls import Envelope, Reply, answer
 from agents.registry import ActionSpec
-from blocks.errors import ConfigurationError, OrchestratorError, SourceTimeout, SourceUnavailable
+from blocks.errors import OrchestratorError, SourceTimeout, SourceUnavailable
 from blocks.ledger.calls.records import CallRecord
 from blocks.policy.policy import Instance
-from blocks.prefect_api.runs import new_run
+from blocks.prefect_api.runs import Runs
 from blocks.vocabulary.messages import AgentMessage, ErrorInfo
+from flows.orchestrator.dispatch.resume import result_of_call
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -51,49 +49,25 @@ async def ask_remote(
     team.ledger.record(message)
     await team.ledger.flush()
     try:
-        async with get_client() as client:
-            run = await _start(client, spec, instance, envelope, params)
-            call = await _reply(team, client, run, message.id, patience)
-    except (OrchestratorError, httpx.HTTPError) as problem:
-        error = _as_error(problem, instance)
+        async with Runs.open() as runs:
+            run = await _start(runs, spec, instance, envelope, params)
+            call = await _reply(team, runs, run, message.id, patience)
+    except OrchestratorError as problem:
+        error = ErrorInfo.of(problem)
         answer(team.toolbox, message, None, error, 1, began)
         return Reply(message, None, error, instance.name)
     return Reply(message, result_of_call(spec, call), call.error, instance.name)
 
 
-def result_of_call(spec: ActionSpec, call: CallRecord) -> Any:
-    """The result that a reply in the ledger describes, as the action's own type if it fits.
-
-    What was too large for the ledger is there in outline only, and comes as plain JSON.
-    """
-    described = (call.reply or {}).get("result")
-    kind = get_type_hints(spec.function).get("return")
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        try:
-            return kind.model_validate(described)
-        except ValidationError:
-            return described
-    return described
-
-
 async def _start(
-    client: PrefectClient,
+    runs: Runs,
     spec: ActionSpec,
     instance: Instance,
     envelope: Envelope,
     params: dict[str, Any],
 ) -> FlowRun:
-    try:
-        deployment = await client.read_deployment_by_name(str(instance.deployment))
-    except ObjectNotFound:
-        raise ConfigurationError(
-            f"The instance {instance.name} works in the deployment {instance.deployment!r}, which "
-            "is not there.",
-            hint="Run ./orchestrator register, or correct the policy.",
-        ) from None
-    return await new_run(
-        client,
-        deployment.id,
+    return await runs.start(
+        str(instance.deployment),
         {
             "agent": spec.agent,
             "action": spec.name,
@@ -103,12 +77,12 @@ async def _start(
         },
         name=f"{instance.name}: {spec.name}",
         # However often the run is asked for, one comes.
-        idempotency_key=str(envelope.message_id),
+        key=str(envelope.message_id),
     )
 
 
 async def _reply(
-    team: RunContext, client: PrefectClient, run: FlowRun, message_id: str, patience: float
+    team: RunContext, runs: Runs, run: FlowRun, message_id: str, patience: float
 ) -> CallRecord:
     give_up = monotonic() + patience
     looks = 0
@@ -118,7 +92,7 @@ async def _reply(
             return call
         looks += 1
         if looks % _LOOKS_PER_RUN_CHECK == 0:
-            state = (await client.read_flow_run(run.id)).state
+            state = (await runs.read(run.id)).state
             if state is not None and state.is_final():
                 if (call := await team.ledger.call(message_id)) and call.outcome is not None:
                     return call
@@ -129,14 +103,4 @@ async def _reply(
     raise SourceTimeout(
         f"The remote run {run.name!r} gave no reply within {patience:.0f} s.",
         hint="See whether a worker serves its work pool.",
-    )
-
-
-def _as_error(problem: OrchestratorError | httpx.HTTPError, instance: Instance) -> ErrorInfo:
-    if isinstance(problem, OrchestratorError):
-        return ErrorInfo.of(problem)
-    return ErrorInfo.of(
-        SourceUnavailable(
-            f"The Prefect API did not take the call of {instance.name} ({type(problem).__name__})."
-        )
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import Accepted
 from blocks.settings import get_settings
-from blocks.vocabulary.messages import SystemEvent, utc_now
+from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.events.wake import start_event_run
 
@@ -41,4 +41,5 @@ async def accept_into(ledger: Ledger, events: Sequence[SystemEvent]) -> tuple[Ac
         LedgerError: They could not be kept.
     """
     accepted = await ledger.inbox.accept(events, utc_now())
-    return accepted, await start_event_run() if accepted.new else None
+    urgent = any(event.severity is Severity.CRITICAL for event in events)
+    return accepted, await start_event_run(urgent=urgent) if accepted.new else None

@@ -69,11 +69,6 @@ class Correlated:
         return max(about or self.events, key=lambda e: (e.severity, *in_order(e)))
 
     @cached_property
-    def statements(self) -> int:
-        """How many different things were said; repetitions count once."""
-        return len({event.content_hash for event in self.events})
-
-    @cached_property
     def affected(self) -> tuple[str, ...]:
         """The other resources, by name."""
         return tuple(sorted({resource_of(e) for e in self.events} - {self.resource}))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from blocks.ledger import Ledger
-from blocks.ledger.events.records import SituationRecord
+from blocks.ledger.events.records import SituationRecord, SituationStatus
 from blocks.policy.event_rules import EventRules
-from flows.status.incidents import how_it_stands
 
 
 @dataclass(frozen=True)
@@ -47,3 +46,35 @@ def how_many(found: Sequence[OpenIncident]) -> str:
         return ""
     incidents = "incident" if len(found) == 1 else "incidents"
     return f"{len(found):,} {incidents} open, the worst {found[0].situation.severity.value}"
+
+
+def how_it_stands(
+    situation: SituationRecord,
+    heard: Mapping[str, datetime],
+    silence: timedelta,
+    now: datetime,
+) -> str:
+    """What is being done about a situation that is not over, or has to be, in a few sentences.
+
+    Args:
+        situation: As the ledger has it.
+        heard: When the source of each alert that fires was last heard of, by the situation's id.
+        silence: For how long a source may say nothing before that is told.
+        now: The instant to judge at.
+    """
+    if situation.status is SituationStatus.RESPONDING:
+        return "The agents are dealing with it."
+    if situation.status is SituationStatus.OPEN:
+        return "Waits for the agents."
+    told, last = situation.told, heard.get(situation.id)
+    parts = [told.summary.rstrip(".") + "." if told.summary else ""]
+    parts.append(situation.done)
+    if last is not None:
+        quiet = now - last > silence
+        parts.append(f"No news since {last:%Y-%m-%d %H:%M} UTC." if quiet else "It still fires.")
+    return " ".join(part for part in parts if part)
+
+
+def per_day(impact_per_hour: float | None) -> float | None:
+    """Money per day, of money per hour."""
+    return None if impact_per_hour is None else impact_per_hour * 24

@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 from blocks.ledger.events.records import Depth, SituationRecord
 from blocks.vocabulary.messages import Severity
 from flows.orchestrator.events.draining import MOST_TOLD, Drained, Handled
-from flows.orchestrator.events.open_incidents import OpenIncident, how_many
+from flows.orchestrator.events.open_incidents import OpenIncident, how_many, per_day
 from flows.reports.model import Chart, Section, Table, count, local, money
-from flows.status.incidents import per_day
 
 
 def events_headline(drained: Drained, depth: Depth, found: Sequence[OpenIncident]) -> str:

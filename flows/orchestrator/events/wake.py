@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from blocks.vocabulary.messages import utc_now
-from flows.orchestrator.runs.starting import start_run
+from blocks.errors import OrchestratorError
+from blocks.prefect_api.runs import Runs
+from blocks.vocabulary.messages import new_id, utc_now
+from flows.orchestrator.runs.starting import has_server
 
 WORKFLOW = "event-driven-workflow"
 DEPLOYMENT = f"{WORKFLOW}/{WORKFLOW}"
@@ -20,17 +22,45 @@ def bucket_end(now: datetime) -> datetime:
     return datetime.fromtimestamp(number * BUCKET.total_seconds(), UTC)
 
 
-async def start_event_run() -> str | None:
-    """Have a run deal with what was accepted; those who ask within one bucket share it.
+async def run_for_events(runs: Runs, due: datetime, *, urgent: bool) -> str:
+    """Have a run deal with what was accepted, unless one has not begun yet: that will see it.
 
-    It starts when the bucket is over, so that it finds everything that was accepted in it. The
-    events are safe already: without a Prefect server, or when it does not answer, they wait for
-    the next run.
+    Args:
+        runs: Starts it.
+        due: When it begins: when the bucket is over, so that it finds everything that was accepted
+            in it, and those who ask within one bucket share it; now if it is urgent.
+        urgent: Whether it waits for nobody.
+
+    Returns:
+        The run's name.
+
+    Raises:
+        ConfigurationError: The workflow is not registered.
+        SourceUnavailable: The Prefect server does not answer.
+    """
+    run = await runs.awaited(DEPLOYMENT, due)
+    if run is None:
+        key = f"inbox {new_id() if urgent else due.isoformat()}"
+        name = f"events until {due:%H:%M:%S}"
+        run = await runs.start(DEPLOYMENT, key=key, name=name, at=due, tags=["events"])
+    return run.name
+
+
+async def start_event_run(*, urgent: bool) -> str | None:
+    """Have a run deal with what was accepted, as ``run_for_events`` does.
+
+    The events are safe already: without a Prefect server, or when it does not answer, they wait
+    for the next run.
 
     Returns:
         The run's name; None when there is none.
     """
-    over = bucket_end(utc_now())
-    name = f"events until {over:%H:%M:%S}"
-    fault = await start_run(DEPLOYMENT, {}, key=f"inbox {over.isoformat()}", name=name, at=over)
-    return None if fault else name
+    if not has_server():
+        return None
+    now = utc_now()
+    try:
+        async with Runs.open() as runs:
+            due = now if urgent else bucket_end(now)
+            return await run_for_events(runs, due, urgent=urgent)
+    except OrchestratorError:
+        return None

@@ -21,6 +21,7 @@ from blocks.ledger.calls.records import CallRecord
 from blocks.models import Frozen
 from blocks.vocabulary.messages import AgentMessage, AgentReply, Outcome, utc_now
 from flows.orchestrator.dispatch.parameters import fitting
+from flows.orchestrator.dispatch.resume import may_be_asked_again
 from flows.orchestrator.events.accept import accept_into
 from flows.orchestrator.runs.deaths import are_lives_of_one
 from flows.orchestrator.runs.identity import with_lasting_id
@@ -213,11 +214,10 @@ async def _ask(
 async def _is_unanswered(team: Orchestrator, message: AgentMessage) -> bool:
     """Whether this run took the message in before it crashed, and asking again does no harm."""
     call = await team.ledger.call(message.id)
-    if call is None or call.outcome is not None:
+    if call is None or call.run_id == team.run.id:
         return False
-    effect = team.toolbox.registry.action(call.agent, call.action).policy.effect
-    is_earlier = call.run_id != team.run.id and are_lives_of_one(call.run_id, team.run.id)
-    return is_earlier and not (effect and call.attempts)
+    spec = team.toolbox.registry.action(call.agent, call.action)
+    return are_lives_of_one(call.run_id, team.run.id) and may_be_asked_again(spec, call)
 
 
 def _answer(dialect: Dialect, message: AgentMessage, call: CallRecord) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TypeVar
 
-from prefect import get_client
 from prefect.context import FlowRunContext
 
 from blocks.ledger.calls.dead_letters import DeadLetter
+from blocks.prefect_api.runs import Runs
 from blocks.vocabulary.messages import AgentMessage, SystemEvent
 from flows.orchestrator.runs.deaths import repeats_in
 
@@ -21,6 +21,9 @@ async def accepted_as() -> str | None:
     A run that is restarted after a crash has the same one; when a person has a finished run done
     again, that is another one.
 
+    Raises:
+        SourceUnavailable: Prefect's server does not answer.
+
     Returns:
         None in a run that no deployment was asked for: it is never restarted.
     """
@@ -30,9 +33,8 @@ async def accepted_as() -> str | None:
         return None
     if run.run_count <= 1:
         return run.id.hex
-    async with get_client() as client:
-        past = await client.read_flow_run_states(run.id)
-    repeats = repeats_in([(state.type.value, state.name or "") for state in past])
+    async with Runs.open() as runs:
+        repeats = repeats_in(await runs.past(run.id))
     return f"{run.id.hex}/{repeats}" if repeats else run.id.hex
 
 

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import httpx
-from prefect import get_client
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterName,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
-from prefect.exceptions import ObjectNotFound
+from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
-from prefect.states import Scheduled
 
-from blocks.errors import SourceUnavailable
+from blocks.errors import ConfigurationError, NotFound, SourceUnavailable
 from blocks.ledger import Ledger
-from blocks.prefect_api.runs import new_run
+from blocks.prefect_api.runs import Runs
 from flows.orchestrator.runs.deaths import life_of, may_be_restarted
 from flows.orchestrator.runs.queues import place_of
 
-DEADLINE = 15.0
-"""Seconds that the creation of a run may take."""
+
+def has_server() -> bool:
+    """Whether there is a Prefect server whose workers take runs: an ephemeral one has none."""
+    return get_current_settings().api.url is not None
 
 
 async def start_run(
@@ -53,24 +43,13 @@ async def start_run(
     Returns:
         Why there is none, in words; empty when there is.
     """
-    if get_current_settings().api.url is None:
-        return "no Prefect server runs"  # an ephemeral one has no worker that would take the run
+    if not has_server():
+        return "no Prefect server runs"
     try:
-        async with asyncio.timeout(DEADLINE), get_client() as client:
-            found = await client.read_deployment_by_name(deployment)
-            await new_run(
-                client,
-                found.id,
-                parameters,
-                name=name,
-                idempotency_key=f"{deployment} {key}",
-                work_queue_name=queue,
-                state=Scheduled(scheduled_time=at) if at else None,
-            )
-    except ObjectNotFound:
-        return f"the Prefect server has no deployment {deployment}"
-    except (httpx.HTTPError, RuntimeError, TimeoutError, ValueError) as error:
-        return f"the Prefect server does not answer as it should ({type(error).__name__})"
+        async with Runs.open() as runs:
+            await runs.start(deployment, parameters, key=key, name=name, queue=queue, at=at)
+    except (ConfigurationError, SourceUnavailable) as error:
+        return error.what.rstrip(".")
     return ""
 
 
@@ -80,22 +59,10 @@ async def going_on(deployment: str) -> list[FlowRun]:
     Raises:
         SourceUnavailable: The server does not answer as it should.
     """
-    if get_current_settings().api.url is None:
+    if not has_server():
         return []
-    try:
-        async with asyncio.timeout(DEADLINE), get_client() as client:
-            return await client.read_flow_runs(
-                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
-                flow_run_filter=FlowRunFilter(
-                    state=FlowRunFilterState(
-                        type=FlowRunFilterStateType(not_any_=list(TERMINAL_STATES))
-                    )
-                ),
-            )
-    except (httpx.HTTPError, TimeoutError) as error:
-        raise SourceUnavailable(
-            f"The Prefect server does not answer as it should ({type(error).__name__})."
-        ) from None
+    async with Runs.open() as runs:
+        return await runs.going_on(deployment)
 
 
 async def resume_abandoned(ledger: Ledger, now: datetime) -> list[str]:
@@ -137,12 +104,12 @@ def is_over(run: FlowRun, now: datetime) -> bool:
 
 async def _is_left_alone(run_id: str, now: datetime) -> bool:
     """Whether nobody looks after a run that the ledger knows."""
-    if get_current_settings().api.url is None:
+    if not has_server():
         return True
     try:
-        async with asyncio.timeout(DEADLINE), get_client() as client:
-            run = await client.read_flow_run(UUID(hex=life_of(run_id)[0]))
-    except (ObjectNotFound, httpx.HTTPError, TimeoutError, ValueError):
+        async with Runs.open() as runs:
+            run = await runs.read(UUID(hex=life_of(run_id)[0]))
+    except (NotFound, SourceUnavailable, ValueError):
         return True
     # The reconciler looks after those of deployments, not after those of the command line.
     return run.deployment_id is None or is_over(run, now)

@@ -18,7 +18,7 @@ from blocks.ledger.work.tasks import StepTold, TaskRecord
 from blocks.policy.policy import Plan, Role
 from blocks.vocabulary.blame import Blame, blame
 from blocks.vocabulary.messages import ErrorInfo
-from flows.orchestrator.dispatch.remote import result_of_call
+from flows.orchestrator.dispatch.resume import UNKNOWN, earlier_reply
 from flows.orchestrator.dispatch.routing import instances_of, params_for
 from flows.orchestrator.team.team import Orchestrator
 
@@ -26,7 +26,6 @@ MONITOR_GRACE = 3.0
 """Seconds that a monitor has to notice that what it watches is over."""
 
 STOPPED = "stopped-by-monitor"
-UNKNOWN = "outcome-unknown"
 NO_HELP = "no-help"
 
 
@@ -185,24 +184,11 @@ class Steps:
 
     async def _done_before(self, role: Role, spec: ActionSpec, envelope: Envelope) -> Step | None:
         """The step as an earlier run left it, if that must not be done again."""
-        call = (
-            await self._team.ledger.call(str(envelope.message_id)) if self._begun_before else None
-        )
-        if call is None:
+        if not self._begun_before:
             return None
-        if call.outcome is not None:
-            result, error = result_of_call(spec, call), call.error
-        elif spec.policy.effect and call.attempts:
-            result, error = (
-                None,
-                ErrorInfo(
-                    code=UNKNOWN,
-                    what=f"{spec.full_name} was begun by a run that died; its outcome is unknown.",
-                ),
-            )
-        else:
+        reply = await earlier_reply(self._team.ledger, spec, str(envelope.message_id))
+        if reply is None:
             return None
-        reply = Reply(call.message, result, error, call.agent if call.attempts else "")
         self._team.replies.append(reply)
         return _judged(role, reply, spec)
 

@@ -14,7 +14,7 @@ from flows.orchestrator.dispatch.context import RunContext
 from flows.orchestrator.dispatch.dispatcher import dispatch
 from flows.orchestrator.dispatch.policy import InForce
 from flows.orchestrator.effects.acting import act_as_asked
-from flows.orchestrator.runs.refusals import is_askers_fault
+from flows.orchestrator.runs.endings import is_askers_fault
 from flows.orchestrator.team.outcome import publish, what_is_missing
 from flows.reports.model import RemediationLine, Report, Section
 

@@ -16,10 +16,11 @@ from rich.console import Console
 from blocks.errors import PolicyError, RequestError, StackError
 from blocks.prefect_api.env import RunningStack
 from blocks.settings import Settings, get_settings
-from deployments.cli.drill import Scorecard, print_scorecard, run_drill
+from deployments.cli.drill import print_scorecard
 from deployments.processes.restart import serve_restarts
 from deployments.processes.supervisor import Supervisor
 from deployments.sample.business import prepare
+from deployments.sample.drills import Scorecard, run_drill
 from tests.integration.loopback import free_ports
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]

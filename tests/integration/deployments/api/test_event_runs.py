@@ -18,15 +18,16 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 
+from blocks.ledger import Ledger
+from blocks.prefect_api.runs import Runs
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
 from deployments.api.intake.event_runs import EventRuns
-from deployments.api.runs import Runs
 from deployments.cli.events import hand_in
 from deployments.registration.automations import FAILED_RUNS, WORKFLOW
 from flows.deliver_message import deliver_message
 from flows.orchestrator.events.accept import accept_events
-from flows.orchestrator.events.wake import BUCKET, bucket_end
+from flows.orchestrator.events.wake import BUCKET, bucket_end, run_for_events
 from tests.integration.deployments.api.intake import write_business
 
 pytestmark = pytest.mark.prefect
@@ -60,7 +61,8 @@ async def forget(client: PrefectClient) -> None:
 
 async def asked_for(client: PrefectClient) -> list[FlowRun]:
     return await client.read_flow_runs(
-        deployment_filter=OURS, flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=["api"]))
+        deployment_filter=OURS,
+        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=["events"])),
     )
 
 
@@ -100,6 +102,16 @@ async def test_a_critical_event_waits_for_no_bucket(client: PrefectClient) -> No
         assert run.expected_start_time <= run.created
 
 
+async def test_whoever_asks_within_a_bucket_shares_its_run(client: PrefectClient) -> None:
+    async with Runs.open() as runs, EventRuns.open(runs) as event_runs:
+        event_runs.heed(Severity.ERROR)
+        (run,) = await until(client, 1)
+        assert run.expected_start_time is not None
+        name = await run_for_events(runs, run.expected_start_time, urgent=False)
+    assert name == run.name
+    assert [each.id for each in await asked_for(client)] == [run.id]
+
+
 async def test_whoever_accepts_events_a_run_deals_with_them_soon(
     client: PrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +128,8 @@ async def test_whoever_accepts_events_a_run_deals_with_them_soon(
         await deliver_message(message='{"type": "late", "id": "2", "subject": "sku:2"}')
 
     async def from_the_command_line() -> None:
-        handed = await hand_in([event.model_copy(update={"id": "3"})])
+        with Ledger.open(get_settings().effective_ledger_url) as ledger:
+            handed = await hand_in(ledger, [event.model_copy(update={"id": "3"})])
         (run,) = await client.read_flow_runs(deployment_filter=OURS)
         assert handed.run == run.name
 
@@ -129,4 +142,8 @@ async def test_whoever_accepts_events_a_run_deals_with_them_soon(
         assert due == bucket_end(due - timedelta(microseconds=1)), "when its bucket is over"
     await accept_events(event)  # it is known
     assert len(await client.read_flow_runs(deployment_filter=OURS)) == 1
+    await forget(client)
+    await accept_events(event.model_copy(update={"id": "4", "severity": Severity.CRITICAL}))
+    (run,) = await client.read_flow_runs(deployment_filter=OURS)
+    assert run.expected_start_time <= run.created, "it waits for no bucket"
     get_settings.cache_clear()

@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents.registry import registry
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.vocabulary.messages import utc_now
-from deployments.cli.status import describe_agents
 from flows.orchestrator.dispatch.policy import last_used_policy
-from flows.system_status import read_system_status
+from flows.status.agents import describe_agents
+from flows.status.reading import read_system_status
 from tests.integration.deployments.api.conftest import Api
 
 pytestmark = pytest.mark.prefect

@@ -9,7 +9,7 @@ import pytest
 from prefect import get_client
 from prefect.states import Completed
 
-from deployments.api.runs import Runs
+from blocks.prefect_api.runs import Runs
 from tests.integration.deployments.api.conftest import Api
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -18,9 +18,10 @@ pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
 async def test_hundreds_wait_at_once(registered: str) -> None:
     """More than Prefect lists at once; they are looked at together."""
     async with Runs.open() as runs, get_client() as client:
-        ids = [
-            await runs.start("system-status/system-status", {}, key=uuid4().hex) for _ in range(4)
+        started = [
+            await runs.start("system-status/system-status", key=uuid4().hex) for _ in range(4)
         ]
+        ids = [run.id for run in started]
         unknown = [uuid4() for _ in range(300)]
         waiting = [asyncio.create_task(runs.wait(each, 60)) for each in [*unknown, *ids]]
         left = asyncio.create_task(runs.wait(ids[0], 60))

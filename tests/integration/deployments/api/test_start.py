@@ -17,7 +17,7 @@ from blocks.ledger import Ledger
 from blocks.ledger.callers.tokens import Scope
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import utc_now
-from deployments.stack.preflight import check_exposure
+from deployments.processes.listening import check_exposure
 from tests.integration.deployments.api.conftest import api_settings, process_environment
 from tests.integration.loopback import free_port
 

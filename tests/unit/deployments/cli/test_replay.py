@@ -12,7 +12,8 @@ from rich.console import Console
 
 from agents.registry import registry
 from blocks.errors import ConfigurationError
-from deployments.cli.replay import print_replay, read_policy_file
+from deployments.cli.decisions import print_replay
+from deployments.cli.policy import read_policy_file
 from flows.orchestrator.decisions.replay import Difference, Question, Replay, Tally
 from tests.unit.deployments.cli.test_main import orchestrator
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prefect.client.base import PrefectHttpxAsyncClient
 
-from deployments.api.http.own_pages import OwnPagesOnly
+from deployments.processes.own_pages import OwnPagesOnly
 from deployments.stack.prefect_server import RetrySoon
 
 

@@ -18,7 +18,6 @@ from blocks.prefect_api.env import RunningStack
 from blocks.settings import Settings
 from deployments.stack.preflight import (
     back_up_prefect_database,
-    check_port,
     check_prefect_database,
     examine_prefect_database,
     state_folder,
@@ -93,23 +92,6 @@ def test_a_second_stack_on_the_folder_is_refused_and_the_first_is_named(settings
     assert "ORCHESTRATOR_STATE_DIR" in told.value.hint
     with state_folder(settings):  # a killed holder holds nothing
         pass
-
-
-def test_a_taken_port_names_its_owner_and_the_setting() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        with pytest.raises(StackError) as told:
-            check_port("127.0.0.1", port, "Prefect", "ORCHESTRATOR_PREFECT_PORT")
-    assert f"Port {port} on 127.0.0.1, for Prefect" in told.value.what
-    assert "Address already in use" in told.value.what
-    assert f"by process {os.getpid()}" in told.value.what
-    assert "ORCHESTRATOR_PREFECT_PORT" in told.value.hint
-    check_port("127.0.0.1", port, "Prefect", "ORCHESTRATOR_PREFECT_PORT")
-
-
-def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(StackError, match=r"Port 4200 on 203\.0\.113\.1"):
-        check_port("203.0.113.1", 4200, "Prefect", "ORCHESTRATOR_PREFECT_PORT")
 
 
 def test_no_database_is_fine_and_will_be_made(settings: Settings) -> None:

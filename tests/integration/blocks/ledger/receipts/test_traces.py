@@ -19,7 +19,7 @@ from blocks.ledger.work.tables import OUTCOMES, SITUATIONS
 from blocks.ledger.work.tasks import TaskRecord
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import AgentMessage, AgentReply, ErrorInfo
-from deployments.cli.replay import replay_ledger
+from flows.orchestrator.decisions.replay_ledger import replay_ledger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

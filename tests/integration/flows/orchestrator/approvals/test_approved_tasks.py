@@ -11,9 +11,9 @@ from blocks.ledger import Ledger, ReceiptKind, TaskRecord, TaskStatus
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.vocabulary.messages import utc_now
 from flows.internal.apply_approval import APPLIERS, apply_approval
+from flows.orchestrator.tasks.acceptance import accept
 from flows.orchestrator.tasks.recovery import carry_out
 from flows.orchestrator.team.opening import workflow_run
-from flows.route_task import accept
 from tests.integration.flows.bench import Bench
 
 pytestmark = pytest.mark.prefect

@@ -14,11 +14,11 @@ from blocks.ledger.calls.tables import METADATA
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import utc_now
 from blocks.vocabulary.severity import Severity
-from deployments.cli.replay import replay_ledger
+from flows.orchestrator.decisions.replay_ledger import replay_ledger
 from flows.orchestrator.dispatch.policy import write_changes
+from flows.orchestrator.tasks.acceptance import accept
 from flows.orchestrator.tasks.recovery import carry_out
 from flows.orchestrator.team.opening import workflow_run
-from flows.route_task import accept
 from tests.integration.flows.bench import MATRIX, Bench
 
 pytestmark = pytest.mark.prefect

@@ -16,6 +16,7 @@ from blocks.ledger.calls.leases import Lease
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.policy.policy import Instance
 from blocks.prefect_api.calls import save_variable
+from blocks.prefect_api.runs import Runs
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import Outcome, new_id, utc_now
 from deployments.registration.registration import read_work_pools, save_pool
@@ -93,7 +94,9 @@ async def test_what_an_event_says_reaches_a_remote_instance_as_it_came(prefect_s
         flow_id = await client.create_flow(agent_call)
         deployment_id = await client.create_deployment(flow_id, "text")
         instance = Instance(name="far", agent=spec.agent, deployment="agent-call/text")
-        run = await _start(client, spec, instance, Envelope(message_id="m-1"), {"event": said})
+        run = await _start(
+            Runs(client), spec, instance, Envelope(message_id="m-1"), {"event": said}
+        )
         found = await client.read_flow_run(run.id)
         await client.delete_deployment(deployment_id)
     assert json.loads(found.parameters["params"]) == {"event": said}

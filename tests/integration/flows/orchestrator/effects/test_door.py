@@ -33,11 +33,11 @@ from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_ch
 from flows.orchestrator.effects import acting
 from flows.orchestrator.effects.claims import claim
 from flows.orchestrator.remedies.remediation import remediate, settle_orphans
+from flows.orchestrator.tasks.acceptance import accept
 from flows.orchestrator.tasks.recovery import carry_out
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import NothingAchieved
 from flows.reports.model import RemediationLine
-from flows.route_task import accept
 from flows.status.timeline import timeline
 from tests.integration.flows.bench import Bench
 from tests.integration.flows.shop import Shop

@@ -20,8 +20,8 @@ from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
 from flows.deliver_message import deliver_message
 from flows.orchestrator.dispatch.context import shared_ledger
-from flows.orchestrator.runs.cut_off import outlives_outages
 from flows.orchestrator.runs.deaths import CUT_OFF, RESTARTED, TAG
+from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.runs.starting import is_over
 from flows.system_status import system_status
 from tests.integration.flows.shop import Shop

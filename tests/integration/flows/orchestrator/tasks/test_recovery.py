@@ -12,11 +12,15 @@ from blocks.errors import InvalidMessage, NoAgentAvailable, PolicyError
 from blocks.ledger import Ledger, ReceiptKind, TaskRecord, TaskStatus
 from blocks.prefect_api.calls import save_variable
 from blocks.vocabulary.messages import utc_now
-from deployments.cli.policy import policy_fault
-from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
+from flows.orchestrator.dispatch.policy import (
+    VARIABLE,
+    forget_policy,
+    policy_fault,
+    write_changes,
+)
+from flows.orchestrator.tasks.acceptance import accept
 from flows.orchestrator.tasks.recovery import carry_out
 from flows.orchestrator.team.opening import workflow_run
-from flows.route_task import accept
 from tests.integration.flows.bench import MATRIX, Bench
 
 pytestmark = pytest.mark.prefect
@@ -220,7 +224,7 @@ async def test_a_policy_that_cannot_be_used_stops_nobody(bench, ledger):
             task = await accept(team, "plain", {})
             return team.notes, (await carry_out(team, task.id)).policy_version
 
-    assert "plan needs a primary" in await policy_fault(), "as a start says"
+    assert "plan needs a primary" in await policy_fault(bench.registry), "as a start says"
     notes, version = await opening()
     assert "plan needs a primary" in notes[0]
     assert version == good.policy_version, "the one that was used last stands in"

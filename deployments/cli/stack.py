@@ -1,4 +1,4 @@
-"""``./orchestrator up``: the stack, the first reports, and then serving until asked to stop."""
+"""``./orchestrator up``, ``api``, ``register`` and ``env``: the stack and its parts."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from blocks.prefect_api.env import RunningStack
-from blocks.settings import Settings, get_settings
+from blocks.errors import OrchestratorError
+from deployments.cli.app import AsJson, command, fail, line, out, show
 from deployments.console.markup import escape
-from deployments.console.progress import Progress
-from deployments.processes.specs import api_url, prefect_url
-from deployments.stack.preflight import (
-    check_exposure,
-    check_port,
-    check_prefect_database,
-    state_folder,
-)
-from deployments.stack.stack import Stack
 
 if TYPE_CHECKING:
-    from deployments.cli.first_reports import Finished
+    from blocks.settings import Settings
+    from deployments.console.progress import Progress
     from deployments.registration.registration import Registration
 
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
-async def up(console: Console, *, once: bool = False) -> int:
-    """Start the stack, show the first reports, and serve until Ctrl-C or SIGTERM.
+@command
+async def up(
+    once: Annotated[
+        bool, typer.Option("--once", help="Show the first reports, then stop everything.")
+    ] = False,
+) -> None:
+    """Start Prefect, a worker and (if none is configured) a sample business; show reports.
 
-    Args:
-        console: Where progress and reports go.
-        once: End after the reports.
+    Then keep serving until Ctrl-C. With --once the exit code is 0 when all workflows completed.
+    """
+    raise typer.Exit(await _run_stack(out, once=once))
+
+
+async def _run_stack(console: Console, *, once: bool) -> int:
+    """Start the stack, show the first reports, and serve until Ctrl-C or SIGTERM.
 
     Returns:
         Exit code: 0 when all workflows completed (or, serving, when asked to stop), 1 when one
@@ -47,6 +49,13 @@ async def up(console: Console, *, once: bool = False) -> int:
     Raises:
         OrchestratorError: The stack cannot start; says what to do.
     """
+    from blocks.settings import get_settings
+    from deployments.cli.first_reports import show_first_reports
+    from deployments.console.progress import Progress
+    from deployments.processes.listening import check_exposure, check_port
+    from deployments.stack.preflight import check_prefect_database, state_folder
+    from deployments.stack.stack import Stack
+
     settings = get_settings()
     progress = Progress(console)
     begun = time.monotonic()
@@ -65,7 +74,7 @@ async def up(console: Console, *, once: bool = False) -> int:
                 # Already beside the first reports: what an earlier stack left may hold their slots.
                 tending = asyncio.create_task(stack.serve())
                 try:
-                    completed = await _show_reports(progress, settings)
+                    completed = await show_first_reports(progress, settings)
                     if once:
                         return 0 if completed else 1
                     _show_where(console, settings, registration)
@@ -109,49 +118,11 @@ def _stop_signals(progress: Progress) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _show_reports(progress: Progress, settings: Settings) -> bool:
-    """Run the three workflows at once and print each report, in their order.
-
-    Returns:
-        Whether all of them completed.
-    """
-    from prefect import get_client
-
-    from blocks.ledger import Ledger
-    from deployments.cli.first_reports import WORKFLOWS, run_workflow
-
-    with Ledger.open(settings.effective_ledger_url) as ledger:
-        async with get_client() as client:
-
-            async def run(workflow: str) -> Finished:
-                with progress.step(f"Run of {workflow}"):
-                    return await run_workflow(client, ledger, workflow)
-
-            runs = [asyncio.create_task(run(workflow)) for workflow in WORKFLOWS]
-            try:
-                for finished in [await each for each in runs]:
-                    _show(finished, progress.console, settings)
-            finally:
-                for each in runs:
-                    each.cancel()
-                await asyncio.gather(*runs, return_exceptions=True)
-    return all(each.result().completed for each in runs)
-
-
-def _show(finished: Finished, console: Console, settings: Settings) -> None:
-    from deployments.console.report import print_report
-
-    page = f"{prefect_url(settings)}/runs/flow-run/{finished.flow_run_id}"
-    console.print()
-    if finished.report is not None:
-        print_report(finished.report, console)
-    if not finished.completed:
-        console.print(f"[red]{finished.workflow} did not complete:[/] {escape(finished.detail)}")
-    console.print(f"[dim]{finished.workflow} in the Prefect UI: {page}[/]", soft_wrap=True)
-
-
 def _show_where(console: Console, settings: Settings, registration: Registration) -> None:
     """Where to look, and what to try."""
+    from blocks.prefect_api.env import RunningStack
+    from deployments.processes.specs import api_url, prefect_url
+
     table = Table.grid(padding=(0, 2))
     stack = RunningStack.find(settings.state_dir)
     assert stack is not None
@@ -172,3 +143,54 @@ def _show_where(console: Console, settings: Settings, registration: Registration
     console.print()
     console.print(table)
     console.print(f"\n{len(stack.processes)} processes are running. Ctrl-C stops them all.")
+
+
+def api() -> None:
+    """Serve the REST API alone, on the Prefect server and the ledger of the settings.
+
+    A running stack serves it already. The process ends with Ctrl-C.
+    """
+    from blocks.prefect_api.env import use_embedded_prefect
+
+    try:
+        use_embedded_prefect()
+        from deployments.api.serving import serve
+
+        serve()
+    except OrchestratorError as error:
+        fail(error)
+
+
+@command
+async def register(as_json: AsJson = False) -> None:
+    """Write pools, queues, blocks and deployments to a Prefect server; safe to repeat.
+
+    The server is PREFECT_API_URL, else the stack that runs on our state folder.
+    """
+    from blocks.prefect_api.env import use_embedded_prefect
+    from deployments.registration.registration import register
+
+    use_embedded_prefect()
+    show(await register(), as_json, _print_registration)
+
+
+def _print_registration(done: Registration, console: Console) -> None:
+    line(f"Registered at {done.api_url}:", console)
+    for what in ("pools", "blocks", "deployments", "automations"):
+        line(f"  {what:12}{escape(', '.join(getattr(done, what))) or '(none)'}", console)
+    line("[dim]prefect worker start --pool operations runs them.[/]", console)
+
+
+@command
+async def env() -> None:
+    """Print the variables for plain prefect commands: eval "$(./orchestrator env)"."""
+    import shlex
+
+    from blocks.prefect_api.env import RunningStack, common_environment
+    from blocks.settings import get_settings
+
+    settings = get_settings()
+    stack = RunningStack.find(settings.state_dir)
+    variables = common_environment(settings)
+    for name, value in (variables | ({"PREFECT_API_URL": stack.api_url} if stack else {})).items():
+        print(f"export {name}={shlex.quote(value)}")
