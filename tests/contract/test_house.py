@@ -33,6 +33,18 @@ def test_there_is_no_import_circle() -> None:
     list(TopologicalSorter(imports).static_order())  # CycleError names the circle
 
 
+def test_each_folder_is_read_on_one_screen() -> None:
+    folders = {file.parent for floor in FLOORS for file in PROJECT_ROOT.glob(f"{floor}/**/*.py")}
+    entries = {
+        str(folder.relative_to(PROJECT_ROOT)): len(
+            [*folder.glob("[!_]*.py"), *folder.glob("*/__init__.py")]
+        )
+        for folder in folders
+        if folder.name != "versions"  # one migration after the other
+    }
+    assert {folder: count for folder, count in entries.items() if count > 16} == {}
+
+
 def test_no_installed_distribution_provides_a_package_of_ours() -> None:
     provided = importlib.metadata.packages_distributions()
     assert {floor: provided[floor] for floor in FLOORS if floor in provided} == {}
