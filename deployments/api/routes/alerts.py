@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Depends, Request, Response
 
 from blocks.dialects import Dialect, alertmanager
 from blocks.dialects.strict_json import parse
-from blocks.ledger.callers.tokens import Scope
-from deployments.api.http.callers import allowed, bearer
-from deployments.api.http.lean import LeanRoute, content_type, plain_headers, wrong_type
-from deployments.api.http.limits import Limit, Limiter
+from blocks.policy.alert_rules import AlertRules
+from blocks.vocabulary.messages import SystemEvent
+from deployments.api.http.callers import bearer
+from deployments.api.http.lean import LeanRoute, content_type, wrong_type
 from deployments.api.http.problems import Refused, documented
 from deployments.api.intake.event_bodies import ALERTS, JSON
-from deployments.api.intake.intake import Intake, Kept
-from deployments.api.intake.refusals import Handed
-from deployments.api.intake.sender_rules import SenderRules
-from deployments.api.routes.events import kept
+from deployments.api.intake.intake import Kept
+from deployments.api.routes.events import take
 
 MOST_BYTES = 2 * 1024**2
 """Of a notification. Alertmanager puts a whole group into one, and drops what is refused."""
@@ -40,26 +40,14 @@ async def post_alerts(request: Request) -> Response:
     Alertmanager tries again only after 5xx.
     """
     try:
-        return await _take(request)
+        return await take(request, _read, Dialect.ALERTMANAGER)
     except Refused as refusal:
         if refusal.status == 429:
             refusal.status = 503
         raise
 
 
-async def _take(request: Request) -> Response:
-    caller = await allowed(request, Scope.RUN)
-    request.state.sender = caller.name
-    limiter: Limiter = request.app.state.limiter
-    limit = Limit("events", request.app.state.context.settings.api_intake_rate)
-    request.state.rate = limiter.take(limit, caller.id)
-    body = await request.body()
-    request.state.handed = Handed(body, dialect=Dialect.ALERTMANAGER)
-    if (kind := content_type(plain_headers(request))) != JSON:
+def _read(headers: Mapping[str, str], body: bytes, rules: AlertRules) -> list[SystemEvent]:
+    if (kind := content_type(headers)) != JSON:
         raise wrong_type(kind, JSON)
-    rules: SenderRules = request.app.state.rules
-    events = alertmanager.read(parse(body, MOST_BYTES), rules.now())
-    if len(events) > 1:
-        request.state.rate = limiter.take_rest(limit, caller.id, len(events))
-    intake: Intake = request.app.state.intake
-    return kept(events, await intake.accept(events, len(body)))
+    return alertmanager.read(parse(body, MOST_BYTES), rules)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -43,16 +43,30 @@ async def post_events(request: Request) -> Response:
     `type`. Of a batch all are accepted or none. An event of known source and id changes nothing.
     Messages to agents do not come in here: an event may not have an action carried out.
     """
+    return await take(request, _read)
+
+
+async def take(
+    request: Request,
+    read: Callable[[Mapping[str, str], bytes, AlertRules], list[SystemEvent]],
+    dialect: Dialect | None = None,
+) -> Response:
+    """Take events from a caller with a token; 202 when they are durable.
+
+    Args:
+        request: What came.
+        read: Makes events of its headers and body; refuses what it cannot.
+        dialect: What the body is written in; None when the headers say it.
+    """
     caller = await allowed(request, Scope.RUN)
     request.state.sender = caller.name
     limiter: Limiter = request.app.state.limiter
     limit = Limit("events", request.app.state.context.settings.api_intake_rate)
     request.state.rate = limiter.take(limit, caller.id)
-    body = await request.body()
-    headers = plain_headers(request)
-    request.state.handed = Handed(body, headers)
+    body, headers = await request.body(), plain_headers(request)
+    request.state.handed = Handed(body, dialect=dialect) if dialect else Handed(body, headers)
     rules: SenderRules = request.app.state.rules
-    events = _read(headers, body, rules.now())
+    events = read(headers, body, rules.now())
     if len(events) > 1:
         request.state.rate = limiter.take_rest(limit, caller.id, len(events))
     intake: Intake = request.app.state.intake
