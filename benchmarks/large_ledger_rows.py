@@ -19,8 +19,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from blocks.ledger.calls.tables import METADATA
-from blocks.ledger.work.tables import OUTCOMES, RECEIPTS, SETTLING
+from blocks.ledger.engine.tables import METADATA
+from blocks.ledger.receipts.tables import OUTCOMES, RECEIPTS, SETTLING
 
 WEEKS = timedelta(days=28)
 

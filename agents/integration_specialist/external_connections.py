@@ -49,7 +49,7 @@ async def fetch_data(
     try:
         return await take_snapshot(business.store, ledger, now)
     except SourceError as error:
-        earlier = await ledger.latest_snapshot(business.store.name)
+        earlier = await ledger.snapshots.latest(business.store.name)
         if earlier is None:
             raise
         return replace(earlier, stale_because=error.what)

@@ -21,5 +21,5 @@ async def take_snapshot(store: StoreDatabase, ledger: Ledger, now: datetime) -> 
     """
     snapshot = await store.read_snapshot(now)
     if snapshot.frames:
-        await ledger.save_snapshot(snapshot)
+        await ledger.snapshots.save(snapshot)
     return snapshot

@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import Collection
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from sqlalchemy import Connection, select, update
 
-from blocks.crash_points import reach
 from blocks.errors import LedgerError
 from blocks.ledger.callers.requests import Requests
 from blocks.ledger.callers.tokens import Tokens
@@ -30,28 +28,28 @@ from blocks.ledger.calls.records import (
     ReportRecord,
     RunRecord,
 )
-from blocks.ledger.calls.tables import MESSAGES, REMEDIATIONS, REPORTS, RUNS
+from blocks.ledger.calls.tables import MESSAGES, REPORTS, RUNS
 from blocks.ledger.engine import schema
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.database import Database, connect
+from blocks.ledger.engine.dialect_sql import each_text
 from blocks.ledger.engine.health import Health
+from blocks.ledger.engine.upsert import insert, replacing
 from blocks.ledger.engine.writer import GroupWriter
 from blocks.ledger.events.inbox import Inbox
 from blocks.ledger.events.incidents import Incidents
-from blocks.ledger.events.rows import each_text
 from blocks.ledger.receipts.outcomes import Outcomes
 from blocks.ledger.receipts.policies import Policies
 from blocks.ledger.receipts.receipts import Receipts
 from blocks.ledger.receipts.signing import Seal
 from blocks.ledger.receipts.traces import Traces
+from blocks.ledger.snapshots.snapshots import Snapshots
 from blocks.ledger.work.approvals import Approvals
 from blocks.ledger.work.claims import Claims, holds
 from blocks.ledger.work.intents import Intents
+from blocks.ledger.work.tables import REMEDIATIONS
 from blocks.ledger.work.tasks import Tasks
 from blocks.settings import get_settings
-
-if TYPE_CHECKING:  # pandas is imported where snapshots are used
-    from blocks.vocabulary.frames import Snapshot
 
 
 class Ledger:
@@ -79,6 +77,7 @@ class Ledger:
         incidents: Situations that are not over.
         tokens: Who may use the API, and for what.
         requests: What requests to the API with an idempotency key came to.
+        snapshots: What stores had when they were looked at.
         health: Whether it takes writes and is sound.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
@@ -93,7 +92,6 @@ class Ledger:
         self._notes = GroupWriter(database, leases.writes(), patience, notes=True)
         # What is large does not hold up the commits of all else.
         self._pieces = GroupWriter(database, {}, patience)
-        self._large = Access(database, self._pieces, patience)
         self.tasks = Tasks(access)
         self.leases = Leases(Access(database, self._notes, patience))
         self.claims = Claims(access)
@@ -110,6 +108,7 @@ class Ledger:
         self.incidents = Incidents(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)
+        self.snapshots = Snapshots(access, Access(database, self._pieces, patience))
         self.health = Health(database, self._writer)
 
     @classmethod
@@ -197,7 +196,7 @@ class Ledger:
 
     async def save_report(self, report: ReportRecord) -> None:
         """Keeps a run's report, in place of an earlier one of the same run."""
-        statement = rows.replacing(self._dialect, REPORTS).values(rows.report_row(report))
+        statement = replacing(self._dialect, REPORTS).values(rows.report_row(report))
         await self._access.write(lambda connection: connection.execute(statement))
 
     async def intend(
@@ -213,7 +212,7 @@ class Ledger:
             False when its ``need_key`` is taken (somebody else acts, or did), or its claim lost.
         """
         statement = (
-            rows.insert(self._dialect, REMEDIATIONS)
+            insert(self._dialect, REMEDIATIONS)
             .values(rows.remediation_row(remediation))
             .on_conflict_do_nothing(index_elements=["need_key"])
             .returning(REMEDIATIONS.c.id)
@@ -252,59 +251,6 @@ class Ledger:
                 )
 
         await self._access.write(write)
-
-    async def save_snapshot(self, snapshot: Snapshot) -> str:
-        """Keeps a snapshot, and of its store's earlier ones the newest two.
-
-        Returns:
-            Its id.
-
-        Raises:
-            ContractViolation: A frame has no contract, or a column that its contract lacks.
-        """
-        from blocks.ledger import snapshots
-
-        packed = await asyncio.to_thread(snapshots.pack, snapshot)
-        for number, write in enumerate(snapshots.writes(packed)):
-            reach(f"snapshot:{number}")
-            await self._large.write(write)
-        return packed.id
-
-    async def latest_snapshot(
-        self, store: str, *, only: Collection[str] | None = None
-    ) -> Snapshot | None:
-        """A store's newest snapshot by ``taken_at``, with the dtypes of its frames' contracts.
-
-        Args:
-            store: Name of the store.
-            only: The frames to load; all when None. Two years of sales take long to read, and
-                who asks for a stock count need not wait for them.
-
-        Raises:
-            ContractViolation: It was written for other contracts than today's.
-        """
-        from blocks.ledger import snapshots
-
-        packed = await self._access.read(partial(snapshots.newest, store=store, only=only))
-        return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
-
-    async def snapshot_of_item(self, store: str, sku: str) -> Snapshot | None:
-        """A store's newest snapshot, with little more than what it tells of one item.
-
-        Its frames are ``products``, ``stock`` and the last weeks' ``sales``, as far as there are
-        rows; other items may be among them. That costs milliseconds, however long the history is.
-
-        Args:
-            store: Name of the store.
-            sku: The item.
-
-        Raises:
-            ContractViolation: It was written for other contracts than today's.
-        """
-        from blocks.ledger import snapshots
-
-        packed = await self._access.read(partial(snapshots.newest_of_item, store=store, sku=sku))
-        return await asyncio.to_thread(snapshots.unpack, packed) if packed else None
 
     # Reads.
 

@@ -143,7 +143,7 @@ async def examine_anomaly(
         raise ConfigurationError(
             "The business has no store.", hint="Connect one with ./orchestrator connect URL."
         )
-    kept = await ledger.latest_snapshot(store.name)
+    kept = await ledger.snapshots.latest(store.name)
     fresh = kept is not None and timedelta(0) <= now - kept.taken_at <= FRESH
     snapshot = kept if kept and fresh else await take_snapshot(store, ledger, now)
     return await asyncio.to_thread(examine, snapshot, now, metric)

@@ -113,7 +113,7 @@ class _Meaning:
 
     async def _sku(self, sku: str) -> EventResponse:
         store = self._business.store
-        snapshot = await self._ledger.snapshot_of_item(store.name, sku) if store else None
+        snapshot = await self._ledger.snapshots.of_item(store.name, sku) if store else None
         if snapshot is None:
             return self._not_concerned(f"No snapshot of the store is kept that would know {sku!r}.")
         facts = sku_facts(snapshot, sku, self._now)
@@ -193,7 +193,7 @@ class _Meaning:
     async def _snapshot(self, *frames: str) -> Snapshot | None:
         """The newest kept snapshot of the store, with no more frames than are asked for."""
         store = self._business.store
-        return await self._ledger.latest_snapshot(store.name, only=frames) if store else None
+        return await self._ledger.snapshots.latest(store.name, only=frames) if store else None
 
 
 def sku_facts(snapshot: Snapshot, sku: str, now: datetime) -> dict[str, Any] | None:

@@ -70,7 +70,7 @@ async def estimate_stock(
         raise ConfigurationError(
             "The business has no store.", hint="Connect one with ./orchestrator connect URL."
         )
-    snapshot = await ledger.latest_snapshot(
+    snapshot = await ledger.snapshots.latest(
         business.store.name, only=("stock", "products", "sales", "orders", "open_orders")
     )
     if snapshot is None:

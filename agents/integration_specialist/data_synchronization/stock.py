@@ -86,7 +86,7 @@ async def sync_stock(
         raise ConfigurationError(
             "The business has no store.", hint="Connect one with ./orchestrator connect URL."
         )
-    before = await ledger.latest_snapshot(store.name, only=("stock",))
+    before = await ledger.snapshots.latest(store.name, only=("stock",))
     return compare(await take_snapshot(store, ledger, now), before, skus)
 
 

@@ -47,7 +47,7 @@ async def refetch_snapshot(business: Business, ledger: Ledger, now: datetime) ->
             "The business has no store.", hint="Connect one with ./orchestrator connect URL."
         )
     began = monotonic()
-    before = _measured(await ledger.latest_snapshot(store.name), store, now)
+    before = _measured(await ledger.snapshots.latest(store.name), store, now)
     after: dict[str, Any] = {}
     if before["fresh"] and not before["lacking"]:
         status, detail = RemediationStatus.NOT_NEEDED, "A fresh, complete snapshot is there."
@@ -55,7 +55,7 @@ async def refetch_snapshot(business: Business, ledger: Ledger, now: datetime) ->
         status, detail = RemediationStatus.FAILED, str(error)
     else:
         # Judged by what was kept, not by what was read: only that serves the next run.
-        after = _measured(await ledger.latest_snapshot(store.name), store, now)
+        after = _measured(await ledger.snapshots.latest(store.name), store, now)
         status, detail = _verdict(after)
     return RemediationResult(
         action="refetch_snapshot",

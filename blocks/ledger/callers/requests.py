@@ -14,10 +14,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, update
 
 from blocks.errors import RequestError
-from blocks.ledger.calls.rows import insert
+from blocks.ledger.callers.tables import API_REQUESTS
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
-from blocks.ledger.work.tables import API_REQUESTS
 from blocks.vocabulary.messages import new_id
 
 LONGEST_KEY = 255

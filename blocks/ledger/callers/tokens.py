@@ -21,10 +21,10 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from blocks.errors import RequestError
-from blocks.ledger.calls.rows import insert
+from blocks.ledger.callers.tables import API_TOKENS
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
-from blocks.ledger.work.tables import API_TOKENS
 from blocks.models import Strict
 
 LONGEST_NAME = 100

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, and_, func, select, update
 
 from blocks.errors import RequestError
 from blocks.ledger.calls.queries import matching, newest
-from blocks.ledger.calls.rows import insert
+from blocks.ledger.calls.tables import DEAD_LETTERS
 from blocks.ledger.engine.access import Access
-from blocks.ledger.work.tables import DEAD_LETTERS
+from blocks.ledger.engine.upsert import insert
 from blocks.masking import without_passwords
 from blocks.models import Strict
 from blocks.vocabulary.messages import new_id

@@ -30,11 +30,11 @@ from blocks.ledger.calls.tables import (
     REPLY_FAILED,
     REPORTS,
     RUNS,
-    Instant,
 )
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.dialect_sql import Span, array, gathered, seconds, spans_of, whole_hours
-from blocks.ledger.work.tables import EVENTS
+from blocks.ledger.engine.tables import Instant
+from blocks.ledger.events.tables import EVENTS
 from blocks.models import Strict
 from blocks.vocabulary.messages import CALLED_OFF, Outcome
 

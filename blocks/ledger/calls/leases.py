@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import AwareDatetime
 from sqlalchemy import Connection, bindparam, delete, func, select
 
-from blocks.ledger.calls.rows import insert
-from blocks.ledger.calls.tables import Instant
+from blocks.ledger.calls.tables import LEASES
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.locks import lock
+from blocks.ledger.engine.tables import Instant
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.writer import Entry, WriteRows
-from blocks.ledger.work.tables import LEASES
 from blocks.models import Strict
 
 

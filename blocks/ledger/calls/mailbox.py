@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from blocks.ledger.calls.rows import entry, insert
+from blocks.ledger.calls.rows import entry
 from blocks.ledger.calls.tables import MESSAGES
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.upsert import insert
 from blocks.vocabulary.messages import AgentMessage
 
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Executable, RowMapping, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Executable, RowMapping
 
 from blocks.ledger.calls import tables
 from blocks.ledger.calls.records import (
@@ -23,6 +22,7 @@ from blocks.ledger.calls.records import (
     ReportRecord,
     RunRecord,
 )
+from blocks.ledger.engine.upsert import insert, unless_finished
 from blocks.ledger.engine.values import finite, to_json
 from blocks.ledger.engine.writer import Entry, WriteRows
 from blocks.ledger.receipts.receipts import appending, receipt_row
@@ -138,9 +138,9 @@ def writes(dialect: str, seal: Seal) -> Mapping[str, WriteRows]:
     they hold the lock of their chain until the commit.
     """
     return {
-        "runs": _executing(_unless_finished(dialect, tables.RUNS)),
+        "runs": _executing(unless_finished(dialect, tables.RUNS)),
         "messages": _executing(insert(dialect, tables.MESSAGES).on_conflict_do_nothing()),
-        "attempts": _executing(_unless_finished(dialect, tables.ATTEMPTS)),
+        "attempts": _executing(unless_finished(dialect, tables.ATTEMPTS)),
         "replies": _executing(insert(dialect, tables.REPLIES).on_conflict_do_nothing()),
         "receipts": appending(seal),
     }
@@ -151,29 +151,3 @@ def _executing(statement: Executable) -> WriteRows:
         connection.execute(statement, rows)
 
     return write
-
-
-def insert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that knows ON CONFLICT; both dialects spell it alike."""
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-
-
-def replacing(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that replaces the row of the same key."""
-    statement = insert(dialect, table)
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key), set_=_others(statement, table)
-    )
-
-
-def _unless_finished(dialect: str, table: Table) -> Executable:
-    statement = insert(dialect, table)
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key),
-        set_=_others(statement, table),
-        where=table.c.finished_at.is_(None),
-    )
-
-
-def _others(statement: postgresql.Insert | sqlite.Insert, table: Table) -> dict[str, Any]:
-    return {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}

@@ -1,4 +1,4 @@
-"""What SQLite and PostgreSQL spell differently: time, lists of spans, and values packed as JSON.
+"""What SQLite and PostgreSQL spell differently: time, lists, and values packed as JSON.
 
 Packed values come back as one JSON text: of many rows, each costs the interpreter's lock.
 """
@@ -6,7 +6,7 @@ Packed values come back as one JSON text: of many rows, each costs the interpret
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,9 +24,9 @@ from sqlalchemy import (
     literal,
     type_coerce,
 )
+from sqlalchemy.sql.selectable import TableValuedAlias
 
-from blocks.ledger.calls.tables import Instant
-from blocks.ledger.events.rows import instant_text
+from blocks.ledger.engine.tables import Instant
 
 Span = tuple[datetime, datetime]
 """From, and until just before."""
@@ -40,6 +40,14 @@ class Spans:
     number: ColumnElement[int]
     start: ColumnElement[datetime]
     end: ColumnElement[datetime]
+
+
+def each_text(connection: Connection, texts: Collection[str]) -> TableValuedAlias:
+    """Texts as a table with the column ``value``."""
+    packed = literal(json.dumps(list(texts)), Text)
+    if _is_sqlite(connection):
+        return func.json_each(packed).table_valued("value")
+    return func.json_array_elements_text(cast(packed, JSON)).table_valued("value")
 
 
 def spans_of(connection: Connection, spans: Sequence[Span]) -> Spans:
@@ -64,6 +72,11 @@ def spans_of(connection: Connection, spans: Sequence[Span]) -> Spans:
 def _packed(number: int, span: Span, sqlite: bool) -> list[int | str]:
     write = instant_text if sqlite else _zoned_text
     return [number, *map(write, span)]
+
+
+def instant_text(instant: datetime) -> str:
+    """As SQLAlchemy keeps an instant in SQLite; PostgreSQL is told that it is UTC."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _zoned_text(instant: datetime) -> str:

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 
-from blocks.ledger.calls.tables import METADATA
 from blocks.ledger.engine.patience import tells_of_damage
+from blocks.ledger.engine.tables import METADATA
 
 _MOST_FAULTS = 3
 _STEPS = 20_000  # of SQLite's, between two looks at the clock

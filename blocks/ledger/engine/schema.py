@@ -20,9 +20,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from blocks.errors import LedgerSchemaError
-from blocks.ledger.calls.tables import METADATA
 from blocks.ledger.engine.database import Database, reason
 from blocks.ledger.engine.patience import Patience, passes
+from blocks.ledger.engine.tables import METADATA
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _LOCK = 0x6C65646765720001  # names our advisory lock on PostgreSQL: "ledger", 1

@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, tuple_, update
 
-from blocks.ledger.calls.rows import insert
+from blocks.ledger.engine.dialect_sql import each_text
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.events.records import Ending, EventKey, SituationStatus
-from blocks.ledger.events.rows import each_text
-from blocks.ledger.work.tables import ALERTS, EVENTS, SITUATIONS
+from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
 from blocks.vocabulary.messages import FIRING, Severity, SystemEvent
 
 _THIS = and_(

@@ -16,6 +16,7 @@ from sqlalchemy import (
     update,
 )
 
+from blocks.ledger.engine.dialect_sql import each_text, instant_text
 from blocks.ledger.events import alerts, situations
 from blocks.ledger.events.alerts import among
 from blocks.ledger.events.reads import InboxReads
@@ -28,10 +29,10 @@ from blocks.ledger.events.records import (
     TakenEvent,
     taken_event,
 )
-from blocks.ledger.events.rows import each_text, event_row, insert_events, instant_text
+from blocks.ledger.events.rows import event_row, insert_events
 from blocks.ledger.events.situations import RESOURCE, UNSETTLED, free
 from blocks.ledger.events.standings import keys_of
-from blocks.ledger.work.tables import EVENTS
+from blocks.ledger.events.tables import EVENTS
 from blocks.vocabulary.messages import Severity, SystemEvent
 
 

@@ -8,13 +8,14 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from blocks.ledger.calls.queries import newest
-from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.dialect_sql import each_text
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.events.alerts import end_resolved
 from blocks.ledger.events.records import Ending, SituationRecord, SituationStatus, situation_row
-from blocks.ledger.events.rows import each_text
+from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus, approval_row
-from blocks.ledger.work.tables import ALERTS, APPROVALS, EVENTS, SITUATIONS
+from blocks.ledger.work.tables import APPROVALS
 from blocks.vocabulary.messages import Severity
 
 NEED = "incident "

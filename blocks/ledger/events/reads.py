@@ -18,7 +18,7 @@ from blocks.ledger.events.records import (
     taken_event,
 )
 from blocks.ledger.events.situations import UNSETTLED
-from blocks.ledger.work.tables import EVENTS, SITUATIONS
+from blocks.ledger.events.tables import EVENTS, SITUATIONS
 from blocks.vocabulary.messages import Severity, SystemEvent
 
 _SHORTEST_PREFIX = 6  # characters of an id that may stand for all of it

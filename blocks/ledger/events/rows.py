@@ -8,14 +8,12 @@ may then have to wait for it while the event loop is busy.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, func, literal, text
-from sqlalchemy.dialects.postgresql import JSON
-from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy import Connection, text
 
+from blocks.ledger.engine.dialect_sql import instant_text
 from blocks.ledger.engine.values import clean_text, to_json
 from blocks.ledger.events.records import EventKey, EventStatus
 from blocks.vocabulary.messages import SystemEvent
@@ -90,14 +88,6 @@ def insert_events(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
     return written
 
 
-def each_text(connection: Connection, texts: Collection[str]) -> TableValuedAlias:
-    """Texts as a table with the column ``value``."""
-    packed = literal(json.dumps(list(texts)), Text)
-    if connection.dialect.name == "sqlite":
-        return func.json_each(packed).table_valued("value")
-    return func.json_array_elements_text(cast(packed, JSON)).table_valued("value")
-
-
 def _written_sqlite(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[EventKey]:
     packed = {"rows": json.dumps(rows)}
     # Nobody writes between the two: the transaction holds SQLite's only lock for writing.
@@ -111,8 +101,3 @@ def _written_postgresql(
 ) -> list[EventKey]:
     found = connection.execute(_INSERT_POSTGRESQL, {"rows": json.dumps(rows)}).scalar_one()
     return [(source, id_) for source, id_ in json.loads(found or "[]")]
-
-
-def instant_text(instant: datetime) -> str:
-    """As SQLAlchemy keeps an instant in SQLite; PostgreSQL is told that it is UTC."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from blocks.ledger.calls.rows import insert
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.events.alerts import FIRES, HAS_OUTAGE, among, homes_of
 from blocks.ledger.events.records import (
     Ending,
@@ -34,7 +34,7 @@ from blocks.ledger.events.records import (
     Summary,
     situation_row,
 )
-from blocks.ledger.work.tables import EVENTS, SITUATIONS
+from blocks.ledger.events.tables import EVENTS, SITUATIONS
 from blocks.vocabulary.messages import Severity, new_id
 
 RESPONDED = (SituationStatus.STANDING, SituationStatus.SETTLED)

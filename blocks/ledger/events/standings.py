@@ -14,10 +14,10 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, func, select
 
+from blocks.ledger.engine.dialect_sql import each_text
 from blocks.ledger.engine.values import clean_text
 from blocks.ledger.events.records import EventKey
-from blocks.ledger.events.rows import each_text
-from blocks.ledger.work.tables import EVENTS
+from blocks.ledger.events.tables import EVENTS
 from blocks.vocabulary.messages import SystemEvent
 
 _ID = re.compile(r".*-([0-9]{8})-([a-z]+)")

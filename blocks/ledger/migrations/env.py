@@ -6,7 +6,7 @@ begin nor commit one: all due migrations take effect together, or none does.
 
 from alembic import context
 
-from blocks.ledger.calls.tables import METADATA
+from blocks.ledger.engine.tables import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 context.run_migrations()

@@ -14,11 +14,11 @@ from sqlalchemy import Connection, exists, func, select
 
 from blocks.ledger.calls.queries import matching, newest
 from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
-from blocks.ledger.calls.rows import insert, replacing
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.upsert import insert, replacing
 from blocks.ledger.engine.values import to_json
 from blocks.ledger.receipts.receipts import receipt_record
-from blocks.ledger.work.tables import OUTCOMES, RECEIPTS, SETTLING
+from blocks.ledger.receipts.tables import OUTCOMES, RECEIPTS, SETTLING
 from blocks.models import Strict
 
 _AT_ONCE = 500  # numbers in a query

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
-from blocks.ledger.work.tables import POLICIES
+from blocks.ledger.receipts.tables import POLICIES
 
 
 class Policies:

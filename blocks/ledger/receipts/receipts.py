@@ -18,8 +18,8 @@ from blocks.ledger.engine.locks import lock
 from blocks.ledger.engine.values import clean_text, to_json
 from blocks.ledger.engine.writer import WriteRows
 from blocks.ledger.receipts.signing import GENESIS, Head, Seal, chained_hash, instant_text
+from blocks.ledger.receipts.tables import RECEIPTS
 from blocks.ledger.receipts.verification import PAGE, Checker, Verification, page, undecided
-from blocks.ledger.work.tables import RECEIPTS
 
 _IDS_PER_QUERY = 500
 _TOO_FAR = 2**62  # a number beyond, or (on SQLite) a text, was planted: the chain goes on before it

@@ -18,7 +18,7 @@ from blocks.ledger.receipts.signing import (
     chained_hash,
     instant_text,
 )
-from blocks.ledger.work.tables import POLICIES, RECEIPTS
+from blocks.ledger.receipts.tables import POLICIES, RECEIPTS
 from blocks.models import Frozen
 
 PAGE = 1000

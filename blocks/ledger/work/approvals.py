@@ -12,8 +12,8 @@ from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
 from blocks.errors import LedgerError, NotFound, RequestError
 from blocks.ledger.calls.queries import matching, newest
-from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import clean_text, to_json
 from blocks.ledger.work.tables import APPROVALS
 from blocks.models import Strict

@@ -15,8 +15,8 @@ from typing import Any, Protocol, TypeVar
 from pydantic import AwareDatetime
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
-from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.work.tables import CLAIMS
 from blocks.models import Strict
 

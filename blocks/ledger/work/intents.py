@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, select, update
 
 from blocks.ledger.calls.records import RemediationRecord, RemediationStatus
-from blocks.ledger.calls.tables import REMEDIATIONS
 from blocks.ledger.engine.access import Access
+from blocks.ledger.work.tables import REMEDIATIONS
 
 _IS_OPEN = and_(
     REMEDIATIONS.c.finished_at.is_(None), REMEDIATIONS.c.status == RemediationStatus.INTENDED

@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 
 from blocks.errors import LedgerError
 from blocks.ledger.calls.queries import matching, newest
-from blocks.ledger.calls.rows import insert
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.dialect_sql import each_text
+from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
-from blocks.ledger.events.rows import each_text
 from blocks.ledger.work.tables import TASKS
 from blocks.models import Frozen, Strict
 from blocks.vocabulary.messages import ORCHESTRATOR, ErrorInfo, Priority, TaskType, new_id

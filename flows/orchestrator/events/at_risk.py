@@ -51,7 +51,7 @@ class AtRisk:
         if store is None:
             return None
         try:
-            snapshot = await self._team.ledger.latest_snapshot(store.name, only=("orders",))
+            snapshot = await self._team.ledger.snapshots.latest(store.name, only=("orders",))
         except DataError:  # kept for other contracts: what it would say is not known
             return None
         return await asyncio.to_thread(usual_revenue_per_hour, snapshot, utc_now())

@@ -136,7 +136,7 @@ async def test_a_snapshot_without_frames_never_stands_in_for_a_better_one(
     nothing = await fetch_data(Business(shop.store(frames=wrong)), ledger, later)
     assert nothing.frames == {}
     assert "Did you mean goods?" in str(nothing.problems[0])
-    kept = await ledger.latest_snapshot("shop")
+    kept = await ledger.snapshots.latest("shop")
     assert kept
     assert sorted(kept.frames) == ["products", "stock"]
 
@@ -147,7 +147,7 @@ async def test_a_suppliers_offers_are_a_source_too(shop: Shop, ledger: Ledger) -
     offers = await fetch_data(business, ledger, NOW, source="acme")
     assert offers.frames["offers"]["sku"].tolist() == ["a"]
     assert offers.currency == "EUR"
-    assert await ledger.latest_snapshot("shop") is None  # offers never stand in for the store
+    assert await ledger.snapshots.latest("shop") is None  # offers never stand in for the store
     with pytest.raises(InvalidMessage, match=r"no source 'acne'\. Did you mean acme\?"):
         await fetch_data(business, ledger, NOW, source="acne")
 

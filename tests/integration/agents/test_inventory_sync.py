@@ -31,7 +31,7 @@ async def test_the_stock_is_counted_kept_and_compared(matrix_shop: MatrixShop) -
     assert (second.added, second.removed, second.units_delta) == (["c"], [], 2)
     assert [(c.sku, c.delta) for c in second.changed] == [("a", -6)]
     assert second.compared_with == NOW
-    kept = await ledger.latest_snapshot("shop")
+    kept = await ledger.snapshots.latest("shop")
     assert kept
     assert (kept.taken_at, len(kept.frames["stock"])) == (later, 3)
 

@@ -288,7 +288,7 @@ async def test_a_missing_snapshot_is_fetched_and_found_in_the_ledger(shop, ledge
         "problems": "",
     }
     assert result.after["rows"] == {"stock": 1}
-    kept = await ledger.latest_snapshot("shop")
+    kept = await ledger.snapshots.latest("shop")
     assert kept is not None
     assert kept.taken_at == now
 
@@ -312,7 +312,7 @@ async def test_a_store_that_stays_away_has_failed_and_the_old_snapshot_stays(
     assert result.status is RemediationStatus.FAILED
     assert not result.acted
     assert "shop.db" in result.detail
-    kept = await ledger.latest_snapshot("shop")
+    kept = await ledger.snapshots.latest("shop")
     assert kept is not None
     assert kept.taken_at == now - timedelta(hours=1)
 

@@ -302,14 +302,14 @@ async def test_a_snapshot_comes_back_with_its_frames_exactly(ledger: Ledger) -> 
     taken = snapshot(products=products, sales=sales)
     taken.problems = [*problems, Problem("stock", "", "the table is gone", 0, "")]
     taken.stale_because, taken.currency, taken.timezone = "supplier down", "EUR", "Asia/Tokyo"
-    await ledger.save_snapshot(taken)
+    await ledger.snapshots.save(taken)
 
-    read = await ledger.latest_snapshot("")
+    read = await ledger.snapshots.latest("")
     assert read
     assert len(products) == 5
     pd.testing.assert_frame_equal(read.frames["products"], products, check_exact=True)
     pd.testing.assert_frame_equal(read.frames["sales"], sales, check_exact=True)
-    only = await ledger.latest_snapshot("", only=("sales", "stock"))
+    only = await ledger.snapshots.latest("", only=("sales", "stock"))
     assert only
     assert list(only.frames) == ["sales"]
     read.frames = taken.frames = only.frames = {}
@@ -319,24 +319,24 @@ async def test_a_snapshot_comes_back_with_its_frames_exactly(ledger: Ledger) -> 
 async def test_the_newest_three_snapshots_of_a_store_are_kept(
     ledger: Ledger, ledger_url: str
 ) -> None:
-    assert await ledger.latest_snapshot("") is None
+    assert await ledger.snapshots.latest("") is None
     for hour in (3, 1, 5, 2, 4):
-        await ledger.save_snapshot(snapshot(hour))
-    latest = await ledger.latest_snapshot("")
+        await ledger.snapshots.save(snapshot(hour))
+    latest = await ledger.snapshots.latest("")
     assert latest
     assert latest.taken_at == NOON + timedelta(hours=5)
     assert count(ledger_url, "snapshots") == 3
-    await ledger.save_snapshot(snapshot(6, store="other"))
-    assert await ledger.latest_snapshot("") == latest
+    await ledger.snapshots.save(snapshot(6, store="other"))
+    assert await ledger.snapshots.latest("") == latest
     assert count(ledger_url, "snapshots") == 4
 
 
 async def test_a_frame_without_contract_is_refused_whole(ledger: Ledger) -> None:
     with pytest.raises(ContractViolation, match="gold"):
-        await ledger.save_snapshot(snapshot(gold=pd.DataFrame({"a": [1]})))
+        await ledger.snapshots.save(snapshot(gold=pd.DataFrame({"a": [1]})))
     with pytest.raises(ContractViolation, match="karat"):
-        await ledger.save_snapshot(snapshot(stock=pd.DataFrame({"karat": [1]})))
-    assert await ledger.latest_snapshot("") is None
+        await ledger.snapshots.save(snapshot(stock=pd.DataFrame({"karat": [1]})))
+    assert await ledger.snapshots.latest("") is None
 
 
 async def test_closing_writes_what_is_queued_and_ends_it(ledger_url: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event
 
 from benchmarks.large_ledger_rows import Size, fill
 from blocks.ledger import Ledger, ReceiptKind, TaskStatus
-from blocks.ledger.calls.tables import METADATA
+from blocks.ledger.engine.tables import METADATA
 from blocks.ledger.events.records import SituationStatus
 from blocks.ledger.receipts.outcomes import Verdict
 from blocks.ledger.work.approvals import ApprovalStatus

@@ -21,11 +21,12 @@ from blocks.errors import LedgerSchemaError
 from blocks.ledger import Ledger, ReceiptKind
 from blocks.ledger.calls.records import RemediationRecord
 from blocks.ledger.calls.rows import remediation_row
-from blocks.ledger.calls.tables import METADATA, REMEDIATIONS
 from blocks.ledger.engine import schema
+from blocks.ledger.engine.tables import METADATA
 from blocks.ledger.events.records import SituationResponse
-from blocks.ledger.snapshots import pack_frame
-from blocks.ledger.work.tables import SITUATIONS
+from blocks.ledger.events.tables import SITUATIONS
+from blocks.ledger.snapshots.frames import pack_frame
+from blocks.ledger.work.tables import REMEDIATIONS
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.conform import conform
 from blocks.vocabulary.frames import STOCK
@@ -239,8 +240,8 @@ async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(ledger_url
     with Ledger.open(ledger_url) as ledger:
         (attempt,) = await ledger.past_attempts(NOON - timedelta(days=1), 10)
         assert (attempt.action, attempt.sent_at) == ("kept", NOON)
-        kept = await ledger.latest_snapshot("shop")
-        by_item = await ledger.snapshot_of_item("shop", "a")
+        kept = await ledger.snapshots.latest("shop")
+        by_item = await ledger.snapshots.of_item("shop", "a")
         assert kept
         assert by_item
         for read in (kept, by_item):

@@ -12,10 +12,11 @@ from sqlalchemy import create_engine, select
 from agents.registry import registry
 from blocks.errors import RequestError
 from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord, RunRecord
-from blocks.ledger.calls.tables import METADATA
+from blocks.ledger.engine.tables import METADATA
+from blocks.ledger.events.tables import SITUATIONS
+from blocks.ledger.receipts.tables import OUTCOMES
 from blocks.ledger.receipts.traces import TraceKind
 from blocks.ledger.work.approvals import ApprovalRecord
-from blocks.ledger.work.tables import OUTCOMES, SITUATIONS
 from blocks.ledger.work.tasks import TaskRecord
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import AgentMessage, AgentReply, ErrorInfo

@@ -10,7 +10,7 @@ from prefect import flow
 from sqlalchemy import create_engine, select
 
 from blocks.ledger import Ledger
-from blocks.ledger.calls.tables import METADATA
+from blocks.ledger.engine.tables import METADATA
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import utc_now
 from blocks.vocabulary.severity import Severity

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.ledger.engine.values import MAX_DEPTH, clean_text, to_json
-from blocks.ledger.snapshots import pack_frame, unpack_frame
+from blocks.ledger.snapshots.frames import pack_frame, unpack_frame
 from blocks.vocabulary.frames import CONTRACTS
 from blocks.vocabulary.messages import ErrorInfo, Severity
 

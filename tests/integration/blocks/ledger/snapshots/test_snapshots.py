@@ -17,7 +17,11 @@ from sqlalchemy import Connection, Table, select
 
 from agents.data_intelligence.pattern_recognition.events import sku_facts
 from blocks.crash_points import VARIABLE as CRASH_AT
-from blocks.ledger import Ledger, RunRecord, snapshots
+from blocks.ledger import Ledger, RunRecord
+from blocks.ledger.snapshots import rows, snapshots
+from blocks.ledger.snapshots.frames import pack
+from blocks.ledger.snapshots.rows import Packed, writes
+from blocks.ledger.snapshots.tables import SNAPSHOTS
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.conform import conform
 from blocks.vocabulary.frames import PRODUCTS, SALES, STOCK, Snapshot
@@ -56,29 +60,29 @@ def snapshot(taken_at: datetime = NOON) -> Snapshot:
 
 async def test_an_item_is_told_as_from_the_whole_history(ledger: Ledger) -> None:
     taken = snapshot()
-    await ledger.save_snapshot(taken)
+    await ledger.snapshots.save(taken)
     for hours in (0, 40):
         now = NOON + timedelta(hours=hours)
         for sku in ("sku-0", "sku-1", "sku-350", "sku-699"):
-            kept = await ledger.snapshot_of_item("shop", sku)
+            kept = await ledger.snapshots.of_item("shop", sku)
             assert kept
             assert sku_facts(kept, sku, now) == pytest.approx(sku_facts(taken, sku, now))
     assert sku_facts(kept, "none", NOON) is None
     assert len(kept.frames["stock"]) < ITEMS / 2
-    assert await ledger.snapshot_of_item("other", "sku-1") is None
+    assert await ledger.snapshots.of_item("other", "sku-1") is None
 
 
 async def test_for_an_item_no_frame_is_read(ledger: Ledger) -> None:
-    await ledger.save_snapshot(snapshot())
+    await ledger.snapshots.save(snapshot())
     with caught(ledger) as statements:
-        await ledger.snapshot_of_item("shop", "sku-1")
+        await ledger.snapshots.of_item("shop", "sku-1")
     assert any("snapshot_items" in statement for statement, _ in statements)
     assert not any("snapshot_parts" in statement for statement, _ in statements)
 
 
 async def test_a_snapshot_without_items_is_read_by_item_all_the_same(ledger: Ledger) -> None:
-    await ledger.save_snapshot(Snapshot(taken_at=NOON, frames={}, store="shop"))
-    kept = await ledger.snapshot_of_item("shop", "sku-1")
+    await ledger.snapshots.save(Snapshot(taken_at=NOON, frames={}, store="shop"))
+    kept = await ledger.snapshots.of_item("shop", "sku-1")
     assert kept
     assert kept.frames == {}
 
@@ -86,22 +90,22 @@ async def test_a_snapshot_without_items_is_read_by_item_all_the_same(ledger: Led
 async def test_a_large_frame_is_cut_and_put_together(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "PART", 10_000)
+    monkeypatch.setattr(rows, "PART", 10_000)
     taken = snapshot()
-    pieces = list(snapshots.writes(snapshots.pack(taken)))
+    pieces = list(writes(pack(taken)))
     assert len(pieces) > 10, "each is a transaction of its own"
-    await ledger.save_snapshot(taken)
-    kept = await ledger.latest_snapshot("shop")
+    await ledger.snapshots.save(taken)
+    kept = await ledger.snapshots.latest("shop")
     assert kept
     for name, frame in taken.frames.items():
         pd.testing.assert_frame_equal(kept.frames[name], frame, check_exact=True)
 
 
 async def test_what_is_being_written_is_not_seen(ledger: Ledger) -> None:
-    await ledger.save_snapshot(snapshot(NOON - timedelta(hours=1)))
-    for write in list(snapshots.writes(snapshots.pack(snapshot())))[:-1]:
+    await ledger.snapshots.save(snapshot(NOON - timedelta(hours=1)))
+    for write in list(writes(pack(snapshot())))[:-1]:
         await ledger._access.write(write)
-        seen = await ledger.latest_snapshot("shop")
+        seen = await ledger.snapshots.latest("shop")
         assert seen
         assert seen.taken_at == NOON - timedelta(hours=1)
         assert len(seen.frames) == 3
@@ -109,10 +113,10 @@ async def test_what_is_being_written_is_not_seen(ledger: Ledger) -> None:
 
 async def test_each_piece_may_be_written_twice(ledger: Ledger) -> None:
     taken = snapshot()
-    for write in snapshots.writes(snapshots.pack(taken)):
+    for write in writes(pack(taken)):
         await ledger._access.write(write)
         await ledger._access.write(write)
-    kept = await ledger.latest_snapshot("shop")
+    kept = await ledger.snapshots.latest("shop")
     assert kept
     pd.testing.assert_frame_equal(kept.frames["sales"], taken.frames["sales"])
 
@@ -123,8 +127,8 @@ async def test_a_crash_leaves_nothing_half_visible_and_the_next_one_clears_it_aw
 ) -> None:
     code = (
         "import asyncio, sys; from blocks.ledger import Ledger;"
-        "from tests.integration.blocks.ledger.calls.test_snapshots import snapshot;"
-        "asyncio.run(Ledger.open(sys.argv[1]).save_snapshot(snapshot()))"
+        "from tests.integration.blocks.ledger.snapshots.test_snapshots import snapshot;"
+        "asyncio.run(Ledger.open(sys.argv[1]).snapshots.save(snapshot()))"
     )
     Ledger.open(ledger_url).close()
     died = await asyncio.to_thread(
@@ -136,11 +140,11 @@ async def test_a_crash_leaves_nothing_half_visible_and_the_next_one_clears_it_aw
     )
     assert died.returncode == -9
     with Ledger.open(ledger_url) as ledger:
-        assert await ledger.latest_snapshot("shop") is None
-        assert await _count(ledger, snapshots.SNAPSHOTS) == 1
-        await ledger.save_snapshot(snapshot(NOON + timedelta(hours=2)))
-        assert await _count(ledger, snapshots.SNAPSHOTS) == 1
-        assert (await ledger.latest_snapshot("shop")) is not None
+        assert await ledger.snapshots.latest("shop") is None
+        assert await _count(ledger, SNAPSHOTS) == 1
+        await ledger.snapshots.save(snapshot(NOON + timedelta(hours=2)))
+        assert await _count(ledger, SNAPSHOTS) == 1
+        assert (await ledger.snapshots.latest("shop")) is not None
 
 
 async def test_records_do_not_wait_for_a_large_piece(
@@ -148,16 +152,16 @@ async def test_records_do_not_wait_for_a_large_piece(
 ) -> None:
     going_on, may_end = threading.Event(), threading.Event()
 
-    def writes(packed: snapshots.Packed) -> Iterator[object]:
+    def waiting(packed: Packed) -> Iterator[object]:
         def write(connection: Connection) -> None:
             going_on.set()
             assert may_end.wait(60)
 
         yield write
 
-    monkeypatch.setattr(snapshots, "writes", writes)
+    monkeypatch.setattr(snapshots, "writes", waiting)
     with Ledger.open(postgres_url) as ledger:
-        saving = asyncio.create_task(ledger.save_snapshot(snapshot()))
+        saving = asyncio.create_task(ledger.snapshots.save(snapshot()))
         await asyncio.to_thread(going_on.wait)
         ledger.record(RunRecord(id="r", workflow="w", started_at=NOON))
         await ledger.flush()

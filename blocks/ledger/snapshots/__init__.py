@@ -1,0 +1,1 @@
+"""What stores had when they were looked at, in frames."""
