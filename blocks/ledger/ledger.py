@@ -197,7 +197,7 @@ class Ledger:
     async def save_report(self, report: ReportRecord) -> None:
         """Keeps a run's report, in place of an earlier one of the same run."""
         statement = replacing(self._dialect, REPORTS).values(rows.report_row(report))
-        await self._access.write(lambda connection: connection.execute(statement))
+        await self._access.change(statement)
 
     async def intend(
         self, remediation: RemediationRecord, *, fence: tuple[str, int] | None = None

@@ -132,31 +132,19 @@ class Requests:
             "headers": to_json(headers or {}),
         }
         statement = update(API_REQUESTS).where(_this(key, caller), _UNFINISHED).values(answer)
-
-        def write(connection: Connection) -> None:
-            connection.execute(statement)
-
-        await self._access.write(write)
+        await self._access.change(statement)
 
     async def forget(self, key: str, caller: str) -> None:
         """Free a key: its request was refused before anything happened. What is done stays."""
         statement = delete(API_REQUESTS).where(_this(key, caller), _UNFINISHED)
-
-        def write(connection: Connection) -> None:
-            connection.execute(statement)
-
-        await self._access.write(write)
+        await self._access.change(statement)
 
     async def release(self, key: str, caller: str, now: datetime) -> None:
         """Let the same request be begun again at once: nobody carries it out any more."""
         statement = (
             update(API_REQUESTS).where(_this(key, caller), _UNFINISHED).values(alive_until=now)
         )
-
-        def write(connection: Connection) -> None:
-            connection.execute(statement)
-
-        await self._access.write(write)
+        await self._access.change(statement)
 
     async def prune(self, before: datetime) -> int:
         """Remove requests that were answered, or whose process died, before then; how many.
@@ -166,7 +154,7 @@ class Requests:
         over = func.coalesce(API_REQUESTS.c.finished_at, API_REQUESTS.c.alive_until) < before
         # Only begun_at has an index, and nothing is over before it begins.
         statement = delete(API_REQUESTS).where(API_REQUESTS.c.begun_at < before, over)
-        return await self._access.write(lambda c: c.execute(statement).rowcount)
+        return await self._access.change(statement)
 
 
 _UNFINISHED = API_REQUESTS.c.status.is_(None)

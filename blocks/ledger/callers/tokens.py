@@ -18,12 +18,11 @@ from hashlib import sha256
 from typing import Any
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from blocks.errors import RequestError
 from blocks.ledger.callers.tables import API_TOKENS
 from blocks.ledger.engine.access import Access
-from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
 from blocks.models import Strict
 
@@ -113,13 +112,7 @@ class Tokens:
             expires_at=expires_at,
         )
         row = dict(record) | {"scopes": to_json(record.scopes)}
-        # A commit that broke in the middle is tried again, and may find itself done.
-        statement = insert(self._access.dialect, API_TOKENS).values(row).on_conflict_do_nothing()
-
-        def write(connection: Connection) -> None:
-            connection.execute(statement)
-
-        await self._access.write(write)
+        await self._access.change(API_TOKENS.insert().values(row))
         return text, record
 
     async def check(self, text: str, now: datetime) -> TokenRecord | None:
@@ -145,19 +138,7 @@ class Tokens:
         """Withdraw a token for good; False when there is none, or it was withdrawn before."""
         this = API_TOKENS.c.id == token_id
         statement = update(API_TOKENS).where(this, API_TOKENS.c.revoked_at.is_(None))
-        statement = statement.values(revoked_at=now)
-        withdrawn = select(API_TOKENS.c.revoked_at).where(this)
-        written = False
-
-        def write(connection: Connection) -> bool:
-            # After a commit that broke in the middle, the second try may find the first one's work.
-            nonlocal written
-            if connection.execute(statement).rowcount:
-                written = True
-                return True
-            return written and connection.scalar(withdrawn) == now
-
-        return await self._access.write(write)
+        return bool(await self._access.change(statement.values(revoked_at=now)))
 
     async def any_valid(self, now: datetime) -> bool:
         """Whether there is a token that could be used."""

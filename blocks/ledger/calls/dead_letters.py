@@ -138,19 +138,4 @@ class DeadLetters:
             .where(letter, DEAD_LETTERS.c.status == LetterStatus.WAITING)
             .values(settled)
         )
-        ours = select(DEAD_LETTERS.c.id).where(
-            letter,
-            DEAD_LETTERS.c.status == status,
-            DEAD_LETTERS.c.message_id.is_not_distinct_from(message_id),
-        )
-        changed = False
-
-        def write(connection: Connection) -> bool:
-            # After a commit that broke in the middle, the second try may find the first one's work.
-            nonlocal changed
-            if connection.execute(statement).rowcount:
-                changed = True
-                return True
-            return changed and connection.scalar(ours) is not None
-
-        return await self._access.write(write)
+        return bool(await self._access.change(statement))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
-
 from blocks.ledger.calls.rows import entry
 from blocks.ledger.calls.tables import MESSAGES
 from blocks.ledger.engine.access import Access
@@ -29,15 +27,4 @@ class Mailbox:
             .on_conflict_do_nothing()
             .returning(MESSAGES.c.id)
         )
-        known = select(MESSAGES.c.id).where(MESSAGES.c.id == message.id)
-        inserted = False
-
-        def write(connection: Connection) -> bool:
-            # After a commit that broke in the middle, the second try may find the first one's work.
-            nonlocal inserted
-            if connection.scalar(statement):
-                inserted = True
-                return True
-            return inserted and connection.scalar(known) is not None
-
-        return await self._access.write(write)
+        return await self._access.write(lambda c: c.scalar(statement)) is not None

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Select
+from sqlalchemy import Connection, Executable, RowMapping, Select
 
 from blocks.ledger.engine.database import Database
 from blocks.ledger.engine.patience import Patience, passes
@@ -40,9 +40,14 @@ class Access:
     async def write(self, write: Callable[[Connection], T]) -> T:
         """Writes with whatever is queued; durable on return.
 
-        ``write`` may be called again when a commit failed, so it starts from what it reads.
+        ``write`` may be called again when a commit failed, so it starts from what it reads. When
+        only the news of a commit was lost, it is not: the writer finds out what became of it.
         """
         return await asyncio.wrap_future(self._writer.submit(write))
+
+    async def change(self, statement: Executable) -> int:
+        """Writes by one statement, as ``write`` does; how many rows an UPDATE or DELETE met."""
+        return await self.write(lambda connection: connection.execute(statement).rowcount)
 
     async def read(self, read: Callable[[Connection], T]) -> T:
         """Reads what is committed, in another thread.

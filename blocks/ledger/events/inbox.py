@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     and_,
-    or_,
     select,
     tuple_,
     update,
@@ -18,7 +17,6 @@ from sqlalchemy import (
 
 from blocks.ledger.engine.dialect_sql import each_text, instant_text
 from blocks.ledger.events import alerts, situations
-from blocks.ledger.events.alerts import among
 from blocks.ledger.events.reads import InboxReads
 from blocks.ledger.events.records import (
     Accepted,
@@ -48,14 +46,13 @@ class Inbox(InboxReads):
             now: The instant of their arrival.
         """
         drafts = _drafts(events, now)
-        new: set[EventKey] = set()  # a commit that is repeated finds there what it wrote itself
 
         def write(connection: Connection) -> Accepted:
             keys = keys_of(connection, events)
             alerts.hear(connection, events, keys, now)
             rows = _rows(keys, drafts)
             known = _said_before(connection, {row["fingerprint"] for row in rows})
-            new.update(insert_events(connection, rows))
+            new = set(insert_events(connection, rows))
             return _counted(keys, rows, new, known)
 
         return await self._access.write(write)
@@ -67,13 +64,12 @@ class Inbox(InboxReads):
             What became of each of them, in their order.
         """
         drafts = _drafts(events, now)
-        new: set[EventKey] = set()  # as in accept
 
         def write(connection: Connection) -> list[Entered]:
             keys = keys_of(connection, events)
             alerts.hear(connection, events, keys, now)
-            new.update(insert_events(connection, _rows(keys, drafts)))
-            untold = set(new)  # of several that are the same event, the first is the new one
+            # Of several that are the same event, the first is the new one.
+            untold = set(insert_events(connection, _rows(keys, drafts)))
             found = []
             for key in keys:
                 found.append(Entered(key[1], key in untold))
@@ -101,7 +97,6 @@ class Inbox(InboxReads):
             limit: How many at most.
             at_least: Milder ones are left where they are.
         """
-        before: list[EventKey] = []  # taken by an earlier try of this very commit
 
         def write(connection: Connection) -> list[TakenEvent]:
             taken: list[TakenEvent] = []
@@ -109,12 +104,9 @@ class Inbox(InboxReads):
             for severity in sorted(Severity, reverse=True):
                 if severity < at_least or len(taken) >= limit:
                     break
-                takable = free(now)
-                if before:
-                    takable = or_(takable, and_(EVENTS.c.taken_by == by, among(before)))
                 first = (
                     select(EVENTS.c.source, EVENTS.c.id)
-                    .where(UNSETTLED, EVENTS.c.rank == severity.rank, takable)
+                    .where(UNSETTLED, EVENTS.c.rank == severity.rank, free(now))
                     .order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
                     .limit(limit - len(taken))
                     .with_for_update(skip_locked=True)
@@ -132,7 +124,6 @@ class Inbox(InboxReads):
                 )
                 found = [taken_event(row) for row in connection.execute(statement).mappings()]
                 taken += sorted(found, key=lambda e: (e.received_at, e.key))
-            before[:] = [event.key for event in taken]
             return taken
 
         return await self._access.write(write)
@@ -142,11 +133,7 @@ class Inbox(InboxReads):
         statement = (
             update(EVENTS).where(UNSETTLED, EVENTS.c.taken_by == by).values(taken_until=until)
         )
-
-        def write(connection: Connection) -> None:
-            connection.execute(statement)
-
-        await self._access.write(write)
+        await self._access.change(statement)
 
     async def join(
         self,

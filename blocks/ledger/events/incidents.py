@@ -179,7 +179,7 @@ class Incidents:
         }
         mine = SITUATIONS.c.approval_id == approval_id, _STANDING
         statement = update(SITUATIONS).where(*mine).values(ended)
-        return await self._access.write(lambda c: c.execute(statement).rowcount)
+        return await self._access.change(statement)
 
     async def end_resolved(self, now: datetime) -> None:
         """End those whose outages are all resolved, if that was missed."""

@@ -139,19 +139,13 @@ class Approvals:
         this = APPROVALS.c.id == approval_id
         expiry = _expire(now).where(this)
         statement = update(APPROVALS).where(this, _OPEN).values(answer)
-        written = False
 
         def write(connection: Connection) -> tuple[ApprovalRecord, bool]:
-            # When the connection breaks in the middle of a commit, nobody knows whether it took
-            # place: the second try then finds the question answered, by us.
-            nonlocal written
             connection.execute(expiry)
             counted = bool(connection.execute(statement).rowcount)
             row = connection.execute(select(APPROVALS).where(this)).mappings().one_or_none()
             if row is None:
                 raise LedgerError(f"There is no approval {approval_id!r}.")
-            counted = counted or (written and all(row[k] == v for k, v in answer.items()))
-            written = counted
             return _record(row), counted
 
         return await self._access.write(write)
@@ -181,18 +175,11 @@ class Approvals:
         """
         free = APPROVALS.c.id == approval_id, _SETTLED, _unclaimed(now)
         mine = {"applying_by": by, "applying_until": until}
-        statement = update(APPROVALS).where(*free).values(mine)
-        query = select(APPROVALS).where(APPROVALS.c.id == approval_id)
-        written = False
+        statement = update(APPROVALS).where(*free).values(mine).returning(*APPROVALS.c)
 
         def write(connection: Connection) -> ApprovalRecord | None:
-            nonlocal written  # as in answer()
-            claimed = bool(connection.execute(statement).rowcount)
-            row = connection.execute(query).mappings().one_or_none()
-            written = claimed or (
-                written and row is not None and all(row[k] == v for k, v in mine.items())
-            )
-            return _record(row) if row is not None and written else None
+            row = connection.execute(statement).mappings().one_or_none()
+            return None if row is None else _record(row)
 
         return await self._access.write(write)
 
@@ -203,7 +190,7 @@ class Approvals:
             .where(APPROVALS.c.id == approval_id, _SETTLED, APPROVALS.c.applying_by == by)
             .values(applying_until=until)
         )
-        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        return bool(await self._access.change(statement))
 
     async def applied(self, approval_id: str, by: str, outcome: str, now: datetime) -> bool:
         """Write down what came of an answer.

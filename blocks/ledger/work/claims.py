@@ -139,7 +139,7 @@ class Claims:
 
     async def _change(self, *where: ColumnElement[bool], **values: Any) -> bool:
         statement = update(CLAIMS).where(*where).values(values)
-        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        return bool(await self._access.change(statement))
 
 
 def holds(connection: Connection, resource: str, token: int, now: datetime) -> bool:

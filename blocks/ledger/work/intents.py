@@ -51,4 +51,4 @@ class Intents:
             .where(REMEDIATIONS.c.id == intent_id, _IS_OPEN)
             .values(status=RemediationStatus.UNKNOWN, finished_at=ended, detail=detail)
         )
-        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        return bool(await self._access.change(statement))

@@ -150,7 +150,7 @@ class Tasks:
             .where(TASKS.c.id == task_id, startable, free)
             .values(status=TaskStatus.RUNNING, run_id=run_id, alive_until=alive_until)
         )
-        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        return bool(await self._access.change(statement))
 
     async def keep_alive(self, task_id: str, run_id: str, alive_until: datetime) -> bool:
         """Say that the run still works on it; False when the task was taken away from it."""
@@ -163,7 +163,7 @@ class Tasks:
             )
             .values(alive_until=alive_until)
         )
-        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        return bool(await self._access.change(statement))
 
     async def settle(self, task: TaskRecord) -> None:
         """Write down how a task stands: finished, or waiting for an approval.
@@ -197,7 +197,7 @@ class Tasks:
             .where(TASKS.c.id == task_id, TASKS.c.status == TaskStatus.AWAITING_APPROVAL)
             .values(status=TaskStatus.ACCEPTED, run_id=None)
         )
-        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        return bool(await self._access.change(statement))
 
     async def close(self, task_id: str, error: ErrorInfo, now: datetime) -> bool:
         """Give up a task that waits for an approval; False when it does not wait."""
@@ -206,7 +206,7 @@ class Tasks:
             .where(TASKS.c.id == task_id, TASKS.c.status == TaskStatus.AWAITING_APPROVAL)
             .values(status=TaskStatus.FAILED, error=to_json(error), finished_at=now)
         )
-        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        return bool(await self._access.change(statement))
 
     async def give_up(self, flow_run: str, error: ErrorInfo, now: datetime) -> bool:
         """Give up the task of a run that crashes whenever it is restarted.
@@ -225,7 +225,7 @@ class Tasks:
             .where(or_(TASKS.c.run_id == flow_run, TASKS.c.run_id.startswith(f"{flow_run}-")))
             .values(status=TaskStatus.FAILED, error=to_json(error), finished_at=now)
         )
-        return await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        return bool(await self._access.change(statement))
 
     async def get(self, task_id: str) -> TaskRecord | None:
         """One task."""
