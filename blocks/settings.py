@@ -5,10 +5,18 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -29,6 +37,37 @@ PagePart = Literal[
 """The parts of the status page."""
 
 
+def _days(value: object) -> object:
+    if value == "forever":
+        return None
+    if isinstance(value, str) and not value.isdecimal():
+        raise ValueError("should be a number of days, or forever")
+    return value
+
+
+Days = Annotated[int | None, Field(le=36_500), BeforeValidator(_days)]
+"""None: for ever."""
+
+
+class Retention(BaseModel):
+    """For how many days the ledger keeps what is over, by kind of record; or ``forever``.
+
+    The least that each may be is what still looks back: learning, cooldowns, what is sent again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    receipts: Days = Field(default=730, ge=30, description="Decisions, and what became of them.")
+    approvals: Days = Field(default=730, ge=30, description="Questions to people, with answers.")
+    effects: Days = Field(default=730, ge=30, description="What was done to the outside world.")
+    reports: Days = Field(default=365, ge=7, description="Reports; a workflow's last one stays.")
+    calls: Days = Field(default=90, ge=14, description="Runs, tasks, messages, their replies.")
+    events: Days = Field(default=90, ge=7, description="Events, and the situations they made up.")
+    dead_letters: Days = Field(default=90, ge=1, description="Dead letters that are settled.")
+    snapshots: Days = Field(default=14, ge=1, description="Snapshots; a store's last one stays.")
+    requests: Days = Field(default=2, ge=2, description="Answers to idempotency keys.")
+
+
 class Settings(BaseSettings):
     """What can be configured from outside; every field is ``ORCHESTRATOR_<NAME>``.
 
@@ -36,7 +75,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="ORCHESTRATOR_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix="ORCHESTRATOR_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
     )
 
     state_dir: Path = Field(
@@ -103,6 +147,9 @@ class Settings(BaseSettings):
         default="",
         description="Prefect notification blocks that are told when a person is needed, "
         "for instance slack-webhook/ops,custom-webhook/pager.",
+    )
+    retention: Retention = Field(
+        default=Retention(), description="For how many days the ledger keeps what is over."
     )
 
     @field_validator("timezone")
@@ -205,7 +252,7 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         faults = "; ".join(
-            f"ORCHESTRATOR_{str(e['loc'][0]).upper()}={_shown(e)}: {e['msg']}"
+            f"ORCHESTRATOR_{'_'.join(map(str, e['loc'])).upper()}={_shown(e)}: {e['msg']}"
             for e in error.errors()
         )
         raise ConfigurationError(f"Bad settings: {faults}.") from None

@@ -43,6 +43,7 @@ from blocks.ledger.receipts.policies import Policies
 from blocks.ledger.receipts.receipts import Receipts
 from blocks.ledger.receipts.signing import Seal
 from blocks.ledger.receipts.traces import Traces
+from blocks.ledger.retention.retention import Retention
 from blocks.ledger.snapshots.snapshots import Snapshots
 from blocks.ledger.work.approvals import Approvals
 from blocks.ledger.work.claims import Claims, holds
@@ -78,6 +79,7 @@ class Ledger:
         tokens: Who may use the API, and for what.
         requests: What requests to the API with an idempotency key came to.
         snapshots: What stores had when they were looked at.
+        retention: Forgets what need not be kept.
         health: Whether it takes writes and is sound.
 
     Use it as a context manager, or ``close`` it: that writes what is still queued.
@@ -108,7 +110,9 @@ class Ledger:
         self.incidents = Incidents(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)
-        self.snapshots = Snapshots(access, Access(database, self._pieces, patience))
+        pieces = Access(database, self._pieces, patience)
+        self.snapshots = Snapshots(access, pieces)
+        self.retention = Retention(access, pieces, self.receipts)
         self.health = Health(database, self._writer)
 
     @classmethod

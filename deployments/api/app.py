@@ -18,7 +18,6 @@ from deployments.api.context import open_context
 from deployments.api.http import problems
 from deployments.api.http.bodies import BoundedBodies
 from deployments.api.http.callers import Callers
-from deployments.api.http.idempotency import keep_pruning
 from deployments.api.http.limits import Limiter, RateHeaders
 from deployments.api.http.openapi import describe
 from deployments.api.intake.event_runs import EventRuns
@@ -74,15 +73,13 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.senders = Senders()
             app.state.refusals = Refusals(context.ledger.dead_letters)
             app.state.watch = overview.Watch(context)
-            looking = keep_examining(context.ledger, log.error, at_once=True)
-            beside = [asyncio.create_task(w) for w in (keep_pruning(context.ledger), looking)]
+            looking = asyncio.create_task(keep_examining(context.ledger, log.error, at_once=True))
             try:
                 with _tuned():
                     yield
             finally:
-                for each in beside:
-                    each.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
 
     app = FastAPI(
         title="System Orchestrator",

@@ -15,6 +15,7 @@ from deployments.cli import (
     doctor,
     drill,
     events,
+    ledger,
     messages,
     policy,
     stack,
@@ -25,7 +26,7 @@ from deployments.cli import (
 from deployments.cli.app import app
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "The stack": (stack.up, stack.api, stack.register, stack.env, doctor.doctor),
+    "The stack": (stack.up, stack.api, stack.register, stack.env, doctor.doctor, ledger.ledger),
     "Your business": (connect.connect, workflows.run, events.event, messages.send, drill.drill),
     "What goes on": (status.status, status.agents, events.inbox),
     "What a person decides": (

@@ -9,9 +9,11 @@ from typing import NoReturn
 
 from blocks.errors import OrchestratorError
 from blocks.ledger import Ledger
+from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
 from deployments.processes.gather import together
 from deployments.services.examining import keep_examining
+from deployments.services.retention import keep_forgetting
 from deployments.services.run_monitoring import Reconciler
 
 PERIOD = 10.0
@@ -44,6 +46,7 @@ async def keep_settling(
         _repeat(lambda now: settle_orphans(ledger, now), say),
         _repeat(runs, say),
         keep_examining(ledger, say),
+        keep_forgetting(ledger, get_settings().retention, say),
     )
     raise AssertionError("None of these returns.")
 

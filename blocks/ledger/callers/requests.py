@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, update
 
 from blocks.errors import RequestError
 from blocks.ledger.callers.tables import API_REQUESTS
@@ -145,16 +145,6 @@ class Requests:
             update(API_REQUESTS).where(_this(key, caller), _UNFINISHED).values(alive_until=now)
         )
         await self._access.change(statement)
-
-    async def prune(self, before: datetime) -> int:
-        """Remove requests that were answered, or whose process died, before then; how many.
-
-        A client may send a request again for a day, so ``before`` is at least that long ago.
-        """
-        over = func.coalesce(API_REQUESTS.c.finished_at, API_REQUESTS.c.alive_until) < before
-        # Only begun_at has an index, and nothing is over before it begins.
-        statement = delete(API_REQUESTS).where(API_REQUESTS.c.begun_at < before, over)
-        return await self._access.change(statement)
 
 
 _UNFINISHED = API_REQUESTS.c.status.is_(None)

@@ -170,6 +170,7 @@ class ReceiptKind(StrEnum):
     CORRELATE = "correlate"
     RESPOND = "respond"
     REMEDIATE = "remediate"
+    RETENTION = "retention"
 
 
 class ReceiptRecord(Strict):

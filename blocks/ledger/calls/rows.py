@@ -25,7 +25,7 @@ from blocks.ledger.calls.records import (
 from blocks.ledger.engine.upsert import insert, unless_finished
 from blocks.ledger.engine.values import finite, to_json
 from blocks.ledger.engine.writer import Entry, WriteRows
-from blocks.ledger.receipts.receipts import appending, receipt_row
+from blocks.ledger.receipts.chain import appending, receipt_row
 from blocks.ledger.receipts.signing import Seal
 from blocks.vocabulary.blame import blame
 from blocks.vocabulary.messages import AgentMessage, AgentReply, Outcome

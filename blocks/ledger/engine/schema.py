@@ -136,6 +136,7 @@ def _use_write_ahead_log(database: Database, patience: float) -> None:
         try:
             cursor = connection.cursor()
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # takes effect in a new file alone
                 cursor.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:

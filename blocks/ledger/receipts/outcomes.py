@@ -17,11 +17,15 @@ from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.upsert import insert, replacing
 from blocks.ledger.engine.values import to_json
-from blocks.ledger.receipts.receipts import receipt_record
+from blocks.ledger.receipts.chain import receipt_record
 from blocks.ledger.receipts.tables import OUTCOMES, RECEIPTS, SETTLING
 from blocks.models import Strict
 
 _AT_ONCE = 500  # numbers in a query
+
+
+JUDGED = (ReceiptKind.SELECT, ReceiptKind.ROUTE)
+"""The kinds of decisions that are compared with what then happened."""
 
 
 class Verdict(StrEnum):
@@ -121,9 +125,28 @@ class Outcomes:
         return [OutcomeRecord(**row) for row in await self._access.rows(query)]
 
 
+def first_open(connection: Connection) -> int | None:
+    """Number of the first decision whose outcome is to be known, and is not yet."""
+    found: list[int] = []
+    for kind in JUDGED:
+        read_to, held = _standing(connection, kind)
+        new = select(func.min(RECEIPTS.c.seq)).where(
+            RECEIPTS.c.kind == kind, RECEIPTS.c.seq > read_to
+        )
+        found += held
+        if (first := connection.scalar(new)) is not None:
+            found.append(first)
+    return min(found, default=None)
+
+
+def _standing(connection: Connection, kind: ReceiptKind) -> tuple[int, list[int]]:
+    """Up to which number decisions were read, and those of them that were left open."""
+    row = connection.execute(select(SETTLING).where(SETTLING.c.kind == kind)).first()
+    return (row.read_to, row.held) if row else (0, [])
+
+
 def _open_decisions(connection: Connection, kind: ReceiptKind, limit: int) -> OpenDecisions:
-    standing = connection.execute(select(SETTLING).where(SETTLING.c.kind == kind)).first()
-    read_to, held = (standing.read_to, standing.held) if standing else (0, [])
+    read_to, held = _standing(connection, kind)
     of_kind = RECEIPTS.c.kind == kind
     # Read first: what is recorded from now on is left to the next look, whatever is read of it.
     last = connection.scalar(select(func.max(RECEIPTS.c.seq)).where(of_kind)) or 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Text, cast, exists, func, select
 
 from blocks.ledger.calls.tables import ATTEMPTS, MESSAGES, RUNS
+from blocks.ledger.receipts.checkpoints import Checkpoint
+from blocks.ledger.receipts.faults import Fault, FaultKind
 from blocks.ledger.receipts.signing import (
     GENESIS,
     Head,
@@ -24,30 +25,8 @@ from blocks.models import Frozen
 PAGE = 1000
 """Receipts that are read at once."""
 
+_BEGUN_BY_THEN = timedelta(days=1)  # a call begins after the decision who takes it
 _TOLD = 100  # faults told one by one; of a chain that was rewritten each commit is one
-
-
-class FaultKind(StrEnum):
-    """What can be wrong with a chain."""
-
-    CHANGED = "changed"
-    MISSING = "missing"
-    OUT_OF_ORDER = "out-of-order"
-    UNSIGNED = "unsigned"
-    REWRITTEN = "rewritten"
-    OTHER_KEY = "other-key"
-    UNCHECKED = "unchecked"
-    CUT_OFF = "cut-off"
-    OTHER_CHAIN = "other-chain"
-    GONE = "gone"
-
-
-class Fault(Frozen):
-    """One thing that is wrong, with the number of the receipt where it shows."""
-
-    kind: FaultKind
-    seq: int | None
-    words: str
 
 
 class Verification(Frozen):
@@ -57,6 +36,7 @@ class Verification(Frozen):
         count: Receipts there are.
         head: The last of them.
         anchor: The head that this machine saw last.
+        checkpoint: Up to where receipts were cut by retention; None when none were.
         faults: What is wrong, at most 100.
         more_faults: How many more there are.
         notes: What could not be checked, without being wrong.
@@ -65,6 +45,7 @@ class Verification(Frozen):
     count: int
     head: Head | None
     anchor: Head | None
+    checkpoint: Checkpoint | None
     faults: list[Fault]
     more_faults: int
     notes: list[str]
@@ -101,12 +82,15 @@ class Undecided(Frozen):
         )
 
 
-def undecided(connection: Connection) -> Undecided:
+def undecided(connection: Connection, checkpoint: Checkpoint | None) -> Undecided:
     """Looks for calls that no receipt is about.
 
     Ledgers are older than receipts: what was done before the first policy was used counts as
-    decided.
+    decided; so does what was decided before receipts were cut.
     """
+    since = [ATTEMPTS.c.started_at >= select(func.min(POLICIES.c.first_used_at)).scalar_subquery()]
+    if checkpoint:
+        since.append(ATTEMPTS.c.started_at >= checkpoint.before + _BEGUN_BY_THEN)
     query = (
         select(
             func.count(),
@@ -118,7 +102,7 @@ def undecided(connection: Connection) -> Undecided:
         .join_from(ATTEMPTS, MESSAGES, MESSAGES.c.id == ATTEMPTS.c.message_id)
         .where(
             ATTEMPTS.c.attempt == 1,
-            ATTEMPTS.c.started_at >= select(func.min(POLICIES.c.first_used_at)).scalar_subquery(),
+            *since,
             MESSAGES.c.run_id.is_not(None),
             ~exists().where(RECEIPTS.c.subject == ATTEMPTS.c.message_id),
         )
@@ -131,11 +115,16 @@ class Checker:
     """Checks receipts one after the other.
 
     The anchor is read first, or receipts that come in meanwhile would look as if cut off.
+
+    Args:
+        seal: The key, and the anchor.
+        checkpoint: Those after it are checked; None: all.
     """
 
-    def __init__(self, seal: Seal) -> None:
+    def __init__(self, seal: Seal, checkpoint: Checkpoint | None = None) -> None:
         self.count = 0
         self._seal = seal
+        self._checkpoint = checkpoint
         self._anchor = seal.anchor()
         self._at_anchor: str | None = None
         self._head: Head | None = None
@@ -143,6 +132,10 @@ class Checker:
         self._other_key = ""
         self._faults: list[Fault] = []
         self._more = 0
+        if checkpoint:
+            self._head = Head(seq=checkpoint.cut_to, hash=checkpoint.hash)
+            self._unsigned = checkpoint.cut_to + 1
+            self._faults, self._more = list(checkpoint.faults), checkpoint.more_faults
         self._no_key = ""
         self._key: Key | None = None
         try:
@@ -181,11 +174,23 @@ class Checker:
         if row["mac"] is not None:
             self._check_signature(self._head, str(row["mac"]))
 
-    def finish(self, undecided: Undecided) -> Verification:
+    def checkpoint(self, before: datetime) -> Checkpoint:
+        """A checkpoint at the last receipt that was taken; what is decided before then is cut."""
+        assert self._head is not None, "there is something to cut"
+        return Checkpoint(
+            cut_to=self._head.seq,
+            hash=self._head.hash,
+            before=before,
+            faults=self._faults,
+            more_faults=self._more,
+        )
+
+    def finish(self, undecided: Undecided, left: int) -> Verification:
         """Check the end of the chain and what should be in it, and say what was found.
 
         Args:
             undecided: What agents did that no receipt tells of.
+            left: Receipts that are there, although the checkpoint says that they are cut.
         """
         last = self._head.seq if self._head else 0
         if undecided.calls:
@@ -203,11 +208,18 @@ class Checker:
                 None,
                 f"The signatures could not be checked: the key cannot be read ({self._no_key}).",
             )
+        notes = self._compare_with_anchor(last, undecided.known_runs)
+        if self._checkpoint and left:
+            notes.append(
+                f"Of the receipts up to {self._checkpoint.cut_to}, which are cut, {left:,} are "
+                "there: that was interrupted and goes on within a day, or somebody added them."
+            )
         return Verification(
             count=self.count,
             head=self._head,
             anchor=self._anchor,
-            notes=self._compare_with_anchor(last, undecided.known_runs),
+            checkpoint=self._checkpoint,
+            notes=notes,
             faults=self._faults,
             more_faults=self._more,
         )
@@ -280,7 +292,9 @@ class Checker:
             self._more += 1
 
 
-def page(connection: Connection, checker: Checker, after: Any) -> tuple[Any, int]:
+def page(
+    connection: Connection, checker: Checker, after: Any, up_to: int | None = None
+) -> tuple[Any, int]:
     """Checks the receipts after one number; returns the last number, and how many they were."""
     is_file = connection.dialect.name == "sqlite"
     at = RECEIPTS.c.at if is_file else func.timezone("UTC", RECEIPTS.c.at)
@@ -289,6 +303,8 @@ def page(connection: Connection, checker: Checker, after: Any) -> tuple[Any, int
     query = select(*others, cast(at, Text).label("at")).order_by(RECEIPTS.c.seq).limit(PAGE)
     if after is not None:
         query = query.where(RECEIPTS.c.seq > after)
+    if up_to is not None:
+        query = query.where(RECEIPTS.c.seq <= up_to)
     rows = connection.execute(query).mappings().all()
     for row in rows:
         checker.take(row)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
 from blocks.crash_points import reach
-from blocks.errors import LedgerError, RequestError
-from blocks.ledger import Ledger
+from blocks.errors import RequestError
 from blocks.ledger.callers.requests import LONGEST_KEY, Begun, Done, InFlight
 from blocks.vocabulary.messages import utc_now
 from deployments.api.context import Context, Ctx
 from deployments.api.http.callers import Caller
 from deployments.api.http.problems import RETRY_SOON, Refused
-
-log = logging.getLogger("orchestrator.api")
 
 HEADER = "Idempotency-Key"
 
@@ -30,12 +25,6 @@ ALIVE = timedelta(seconds=30)
 
 More than the work can take: a run is created within ``runs.DEADLINE``, twice at most.
 """
-
-KEPT = timedelta(hours=48)
-"""How long an answer is kept."""
-
-PRUNED = timedelta(hours=1)
-"""How often those that were kept so long are removed."""
 
 
 class Once:
@@ -127,13 +116,3 @@ async def _once(
 
 
 Idempotent = Annotated[Once, Depends(_once)]
-
-
-async def keep_pruning(ledger: Ledger) -> NoReturn:
-    """Remove old requests again and again, until cancelled."""
-    while True:
-        try:
-            await ledger.requests.prune(utc_now() - KEPT)
-        except LedgerError as error:
-            log.warning("Old requests are not removed yet: %s", error)
-        await asyncio.sleep(PRUNED.total_seconds())

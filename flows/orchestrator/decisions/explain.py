@@ -78,6 +78,7 @@ _QUESTIONS = {
     ReceiptKind.CORRELATE: "Which events belong together",
     ReceiptKind.RESPOND: "How a situation is answered",
     ReceiptKind.REMEDIATE: "Whether and how it is mended",
+    ReceiptKind.RETENTION: "What is forgotten",
 }
 
 

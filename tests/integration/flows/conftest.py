@@ -14,7 +14,7 @@ from prefect import get_client
 from agents.sre_reliability.automation import refetch, restart
 from agents.tasks import _task_for
 from blocks.ledger import Ledger
-from blocks.ledger.receipts.verification import FaultKind
+from blocks.ledger.receipts.faults import FaultKind
 from blocks.settings import get_settings
 from deployments.sample.arrangement import shop_today
 from deployments.sample.store import fill_store

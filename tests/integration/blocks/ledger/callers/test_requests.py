@@ -19,7 +19,7 @@ from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.errors import RequestError
 from blocks.ledger import Ledger
 from blocks.ledger.callers.requests import Begun, Done, InFlight, Mismatch
-from blocks.settings import PROJECT_ROOT
+from blocks.settings import PROJECT_ROOT, Retention
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -174,17 +174,18 @@ async def test_what_was_finished_survives_a_kill(ledger: Ledger, ledger_url: str
     assert await begin(ledger, now=NOON + DAY) == Done(200, "{}", {})
 
 
-async def test_old_requests_are_pruned_and_live_ones_are_not(ledger: Ledger) -> None:
+async def test_old_requests_are_forgotten_and_live_ones_are_not(ledger: Ledger) -> None:
     await begin(ledger, "answered")
     await ledger.requests.finish("answered", "c", 200, "{}", NOON)
     await begin(ledger, "answered late")
-    await ledger.requests.finish("answered late", "c", 200, "{}", NOON + DAY)
+    later = NOON + DAY
+    await ledger.requests.finish("answered late", "c", 200, "{}", later)
     await begin(ledger, "dead")
     await ledger.requests.begin("long", "c", "f", NOON, NOON + 2 * DAY)
-    await begin(ledger, "new", now=NOON + DAY)
-    assert await ledger.requests.prune(NOON) == 0
-    assert await ledger.requests.prune(NOON + DAY) == 2
-    later = NOON + DAY
+    await begin(ledger, "new", now=later)
+    kept = Retention(requests=2)
+    assert await ledger.retention.cut(kept, NOON + 2 * DAY) == {}
+    assert await ledger.retention.cut(kept, later + 2 * DAY) == {"api_requests": 2}
     assert await begin(ledger, "answered late", now=later) == Done(200, "{}", {})
     assert await begin(ledger, "long", now=later) == InFlight()
     assert await begin(ledger, "new", now=later) == InFlight()

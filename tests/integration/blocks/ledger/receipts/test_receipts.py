@@ -18,9 +18,10 @@ from sqlalchemy import Connection, create_engine, select, text
 from blocks.errors import LedgerError
 from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord
 from blocks.ledger.calls.records import AttemptRecord, RunRecord
+from blocks.ledger.receipts.faults import FaultKind
 from blocks.ledger.receipts.signing import GENESIS, Seal, chained_hash, instant_text
 from blocks.ledger.receipts.tables import RECEIPTS
-from blocks.ledger.receipts.verification import PAGE, FaultKind, Verification
+from blocks.ledger.receipts.verification import PAGE, Verification
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import AgentMessage
 

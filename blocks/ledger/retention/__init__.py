@@ -1,0 +1,1 @@
+"""What the ledger forgets, and when."""

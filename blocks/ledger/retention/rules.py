@@ -1,0 +1,191 @@
+"""What may be forgotten, table by table: what is over, and needed by nothing that is kept.
+
+Receipts are not among it: they are a chain, and go by their number (``receipts.checkpoints``).
+Nor is what always stays: claims, whose tokens only grow, and tokens, policies and how far outcomes
+are settled, which are few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, bindparam, func, or_, select
+
+from blocks.ledger.callers.tables import API_REQUESTS
+from blocks.ledger.calls.tables import (
+    ATTEMPTS,
+    DEAD_LETTERS,
+    LEASES,
+    MESSAGES,
+    REPLIES,
+    REPORTS,
+    RUNS,
+)
+from blocks.ledger.engine.tables import Instant
+from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
+from blocks.ledger.receipts.tables import OUTCOMES
+from blocks.ledger.snapshots.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
+from blocks.ledger.work.tables import APPROVALS, REMEDIATIONS, TASKS
+
+BEFORE = bindparam("before", type_=Instant)
+"""What is of this instant or later is kept."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which rows of a table may go.
+
+    Attributes:
+        kind: The setting that says how long they are kept.
+        age: The instant that counts; of a large table it has an index.
+        over: What must be true of them besides.
+    """
+
+    kind: str
+    table: Table
+    age: ColumnElement[Any]
+    over: ColumnElement[bool]
+
+    @property
+    def due(self) -> ColumnElement[bool]:
+        """Which rows may go."""
+        return and_(self.age < BEFORE, self.over)
+
+
+def _any(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(1).where(*where).exists()
+
+
+def _ended(instant: ColumnElement[Any]) -> ColumnElement[bool]:
+    return and_(instant.is_not(None), instant < BEFORE)
+
+
+def _goes_on(instant: ColumnElement[Any]) -> ColumnElement[bool]:
+    return or_(instant.is_(None), instant >= BEFORE)
+
+
+# What an open task asked for is not asked again when it is resumed.
+_MESSAGE_STAYS = or_(
+    MESSAGES.c.sent_at >= BEFORE,
+    _any(TASKS.c.id == MESSAGES.c.task_id, TASKS.c.finished_at.is_(None)),
+)
+
+_QUESTION_OF_TASK = _any(APPROVALS.c.task_id == TASKS.c.id, APPROVALS.c.applied_at.is_(None))
+
+# How an alert stands follows from the events with which its last outage began and ended.
+_EVENT_STAYS = or_(
+    EVENTS.c.received_at >= BEFORE,
+    EVENTS.c.settled_at.is_(None),
+    _any(
+        ALERTS.c.source == EVENTS.c.source,
+        or_(ALERTS.c.event_id == EVENTS.c.id, ALERTS.c.resolved_by == EVENTS.c.id),
+        _goes_on(ALERTS.c.resolved_at),
+    ),
+)
+
+_LATER_REPORT, _LATER_SNAPSHOT = REPORTS.alias(), SNAPSHOTS.alias()
+_NOT_LAST_REPORT = _any(
+    _LATER_REPORT.c.workflow == REPORTS.c.workflow,
+    _LATER_REPORT.c.created_at > REPORTS.c.created_at,
+)
+_NOT_LAST_SNAPSHOT = or_(
+    ~SNAPSHOTS.c.complete,
+    _any(
+        _LATER_SNAPSHOT.c.store == SNAPSHOTS.c.store,
+        _LATER_SNAPSHOT.c.complete,
+        _LATER_SNAPSHOT.c.taken_at > SNAPSHOTS.c.taken_at,
+    ),
+)
+
+
+def _of_snapshots(table: Table) -> Rule:
+    """Apart from their snapshot: they are large."""
+    of = SNAPSHOTS.c.id == table.c.snapshot_id
+    taken_at = select(SNAPSHOTS.c.taken_at).where(of).scalar_subquery()
+    return Rule("snapshots", table, taken_at, _any(of, _NOT_LAST_SNAPSHOT))
+
+
+RULES = [
+    Rule(
+        "calls",
+        ATTEMPTS,
+        ATTEMPTS.c.started_at,
+        ~_any(MESSAGES.c.id == ATTEMPTS.c.message_id, _MESSAGE_STAYS),
+    ),
+    Rule(
+        "calls",
+        REPLIES,
+        REPLIES.c.replied_at,
+        ~_any(MESSAGES.c.id == REPLIES.c.message_id, _MESSAGE_STAYS),
+    ),
+    Rule("calls", MESSAGES, MESSAGES.c.sent_at, ~_MESSAGE_STAYS),
+    Rule(
+        "calls",
+        TASKS,
+        TASKS.c.requested_at,
+        and_(_ended(TASKS.c.finished_at), ~_QUESTION_OF_TASK),
+    ),
+    Rule("calls", RUNS, RUNS.c.started_at, _ended(RUNS.c.finished_at)),
+    Rule("calls", LEASES, LEASES.c.taken_at, _ended(LEASES.c.expires_at)),
+    Rule("reports", REPORTS, REPORTS.c.created_at, _NOT_LAST_REPORT),
+    Rule(
+        "events",
+        EVENTS,
+        EVENTS.c.received_at,
+        and_(
+            ~_EVENT_STAYS,
+            ~_any(SITUATIONS.c.id == EVENTS.c.situation_id, _goes_on(SITUATIONS.c.settled_at)),
+        ),
+    ),
+    Rule(
+        "events",
+        SITUATIONS,
+        SITUATIONS.c.opened_at,
+        and_(
+            _ended(SITUATIONS.c.settled_at),
+            ~_any(EVENTS.c.situation_id == SITUATIONS.c.id, _EVENT_STAYS),
+        ),
+    ),
+    Rule(
+        "events",
+        ALERTS,
+        ALERTS.c.heard_at,
+        and_(
+            _ended(ALERTS.c.resolved_at),
+            ~_any(
+                EVENTS.c.source == ALERTS.c.source,
+                EVENTS.c.id == ALERTS.c.event_id,
+                SITUATIONS.c.id == EVENTS.c.situation_id,
+                SITUATIONS.c.settled_at.is_(None),
+            ),
+        ),
+    ),
+    Rule(
+        "approvals",
+        APPROVALS,
+        APPROVALS.c.asked_at,
+        and_(
+            _ended(APPROVALS.c.applied_at),
+            ~_any(SITUATIONS.c.approval_id == APPROVALS.c.id, SITUATIONS.c.settled_at.is_(None)),
+        ),
+    ),
+    Rule("effects", REMEDIATIONS, REMEDIATIONS.c.started_at, _ended(REMEDIATIONS.c.finished_at)),
+    Rule(
+        "dead_letters",
+        DEAD_LETTERS,
+        DEAD_LETTERS.c.received_at,
+        _ended(DEAD_LETTERS.c.settled_at),
+    ),
+    _of_snapshots(SNAPSHOT_PARTS),
+    _of_snapshots(SNAPSHOT_ITEMS),
+    Rule("snapshots", SNAPSHOTS, SNAPSHOTS.c.taken_at, _NOT_LAST_SNAPSHOT),
+    Rule(
+        "requests",
+        API_REQUESTS,
+        API_REQUESTS.c.begun_at,
+        func.coalesce(API_REQUESTS.c.finished_at, API_REQUESTS.c.alive_until) < BEFORE,
+    ),
+    Rule("receipts", OUTCOMES, OUTCOMES.c.decided_at, _ended(OUTCOMES.c.settled_at)),
+]
+"""What may go, in the order in which it does."""
