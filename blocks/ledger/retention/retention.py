@@ -124,7 +124,7 @@ class Retention:
 
         total, after = 0, _EVER
         while True:
-            page = await self._access.read(partial(_page, rule=rule, since=since, after=after))
+            page = await self._access.read(partial(next_page, rule=rule, since=since, after=after))
             rows = [{f"of_{k.name}": row[k.name] for k in keys} | {"before": since} for row in page]
             gone = await self._in_steps(rows, write)
             total += gone
@@ -214,7 +214,7 @@ def _of_receipts(connection: Connection, since: datetime) -> Due:
     return Due("receipts", RECEIPTS.name, number, oldest, due)
 
 
-def _page(
+def next_page(
     connection: Connection, rule: Rule, since: datetime, after: datetime
 ) -> Sequence[RowMapping]:
     """The keys of the oldest rows that may go, with their ``age``."""

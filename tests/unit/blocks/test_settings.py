@@ -62,3 +62,28 @@ def test_a_secret_that_is_refused_is_not_shown(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ConfigurationError, match=r"ORCHESTRATOR_RECEIPT_KEY=\*\*\*.*32") as told:
         get_settings()
     assert "canary" not in str(told.value)
+
+
+def test_how_long_records_are_kept_is_set_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_RETENTION_DEAD_LETTERS", "forever")
+    monkeypatch.setenv("ORCHESTRATOR_RETENTION_RECEIPTS", "3650")
+    kept = get_settings().retention
+    assert (kept.dead_letters, kept.receipts, kept.approvals) == (None, 3650, 730)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "why"),
+    [
+        ("RECEIPTS", "7", "greater than or equal to 30"),
+        ("RECEIPTS", "40000", "less than or equal to 36500"),
+        ("EVENTS", "-1", "a number of days, or forever"),
+        ("EVENTS", "a week", "a number of days, or forever"),
+        ("EVNTS", "30", "not permitted"),
+    ],
+)
+def test_a_retention_that_cannot_be_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, kind: str, value: str, why: str
+) -> None:
+    monkeypatch.setenv(f"ORCHESTRATOR_RETENTION_{kind}", value)
+    with pytest.raises(ConfigurationError, match=f"RETENTION_{kind}='{value}': .*{why}"):
+        get_settings()

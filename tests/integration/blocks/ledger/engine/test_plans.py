@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from blocks.ledger import Ledger, ReceiptKind, TaskStatus
 from blocks.ledger.engine.tables import METADATA
 from blocks.ledger.events.records import SituationStatus
 from blocks.ledger.receipts.outcomes import Verdict
+from blocks.ledger.retention.retention import next_page
+from blocks.ledger.retention.rules import RULES
 from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.vocabulary.messages import ErrorInfo, SystemEvent
 from flows.settle_outcomes import settle
@@ -39,6 +42,15 @@ PARTIAL = {
 """Indexes of what is open, or failed: to read all of one is what it is there for."""
 
 Look = Callable[[Ledger], Awaitable[Any]]
+
+
+async def pages_of_what_may_go(ledger: Ledger) -> None:
+    for rule in RULES:
+        if rule.table.name in ("alerts", "snapshot_parts", "snapshot_items"):
+            continue  # a row per outage, or few; and once a day
+        read = partial(next_page, rule=rule, since=WEEK, after=DAY - timedelta(days=700))
+        await ledger._access.read(read)
+
 
 LOOKS: dict[str, Look] = {
     "calls of the week": lambda ledger: ledger.history.calls(WEEK),
@@ -70,6 +82,7 @@ LOOKS: dict[str, Look] = {
     "head of the receipts": lambda ledger: ledger.receipts.head(),
     "selections": lambda ledger: ledger.outcomes.open_decisions(ReceiptKind.SELECT, 5000),
     "settling": lambda ledger: settle(ledger, NOW),
+    "pages of what may go": pages_of_what_may_go,
     "a beginning of an id": lambda ledger: ledger.traces.find("9e3779b97f4a7c15c"),
 }
 
