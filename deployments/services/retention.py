@@ -17,15 +17,18 @@ FIRST = 600.0
 DAY = 24 * 3600.0
 
 
-async def keep_forgetting(ledger: Ledger, days: Retention, say: Callable[[str], None]) -> NoReturn:
+async def keep_forgetting(
+    ledger: Ledger, days: Retention, say: Callable[[str], None], *, first: float = FIRST
+) -> NoReturn:
     """Forget again and again, until cancelled.
 
     Args:
         ledger: What forgets.
         days: For how long it keeps what.
         say: Told what went, or why it did not.
+        first: Seconds until the first time.
     """
-    await asyncio.sleep(FIRST)
+    await asyncio.sleep(first)
     while True:
         try:
             gone = await ledger.retention.cut(days, utc_now())
@@ -41,5 +44,5 @@ def told(gone: Mapping[str, int]) -> str:
     """What went, in words."""
     if not gone:
         return "The ledger has nothing to forget."
-    parts = ", ".join(f"{rows:,} {table.replace('_', ' ')}" for table, rows in gone.items())
+    parts = ", ".join(f"{table.replace('_', ' ')} {rows:,}" for table, rows in gone.items())
     return f"The ledger has forgotten what was old enough: {parts}."
