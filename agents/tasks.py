@@ -26,6 +26,7 @@ from prefect.states import Failed
 from agents.calls import PLAIN, Envelope, Reply, Toolbox, address, answer
 from agents.capability import tools_of
 from agents.registry import ActionSpec, Registry
+from blocks.computing import compute
 from blocks.errors import DeadlineMissed, OrchestratorError
 from blocks.ledger.calls.records import AttemptRecord
 from blocks.vocabulary.messages import CALLED_OFF, AgentMessage, ErrorInfo, Outcome, utc_now
@@ -207,11 +208,13 @@ async def _perform(call: _Call, now: datetime) -> Any:
         async with asyncio.timeout(call.time_limit):
             if inspect.iscoroutinefunction(function):
                 return await function(**arguments)
-            # Number crunching must not hold up the calls that run beside it.
-            return await asyncio.to_thread(function, **arguments)
+            # Number crunching must not hold up what runs beside it, nor go on when it is too late.
+            return await compute(function, **arguments)
     except TimeoutError:
         raise DeadlineMissed(
-            f"{call.spec.full_name} did not finish within {call.time_limit:g} s."
+            f"{call.spec.full_name} did not finish within {call.time_limit:g} s.",
+            # What only computes would take as long once more.
+            retryable=inspect.iscoroutinefunction(function),
         ) from None
 
 

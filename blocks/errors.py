@@ -19,7 +19,7 @@
     │   ├── LedgerUnavailable   the ledger's database is locked, full or gone  (retryable)
     │   │   └── LedgerDamaged   it no longer holds what was written to it
     │   └── LedgerSchemaError   half-migrated, or written by a newer version
-    ├── DeadlineMissed          an action did not end within its deadline          (retryable)
+    ├── DeadlineMissed          an action overran its deadline  (retryable unless it only computes)
     ├── NoAgentAvailable        nobody can do it, or everybody is busy         (retryable if busy)
     ├── PolicyError             allowed by nobody, or not now; carries the rule's name
     │   └── ResourceBusy        another workflow has the claim of a resource
@@ -147,9 +147,16 @@ class LedgerSchemaError(LedgerError):
 
 
 class DeadlineMissed(OrchestratorError):
-    """An action did not end within its deadline."""
+    """An action did not end within its deadline.
 
-    retryable = True
+    Args:
+        what: Which action, and how long it had.
+        retryable: Whether another attempt may be quicker.
+    """
+
+    def __init__(self, what: str, *, retryable: bool = True) -> None:
+        super().__init__(what)
+        self.retryable = retryable
 
 
 class NoAgentAvailable(OrchestratorError):

@@ -75,6 +75,12 @@ def test_every_action_says_what_it_does() -> None:
     assert [a.full_name for a in registry().actions() if not a.summary] == []
 
 
+def test_what_only_computes_is_handed_no_connection() -> None:
+    """A plain function runs in a fork, where the ledger has no threads and Prefect no client."""
+    plain = [a for a in registry().actions() if not inspect.iscoroutinefunction(a.function)]
+    assert [a.full_name for a in plain if tools_of(a.function) & {"ledger", "prefect"}] == []
+
+
 @pytest.mark.parametrize("spec", OPEN, ids=lambda spec: spec.full_name)
 def test_what_messages_may_ask_for_takes_no_address_path_command_or_credential(
     spec: ActionSpec,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -21,6 +20,7 @@ from agents.data_intelligence.result import Result, worst_first
 from agents.data_intelligence.trading_calendar import TradingHistory, completed
 from blocks.business.business import Business
 from blocks.business.snapshots import take_snapshot
+from blocks.computing import compute
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.ledger import Ledger
 from blocks.models import Strict
@@ -146,7 +146,7 @@ async def examine_anomaly(
     kept = await ledger.snapshots.latest(store.name)
     fresh = kept is not None and timedelta(0) <= now - kept.taken_at <= FRESH
     snapshot = kept if kept and fresh else await take_snapshot(store, ledger, now)
-    return await asyncio.to_thread(examine, snapshot, now, metric)
+    return await compute(examine, snapshot, now, metric)
 
 
 def examine(snapshot: Snapshot, now: datetime, metric: str | None = None) -> AnomalyExamination:

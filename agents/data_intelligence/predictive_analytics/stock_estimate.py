@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from datetime import datetime, time, timedelta
 from math import ceil, floor
@@ -17,6 +16,7 @@ from agents.data_intelligence.predictive_analytics.demand_model import DemandMod
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
 from agents.data_intelligence.result import count
 from blocks.business.business import Business
+from blocks.computing import compute
 from blocks.errors import ConfigurationError, EmptySource, InvalidMessage
 from blocks.ledger import Ledger
 from blocks.vocabulary.findings import Finding
@@ -78,7 +78,7 @@ async def estimate_stock(
             f"No snapshot of {business.store.name} is kept to estimate from.",
             hint="Run integration-specialist.sync_stock once while the store can be read.",
         )
-    return await asyncio.to_thread(roll_forward, snapshot, now, skus)
+    return await compute(roll_forward, snapshot, now, skus)
 
 
 def roll_forward(snapshot: Snapshot, now: datetime, skus: Collection[str] | None) -> StockEstimate:

@@ -3,8 +3,10 @@
 import asyncio
 import io
 import logging
+import os
 from datetime import timedelta
 
+import psutil
 import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -35,6 +37,7 @@ class Bench:
             self.flaky,
             self.refused,
             self.stuck,
+            self.overrun,
             self.patient,
             self.bug,
             self.act,
@@ -65,6 +68,14 @@ class Bench:
     async def stuck(self):
         """Never answer."""
         await asyncio.Event().wait()
+
+    @action(timeout=0.5)
+    def overrun(self, file):
+        """Compute, and never come to an end."""
+        with open(file, "a") as pids:
+            pids.write(f"{os.getpid()}\n")
+        while True:
+            pass
 
     @action()
     async def patient(self):
@@ -169,6 +180,16 @@ async def test_a_call_that_hangs_ends_at_its_deadline(bench):
     reply, _ = await call(bench, "stuck")
     assert reply.error.code == "deadline-missed"
     assert "0.2 s" in reply.error.what
+
+
+async def test_a_computation_that_overruns_is_ended_and_not_tried_again(bench, tmp_path):
+    reply, _ = await call(bench, "overrun", file=str(tmp_path / "pids"))
+    assert (reply.error.code, reply.error.retryable) == ("deadline-missed", False)
+    assert reply.error.what == "bench.overrun did not finish within 0.5 s."
+    (pid,) = (tmp_path / "pids").read_text().split()
+    assert not psutil.pid_exists(int(pid))
+    (record,) = await bench.toolbox.ledger.calls(run_id="r1")
+    assert (record.attempts, record.error) == (1, reply.error)
 
 
 async def test_a_bug_is_a_failed_reply_with_its_traceback_in_the_log(bench, run_log):
