@@ -7,12 +7,14 @@ Exit codes: 0 done, 1 failed, 2 asked for something that cannot be done, 3 done 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import functools
 import getpass
 import io
 import json
 import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -61,23 +63,64 @@ out, err = Console(), Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
+LEAVING = 30.0
+"""Seconds that a process has to end by itself when all has been shown."""
+
+
 def command(work: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """A command that may await; a deliberate error becomes one line and an exit code."""
+    """A command that may await; a deliberate error becomes one line and an exit code.
+
+    It ends soon after it has shown what it has to show, even where a thread of it never does.
+    """
 
     @functools.wraps(work)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        guards: list[threading.Timer] = []
+
         async def told() -> None:
+            code = 1
             try:
                 await work(*args, **kwargs)
+                code = 0
+            except typer.Exit as end:
+                code = end.exit_code
+                raise
             except OrchestratorError as error:
+                code = exit_code(error)
                 fail(error, as_json=bool(kwargs.get("as_json")))
+            finally:
+                guards.append(_leave_soon(code))
 
         try:
-            asyncio.run(told())
+            asyncio.run(told())  # waits for its threads
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        finally:
+            for guard in guards:
+                guard.cancel()
 
     return run
+
+
+def _leave_soon(code: int) -> threading.Timer:
+    """End this process with that code after a while, unless it is called off."""
+
+    def leave() -> None:
+        try:
+            sys.stdout.flush()
+            atexit._run_exitfuncs()  # the ledger is closed, an ephemeral Prefect server is stopped
+        finally:
+            os._exit(code)
+
+    guard = threading.Timer(LEAVING, leave)
+    guard.daemon = True
+    guard.start()
+    return guard
+
+
+def exit_code(error: OrchestratorError) -> int:
+    """The exit code of a command that ends with a deliberate error."""
+    return 2 if isinstance(error, RequestError) else 1
 
 
 def fail(error: OrchestratorError, *, as_json: bool = False) -> NoReturn:
@@ -88,7 +131,7 @@ def fail(error: OrchestratorError, *, as_json: bool = False) -> NoReturn:
         err.print(f"[red]{escape(error.what)}[/]", highlight=False, soft_wrap=True)
         if error.hint:
             err.print(escape(error.hint), highlight=False, soft_wrap=True)
-    raise typer.Exit(2 if isinstance(error, RequestError) else 1)
+    raise typer.Exit(exit_code(error))
 
 
 def show(found: T, as_json: bool, tell: Callable[[T, Console], None]) -> None:

@@ -1,0 +1,46 @@
+"""How commands end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from blocks.settings import PROJECT_ROOT
+
+STUCK = """
+import asyncio, sys, threading
+import typer
+from blocks.errors import StackError
+from deployments.cli import app as commands
+
+commands.LEAVING = 0.1
+
+@commands.command
+async def work():
+    asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+    if sys.argv.pop() == "fails":
+        raise StackError("It failed.")
+    print("The report.")
+    raise typer.Exit(3)
+
+commands.app.command()(work)
+commands.app([])
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said"), [("works", 3, "The report."), ("fails", 1, "It failed.")]
+)
+def test_a_thread_that_never_ends_keeps_neither_what_is_told_nor_the_process(how, code, said):
+    ended = subprocess.run(
+        [sys.executable, "-c", STUCK, how],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert said in ended.stdout + ended.stderr
