@@ -143,6 +143,12 @@ class Settings(BaseSettings):
     worker_limit: int = Field(
         default=4, ge=1, description="Runs at once in a work pool without a limit of its own."
     )
+    liveness_timeout: float = Field(
+        default=15.0,
+        gt=0,
+        description="Seconds that a process of the stack has to answer a probe; one that misses "
+        "three in a row is started again.",
+    )
     notify: str = Field(
         default="",
         description="Prefect notification blocks that are told when a person is needed, "

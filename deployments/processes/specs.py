@@ -69,6 +69,7 @@ def server_spec(settings: Settings) -> ProcessSpec:
         ),
         env=_unset(environment),
         ready_url=f"{url}/api/ready",
+        live_url=f"{url}/api/health",  # whether its database answers is another question
     )
 
 
@@ -84,8 +85,9 @@ def worker_spec(pools: Sequence[str]) -> ProcessSpec:
     }
     return ProcessSpec(
         name=WORKER,
-        argv=(sys.executable, "-m", "deployments.worker", *pools),
+        argv=(sys.executable, "-m", "deployments.worker", "--echo", *pools),
         env=_unset(environment),
+        echoes=True,
     )
 
 
@@ -100,6 +102,7 @@ def api_spec(settings: Settings) -> ProcessSpec:
         name=API,
         argv=(sys.executable, "-m", "deployments.api"),
         ready_url=f"{api_url(settings)}/livez",
+        live_url=f"{api_url(settings)}/livez",
     )
 
 

@@ -24,6 +24,7 @@ import httpx
 
 from blocks.errors import StackError
 from blocks.settings import PROJECT_ROOT
+from deployments.processes.liveness import MISSES, PATIENCE, Echo, until_hung
 from deployments.processes.watchdog import MARK
 
 _BACKOFF = (1, 2, 5, 15, 60)  # seconds before the n-th restart in a row
@@ -43,12 +44,16 @@ class ProcessSpec:
         argv: Program and arguments.
         env: Variables added to those of the supervisor.
         ready_url: Answers 200 when the process does its work; None when there is no such URL.
+        live_url: Answers 200 unless the process hangs; None when it is not probed so.
+        echoes: Whether it answers probes on its standard input (``liveness.answer_probes``).
     """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready_url: str | None = None
+    live_url: str | None = None
+    echoes: bool = False
 
 
 @dataclass
@@ -57,6 +62,7 @@ class _Child:
     process: asyncio.subprocess.Process
     ready: Ready | None
     keep_alive: bool
+    echo: Echo | None
     started_at: float = field(default_factory=time.monotonic)
     failures: int = 0
     watcher: asyncio.Task[None] | None = None
@@ -67,13 +73,17 @@ class Supervisor:
 
     Args:
         log_dir: One log file per process goes here.
-        say: Told in one sentence when a process dies or comes back.
+        say: Told in one sentence when a process dies, hangs or comes back.
+        patience: Seconds that a process has to answer a probe; see ``liveness.until_hung``.
     """
 
-    def __init__(self, log_dir: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, log_dir: Path, say: Callable[[str], None], *, patience: float = PATIENCE
+    ) -> None:
         self.id = secrets.token_hex(8)
         self._log_dir = log_dir
         self._say = say
+        self._patience = patience
         self._children: dict[str, _Child] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._said_before: dict[str, int] = {}  # bytes of its log that earlier starts wrote
@@ -104,7 +114,7 @@ class Supervisor:
 
         Args:
             spec: What to run.
-            keep_alive: Start it again, with growing delays, whenever it ends by itself.
+            keep_alive: Start it again, with growing delays, whenever it ends by itself or hangs.
             ready: Says whether it does its work; by default ``ready_url`` is asked.
             timeout: Seconds that it may take.
 
@@ -113,7 +123,8 @@ class Supervisor:
         """
         if self._watchdog is None:
             self._watchdog = await self._spawn_watchdog()
-        child = _Child(spec, await self._spawn(spec), ready, keep_alive)
+        echo = Echo() if spec.echoes else None
+        child = _Child(spec, await self._spawn(spec, echo), ready, keep_alive, echo)
         self._children[spec.name] = child
         self._locks[spec.name] = asyncio.Lock()
         await self._until_ready(child, timeout)
@@ -144,6 +155,8 @@ class Supervisor:
         for child in reversed(self._children.values()):
             await self._unwatch(child)
             await _end(child.process)
+            if child.echo is not None:
+                child.echo.close()
         self._children.clear()
         if self._watchdog is not None and self._watchdog.stdin is not None:
             self._watchdog.stdin.close()  # it now sweeps up, as it would after our death
@@ -156,14 +169,14 @@ class Supervisor:
             stdin=asyncio.subprocess.PIPE, start_new_session=True, cwd=PROJECT_ROOT,
         )  # fmt: skip
 
-    async def _spawn(self, spec: ProcessSpec) -> asyncio.subprocess.Process:
+    async def _spawn(self, spec: ProcessSpec, echo: Echo | None) -> asyncio.subprocess.Process:
         with self.log_of(spec.name).open("ab") as log:
             self._said_before[spec.name] = log.tell()
             try:
                 return await asyncio.create_subprocess_exec(
                     *spec.argv,
                     env={**os.environ, **spec.env, MARK: self.id},
-                    stdin=asyncio.subprocess.DEVNULL,
+                    stdin=echo.theirs.fileno() if echo else asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor alone
@@ -177,7 +190,7 @@ class Supervisor:
     async def _watch(self, child: _Child) -> None:
         name = child.spec.name
         while True:
-            code = await child.process.wait()
+            code = await self._until_ended(child)
             if not child.keep_alive:
                 self._say(f"{name} ended with code {code}. Its log is {self.log_of(name)}.")
                 return
@@ -194,13 +207,41 @@ class Supervisor:
                 self._say(str(error))
                 await _end(child.process)
 
+    async def _until_ended(self, child: _Child) -> int:
+        """Wait for the end of a process, whose return code this is; one that hangs is killed."""
+        ended = asyncio.create_task(child.process.wait())
+        hung = asyncio.create_task(self._until_hung(child))
+        try:
+            await asyncio.wait([ended, hung], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                hung.result()
+                self._say(
+                    f"{child.spec.name} hangs: it left {MISSES} probes of {self._patience:g} s "
+                    "unanswered, and is killed."
+                )
+                # Not asked: once it came to, it would take along what works without it.
+                _kill(child.process)
+            return await ended
+        finally:
+            ended.cancel()
+            hung.cancel()
+
+    async def _until_hung(self, child: _Child) -> None:
+        if child.echo is not None:
+            await until_hung(child.echo.probe, self._patience)
+        elif child.spec.live_url is not None:
+            async with httpx.AsyncClient(trust_env=False, timeout=self._patience) as client:
+                await until_hung(partial(_answers, client, child.spec.live_url), self._patience)
+        else:
+            await asyncio.Event().wait()  # nobody can tell
+
     async def _unwatch(self, child: _Child) -> None:
         if child.watcher is not None:
             child.watcher.cancel()
             await asyncio.wait([child.watcher])
 
     async def _spawn_and_wait(self, child: _Child, timeout: float) -> None:
-        child.process = await self._spawn(child.spec)
+        child.process = await self._spawn(child.spec, child.echo)
         child.started_at = time.monotonic()
         await self._until_ready(child, timeout)
 
@@ -253,6 +294,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(_GRACE):
             await process.wait()
     except TimeoutError:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

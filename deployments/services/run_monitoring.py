@@ -66,8 +66,8 @@ class Reconciler:
                 StateType.CANCELLING,
                 StateType.PAUSED,
             )
-            for run, why in await self._dead(server, going_on, now):
-                await self._settle(server, run, why)
+            await self._settle_dead(server, going_on, now)
+            self._heard = {run.id: at for run in going_on if (at := self._heard.get(run.id))}
             processes = RunProcesses()
             for run in await server.find(StateType.CRASHED, since=now - run_deaths.OPEN):
                 await self._follow_up(server, run, processes, now)
@@ -117,11 +117,10 @@ class Reconciler:
 
     # Who is dead.
 
-    async def _dead(
+    async def _settle_dead(
         self, server: PrefectRuns, runs: Sequence[FlowRun], now: datetime
-    ) -> list[tuple[FlowRun, str]]:
+    ) -> None:
         processes, workers = RunProcesses(), None
-        dead = []
         for run in runs:
             assert run.state is not None
             sight = Sight(
@@ -139,10 +138,12 @@ class Reconciler:
                 sight = replace(sight, heard_at=await server.heartbeat(run), watched=watched)
             if sight.heard_at is not None:
                 self._heard[run.id] = sight.heard_at
+            if run_deaths.is_cancelled_by_nobody(sight, now) and processes.end(
+                _pid(run), run.state
+            ):
+                self._say(f"{_name(run)} was cancelled and its worker is gone: it is ended.")
             if why := run_deaths.cause_of_death(sight, now):
-                dead.append((run, why))
-        self._heard = {run.id: self._heard[run.id] for run in runs if run.id in self._heard}
-        return dead
+                await self._settle(server, run, why)
 
     async def _settle(self, server: PrefectRuns, run: FlowRun, why: str) -> None:
         from prefect.states import Cancelled, Crashed
@@ -234,12 +235,15 @@ class Reconciler:
             return
         known = await server.named({UUID(record.flow_run_id) for record in suspects})
         runs = {run_id.hex: run for run_id, run in known.items()}
+        # Those of the command line have no worker that knows their process: heartbeats tell.
+        ad_hoc = [run for run in runs.values() if run.deployment_id is None and _goes_on(run)]
+        await self._settle_dead(server, ad_hoc, now)
         for record in suspects:
             flow_run, life = run_deaths.life_of(record.id)
             run = runs.get(flow_run)
             if run is None or run.state is None:
                 continue  # another server's
-            if life == run.run_count and not (run.state.is_final() or run.state.is_scheduled()):
+            if life == run.run_count and _goes_on(run):
                 continue
             report = await self._ledger.report(record.id)
             outcome = Outcome(report.body["outcome"]) if report else Outcome.FAILED
@@ -248,11 +252,18 @@ class Reconciler:
         await self._ledger.flush()
 
 
+def _goes_on(run: FlowRun) -> bool:
+    return run.state is not None and not (run.state.is_final() or run.state.is_scheduled())
+
+
 def _look(processes: RunProcesses, run: FlowRun) -> Process:
     assert run.state is not None
+    return processes.look(run.id, _pid(run), is_here(run.labels.get(WORKER)), run.state)
+
+
+def _pid(run: FlowRun) -> int | None:
     pid = run.infrastructure_pid or ""
-    here = is_here(run.labels.get(WORKER))
-    return processes.look(run.id, int(pid) if pid.isdigit() else None, here, run.state)
+    return int(pid) if pid.isdigit() else None
 
 
 def _restarts(run: FlowRun) -> bool:

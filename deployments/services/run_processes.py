@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -40,6 +43,15 @@ class RunProcesses:
             return Process.LIVES
         known = here and pid is not None and not state.is_pending()
         return Process.GONE if known else Process.UNSEEN
+
+    def end(self, pid: int | None, state: State[Any]) -> bool:
+        """Kill a run's process and what it started; whether it was there."""
+        process = _running(pid)
+        if process is None or not _began_in_time(process, state):
+            return False
+        with suppress(ProcessLookupError):  # it has just ended
+            os.killpg(process.pid, signal.SIGKILL)
+        return True
 
     def has_engine(self, run_id: UUID) -> bool:
         """Whether a process that Prefect started for the run lives here, whoever started it."""

@@ -71,7 +71,9 @@ class Stack:
         self._migrates = migrates
         self._file = file
         self.progress = progress
-        self.supervisor = Supervisor(settings.state_dir / "logs", progress.say)
+        self.supervisor = Supervisor(
+            settings.state_dir / "logs", progress.say, patience=settings.liveness_timeout
+        )
         self._control: asyncio.Server | None = None
         self._has_sample = False
 

@@ -25,9 +25,10 @@ import httpx
 
 from blocks.errors import ConfigurationError, OrchestratorError, StackError
 from blocks.prefect_api.env import use_embedded_prefect
-from blocks.settings import get_settings
+from blocks.settings import Settings, get_settings
 from blocks.state_folder import files_for_us_alone
 from deployments.processes.gather import together
+from deployments.processes.liveness import answer_probes
 from deployments.registration.registration import WorkPool, flow_modules, read_work_pools
 from deployments.worker.names import worker_name
 
@@ -41,7 +42,7 @@ _LOOK = 10.0  # seconds between two looks at whether the pools are still there
 say = partial(print, flush=True)
 
 
-async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
+async def work(pools: Sequence[WorkPool], settings: Settings) -> NoReturn:
     """Run what is scheduled in the pools, until cancelled.
 
     A worker that ends takes the others with it: whoever watches this process then sees that a
@@ -49,7 +50,8 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
 
     Args:
         pools: Where to look for runs.
-        default_limit: Runs at once, for a pool that sets no limit of its own.
+        settings: How many runs at once, for a pool that sets no limit of its own; how long a fork
+            server has to answer.
 
     Raises:
         ConfigurationError: A pool is not on the server, or is not for processes.
@@ -69,14 +71,14 @@ async def work(pools: Sequence[WorkPool], default_limit: int) -> NoReturn:
         modules = await flow_modules(client, list(ids))
         environment = {**os.environ, **base_environment()}
         async with (
-            aclosing(Forks(modules, environment, say)) as forks,
+            aclosing(Forks(modules, environment, say, patience=settings.liveness_timeout)) as forks,
             Supervision() as supervision,
         ):
             workers = {
                 ids[pool.name]: WarmWorker(
                     work_pool_name=pool.name,
                     name=worker_name(pool.name),
-                    limit=pool.worker_limit or default_limit,
+                    limit=pool.worker_limit or settings.worker_limit,
                     heartbeat_interval_seconds=int(PREFECT_WORKER_HEARTBEAT_SECONDS.value()),
                     # Registration makes pools. One that a worker makes lacks our queues and
                     # their order.
@@ -151,7 +153,7 @@ def _what(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-async def _until_stopped(pools: Sequence[WorkPool], default_limit: int) -> None:
+async def _until_stopped(pools: Sequence[WorkPool], settings: Settings, *, echo: bool) -> None:
     """Work until SIGTERM or Ctrl-C, which end the runs; the second one ends this process at once.
 
     Prefect's own handlers turn SIGTERM into a SIGINT, and so do nothing in a process that was
@@ -168,8 +170,10 @@ async def _until_stopped(pools: Sequence[WorkPool], default_limit: int) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
+    if echo:
+        answer_probes()
     try:
-        await work(pools, default_limit)
+        await work(pools, settings)
     except asyncio.CancelledError:
         say("The workers stopped.")
 
@@ -180,6 +184,9 @@ def main() -> int:
         prog="python -m deployments.worker", description="Run what is scheduled in the work pools."
     )
     parser.add_argument("pools", nargs="*", metavar="POOL", help="default: all of prefect.yaml")
+    parser.add_argument(
+        "--echo", action="store_true", help="answer a supervisor's probes on standard input"
+    )
     options = parser.parse_args()
     files_for_us_alone()
     try:
@@ -190,7 +197,8 @@ def main() -> int:
         asyncio.run(
             _until_stopped(
                 [pools.get(name, WorkPool(name=name)) for name in dict.fromkeys(names)],
-                get_settings().worker_limit,
+                get_settings(),
+                echo=options.echo,
             )
         )
     except OrchestratorError as error:

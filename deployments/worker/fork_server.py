@@ -5,10 +5,10 @@ no client, no connection, so that a fork copies nothing that is at work. Orders 
 ``FD``, one JSON object a line; each makes one process, whose number and end are told the same way.
 The process makes itself ready and begins its run when it is told to go.
 
-However the other side ends, its end of the socket closes, and the runs that still go on are ended:
-asked first, so that they can say what became of them, then killed. When this process itself is
-killed, the kernel kills its children. So no run goes on that nobody watches, and whoever restarts
-one cannot run it twice at once.
+When the other side says that it ends, the runs that still go on are ended: asked first, so that
+they can say what became of them, then killed. When it is gone without a word, killed or hung, they
+go on to their end, and this process with the last of them. When this process itself is killed, the
+kernel kills its children.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple, NoReturn
 
@@ -55,8 +56,9 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._received = b""
         self._runs: dict[int, _Run] = {}
+        self._waiting: set[int] = set()  # those of them that have not begun
         self._woken, self._wakes = socket.socketpair()
-        self._stopping = False
+        self._stopping = self._deserted = False
 
     def serve(self) -> None:
         """Fork what is ordered; return when no run is left and none can come."""
@@ -67,9 +69,12 @@ class Server:
         self._selector.register(self._channel, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._tell({"ready": EDITION})
-        while not self._stopping:
+        while not (self._stopping or self._deserted):
             self._look(None)
         self._selector.unregister(self._channel)  # nothing is begun any more
+        self._signal(self._waiting, signal.SIGKILL)
+        while self._runs and not self._stopping:
+            self._look(None)
         self._end_runs()
 
     def _look(self, timeout: float | None) -> None:
@@ -90,13 +95,17 @@ class Server:
         except ConnectionError:
             received = b""
         if not received:
-            self._stopping = True
+            self._deserted = True
             return
         *lines, self._received = (self._received + received).split(b"\n")
         for line in lines:
             message = json.loads(line)
             if "go" in message:
                 self._let_go(message["go"])
+            elif "ping" in message:
+                self._tell({"pong": message["ping"]})
+            elif "end" in message:
+                self._stopping = True
             else:
                 self._fork(message)
 
@@ -107,6 +116,7 @@ class Server:
             self._tell({"run": order["run"], "failed": str(error)})
             return
         self._runs[pid] = run
+        self._waiting.add(pid)
         self._selector.register(run.process, selectors.EVENT_READ, pid)
         self._tell({"run": order["run"], "pid": pid})
 
@@ -136,6 +146,7 @@ class Server:
 
     def _let_go(self, pid: int) -> None:
         if pid in self._runs:
+            self._waiting.discard(pid)
             with suppress(BrokenPipeError):  # it has just ended
                 os.write(self._runs[pid].begins, b"g")
 
@@ -162,6 +173,7 @@ class Server:
     def _reap(self, pid: int) -> None:
         _, status = os.waitpid(pid, 0)
         run = self._runs.pop(pid)
+        self._waiting.discard(pid)
         self._selector.unregister(run.process)
         run.close()
         self._tell({"pid": pid, "returncode": os.waitstatus_to_exitcode(status)})
@@ -173,15 +185,15 @@ class Server:
     def _end_runs(self) -> None:
         for _ in range(_ASKED):  # more than once, as in deployments.worker.warm_worker
             deadline = time.monotonic() + _PATIENCE
-            self._signal_runs(signal.SIGTERM)
+            self._signal(self._runs, signal.SIGTERM)
             while self._runs and (left := deadline - time.monotonic()) > 0:
                 self._look(left)
-        self._signal_runs(signal.SIGKILL)
+        self._signal(self._runs, signal.SIGKILL)
         while self._runs:
             self._look(None)
 
-    def _signal_runs(self, number: signal.Signals) -> None:
-        for pid in self._runs:
+    def _signal(self, runs: Iterable[int], number: signal.Signals) -> None:
+        for pid in runs:
             with suppress(ProcessLookupError):
                 os.killpg(pid, number)
 

@@ -12,52 +12,21 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from blocks.settings import PROJECT_ROOT
+from deployments.processes.liveness import PATIENCE, until_hung
+from deployments.worker.forked_process import ForkedProcess, ended_elsewhere
 from deployments.worker.forked_run import EDITION, Order
 
 _CODE = {"agents", "blocks", "deployments", "flows"}
 _LOOK = 5.0  # seconds between two looks at whether code changed, beside the one before each run
+_LOADING = 60.0  # seconds that a fork server may take to load everything
 _PAUSE = 30.0  # seconds until a fork server that could not start is tried again
 
 Stamps = dict[str, tuple[int, int]]
-
-
-@dataclass
-class ForkedProcess:
-    """A run's process, with what Prefect wants to know of one.
-
-    Attributes:
-        pid: Its number, also of its process group.
-        go: Has it begin the run; until then it makes itself ready.
-        returncode: As in ``subprocess``; None while it lives.
-    """
-
-    pid: int
-    go: Callable[[], None]
-    returncode: int | None = None
-    _ended: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def end(self, returncode: int) -> None:
-        """Note that it ended."""
-        self.returncode = returncode
-        self._ended.set()
-
-    async def wait(self) -> int:
-        """Wait for its end; its return code."""
-        await self._ended.wait()
-        assert self.returncode is not None
-        return self.returncode
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to it and to all that it started."""
-        if self.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
 
 
 class NoForkServer(Exception):
@@ -67,22 +36,33 @@ class NoForkServer(Exception):
 class ForkServer:
     """One fork server; it and its runs end when it is closed.
 
+    When it hangs, its runs go on. It is left alone until their end, since they would die with it.
+
     Args:
         modules: What it imports, beside what all runs need.
         environment: Its variables. Runs that have the same Prefect settings start faster.
+        patience: Seconds that it has to answer a probe; see ``liveness.until_hung``.
+
+    Attributes:
+        ended: Whether it is gone.
+        hung: Whether it no longer answers.
     """
 
-    def __init__(self, modules: Iterable[str], environment: Mapping[str, str]) -> None:
-        self._modules, self._environment = modules, environment
+    def __init__(
+        self, modules: Iterable[str], environment: Mapping[str, str], patience: float
+    ) -> None:
+        self._modules, self._environment, self._patience = modules, environment, patience
         self._asked: dict[str, asyncio.Future[ForkedProcess]] = {}
         self._runs: dict[int, ForkedProcess] = {}
-        self.ended = False
+        self._answered = asyncio.Event()
+        self.ended = self.hung = False
 
     async def start(self) -> None:
         """Return when it has everything loaded.
 
         Raises:
-            NoForkServer: It ended instead, or is of another edition than this process.
+            NoForkServer: It ended instead, takes too long, or is of another edition than this
+                process.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -99,7 +79,13 @@ class ForkServer:
                 start_new_session=True,  # no terminal's signal reaches its runs
             )
         self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-        greeting = await self._reader.readline()
+        try:
+            async with asyncio.timeout(_LOADING):
+                greeting = await self._reader.readline()
+        except TimeoutError:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+            raise NoForkServer(f"it was not ready within {_LOADING:g} s") from None
         if not greeting:
             self.ended = True
             raise NoForkServer(
@@ -112,6 +98,7 @@ class ForkServer:
                 "its code is newer than this worker; python -m deployments.processes.restart worker"
             )
         self._listener = asyncio.create_task(self._listen())
+        self._prober = asyncio.create_task(self._probe())
 
     @property
     def is_idle(self) -> bool:
@@ -122,10 +109,10 @@ class ForkServer:
         """Make a process for a run, which begins when it is told to go.
 
         Raises:
-            NoForkServer: It ended meanwhile, and with it what it may have started.
+            NoForkServer: It ended or hung meanwhile, and nothing comes of what it was asked.
         """
-        if self.ended:
-            raise NoForkServer("it ended")
+        if self.ended or self.hung:
+            raise NoForkServer("it ended" if self.ended else "it hangs")
         future: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
         self._asked[order["run"]] = future
         self._tell(order)
@@ -136,7 +123,11 @@ class ForkServer:
 
     async def close(self) -> None:
         """End it, and the runs that it still has."""
+        self._prober.cancel()
+        if self.hung:
+            self._process.kill()
         if not self.ended:
+            self._tell({"end": True})
             self._writer.close()
             await self._listener
         await asyncio.to_thread(self._process.wait)
@@ -152,26 +143,55 @@ class ForkServer:
             run.signal(signal.SIGKILL)
             run.end(-signal.SIGKILL)
         self._runs.clear()
+        self._refuse("it ended")
+
+    def _refuse(self, why: str) -> None:
+        """Nothing comes of what was asked."""
         for future in self._asked.values():
             if not future.done():
-                future.set_exception(NoForkServer("it ended"))
+                future.set_exception(NoForkServer(why))
         self._asked.clear()
 
     def _note(self, message: dict[str, Any]) -> None:
-        if "run" not in message:
-            self._runs.pop(message["pid"]).end(message["returncode"])
-            return
-        asked = self._asked.pop(message["run"])
-        if "failed" in message:
-            if not asked.done():
+        if "pong" in message:
+            self._answered.set()
+        elif "returncode" in message:
+            self._end(message["pid"], message["returncode"])
+        elif "failed" in message:
+            asked = self._asked.pop(message["run"], None)
+            if asked is not None and not asked.done():
                 asked.set_exception(NoForkServer(f"it cannot fork: {message['failed']}"))
-            return
-        pid = message["pid"]
+        else:
+            self._take(message["run"], message["pid"])
+
+    def _take(self, run: str, pid: int) -> None:
         self._runs[pid] = ForkedProcess(pid, partial(self._tell, {"go": pid}))
-        if asked.cancelled():  # whoever asked is gone, and nobody would let it go
+        asked = self._asked.pop(run, None)
+        if asked is None or asked.done():  # whoever asked is gone, and nobody would let it go
             self._runs[pid].signal(signal.SIGKILL)
         else:
             asked.set_result(self._runs[pid])
+
+    def _end(self, pid: int, returncode: int) -> None:
+        if run := self._runs.pop(pid, None):
+            run.end(returncode)
+
+    async def _probe(self) -> None:
+        async def ping() -> bool:
+            self._answered.clear()
+            self._tell({"ping": True})
+            return await self._answered.wait()
+
+        await until_hung(ping, self._patience)
+        self.hung = True
+        self._refuse("it hangs")
+        await asyncio.gather(*(self._outlast(pid) for pid in list(self._runs)))
+
+    async def _outlast(self, pid: int) -> None:
+        """Notice the end of a run that its hung parent does not tell of."""
+        returncode = await ended_elsewhere(pid)
+        if returncode is not None:
+            self._end(pid, returncode)
 
 
 class Forks:
@@ -181,6 +201,7 @@ class Forks:
         modules: Names of the modules of flows; others are imported by each run that needs them.
         environment: What they start with.
         say: Told what a person should know.
+        patience: Seconds that one has to answer a probe.
     """
 
     def __init__(
@@ -188,8 +209,11 @@ class Forks:
         modules: Iterable[str],
         environment: Mapping[str, str],
         say: Callable[[str], None],
+        *,
+        patience: float = PATIENCE,
     ) -> None:
         self._modules, self._environment = sorted(modules), environment
+        self._patience = patience
         self._folders = {
             folder
             for name in _CODE | {module.partition(".")[0] for module in self._modules}
@@ -231,17 +255,20 @@ class Forks:
             self._retired.remove(retired)
             await retired.close()
         stamps = await asyncio.to_thread(code_stamps, self._folders)
-        if self._current is not None and not self._current.ended and stamps == self._stamps:
-            return self._current
         if self._current is not None:
-            self._say("A fork server with the code as it is now takes over.")
+            if self._current.hung:
+                self._say("The fork server hangs: another one takes over, and its runs go on.")
+            elif not self._current.ended and stamps == self._stamps:
+                return self._current
+            else:
+                self._say("A fork server with the code as it is now takes over.")
             self._retired.append(self._current)
             self._current = None
         if time.monotonic() < self._pause_until and stamps == self._stamps:
             raise NoForkServer("the last one could not start")
         # Of before it is loaded: what changes meanwhile is then seen at the next run.
         self._stamps = stamps
-        server = ForkServer(self._modules, self._environment)
+        server = ForkServer(self._modules, self._environment, self._patience)
         try:
             await server.start()
         except NoForkServer as error:

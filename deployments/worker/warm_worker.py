@@ -27,8 +27,9 @@ from prefect.settings import get_current_settings
 from prefect.utilities.processutils import sanitize_subprocess_env
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorkerResult
 
+from deployments.worker.forked_process import ForkedProcess
 from deployments.worker.forked_run import Order
-from deployments.worker.forking import ForkedProcess, Forks, NoForkServer
+from deployments.worker.forking import Forks, NoForkServer
 from deployments.worker.pool_worker import PoolWorker
 from deployments.worker.prefect_internals import (
     FlowRunExecutionResult,

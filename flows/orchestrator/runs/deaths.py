@@ -38,6 +38,9 @@ slot back last. Neither must happen to the restarted run."""
 STARTED = timedelta(seconds=10)
 """So long after a run said that it is RUNNING its worker may not have told its process yet."""
 
+CANCELLING = timedelta(seconds=60)
+"""So long a run's worker may take to end it when it is cancelled."""
+
 OPEN = timedelta(hours=24)
 """So long after a crash somebody may still want what was accepted."""
 
@@ -96,6 +99,12 @@ def cause_of_death(sight: Sight, now: datetime) -> str:
     if quiet < patience:
         return ""
     return f"No process of it was seen, and nothing heard of it for {quiet.total_seconds():.0f} s."
+
+
+def is_cancelled_by_nobody(sight: Sight, now: datetime) -> bool:
+    """Whether a run on this machine goes on although it was cancelled long ago."""
+    late = now - sight.since > CANCELLING
+    return sight.state == "CANCELLING" and sight.process is Process.LIVES and late
 
 
 class Next(StrEnum):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -57,7 +58,7 @@ def heard() -> Heard:
 
 @pytest_asyncio.fixture
 async def supervisor(tmp_path: Path, heard: Heard) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(tmp_path, heard.add)
+    supervisor = Supervisor(tmp_path, heard.add, patience=0.2)
     yield supervisor
     await supervisor.stop()
     assert marked(supervisor.id) == []
@@ -106,6 +107,40 @@ async def test_a_process_to_be_kept_alive_comes_back_by_itself(
     os.kill(int(started(tmp_path)[0]), signal.SIGKILL)
     await heard.until("shop is back")
     assert len(started(tmp_path)) == 2
+
+
+# Answers probes from its event loop, as long as that runs.
+ECHO = """
+import asyncio, os, pathlib, sys
+from deployments.processes.liveness import answer_probes
+async def main():
+    answer_probes()
+    pathlib.Path(sys.argv[1], str(os.getpid())).touch()
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("over", ["http", "echo"])
+async def test_a_process_that_hangs_is_killed_and_started_again(
+    over: str, supervisor: Supervisor, server: ProcessSpec, tmp_path: Path, heard: Heard
+) -> None:
+    if over == "http":
+        spec = replace(server, live_url=server.ready_url)
+    else:
+        argv = (sys.executable, "-c", ECHO, str(tmp_path / "pids"))
+        spec = ProcessSpec("shop", argv, echoes=True)
+
+    async def begun() -> bool:
+        return bool(started(tmp_path))
+
+    await supervisor.start(spec, keep_alive=True, ready=begun)
+    (first,) = started(tmp_path)
+    os.kill(int(first), signal.SIGSTOP)
+    await heard.until("shop is back")
+    assert "shop hangs: it left 3 probes of 0.2 s unanswered" in heard[0]
+    assert "shop ended with code -9; it is started again in 1 s." in heard
+    assert not psutil.pid_exists(int(first))
 
 
 async def test_a_process_that_ends_while_starting_is_an_error_with_its_last_words(

@@ -27,7 +27,7 @@ from prefect.states import Cancelling, Completed, Crashed, Paused, Pending, Runn
 
 from blocks.errors import LedgerUnavailable
 from blocks.ledger import Ledger, TaskRecord, TaskStatus
-from blocks.ledger.calls.records import ReportRecord
+from blocks.ledger.calls.records import ReportRecord, RunRecord
 from blocks.ledger.engine import health
 from blocks.policy.policy import RecoveryRules
 from blocks.settings import PROJECT_ROOT, get_settings
@@ -40,6 +40,8 @@ from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.runs.deaths import CRASHED, CUT_OFF, GIVEN_UP, RESTARTED, TAG
 from flows.reports.model import Report
 from tests.integration.blocks.ledger.engine.test_health import locked
+from tests.integration.loopback import wait_until
+from tests.integration.tiny import mortal
 
 pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.slow]
 
@@ -210,26 +212,11 @@ async def test_a_run_whose_process_is_killed_ends_under_its_own_id(
     assert "Restart 1 of 3" in told
 
 
-async def test_when_our_worker_is_killed_its_runs_are_restarted(
-    yard: Yard, worker: Starter
+@pytest.mark.parametrize("plain", [True, False])
+async def test_when_a_worker_is_killed_its_runs_live_on(
+    yard: Yard, worker: Starter, plain: bool
 ) -> None:
-    first = worker()
-    run_id = await yard.start()
-    run = await yard.until(run_id, is_alive_in(yard.folder))
-    first.kill()
-    while psutil.pid_exists(int(run.infrastructure_pid or 0)):  # noqa: ASYNC110
-        await asyncio.sleep(0.1)
-    await yard.look(11 * SECOND)
-    assert await yard.name_of(run_id) == CRASHED
-    await yard.look(SETTLED)
-    worker()
-    await yard.until(run_id, lambda run: run.state_name == "Completed")
-
-
-async def test_when_prefect_s_worker_is_killed_its_runs_live_on(
-    yard: Yard, worker: Starter
-) -> None:
-    first = worker(plain=True)
+    first = worker(plain=plain)
     run_id = await yard.start()
     run = await yard.until(run_id, is_alive_in(yard.folder))
     first.kill()
@@ -241,6 +228,39 @@ async def test_when_prefect_s_worker_is_killed_its_runs_live_on(
     dead = await yard.run(run_id)
     assert dead.state is not None
     assert (dead.state.name, dead.state.message) == (CRASHED, "Its process is gone.")
+
+
+async def test_what_is_cancelled_when_its_worker_is_gone_is_ended(
+    yard: Yard, worker: Starter
+) -> None:
+    first = worker()
+    run_id = await yard.start()
+    run = await yard.until(run_id, is_alive_in(yard.folder))
+    process = psutil.Process(int(run.infrastructure_pid or 0))
+    first.kill()
+    await yard.client.set_flow_run_state(run_id, Cancelling())
+    await yard.look(50 * SECOND)
+    assert process.is_running(), "its worker may be busy with it"
+    await yard.look(61 * SECOND)
+    await asyncio.to_thread(wait_until, lambda: not process.is_running(), "its end")
+    await yard.look(61 * SECOND)
+    assert await yard.name_of(run_id) == "Cancelled"
+
+
+async def test_a_run_of_the_command_line_is_settled_when_it_is_silent(yard: Yard) -> None:
+    run = await yard.client.create_flow_run(mortal, state=Running())
+    record = RunRecord(
+        id=run.id.hex, workflow="mortal", flow_run_id=str(run.id), started_at=utc_now()
+    )
+    yard.ledger.record(record)
+    await yard.ledger.flush()
+    await yard.look()  # from now on it listens
+    await yard.look(85 * SECOND)
+    assert await yard.name_of(run.id) == "Running"
+    await yard.look(95 * SECOND)
+    assert await yard.name_of(run.id) == CRASHED
+    await yard.look(95 * SECOND)
+    assert await yard.ledger.runs(going_on=True) == []
 
 
 async def test_a_run_that_a_dead_worker_had_claimed_is_restarted(yard: Yard) -> None:

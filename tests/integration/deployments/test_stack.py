@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,13 @@ from deployments.registration.registration import read_work_pools
 from deployments.worker.names import worker_name
 from tests.integration.loopback import free_port, free_ports, wait_until
 
+MODULES = {
+    "worker": "deployments.worker",
+    "prefect-server": "deployments.stack.prefect_server",
+    "api": "deployments.api",
+}
+"""What the processes run that come back when they die or hang."""
+
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -39,6 +46,7 @@ class Place:
     prefect_port: int = field(default_factory=free_port)
     sample_port: int = field(default_factory=lambda: free_ports(6))
     api_port: int = field(default_factory=free_port)
+    liveness_timeout: float = 15
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the command line here; its output goes to ``output``."""
@@ -47,6 +55,7 @@ class Place:
             "ORCHESTRATOR_PREFECT_PORT": str(self.prefect_port),
             "ORCHESTRATOR_SAMPLE_PORT": str(self.sample_port),
             "ORCHESTRATOR_API_PORT": str(self.api_port),
+            "ORCHESTRATOR_LIVENESS_TIMEOUT": str(self.liveness_timeout),
         }
         with (self.state_dir / "output").open("w") as output:
             return subprocess.Popen(
@@ -149,24 +158,30 @@ def test_sigterm_while_starting_leaves_no_process(place: Place) -> None:
     assert RunningStack.find(place.state_dir) is None
 
 
-def test_kill_9_while_working_leaves_no_process(place: Place) -> None:
+def test_what_dies_or_hangs_comes_back_and_kill_9_leaves_no_process(place: Place) -> None:
+    place = replace(place, liveness_timeout=2)
     with place.up() as process:
         place.wait_for("Ready in", process)
         mark = stack_id(place)
         # Server, worker, sample and the run of a workflow, in a session of its own.
         wait_until(lambda: any(is_run(process) for process in marked(mark)), "a run")
-        # The worker comes back, as often as it dies or somebody asks for it.
-        for died in (1, 2):
-            (worker,) = (p for p in marked(mark) if "deployments.worker" in command(p))
-            killed_at = datetime.now(UTC)
-            worker.kill()
+        # The worker comes back, as often as it dies or hangs or somebody asks for it.
+        for died, (how, names) in enumerate(
+            [(signal.SIGKILL, ["worker"]), (signal.SIGSTOP, list(MODULES))], 1
+        ):
+            ill_at = datetime.now(UTC)
+            for name in names:
+                (ill,) = (p for p in marked(mark) if MODULES[name] in command(p))
+                ill.send_signal(how)
 
-            def is_back(times: int = died) -> bool:
-                return place.output.count("• worker is back") == times
+            def are_back(times: int = died) -> bool:
+                backs = [place.output.count(f"• {name} is back") for name in MODULES]
+                return backs == [times, times - 1, times - 1]
 
-            wait_until(is_back, "the worker's return", timeout=60)
+            wait_until(are_back, "their return", timeout=90)
             for pool in read_work_pools().work_pools:
-                assert last_heartbeat(place, pool.name) > killed_at
+                assert last_heartbeat(place, pool.name) > ill_at
+        assert place.output.count(" hangs: ") == 3
         asyncio.run(restart("worker", place.state_dir))
         answer = asked_to_wait(place, "system-status")
         assert answer.status_code == 200, answer.text

@@ -65,6 +65,12 @@ async def lasting(file: str):
     """Last until it is ended, and leave the end to hooks."""
     await asyncio.Event().wait()
 
+@flow(name="patient")
+async def patient(file: str):
+    """Go on until told to end."""
+    while not os.path.exists(file):
+        await asyncio.sleep(0.1)
+
 @flow(name="leaving")
 async def leaving(file: str):
     os._exit(3)
@@ -149,6 +155,16 @@ def is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+def all_gone(mark: str) -> bool:
+    """Whether no process with that mark does anything."""
+    return all(is_gone(process) for process in marked(mark))
+
+
+def tell(run: FlowRun) -> None:
+    """Have a patient run end."""
+    Path(run.parameters["file"]).touch()
+
+
 def written(run: FlowRun) -> str:
     """What a run, or a hook of it, wrote."""
     return Path(run.parameters["file"]).read_text()
@@ -187,7 +203,7 @@ def deployed(project: Path) -> str:
     async def deploy() -> None:
         async with get_client() as client:
             await save_pool(client, WorkPool(name=name, queues={"first": 1, "default": 2}))
-            for flow in ("telling", "lasting", "leaving", "late"):
+            for flow in ("telling", "lasting", "patient", "leaving", "late"):
                 await client.create_deployment(
                     await client.create_flow_from_name(flow),
                     name,
@@ -210,7 +226,11 @@ def deployed(project: Path) -> str:
 def worker(pool: str, project: Path) -> Iterator[str]:
     """A worker that runs one run at a time and hardly ever polls; the mark of its processes."""
     mark, log = uuid4().hex, project / "worker.log"
-    settings = {"ORCHESTRATOR_WORKER_LIMIT": "1", "PREFECT_WORKER_QUERY_SECONDS": "600"}
+    settings = {
+        "ORCHESTRATOR_WORKER_LIMIT": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "600",
+        "ORCHESTRATOR_LIVENESS_TIMEOUT": "1",
+    }
     with working(log, pool, project=project, mark=mark, **settings) as process:
         yield mark
         assert process.poll() is None, log.read_text()
@@ -369,6 +389,23 @@ async def test_a_run_does_not_outlive_the_fork_server_which_is_replaced(shop: Sh
     assert told["parent"] == shop.fork_server.pid != killed.pid
 
 
+async def test_a_fork_server_that_hangs_is_replaced_and_its_run_goes_on(shop: Shop) -> None:
+    run = await shop.start("patient")
+    process = await shop.running(run)
+    hung = process.parent()
+    assert hung is not None
+    hung.suspend()
+    replaced = lambda: shop.fork_server.pid != hung.pid  # noqa: E731
+    await asyncio.to_thread(wait_until, replaced, "another fork server")
+    later = await shop.start("telling")
+    tell(run)
+    # The worker has one slot: it begins the next run once it knows of the end of the first one.
+    told = await shop.completed(later)
+    assert told["parent"] == shop.fork_server.pid
+    assert (await shop.ended(run)).state_name == "Completed"
+    await asyncio.to_thread(wait_until, lambda: is_gone(hung), "the end of the hung one")
+
+
 async def test_a_fork_server_that_speaks_otherwise_is_not_used(
     prefect_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,22 +418,34 @@ async def test_a_fork_server_that_speaks_otherwise_is_not_used(
     assert "python -m deployments.processes.restart worker" in said[0]
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-async def test_no_run_outlives_its_worker(
-    client: PrefectClient, project: Path, other_pool: str, tmp_path: Path, how: signal.Signals
+async def test_a_worker_that_is_asked_to_stop_takes_its_runs_along(
+    client: PrefectClient, project: Path, other_pool: str, tmp_path: Path
 ) -> None:
-    """Asked to stop or killed: no process goes on, no run stays RUNNING."""
     mark = uuid4().hex
     with working(tmp_path / "log", other_pool, project=project, mark=mark) as process:
         shop = Shop(client, project, other_pool, mark)
         run = await shop.start("lasting")
         await shop.running(run)
-        process.send_signal(how)
-        status = await asyncio.to_thread(process.wait, 30)
-        assert status == (0 if how == signal.SIGTERM else -how), (tmp_path / "log").read_text()
-        gone = lambda: all(is_gone(process) for process in marked(mark))  # noqa: E731
-        await asyncio.to_thread(wait_until, gone, "the end of all processes")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 30) == 0, (tmp_path / "log").read_text()
+        await asyncio.to_thread(wait_until, lambda: all_gone(mark), "the end of all processes")
         assert (await shop.ended(run)).state_name == "Crashed"
+
+
+async def test_when_a_worker_is_killed_its_runs_go_on_to_their_end(
+    client: PrefectClient, project: Path, other_pool: str, tmp_path: Path
+) -> None:
+    mark = uuid4().hex
+    with working(tmp_path / "log", other_pool, project=project, mark=mark) as process:
+        shop = Shop(client, project, other_pool, mark)
+        run = await shop.start("patient")
+        run_process = await shop.running(run)
+        process.kill()
+        await asyncio.to_thread(process.wait, 30)
+        assert not is_gone(run_process)
+        tell(run)
+        assert (await shop.ended(run)).state_name == "Completed"
+        await asyncio.to_thread(wait_until, lambda: all_gone(mark), "the end of all processes")
 
 
 async def test_prefects_own_worker_runs_the_same_deployments(

@@ -23,6 +23,7 @@ from flows.orchestrator.runs.deaths import (
     after_crash,
     are_lives_of_one,
     cause_of_death,
+    is_cancelled_by_nobody,
     life_of,
     may_be_restarted,
     record_id,
@@ -74,6 +75,23 @@ def test_who_is_dead(changes: dict[str, object], dies: bool) -> None:
 
 
 RULES = RecoveryRules()
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({}, True),
+        ({"since": NOW - seconds(60)}, False),
+        ({"state": "RUNNING"}, False),
+        ({"process": Process.GONE}, False),
+        ({"process": Process.UNSEEN}, False),
+    ],
+)
+def test_whom_nobody_cancels(changes: dict[str, object], left: bool) -> None:
+    sight = replace(SIGHT, state="CANCELLING", process=Process.LIVES, since=NOW - seconds(61))
+    assert is_cancelled_by_nobody(replace(sight, **changes), NOW) is left  # type: ignore[arg-type]
+
+
 LIFE = [("SCHEDULED", "Scheduled"), ("PENDING", "Pending"), ("RUNNING", "Running")]
 DEATH = ("CRASHED", "Crashed")
 AGAIN = ("SCHEDULED", RESTARTED)
