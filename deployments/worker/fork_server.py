@@ -149,6 +149,7 @@ class Server:
             self._waiting.discard(pid)
             with suppress(BrokenPipeError):  # it has just ended
                 os.write(self._runs[pid].begins, b"g")
+                self._tell({"begun": pid})
 
     def _become(self, order: Order, parent: int, waits: int) -> NoReturn:
         """Go on as the run, without anything of the server."""

@@ -54,6 +54,7 @@ class ForkServer:
         self._modules, self._environment, self._patience = modules, environment, patience
         self._asked: dict[str, asyncio.Future[ForkedProcess]] = {}
         self._runs: dict[int, ForkedProcess] = {}
+        self._waiting: set[int] = set()  # those of them that are not known to have begun
         self._answered = asyncio.Event()
         self.ended = self.hung = False
 
@@ -137,12 +138,14 @@ class ForkServer:
             while line := await self._reader.readline():
                 self._note(json.loads(line))
         self.ended = True
+        self._prober.cancel()
         self._writer.close()
         # The kernel has killed them; what they started themselves may still be there.
         for run in self._runs.values():
             run.signal(signal.SIGKILL)
             run.end(-signal.SIGKILL)
         self._runs.clear()
+        self._waiting.clear()
         self._refuse("it ended")
 
     def _refuse(self, why: str) -> None:
@@ -155,6 +158,8 @@ class ForkServer:
     def _note(self, message: dict[str, Any]) -> None:
         if "pong" in message:
             self._answered.set()
+        elif "begun" in message:
+            self._waiting.discard(message["begun"])
         elif "returncode" in message:
             self._end(message["pid"], message["returncode"])
         elif "failed" in message:
@@ -166,6 +171,7 @@ class ForkServer:
 
     def _take(self, run: str, pid: int) -> None:
         self._runs[pid] = ForkedProcess(pid, partial(self._tell, {"go": pid}))
+        self._waiting.add(pid)
         asked = self._asked.pop(run, None)
         if asked is None or asked.done():  # whoever asked is gone, and nobody would let it go
             self._runs[pid].signal(signal.SIGKILL)
@@ -173,6 +179,7 @@ class ForkServer:
             asked.set_result(self._runs[pid])
 
     def _end(self, pid: int, returncode: int) -> None:
+        self._waiting.discard(pid)
         if run := self._runs.pop(pid, None):
             run.end(returncode)
 
@@ -185,6 +192,8 @@ class ForkServer:
         await until_hung(ping, self._patience)
         self.hung = True
         self._refuse("it hangs")
+        for pid in self._waiting:  # for a word that it will not pass on
+            self._runs[pid].signal(signal.SIGKILL)
         await asyncio.gather(*(self._outlast(pid) for pid in list(self._runs)))
 
     async def _outlast(self, pid: int) -> None:
