@@ -42,7 +42,7 @@ async def run_for_events(runs: Runs, due: datetime, *, urgent: bool) -> str:
     if run is None:
         key = f"inbox {new_id() if urgent else due.isoformat()}"
         name = f"events until {due:%H:%M:%S}"
-        run = await runs.start(DEPLOYMENT, key=key, name=name, at=due, tags=["events"])
+        run = await runs.start(DEPLOYMENT, key=key, name=name, at=due, tags=["inbox"])
     return run.name
 
 
