@@ -14,24 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from blocks.dialects import agent_message, agent_message_v0, alertmanager, cloudevents, plain_json
-from blocks.dialects.strict_json import MAX_BYTES, MAX_DEPTH, Document, Raw, parse
+from blocks.dialects.strict_json import MAX_BYTES, Document, Raw, parse
 from blocks.errors import InvalidMessage
 from blocks.masking import without_passwords
 from blocks.policy.alert_rules import USUAL, AlertRules
 from blocks.text import did_you_mean
 from blocks.vocabulary.messages import AgentMessage, AgentReply, SystemEvent
-
-__all__ = [
-    "MAX_BYTES",
-    "MAX_DEPTH",
-    "Dialect",
-    "Incoming",
-    "Raw",
-    "answer",
-    "detect",
-    "read",
-    "standalone",
-]
 
 
 class Dialect(StrEnum):

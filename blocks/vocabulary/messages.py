@@ -9,41 +9,14 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import uuid4
 
-from pydantic import (
-    AwareDatetime,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
 
 from blocks.errors import OrchestratorError
 from blocks.masking import without_passwords
 from blocks.models import Strict
-from blocks.vocabulary.severity import Priority, Severity
+from blocks.vocabulary.severity import Priority as Priority
+from blocks.vocabulary.severity import Severity as Severity
 from blocks.vocabulary.urgency import urgency
-
-__all__ = [
-    "BESIDE",
-    "CALLED_OFF",
-    "FIRING",
-    "NOTES",
-    "ORCHESTRATOR",
-    "RESOLVED",
-    "AgentMessage",
-    "AgentReply",
-    "ErrorInfo",
-    "MessageType",
-    "Name",
-    "Outcome",
-    "Priority",
-    "Severity",
-    "SystemEvent",
-    "TaskType",
-    "alert_identity",
-    "new_id",
-    "utc_now",
-]
 
 ORCHESTRATOR = "system-orchestrator"
 """The orchestrator's own name, as sender of messages."""

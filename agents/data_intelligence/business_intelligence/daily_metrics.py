@@ -17,11 +17,7 @@ from agents.data_intelligence.business_intelligence.report import (
     UnusualDay,
 )
 from agents.data_intelligence.result import worst_first
-from agents.data_intelligence.trading_calendar import (
-    WEEKDAYS,
-    TradingHistory,
-    completed,
-)
+from agents.data_intelligence.trading_calendar import WEEKDAYS, TradingHistory, completed
 from agents.statistics import change_percent
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot

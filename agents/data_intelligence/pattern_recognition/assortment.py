@@ -7,9 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from agents.data_intelligence.trading_calendar import (
-    since,
-)
+from agents.data_intelligence.trading_calendar import since
 from agents.statistics import change_percent
 from blocks.models import Strict
 from blocks.vocabulary.frames import Snapshot

@@ -9,12 +9,7 @@ import pandas as pd
 
 from agents.capability import ANYBODY, action
 from agents.data_intelligence.result import count
-from agents.data_intelligence.trading_calendar import (
-    TradingHistory,
-    completed,
-    local_day,
-    since,
-)
+from agents.data_intelligence.trading_calendar import TradingHistory, completed, local_day, since
 from blocks.business.business import Business
 from blocks.errors import DataError
 from blocks.ledger import Ledger

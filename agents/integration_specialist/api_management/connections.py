@@ -18,12 +18,7 @@ from agents.integration_specialist.api_management.report import ConnectionCheck
 from blocks.business.connections import Connection, Kind
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
-from blocks.errors import (
-    OrchestratorError,
-    SourceGarbled,
-    SourceRefused,
-    SourceTimeout,
-)
+from blocks.errors import OrchestratorError, SourceGarbled, SourceRefused, SourceTimeout
 from blocks.store.block import StoreDatabase
 from blocks.store.mapping import STORE_FRAMES
 from blocks.vocabulary.findings import Finding

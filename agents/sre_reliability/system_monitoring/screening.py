@@ -11,10 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from agents.capability import ANYBODY, action
 from agents.sre_reliability.system_monitoring.assessment import worst_first
-from agents.sre_reliability.system_monitoring.services import (
-    metric_findings,
-    watched_history,
-)
+from agents.sre_reliability.system_monitoring.services import metric_findings, watched_history
 from blocks.business.business import Business
 from blocks.ledger import CallRecord, Ledger
 from blocks.models import Strict

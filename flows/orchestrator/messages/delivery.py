@@ -14,7 +14,8 @@ from agents.calls import Envelope
 from agents.capability import Asker, tools_of
 from blocks import dialects
 from blocks.crash_points import reach
-from blocks.dialects import Dialect, Incoming, Raw, standalone
+from blocks.dialects import Dialect, Incoming, standalone
+from blocks.dialects.strict_json import Raw
 from blocks.errors import RequestError
 from blocks.ledger.calls.dead_letters import DeadLetter, LetterStatus
 from blocks.ledger.calls.records import CallRecord

@@ -15,7 +15,7 @@ from cloudevents.core.bindings import http as binding
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook
 
-from blocks.dialects import MAX_BYTES
+from blocks.dialects.strict_json import MAX_BYTES
 from blocks.ledger import Ledger
 from blocks.ledger.callers.tokens import Scope
 from blocks.policy.policy import Policy

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.dialects import MAX_BYTES, Dialect, Incoming, read, standalone
-from blocks.dialects.strict_json import MAX_DEPTH, parse, shown
+from blocks.dialects import Dialect, Incoming, read, standalone
+from blocks.dialects.strict_json import MAX_BYTES, MAX_DEPTH, parse, shown
 from blocks.errors import InvalidMessage
 
 BAD: dict[str, tuple[Any, str]] = {
