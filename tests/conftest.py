@@ -1,4 +1,4 @@
-"""Real servers for the tests: a fresh database per test, dropped afterwards.
+"""Real servers for the tests: an empty database per test.
 
 A server that is not there makes its tests skip with the reason; with
 ``ORCHESTRATOR_REQUIRE_SERVICES=1`` (as on CI) it makes them fail.
@@ -27,6 +27,10 @@ _KEPT = ("ORCHESTRATOR_TEST_", "ORCHESTRATOR_REQUIRE_")
 for _name in [n for n in os.environ if n.startswith(("ORCHESTRATOR_", "PREFECT_"))]:
     if not _name.startswith(_KEPT):
         del os.environ[_name]
+# In memory where there is room: on a disk, the databases of the tests would mostly wait for it.
+_MEMORY = Path("/dev/shm")
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 * 2**30:
+    os.environ["TMPDIR"] = tempfile.tempdir = os.environ.get("TMPDIR", str(_MEMORY))
 os.environ["ORCHESTRATOR_STATE_DIR"] = tempfile.mkdtemp(prefix="orchestrator-tests-")
 # The servers of the tests are on loopback, their files in folders of pytest's.
 os.environ["ORCHESTRATOR_INTERNAL_HOSTS"] = "127.0.0.1,localhost"
@@ -103,18 +107,32 @@ def prefect_server(
         yield url
 
 
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """URL of an empty PostgreSQL database of this test's own."""
-    with _fresh_database(make_url(POSTGRES), "DROP DATABASE IF EXISTS {} WITH (FORCE)") as url:
+@pytest.fixture(scope="session")
+def postgres_database() -> Iterator[URL]:
+    """A PostgreSQL database of this process's own: to create one per test takes longer than most.
+
+    No test cuts the server's power, so its commits wait for no disk.
+    """
+    with _database(make_url(POSTGRES), "DROP DATABASE {} WITH (FORCE)") as url:
+        with _autocommit(url) as connection:
+            connection.execute(text(f"ALTER DATABASE {url.database} SET synchronous_commit = off"))
         yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_database: URL) -> str:
+    """URL of an empty PostgreSQL database that nobody else is connected to."""
+    with _autocommit(postgres_database) as connection:
+        connection.execute(text(_CUT_OFF))
+        connection.execute(text(_EMPTY))
+    return postgres_database.render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def mariadb_url() -> Iterator[str]:
     """URL of an empty MariaDB database of this test's own."""
-    with _fresh_database(make_url(MARIADB), "DROP DATABASE IF EXISTS {}") as url:
-        yield url
+    with _database(make_url(MARIADB), "DROP DATABASE {}") as url:
+        yield url.render_as_string(hide_password=False)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
@@ -125,8 +143,22 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
+_CUT_OFF = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_EMPTY = """
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)' LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    END LOOP;
+    CREATE SCHEMA public;
+END $$
+"""
+
+
 @contextmanager
-def _fresh_database(server: URL, drop: str) -> Iterator[str]:
+def _database(server: URL, drop: str) -> Iterator[URL]:
     name = f"test_{uuid4().hex[:16]}"
     try:
         with _autocommit(server) as connection:
@@ -134,7 +166,7 @@ def _fresh_database(server: URL, drop: str) -> Iterator[str]:
     except SQLAlchemyError as error:
         service_missing(f"{server.render_as_string()} does not answer: {error}")
     try:
-        yield server.set(database=name).render_as_string(hide_password=False)
+        yield server.set(database=name)
     finally:
         with _autocommit(server) as connection:
             connection.execute(text(drop.format(name)))
