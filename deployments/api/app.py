@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -75,8 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.watch = overview.Watch(context)
             looking = asyncio.create_task(keep_examining(context.ledger, log.error, at_once=True))
             try:
-                with _tuned():
-                    yield
+                yield
             finally:
                 looking.cancel()
                 await asyncio.gather(looking, return_exceptions=True)
@@ -102,23 +99,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RefusalsNoted)
     app.add_middleware(prometheus.Measured)
     return app
-
-
-@contextmanager
-def _tuned() -> Iterator[None]:
-    """An interpreter that serves hundreds of requests at once while a thread beside it writes."""
-    gc.collect()
-    gc.freeze()  # what stays for ever is not looked through for garbage all the time
-    often, turns = gc.get_threshold(), sys.getswitchinterval()
-    gc.set_threshold(20_000, *often[1:])  # nor what hundreds of requests hold that wait
-    # The ledger's thread soon gets its turn, or all requests end up waiting for it, idle.
-    sys.setswitchinterval(0.0005)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(turns)
-        gc.set_threshold(*often)
-        gc.unfreeze()
 
 
 def served(app: FastAPI, settings: Settings) -> ASGIApp:
