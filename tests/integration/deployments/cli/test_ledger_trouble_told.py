@@ -15,8 +15,8 @@ from blocks.settings import get_settings
 from deployments.cli.decisions import run_verification
 from deployments.cli.doctor import _ledger as looked_at_by_doctor
 from deployments.cli.status import read_status
+from tests.forked import orchestrator
 from tests.integration.blocks.ledger.engine.test_health import locked, overwrite
-from tests.unit.deployments.cli.test_main import orchestrator
 
 
 @pytest.fixture

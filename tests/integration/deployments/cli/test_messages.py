@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from blocks.ledger import Ledger
 from blocks.ledger.calls.dead_letters import DeadLetter
-from blocks.settings import PROJECT_ROOT
+from tests.forked import orchestrator
 
 LETTER = DeadLetter(
     id="abcdef0123",
@@ -33,40 +31,32 @@ def state_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def orchestrator(state_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    settings = {"PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "200"}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "deployments.cli", *arguments],
-        env={**own, **settings, "ORCHESTRATOR_STATE_DIR": str(state_dir)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def told_by(state_dir: Path, *arguments: str) -> CompletedProcess[str]:
+    return orchestrator(*arguments, ORCHESTRATOR_STATE_DIR=str(state_dir))
 
 
 def test_letters_are_listed_shown_and_discarded(state_dir: Path) -> None:
-    listed = orchestrator(state_dir, "dead-letters")
+    listed = told_by(state_dir, "dead-letters")
     assert "abcdef01" in listed.stdout
     assert "to is 'x'." in listed.stdout
-    shown = orchestrator(state_dir, "dead-letters", "show", "abcdef")
+    shown = told_by(state_dir, "dead-letters", "show", "abcdef")
     assert '{"to": "x"}' in shown.stdout
     assert "\x1b[31m" not in shown.stdout
-    as_json = orchestrator(state_dir, "dead-letters", "show", "abcdef", "--json")
+    as_json = told_by(state_dir, "dead-letters", "show", "abcdef", "--json")
     assert DeadLetter.model_validate(json.loads(as_json.stdout)) == LETTER
 
-    assert orchestrator(state_dir, "dead-letters", "discard", "abcdef").returncode == 0
-    again = orchestrator(state_dir, "dead-letters", "discard", "abcdef")
+    assert told_by(state_dir, "dead-letters", "discard", "abcdef").returncode == 0
+    again = told_by(state_dir, "dead-letters", "discard", "abcdef")
     assert again.returncode == 2
     assert "it is discarded" in again.stderr
-    assert "No dead letters wait." in orchestrator(state_dir, "dead-letters").stdout
-    kept = json.loads(orchestrator(state_dir, "dead-letters", "--all", "--json").stdout)
+    assert "No dead letters wait." in told_by(state_dir, "dead-letters").stdout
+    kept = json.loads(told_by(state_dir, "dead-letters", "--all", "--json").stdout)
     assert [letter["status"] for letter in kept] == ["discarded"]
 
 
 def test_an_unknown_letter_or_file_is_one_line(state_dir: Path) -> None:
-    unknown = orchestrator(state_dir, "dead-letters", "show", "ffffff")
+    unknown = told_by(state_dir, "dead-letters", "show", "ffffff")
     assert (unknown.returncode, "There is no dead letter 'ffffff'" in unknown.stderr) == (2, True)
-    missing = orchestrator(state_dir, "send", str(state_dir / "nothing.json"))
+    missing = told_by(state_dir, "send", str(state_dir / "nothing.json"))
     assert (missing.returncode, "cannot be read" in missing.stderr) == (2, True)
     assert "Traceback" not in unknown.stderr + missing.stderr

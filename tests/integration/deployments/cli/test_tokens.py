@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from blocks.ledger import Ledger
 from blocks.ledger.callers.tokens import TokenRecord
-from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import utc_now
+from tests.forked import orchestrator
 
 Ended = subprocess.CompletedProcess[str]
 
 
 def token(state_dir: Path, *arguments: str) -> Ended:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    settings = {"PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "200"}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "deployments.cli", "token", *arguments],
-        env={**own, **settings, "ORCHESTRATOR_STATE_DIR": str(state_dir)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return orchestrator("token", *arguments, ORCHESTRATOR_STATE_DIR=str(state_dir))
 
 
 def checked(state_dir: Path, text: str) -> TokenRecord | None:

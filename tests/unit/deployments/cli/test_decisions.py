@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord
 from blocks.ledger.receipts.signing import Seal
-from blocks.settings import PROJECT_ROOT, Settings
+from blocks.settings import Settings
+from tests.forked import orchestrator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def orchestrator(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "deployments.cli", *arguments],
-        cwd=PROJECT_ROOT,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(PROJECT_ROOT),
-            "COLUMNS": "160",
-            "ORCHESTRATOR_STATE_DIR": str(state),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def told_by(state: Path, *arguments: str) -> CompletedProcess[str]:
+    return orchestrator(*arguments, ORCHESTRATOR_STATE_DIR=str(state), COLUMNS="160")
 
 
 @pytest.fixture
@@ -62,7 +49,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def test_a_decision_is_told_with_its_scores(state: Path) -> None:
-    ended = orchestrator(state, "explain", "decision-1")
+    ended = told_by(state, "explain", "decision-1")
     assert (ended.returncode, ended.stderr) == (0, "")
     for text in (
         "Which instance takes it",
@@ -78,27 +65,27 @@ def test_a_decision_is_told_with_its_scores(state: Path) -> None:
 
 
 def test_a_decision_is_told_to_scripts(state: Path) -> None:
-    told = json.loads(orchestrator(state, "explain", "message-2", "--json").stdout)
+    told = json.loads(told_by(state, "explain", "message-2", "--json").stdout)
     assert told["decisions"][0]["receipt"] == "decision-2"
     assert told["decisions"][0]["candidates"][1]["came_of_it"] == "[red]slower"
 
 
 @pytest.mark.parametrize("of", ["unknown-id", "decision-", "x"])
 def test_an_id_that_names_nothing_is_a_line_and_a_hint(state: Path, of: str) -> None:
-    ended = orchestrator(state, "explain", of)
+    ended = told_by(state, "explain", of)
     assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (2, "", 2)
 
 
 @pytest.mark.parametrize("command", [["explain", "decision-1"], ["verify"]])
 def test_before_the_first_start_there_is_nothing_to_ask(tmp_path: Path, command: list[str]) -> None:
-    ended = orchestrator(tmp_path / "new", *command)
+    ended = told_by(tmp_path / "new", *command)
     assert ended.returncode == 1
     assert "does not exist" in ended.stderr
     assert not list(tmp_path.glob("new/ledger*")) + list(tmp_path.glob("new/receipts*"))
 
 
 def test_a_whole_record_is_said_to_be_whole(state: Path) -> None:
-    ended = orchestrator(state, "verify")
+    ended = told_by(state, "verify")
     assert ended.returncode == 0
     assert "2 receipts; the last is number 2, hash " in ended.stdout
     assert "None was changed, removed or added." in ended.stdout
@@ -108,11 +95,11 @@ def test_a_fault_is_told_and_counts_as_failure(state: Path) -> None:
     with closing(sqlite3.connect(state / "ledger.db")) as database:
         database.execute("DELETE FROM receipts WHERE seq = 2")
         database.commit()
-    ended = orchestrator(state, "verify")
+    ended = told_by(state, "verify")
     assert ended.returncode == 1
     assert "Receipt 2 is cut off: this machine has seen receipt 2" in ended.stdout
     assert "None was changed" not in ended.stdout
-    ended = orchestrator(state, "verify", "--json")
+    ended = told_by(state, "verify", "--json")
     found = json.loads(ended.stdout)
     assert ended.returncode == 1
     assert (found["sound"], found["faults"][-1]["kind"]) == (False, "cut-off")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,36 +11,27 @@ import pytest
 from blocks.errors import InvalidMessage, RequestError
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import SituationRecord, SituationStatus
-from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import Severity, alert_identity, utc_now
 from deployments.cli.events import one_event, read_file
+from tests.forked import orchestrator
 
 OURS = {"type": "down", "subject": "service:web", "severity": "error", "source": "s", "id": "1"}
 CLOUD = {"specversion": "1.0", "id": "2", "source": "/s", "type": "com.acme.down", "data": {}}
 
 
-def orchestrator(folder: Path, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    ended = subprocess.run(
-        [sys.executable, "-m", "deployments.cli", *arguments],
-        cwd=PROJECT_ROOT,
-        env={**own, "ORCHESTRATOR_STATE_DIR": str(folder), "COLUMNS": "200"},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def told_by(folder: Path, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    ended = orchestrator(*arguments, stdin=stdin, ORCHESTRATOR_STATE_DIR=str(folder))
     return ended.returncode, ended.stdout, ended.stderr
 
 
 def test_an_event_is_handed_in_once_and_seen_in_the_inbox(tmp_path: Path) -> None:
     given = ("event", "latency.high", "--subject", "service:web", "--severity", "error")
     given += ("--id", "7", "--data", '{"ms": 900}')
-    assert orchestrator(tmp_path, "inbox")[1] == "Nothing waits.\n"
-    code, told, _ = orchestrator(tmp_path, *given)
+    assert told_by(tmp_path, "inbox")[1] == "Nothing waits.\n"
+    code, told, _ = told_by(tmp_path, *given)
     assert (code, told.splitlines()[0]) == (0, "1 accepted, 0 known already.")
     assert "./orchestrator run event-driven-workflow" in told
-    code, told, _ = orchestrator(tmp_path, *given, "--json")
+    code, told, _ = told_by(tmp_path, *given, "--json")
     assert json.loads(told) == {
         "new": 0,
         "duplicates": 1,
@@ -51,7 +39,7 @@ def test_an_event_is_handed_in_once_and_seen_in_the_inbox(tmp_path: Path) -> Non
         "repeated": 0,
         "run": None,
     }
-    told = orchestrator(tmp_path, "inbox")[1]
+    told = told_by(tmp_path, "inbox")[1]
     assert told.startswith("Waiting: 1 error; the oldest for")
 
 
@@ -59,23 +47,23 @@ def test_an_event_is_found_again_with_all_that_came_with_it(tmp_path: Path) -> N
     traced = CLOUD | {"traceparent": "00-1", "severity": "purple", "data": {"order": "4711 [b]"}}
     alert = {"labels": {"alertname": "Down", "service": "web"}, "fingerprint": "f1"}
     lines = "\n".join(json.dumps(each) for each in (traced, {"alerts": [alert]}))
-    assert orchestrator(tmp_path, "event", "--file", "-", stdin=lines)[0] == 0
-    code, told, _ = orchestrator(tmp_path, "inbox", "2")
+    assert told_by(tmp_path, "event", "--file", "-", stdin=lines)[0] == 0
+    code, told, _ = told_by(tmp_path, "inbox", "2")
     assert code == 0
     for said in ('{"order": "4711 [b]"}', '{"traceparent": "00-1"}', "'purple'", "warning"):
         assert said in told
     with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         identity = alert_identity("alertmanager", "f1")
         (kept,) = asyncio.run(ledger.inbox.named(identity))
-    code, told, _ = orchestrator(tmp_path, "inbox", kept.id, "--json")
+    code, told, _ = told_by(tmp_path, "inbox", kept.id, "--json")
     assert json.loads(told)[0]["data"]["labels"] == alert["labels"]
-    code, _, told = orchestrator(tmp_path, "inbox", "nothing")
+    code, _, told = told_by(tmp_path, "inbox", "nothing")
     assert (code, "neither an event nor a situation 'nothing'" in told) == (2, True)
 
 
 def test_events_come_from_standard_input(tmp_path: Path) -> None:
     lines = "\n".join(json.dumps(OURS | {"id": f"{n}"}) for n in (1, 2, 2))
-    code, told, _ = orchestrator(tmp_path, "event", "--file", "-", stdin=lines)
+    code, told, _ = told_by(tmp_path, "event", "--file", "-", stdin=lines)
     assert (code, told.splitlines()[0]) == (
         0,
         ("2 accepted, 1 known already; of the new ones 0 say something else, 1 the same."),
@@ -93,7 +81,7 @@ def test_events_come_from_standard_input(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_asked_is_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
-    code, _, told = orchestrator(tmp_path, *arguments)
+    code, _, told = told_by(tmp_path, *arguments)
     assert code == 2
     assert said in told
     assert "Traceback" not in told
@@ -153,13 +141,13 @@ def test_what_is_open_is_in_the_inbox_and_in_the_status(tmp_path: Path) -> None:
     )
     with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         asyncio.run(ledger.incidents.stand(record))
-    (incident,) = json.loads(orchestrator(tmp_path, "inbox", "--json")[1])["incidents"]
+    (incident,) = json.loads(told_by(tmp_path, "inbox", "--json")[1])["incidents"]
     assert incident["standing"] == (
         "It crashes. No agent knows anything about it. Runbook: https://rb.example/x"
     )
-    told_of = orchestrator(tmp_path, "inbox")[1]
+    told_of = told_by(tmp_path, "inbox")[1]
     for part in ("critical", "crash looping", "https://rb.example/x", "3f2a9c1e"):
         assert part in told_of
-    code, told_of, _ = orchestrator(tmp_path, "status")
+    code, told_of, _ = told_by(tmp_path, "status")
     assert code == 0
     assert "1 critical incident is open" in told_of

@@ -16,18 +16,18 @@ import pytest
 from blocks.errors import RequestError
 from blocks.settings import PROJECT_ROOT
 from deployments.cli.workflows import run_here
+from tests.forked import orchestrator
 from tests.loopback import Reply, serve
 
 Ended = subprocess.CompletedProcess[str]
 
 
-def orchestrator(*arguments: str, cwd: Path = PROJECT_ROOT, **environment: str) -> Ended:
-    # A Prefect server that other tests of the session started is not this shell's.
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+def interpreted(*arguments: str, cwd: Path = PROJECT_ROOT, **environment: str) -> Ended:
+    """The command in an interpreter of its own: what it imports, and from where."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "deployments.cli", *arguments],
         cwd=cwd,
-        env={**own, "PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "200", **environment},
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "200", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -35,7 +35,7 @@ def orchestrator(*arguments: str, cwd: Path = PROJECT_ROOT, **environment: str) 
 
 
 def test_help_names_every_command_and_imports_nothing_heavy() -> None:
-    ended = orchestrator("--help", PYTHONPROFILEIMPORTTIME="1")
+    ended = interpreted("--help", PYTHONPROFILEIMPORTTIME="1")
     assert ended.returncode == 0
     for command in (
         "up",
@@ -194,7 +194,7 @@ def test_env_is_for_the_shell(tmp_path: Path) -> None:
 def test_a_folder_named_like_ours_where_the_user_stands_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "blocks").mkdir()
     (tmp_path / "blocks" / "__init__.py").write_text("raise SystemExit('the wrong blocks')")
-    assert orchestrator("env", cwd=tmp_path).returncode == 0
+    assert interpreted("env", cwd=tmp_path).returncode == 0
 
 
 def test_the_launcher_says_when_the_project_is_not_set_up(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from blocks.errors import ConfigurationError
 from deployments.cli.decisions import print_replay
 from deployments.cli.policy import read_policy_file
 from flows.orchestrator.decisions.replay import Difference, Question, Replay, Tally
-from tests.unit.deployments.cli.test_main import orchestrator
+from tests.forked import orchestrator
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

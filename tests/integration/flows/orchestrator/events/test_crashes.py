@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 from prefect.variables import Variable
@@ -15,10 +12,10 @@ from agents.registry import registry
 from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.ledger.events.records import SituationStatus
 from blocks.ledger.work.approvals import ApprovalStatus
-from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
 from flows.event_driven_workflow import event_driven_workflow
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
+from tests.forked import run_script
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -57,14 +54,7 @@ POINTS = [
 async def run(event: SystemEvent, point: str = "", dies: str = "") -> int:
     """Run the workflow in a process of its own; its exit code. The shop answers meanwhile."""
     ended = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", SCRIPT, repr(event.model_dump(mode="json")), dies],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, CRASH_AT: point},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
+        run_script, SCRIPT, repr(event.model_dump(mode="json")), dies, **{CRASH_AT: point}
     )
     assert ended.returncode <= 0, ended.stderr
     return ended.returncode
@@ -129,15 +119,7 @@ async def test_a_broadcast_whose_run_died_is_asked_about_by_the_next_run(
         "import asyncio; from flows.broadcast_alert import broadcast_alert;"
         "asyncio.run(broadcast_alert(title='Flood'))"
     )
-    ended = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", script],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, CRASH_AT: "alert.stands"},
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
+    ended = await asyncio.to_thread(run_script, script, **{CRASH_AT: "alert.stands"})
     assert ended.returncode == -signal.SIGKILL
     assert await ledger.approvals.list() == []
     await event_driven_workflow()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
 
 from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.ledger import TaskRecord, TaskStatus
-from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import utc_now
+from tests.forked import run_script
 from tests.integration.flows.bench import Bench
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -59,16 +56,10 @@ POINTS = {
 
 def run(bench: Bench, task_id: str, failing: str, point: str = "", dies: str = "") -> int:
     """Carry the task out in a process of its own; its exit code."""
-    environment = {**os.environ, CRASH_AT: point}
-    arguments = [str(bench.folder), task_id, failing, dies]
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *arguments],
-        cwd=PROJECT_ROOT,
-        env=environment,
-        capture_output=True,
-        timeout=100,
-        check=False,
-    ).returncode
+    arguments = (str(bench.folder), task_id, failing, dies)
+    ended = run_script(SCRIPT, *arguments, **{CRASH_AT: point})
+    assert ended.returncode <= 0, ended.stderr
+    return ended.returncode
 
 
 @pytest.mark.parametrize("point", POINTS)
