@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
@@ -27,7 +27,8 @@ async def ledger(
     show(await read_ledger(cut=cut), as_json, _print_all)
 
 
-class TableKept(BaseModel):
+@dataclass
+class TableKept:
     """One table: its setting, what is in it, and what of it may go now.
 
     Attributes:
@@ -42,7 +43,8 @@ class TableKept(BaseModel):
     due: int
 
 
-class LedgerHeld(BaseModel):
+@dataclass
+class LedgerHeld:
     """What the ledger holds.
 
     Attributes:

@@ -130,7 +130,7 @@ async def send_document(
 
 def _read(file: Path) -> bytes:
     """The document; of one that is too large, as much as shows that it is."""
-    from blocks.dialects import MAX_BYTES
+    from blocks.dialects.strict_json import MAX_BYTES
 
     try:
         if file == STDIN:

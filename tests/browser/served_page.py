@@ -21,7 +21,8 @@ from blocks.vocabulary.messages import Outcome, Severity, SystemEvent, new_id, u
 from deployments.api.app import create_app, served
 from flows.reports.model import Report, Section, Table
 from tests.browser.chromium import ARGUMENTS, CHROMIUM
-from tests.integration.loopback import free_port, wait_until
+from tests.integration.loopback import free_port
+from tests.waiting import wait_until
 
 HOSTILE = '<img src=x onerror="window.hacked=1"> \x1b[31mred\x1b[0m \u202egnitset\u202c'
 """A name that is markup, steers terminals, and turns the text around it."""

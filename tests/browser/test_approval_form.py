@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from flows.internal.approval_form import approval_form
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.team.team import Orchestrator
 from tests.browser.chromium import open_browser
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -138,8 +140,8 @@ async def shown(asked: ApprovalRecord) -> AsyncIterator[asyncio.Task[Any]]:
 async def open_form(page: Page, ui: str, asked: ApprovalRecord) -> None:
     """From the list of runs to the form, as a person gets there."""
     async with get_client() as client:
-        while not await client.read_flow_runs(flow_run_filter=_paused(asked)):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        look = partial(client.read_flow_runs, flow_run_filter=_paused(asked))
+        await until(look, "the paused form")
     await page.goto(f"{ui}/runs")
     await page.get_by_text(asked.title).first.click()
     await page.get_by_role("button", name="Resume").click()

@@ -7,8 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -24,6 +23,7 @@ from prefect.logging.handlers import APILogWorker
 from blocks.prefect_api.env import common_environment
 from blocks.settings import PROJECT_ROOT, Settings, get_settings
 from deployments.processes.watchdog import MARK
+from tests.waiting import wait_until
 
 # Systems give outgoing connections ports from 32768 or 49152 on. A port from there may be taken
 # by any of them between the choice and the use, so tests choose below it: each process begins
@@ -51,15 +51,6 @@ def free_ports(count: int) -> int:
         if len(free) == count:
             break
     return free[0]
-
-
-def wait_until(condition: Callable[[], bool], what: str, *, timeout: float = 60) -> None:
-    """Poll until a condition holds; fails the test when it never does."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not within {timeout:.0f} s")
-        time.sleep(0.1)
 
 
 def leave_prefect() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from prefect.client.schemas.objects import FlowRun
 
 from blocks.settings import PROJECT_ROOT
 from deployments.processes.watchdog import MARK, marked
+from tests.waiting import until
 
 
 @contextmanager
@@ -47,10 +47,17 @@ async def run_that(
     client: PrefectClient, run_id: UUID, condition: Callable[[FlowRun], bool]
 ) -> FlowRun:
     """The run, as soon as a condition holds."""
-    while not condition(run := await client.read_flow_run(run_id)):
+
+    async def look() -> FlowRun | None:
+        run = await client.read_flow_run(run_id)
+        if condition(run):
+            return run
         assert run.state is not None
         assert not run.state.is_final(), run.state
-        await asyncio.sleep(0.2)
+        return None
+
+    run = await until(look, f"the run {run_id}", timeout=100)
+    assert run
     return run
 
 

@@ -8,8 +8,7 @@ from datetime import timedelta
 
 import psutil
 import pytest
-from prefect import flow, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect import flow
 
 from agents.calls import Envelope, Toolbox
 from agents.capability import action, policy_of
@@ -19,6 +18,7 @@ from blocks.errors import InvalidMessage, SourceRefused, SourceUnavailable, Unkn
 from blocks.ledger import Ledger
 from blocks.vocabulary.blame import Blame
 from blocks.vocabulary.messages import Outcome, utc_now
+from tests.integration.flows.seen import task_runs_of
 
 pytestmark = pytest.mark.prefect
 
@@ -126,19 +126,8 @@ async def call(bench, name, **params):
     state = await calling(return_state=True)
     reply = await state.aresult()
     await bench.toolbox.ledger.flush()
-    return reply, await task_run_of(state.state_details.flow_run_id)
-
-
-async def task_run_of(flow_run_id):
-    async with get_client() as client:
-        for _ in range(200):  # task runs reach the server a moment later
-            runs = await client.read_task_runs(
-                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
-            )
-            if runs and runs[0].state and runs[0].state.is_final():
-                return runs[0]
-            await asyncio.sleep(0.05)
-    raise AssertionError("Prefect never heard of the task run")
+    (task_run,) = await task_runs_of(state.state_details.flow_run_id, 1)
+    return reply, task_run
 
 
 async def test_an_answer_comes_back_and_is_on_record(bench):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -23,6 +22,7 @@ from blocks.errors import (
 from blocks.prefect_api.client import PrefectApi
 from blocks.vocabulary.messages import utc_now
 from tests.loopback import HANG, Reply, serve
+from tests.waiting import until
 
 prefect = pytest.mark.prefect
 
@@ -135,12 +135,12 @@ async def _stored(client: PrefectClient, run_id: UUID) -> None:
     """The server stores an event a moment after it has taken it."""
     resource = {"id": [f"prefect.flow-run.{run_id}"]}
     filters = {"resource": resource, "event": {"name": ["prefect.flow-run.heartbeat"]}}
-    for _ in range(300):
+
+    async def stored() -> list[object]:
         answer = await client.request("POST", "/events/filter", json={"filter": filters})
-        if answer.json()["events"]:
-            return
-        await asyncio.sleep(0.2)
-    pytest.fail("the heartbeat was not stored")
+        return list(answer.json()["events"])
+
+    await until(stored, "the stored heartbeat")
 
 
 @pytest.mark.parametrize(

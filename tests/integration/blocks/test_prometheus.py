@@ -16,6 +16,7 @@ from blocks.errors import ConfigurationError, OrchestratorError, SourceRefused
 from blocks.vocabulary.frames import SERIES
 from blocks.vocabulary.messages import utc_now
 from tests.loopback import Reply, serve
+from tests.waiting import until
 
 PROGRAM = shutil.which("prometheus")
 
@@ -65,17 +66,13 @@ async def test_what_a_real_prometheus_recorded_becomes_a_series(tmp_path: Path) 
             SERIES.validate(frame)
             return list(frame["value"])
 
-        values: list[float] = []
-        for _ in range(150):
+        async def begun() -> list[float]:
             try:
-                values = await history("queue_depth")
+                return await history("queue_depth")
             except OrchestratorError:  # it is still starting
-                values = []
-            if values:
-                break
-            await asyncio.sleep(0.1)
+                return []
 
-        assert set(values) == {7.0}
+        assert set(await until(begun, "a first value")) == {7.0}
         assert set(await history("sum(errors_total)")) == {7.0}
         assert await history("no_such_metric") == []
         with pytest.raises(ConfigurationError, match=r"yields 2 series.*sum\(errors_total\)"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import os
@@ -24,6 +23,7 @@ from blocks.errors import (
 )
 from blocks.vocabulary.frames import SERIES
 from tests.loopback import HANG, Reply, Request, serve
+from tests.waiting import wait_until
 
 NOW = datetime(2024, 6, 30, 9, 0, tzinfo=UTC)
 
@@ -218,11 +218,7 @@ async def test_a_restart_that_hangs_is_killed_with_its_children(tmp_path: Path) 
     with pytest.raises(SourceTimeout, match="took longer than 1 s; the command was killed"):
         await block.restart_now()
     child = int(note.read_text())
-    for _ in range(100):
-        if not is_running(child):
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("the command's child is still running")
+    wait_until(lambda: not is_running(child), "the end of the command's child")
 
 
 async def test_a_daemon_that_a_restart_leaves_behind_lives_on(tmp_path: Path) -> None:

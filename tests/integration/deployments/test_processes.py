@@ -21,7 +21,8 @@ from blocks.settings import PROJECT_ROOT
 from deployments.processes.restart import restart, serve_restarts
 from deployments.processes.supervisor import ProcessSpec, Supervisor
 from deployments.processes.watchdog import marked
-from tests.integration.loopback import free_port, wait_until
+from tests.integration.loopback import free_port
+from tests.waiting import wait_until
 
 # Says by a file name which process it is, and serves 200s.
 SERVER = """

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
 from uuid import UUID, uuid4
 
 import psutil
@@ -40,8 +39,8 @@ from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.runs.deaths import CRASHED, CUT_OFF, GIVEN_UP, RESTARTED, TAG
 from flows.reports.model import Report
 from tests.integration.blocks.ledger.engine.test_health import locked
-from tests.integration.loopback import wait_until
 from tests.integration.tiny import mortal
+from tests.waiting import until, wait_until
 
 pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.slow]
 
@@ -101,10 +100,12 @@ class Yard:
         return (await self.run(run_id)).state_name
 
     async def until(self, run_id: UUID, condition: Callable[[FlowRun], bool]) -> FlowRun:
-        give_up = monotonic() + 60
-        while not condition(run := await self.run(run_id)):
-            assert monotonic() < give_up, f"{run.state!r} after {await self.past(run_id)}"
-            await asyncio.sleep(0.1)
+        async def look() -> FlowRun | None:
+            run = await self.run(run_id)
+            return run if condition(run) else None
+
+        run = await until(look, f"the run {run_id}")
+        assert run
         return run
 
     async def past(self, run_id: UUID) -> list[str | None]:
@@ -351,8 +352,11 @@ async def test_on_another_machine_heartbeats_tell(yard: Yard) -> None:
     beat = Event(event="prefect.flow-run.heartbeat", resource=Resource(resource))
     await yard.client.request("POST", "/events", json=[beat.model_dump(mode="json")])
     this = EventFilter(id=EventIDFilter(id=[beat.id]))
-    while not (await yard.client.read_events(this, limit=1)).events:  # noqa: ASYNC110
-        await asyncio.sleep(0.1)
+
+    async def stored() -> bool:
+        return bool((await yard.client.read_events(this, limit=1)).events)
+
+    await until(stored, "the stored heartbeat")
     await yard.reconciler.look(beat.occurred + 87 * SECOND)
     assert CRASHED in await yard.past(silent)
     assert await yard.name_of(beating) == "Running"

@@ -26,7 +26,8 @@ from deployments.processes.restart import restart
 from deployments.processes.watchdog import marked
 from deployments.registration.registration import read_work_pools
 from deployments.worker.names import worker_name
-from tests.integration.loopback import free_port, free_ports, wait_until
+from tests.integration.loopback import free_port, free_ports
+from tests.waiting import wait_until
 
 MODULES = {
     "worker": "deployments.worker",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from flows.daily_health_check import daily_health_check
 from flows.parallel_workflow import parallel_workflow
 from flows.reports.model import Report
 from flows.sequential_workflow import sequential_workflow
+from tests.waiting import until
 
 WORKFLOWS: list[Flow[..., Report]] = [daily_health_check, parallel_workflow, sequential_workflow]
 
@@ -41,14 +41,14 @@ async def artifacts_of(flow_run_id: UUID) -> list[Artifact]:
 async def task_runs_of(flow_run_id: UUID, count: int) -> list[TaskRun]:
     """The task runs of a flow run, once ``count`` of them have reached their final state."""
     async with get_client() as client:
-        for _ in range(200):  # task runs reach the server a moment later
-            runs = await client.read_task_runs(
-                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
-            )
-            if sum(bool(run.state and run.state.is_final()) for run in runs) >= count:
-                return runs
-            await asyncio.sleep(0.05)
-    raise AssertionError(f"Prefect never heard of all {count} task runs")
+        its = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+
+        async def look() -> list[TaskRun] | None:
+            runs = await client.read_task_runs(flow_run_filter=its)
+            ended = [run for run in runs if run.state and run.state.is_final()]
+            return runs if len(ended) >= count else None
+
+        return await until(look, f"{count} task runs on the server") or []
 
 
 async def assert_nothing_half_written(ledger: Ledger, *reports: Report) -> None:

@@ -29,6 +29,7 @@ from tests.integration.flows.seen import (
     task_runs_of,
 )
 from tests.integration.flows.shop import SICK
+from tests.waiting import until
 
 pytestmark = pytest.mark.prefect
 
@@ -149,13 +150,14 @@ async def test_the_ledger_tells_what_started_a_run(prefect_server, ledger):
 async def _scheduled_run(client, deployment):
     """A run that the server's own scheduler made."""
     mine = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
-    for _ in range(300):
+
+    async def look():
         runs = await client.read_flow_runs(deployment_filter=mine)
-        if scheduled := next((run for run in runs if run.auto_scheduled), None):
-            await client.set_flow_run_state(scheduled.id, Scheduled())  # now rather than at 07:00
-            return await client.read_flow_run(scheduled.id)
-        await asyncio.sleep(0.1)
-    raise AssertionError("Prefect scheduled nothing")
+        return next((run for run in runs if run.auto_scheduled), None)
+
+    scheduled = await until(look, "a scheduled run")
+    await client.set_flow_run_state(scheduled.id, Scheduled())  # now rather than at 07:00
+    return await client.read_flow_run(scheduled.id)
 
 
 @pytest.mark.parametrize("agent", sorted(registry().agents))

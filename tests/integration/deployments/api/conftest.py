@@ -31,7 +31,8 @@ from deployments.api.app import create_app, served
 from deployments.api.serving import options
 from deployments.processes.watchdog import MARK, marked
 from deployments.registration.registration import PREFECT_FILE, register
-from tests.integration.loopback import free_port, wait_until
+from tests.integration.loopback import free_port
+from tests.waiting import wait_until
 
 EVERYTHING = {each["name"] for each in yaml.safe_load(PREFECT_FILE.read_text())["deployments"]}
 

@@ -20,8 +20,9 @@ from blocks.vocabulary.messages import utc_now
 from tests.conftest import service_missing
 from tests.integration.deployments.api.conftest import working
 from tests.integration.deployments.api.intake import Intake, open_intake
-from tests.integration.loopback import free_port, wait_until
+from tests.integration.loopback import free_port
 from tests.integration.workers import is_completed, run_that
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -19,6 +19,7 @@ from deployments.api.context import FRESH, Shared
 from deployments.api.http.idempotency import ALIVE
 from tests.integration.deployments.api.conftest import api_settings, serving
 from tests.loopback import Reply, serve
+from tests.waiting import until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -110,8 +111,12 @@ async def test_without_the_ledger_nothing_is_accepted(
             keyed = {"Idempotency-Key": "k"}
             again = await api.post("/orchestrate/workflow", json=WORK, headers=keyed)
             assert again.status_code == 202, again.text
-            while (await api.get("/readyz")).json() != all_well:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+
+            async def is_well() -> bool:
+                answer = await api.get("/readyz")
+                return bool(answer.json() == all_well)
+
+            await until(is_well, "all is well again")
 
 
 def close(url: str, *, to: bool) -> None:

@@ -20,6 +20,7 @@ from blocks.settings import Settings
 from deployments.api.app import create_app
 from deployments.api.http.bodies import BoundedBodies
 from tests.integration.deployments.api.conftest import Api, api_settings, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.prefect
 
@@ -197,16 +198,13 @@ async def test_a_client_that_leaves_is_no_fault_of_ours(
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-    for _ in range(100):
-        counted = [
-            line
-            for line in (await api.client.get("/metrics")).text.splitlines()
-            if line.startswith("orchestrator_api_requests_total") and 'status="400"' in line
-        ]
-        if len(counted) == 4:
-            break
-        await asyncio.sleep(0.1)
-    assert len(counted) == 4
+
+    async def counted() -> bool:
+        lines = (await api.client.get("/metrics")).text.splitlines()
+        requests = [line for line in lines if line.startswith("orchestrator_api_requests_total")]
+        return sum('status="400"' in line for line in requests) == 4
+
+    await until(counted, "four requests without an end in the figures")
     assert not [record for record in caplog.records if record.exc_info]
 
 

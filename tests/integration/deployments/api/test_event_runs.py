@@ -29,6 +29,7 @@ from flows.deliver_message import deliver_message
 from flows.orchestrator.events.accept import accept_events
 from flows.orchestrator.events.wake import BUCKET, bucket_end, run_for_events
 from tests.integration.deployments.api.intake import write_business
+from tests.waiting import until
 
 pytestmark = pytest.mark.prefect
 
@@ -66,12 +67,8 @@ async def asked_for(client: PrefectClient) -> list[FlowRun]:
     )
 
 
-async def until(client: PrefectClient, runs: int) -> list[FlowRun]:
-    for _ in range(300):
-        if len(found := await asked_for(client)) >= runs:
-            return found
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"only {len(found)} runs were asked for")
+async def first_asked_for(client: PrefectClient) -> list[FlowRun]:
+    return await until(lambda: asked_for(client), "a run that was asked for")
 
 
 async def test_however_many_events_come_a_run_that_has_not_begun_will_see_them(
@@ -80,7 +77,7 @@ async def test_however_many_events_come_a_run_that_has_not_begun_will_see_them(
     async with Runs.open() as runs, EventRuns.open(runs) as event_runs:
         for _ in range(500):
             event_runs.heed(Severity.ERROR)
-        (run,) = await until(client, 1)
+        (run,) = await first_asked_for(client)
         due = run.expected_start_time
         assert due is not None
         assert due == bucket_end(due - timedelta(microseconds=1)), "when its bucket is over"
@@ -97,7 +94,7 @@ async def test_however_many_events_come_a_run_that_has_not_begun_will_see_them(
 async def test_a_critical_event_waits_for_no_bucket(client: PrefectClient) -> None:
     async with Runs.open() as runs, EventRuns.open(runs) as event_runs:
         event_runs.heed(Severity.CRITICAL)
-        (run,) = await until(client, 1)
+        (run,) = await first_asked_for(client)
         assert run.expected_start_time != bucket_end(run.expected_start_time)
         assert run.expected_start_time <= run.created
 

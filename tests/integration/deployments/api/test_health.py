@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import httpx
@@ -15,15 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from blocks.ledger import Ledger
 from tests.integration.blocks.ledger.engine.test_health import locked, overwrite
 from tests.integration.deployments.api.conftest import Api, api_settings, serving
+from tests.waiting import until
 
 pytestmark = pytest.mark.prefect
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    give_up = monotonic() + 60
-    while not await condition():
-        assert monotonic() < give_up
-        await asyncio.sleep(0.1)
 
 
 async def ready(client: httpx.AsyncClient) -> dict[str, Any]:
@@ -52,7 +43,7 @@ async def test_a_ledger_that_takes_no_writes_is_told_everywhere_until_it_does(ap
         async def is_told() -> bool:
             return (await ready(api.client))["ledger"] == "unavailable"
 
-        await until(is_told)
+        await until(is_told, "the trouble is told")
         told = await ready(api.client)
         assert "no write" in told["why"] or "cannot be written" in told["why"]
         assert told["prefect"] == "ok"
@@ -62,7 +53,7 @@ async def test_a_ledger_that_takes_no_writes_is_told_everywhere_until_it_does(ap
             page = (await api.client.get("/orchestrate/overview")).json()
             return bool(page["health"]["state"] == "unhealthy")
 
-        await until(is_shown)
+        await until(is_shown, "the trouble is shown")
         page = (await api.client.get("/orchestrate/overview")).json()
         [reason] = [r for r in page["health"]["reasons"] if "ledger" in r["text"]]
         assert reason == page["health"]["reasons"][0] | {"part": "health"}
@@ -74,13 +65,13 @@ async def test_a_ledger_that_takes_no_writes_is_told_everywhere_until_it_does(ap
     async def is_well() -> bool:
         return (await ready(api.client))["ledger"] == "ok"
 
-    await until(is_well)
+    await until(is_well, "all is well again")
 
     async def is_shown_no_more() -> bool:
         page = (await api.client.get("/orchestrate/overview")).json()
         return not any("ledger" in reason["text"] for reason in page["health"]["reasons"])
 
-    await until(is_shown_no_more)
+    await until(is_shown_no_more, "the trouble is shown no more")
     assert await figure(api.client, "ledger_ok") == 1
 
 
@@ -96,7 +87,7 @@ async def test_an_overwritten_page_is_found_when_the_api_starts(
             async def is_told() -> bool:
                 return "is damaged" in (await ready(client))["why"]
 
-            await until(is_told)
+            await until(is_told, "the trouble is told")
             page = (await client.get("/orchestrate/overview")).json()
             assert page["health"]["state"] == "unhealthy"
             assert "damaged" in page["health"]["reasons"][0]["text"]

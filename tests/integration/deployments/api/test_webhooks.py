@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 
 from blocks.business.webhook_signatures import key_of, new_secret, sign
 from tests.integration.deployments.api.intake import SECRET, Intake, open_intake, write_business
-from tests.integration.loopback import wait_until
+from tests.waiting import wait_until
 
 LATE = {"type": "delivery.late", "data": {"sku": "85123A", "severity": "warning"}}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import time
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +25,7 @@ from deployments.sample.business import SampleBusiness, drill_targets, prepare
 from deployments.sample.series import SERVICES, labelled_anomalies
 from deployments.sample.suppliers import SUPPLIERS, catalogue, supplier_named
 from tests.integration.loopback import free_ports
+from tests.waiting import wait_until
 
 MONDAY = date(2026, 11, 23)
 SUPPLIER_NAMES = [supplier.name for supplier in SUPPLIERS]
@@ -73,14 +73,13 @@ def start(spec: ProcessSpec) -> subprocess.Popen[bytes]:
 
 
 def wait_until_ready(spec: ProcessSpec) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         try:
-            if httpx.get(spec.ready_url or "", trust_env=False).status_code == 200:
-                return
+            return httpx.get(spec.ready_url or "", trust_env=False).status_code == 200
         except httpx.TransportError:
-            time.sleep(0.02)
-    raise TimeoutError(f"{spec.name} does not answer")
+            return False
+
+    wait_until(answers, spec.name)
 
 
 def drill(target: DrillTarget, method: str, document: Any = None) -> httpx.Response:
@@ -281,9 +280,7 @@ def test_a_fault_may_end_by_itself(sample, targets) -> None:
     target = targets["warehouse-api"]
     answer = drill(target, "POST", {"fault": "errors", "seconds": 0.3})
     assert 0 <= answer.json()["seconds_left"] <= 0.3
-    deadline = time.monotonic() + 20
-    while drill(target, "GET").json()["fault"] and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: not drill(target, "GET").json()["fault"], "the fault's end")
     assert get(target.url.replace("/_drill", "/health")).status_code == 200
 
 

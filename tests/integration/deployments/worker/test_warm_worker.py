@@ -30,8 +30,8 @@ from deployments.processes.watchdog import marked
 from deployments.registration.registration import WorkPool, save_pool
 from deployments.worker import forking
 from deployments.worker.forked_run import Order
-from tests.integration.loopback import wait_until
 from tests.integration.workers import is_completed, is_running, run_that, working
+from tests.waiting import until, wait_until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -123,20 +123,24 @@ class Shop:
 
     async def ended(self, run: FlowRun) -> FlowRun:
         """The run, once it is in a final state."""
-        while True:
+
+        async def look() -> FlowRun | None:
             found = await self.client.read_flow_run(run.id)
-            if found.state is not None and found.state.is_final():
-                return found
-            await asyncio.sleep(0.1)
+            return found if found.state is not None and found.state.is_final() else None
+
+        found = await until(look, "the run's end")
+        assert found
+        return found
 
     async def says(self, run: FlowRun, *words: str) -> None:
         """Returns when the run's log on the server says all that; it comes after the last state."""
-        while True:
+
+        async def said() -> bool:
             logs = await self.client.read_logs(LogFilter(flow_run_id={"any_": [run.id]}))
             log = "\n".join(entry.message for entry in logs)
-            if all(each in log for each in words):
-                return
-            await asyncio.sleep(0.1)
+            return all(each in log for each in words)
+
+        await until(said, " and ".join(words))
 
     @property
     def fork_server(self) -> psutil.Process:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import StateType
 from deployments.registration.registration import PREFECT_FILE, WorkPool, register, save_pool
 from deployments.worker.names import worker_name
 from tests.integration.workers import is_completed, is_running, run_that, working
+from tests.waiting import until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -119,9 +120,7 @@ async def test_no_pool_is_left_without_its_worker(
         await save_pool(client, WorkPool(name=pool))
     with working(tmp_path / "log", *pools) as process:
         for pool in pools:
-            while not await client.read_workers_for_work_pool(pool):
-                assert process.poll() is None, (tmp_path / "log").read_text()
-                await asyncio.sleep(0.1)
+            await until(partial(client.read_workers_for_work_pool, pool), f"a worker of {pool}")
         await client.delete_work_pool(pools[1])
         assert process.wait(timeout=60) == 1
     said = (tmp_path / "log").read_text()

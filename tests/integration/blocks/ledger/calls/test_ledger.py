@@ -31,6 +31,7 @@ from blocks.vocabulary.messages import (
     Priority,
     new_id,
 )
+from tests.waiting import until
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AGENT = "data-intelligence"
@@ -353,9 +354,7 @@ async def test_closing_writes_what_is_queued_and_ends_it(ledger_url: str) -> Non
 
 async def test_entries_are_written_soon_even_if_nobody_waits(ledger: Ledger) -> None:
     ledger.record(message())
-    async with asyncio.timeout(30):
-        while not await ledger.calls():  # noqa: ASYNC110  only the database can tell
-            await asyncio.sleep(0.05)
+    await until(ledger.calls, "the written call")
 
 
 def count(url: str, table: str) -> int:

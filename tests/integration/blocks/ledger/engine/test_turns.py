@@ -11,7 +11,7 @@ from blocks.ledger import Ledger
 from blocks.ledger.engine.turns import turn
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import SystemEvent, utc_now
-from tests.integration.loopback import wait_until
+from tests.waiting import wait_until
 
 WRITES_ON_AND_ON = """
 import sys, time

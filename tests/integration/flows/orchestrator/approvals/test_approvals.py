@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,6 +38,8 @@ from flows.orchestrator.approvals.escalation import FORM, escalate, settle_due, 
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.team import Orchestrator
+from tests.forked import orchestrator
+from tests.waiting import until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -125,14 +126,6 @@ async def runs_named(name: str, *types: StateType) -> list[FlowRun]:
         return await client.read_flow_runs(flow_run_filter=which)
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], what: str) -> Any:
-    for _ in range(300):
-        if found := await look():
-            return found
-        await asyncio.sleep(0.2)
-    return pytest.fail(f"{what}: not within a minute")
-
-
 async def paused_form(record: ApprovalRecord) -> FlowRun:
     """The form's run, once a person could answer it."""
 
@@ -146,7 +139,7 @@ async def paused_form(record: ApprovalRecord) -> FlowRun:
                     return run
         return None
 
-    return await eventually(look, "a form that is paused")  # type: ignore[no-any-return]
+    return await until(look, "a form that is paused")  # type: ignore[no-any-return]
 
 
 async def send(form: FlowRun, **fields: Any) -> None:
@@ -171,13 +164,10 @@ async def shown(record: ApprovalRecord) -> AsyncIterator[asyncio.Task[Any]]:
 async def cli(*arguments: str) -> tuple[int, str]:
     """Exit code and output of a command, in a process of its own."""
     ended = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-P", "-m", "deployments.cli", *arguments],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "200", "LOGNAME": "ada"},
-        capture_output=True,
-        text=True,
-        check=False,
+        orchestrator,
+        *arguments,
+        LOGNAME="ada",
+        PREFECT_API_URL=os.environ["PREFECT_API_URL"],
     )
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended.returncode, ended.stdout + ended.stderr
@@ -377,7 +367,7 @@ async def test_an_application_that_takes_long_stays_the_only_one(
     async def beyond() -> bool:
         return utc_now() > first + timedelta(seconds=0.6)
 
-    await eventually(beyond, "the time of the first claim")
+    await until(beyond, "the time of the first claim")
     assert await ledger.approvals.unapplied(utc_now()) == []
     go_on.set()
     assert (await task).is_completed()
@@ -496,7 +486,7 @@ async def test_the_stack_settles_what_is_due_and_says_each_fault_once(
     async def done() -> bool:
         return carried_out == [bold.id] and len(said) > 1 and looks > 1
 
-    await eventually(done, "the answer's effect")
+    await until(done, "the answer's effect")
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
     assert (await ledger.approvals.get(stuck.id)).status is ApprovalStatus.EXPIRED

@@ -22,6 +22,7 @@ from blocks.vocabulary.messages import Priority, utc_now
 from flows.orchestrator.dispatch.policy import InForce
 from flows.orchestrator.effects.claims import Held, claim, purpose_of
 from flows.orchestrator.team.team import Orchestrator
+from tests.waiting import until
 
 CHECKOUT = "service:checkout"
 PATIENT = timedelta(minutes=1)
@@ -39,13 +40,16 @@ def team(ledger: Ledger, workflow: str, rules: ClaimRules | None = None) -> Orch
     return Orchestrator(run, Toolbox(ledger), InForce(Policy(claims=rules or ClaimRules())))
 
 
-async def until(ledger: Ledger, holds: Callable[[Claim], bool]) -> Claim:
-    """Returns when the claim stands so."""
-    while True:
+async def claim_once(ledger: Ledger, holds: Callable[[Claim], bool]) -> Claim:
+    """The claim, as soon as it stands so."""
+
+    async def look() -> Claim | None:
         kept = await ledger.claims.get(CHECKOUT)
-        if kept and holds(kept):
-            return kept
-        await asyncio.sleep(0.02)
+        return kept if kept and holds(kept) else None
+
+    kept = await until(look, "the claim")
+    assert kept
+    return kept
 
 
 async def arbitrations(ledger: Ledger, workflow: str) -> list[str]:
@@ -59,10 +63,11 @@ async def arbitrations(ledger: Ledger, workflow: str) -> list[str]:
 
 async def until_said(ledger: Ledger, workflow: str, words: str) -> None:
     """Returns when that was decided about a run's request."""
-    while True:
-        if any(words in line for line in await arbitrations(ledger, workflow)):
-            return
-        await asyncio.sleep(0.02)
+
+    async def said() -> bool:
+        return any(words in line for line in await arbitrations(ledger, workflow))
+
+    await until(said, words)
 
 
 async def test_a_free_resource_is_held_and_given_back(ledger: Ledger) -> None:
@@ -165,7 +170,7 @@ async def test_who_acts_is_asked_finishes_and_then_yields(ledger: Ledger) -> Non
     async with claim(low, CHECKOUT, priority=LOW, patience=PATIENT) as held:
         async with held.acting():
             taking = asyncio.create_task(held_by(high, HIGH, PATIENT))
-            asked = await until(ledger, lambda c: c.wanted_by is not None)
+            asked = await claim_once(ledger, lambda c: c.wanted_by is not None)
             assert asked.token == held.token
             assert str(asked.wanted_by).startswith("respond ")
             await held.safe_point()  # in the middle of acting there is none
@@ -201,9 +206,9 @@ async def test_who_gives_up_asking_is_in_nobodys_way(ledger: Ledger) -> None:
                 await held_by(team(ledger, "respond"), HIGH, timedelta(seconds=0.2))
             assert told.value.reason == "holder-acting"
             cancelled = asyncio.create_task(held_by(team(ledger, "respond"), HIGH, PATIENT))
-            await until(ledger, lambda c: c.wanted_by is not None)
+            await claim_once(ledger, lambda c: c.wanted_by is not None)
             cancelled.cancel()
-            await until(ledger, lambda c: c.wanted_by is None)
+            await claim_once(ledger, lambda c: c.wanted_by is None)
         token = held.token
         await held.safe_point()
         assert held.token == token, "nobody wants it any more"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +22,7 @@ from blocks.errors import NotAllowed
 from blocks.ledger import Ledger, ReceiptKind, RemediationStatus
 from blocks.ledger.calls.leases import Lease
 from blocks.ledger.work.tasks import TaskRecord, TaskStatus
-from blocks.settings import PROJECT_ROOT, get_settings
+from blocks.settings import get_settings
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import AgentMessage, Outcome, Severity, new_id, utc_now
 from flows.deliver_message import DeliveryReport, deliver_message
@@ -39,9 +37,11 @@ from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import NothingAchieved
 from flows.reports.model import RemediationLine
 from flows.status.timeline import timeline
+from tests.forked import run_script
 from tests.integration.flows.bench import Bench
 from tests.integration.flows.shop import Shop
 from tests.loopback import Reply, serve
+from tests.waiting import until
 
 pytestmark = pytest.mark.prefect
 
@@ -350,8 +350,7 @@ async def test_who_finds_no_free_agent_waits_with_nothing_intended(
     )
     assert await ledger.leases.take(now, lambda _: busy)
     waiting = asyncio.create_task(mending(menders, *(broken(f"pump {n}") for n in range(9))))
-    while not await ledger.runs(going_on=True):  # noqa: ASYNC110 - a ledger knows no event
-        await asyncio.sleep(0.02)
+    await until(partial(ledger.runs, going_on=True), "a run")
     assert await ledger.remediations() == []
     lines = await waiting
     assert {line.status for line in lines} == {RemediationStatus.VERIFIED}
@@ -418,15 +417,8 @@ asyncio.run(daily_health_check())
 
 def die_over_a_remedy() -> None:
     """A daily check in a process of its own, that is killed when it has intended a remedy."""
-    ended = subprocess.run(
-        [sys.executable, "-c", DIES],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, CRASH_AT: "remedy.intended"},
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+    ended = run_script(DIES, **{CRASH_AT: "remedy.intended"})
+    assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
 
 @pytest.mark.slow

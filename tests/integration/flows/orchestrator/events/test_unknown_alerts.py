@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from tests.integration.deployments.api.conftest import api_settings, serving
 from tests.integration.deployments.api.intake import NO_PREFECT
 from tests.integration.flows.seen import ran
 from tests.integration.flows.shop import SICK
+from tests.waiting import until
 
 pytestmark = pytest.mark.prefect
 
@@ -178,13 +179,6 @@ def notification(
     return {"version": "4", "groupKey": "{}:{}", "receiver": "us", "alerts": alerts}
 
 
-async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(60):
-        while not (found := await condition()):  # noqa: ASYNC110 - a ledger knows no event
-            await asyncio.sleep(0.05)
-    return found
-
-
 async def answered(ledger: Ledger, approve: bool) -> ApprovalRecord:
     """Answer the one open question, and have the answer applied."""
     (question,) = await ledger.approvals.list(ApprovalStatus.OPEN)
@@ -219,8 +213,8 @@ async def test_what_ends_before_the_wait_is_over_asks_nobody(shop, ledger, rules
     await rules(group_wait_seconds=600)
     post(api, notification("a"))
     running = asyncio.create_task(ran(event_driven_workflow))
-    (situation,) = await until(ledger.incidents.open)
-    await until(lambda: _responded(ledger, situation.id))
+    (situation,) = await until(ledger.incidents.open, "an open incident")
+    await until(lambda: _responded(ledger, situation.id), "a response")
     post(api, notification("a", status="resolved"))
     _, report = await running
     assert report.headline == "2 events, 1 situation. Nothing waits."
@@ -269,11 +263,11 @@ async def test_a_no_leaves_it_open_and_so_does_silence_and_it_is_asked_again(
     rejected = await answered(ledger, False)
     assert "stays open" in rejected.outcome
     assert await ledger.incidents.open() == [situation]
-    await until(lambda: ledger.incidents.unasked(utc_now()))
+    await until(lambda: ledger.incidents.unasked(utc_now()), "an unasked incident")
     await ran(event_driven_workflow)
     (anew,) = await ledger.approvals.list(ApprovalStatus.OPEN)
     assert anew.id != rejected.id
-    await until(lambda: ledger.approvals.expire_due(utc_now()))
+    await until(lambda: ledger.approvals.expire_due(utc_now()), "an expiry")
     await apply_approval(anew.id)
     assert "stays open" in (await ledger.approvals.get(anew.id)).outcome
     assert [each.id for each in await ledger.incidents.open()] == [situation.id]

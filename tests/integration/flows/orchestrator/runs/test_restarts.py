@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +16,6 @@ from prefect.states import Crashed, Scheduled, State
 from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.ledger import Ledger, TaskStatus
 from blocks.ledger.calls.dead_letters import LetterStatus
-from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import utc_now
 from flows.broadcast_alert import broadcast_alert
 from flows.deliver_message import deliver_message
@@ -27,7 +23,9 @@ from flows.event_driven_workflow import event_driven_workflow
 from flows.orchestrator.runs.deaths import RESTARTED
 from flows.orchestrator.tasks import recovery
 from flows.route_task import route_task
+from tests.forked import run_script
 from tests.integration.flows.shop import Shop
+from tests.waiting import until
 
 pytestmark = [pytest.mark.soak, pytest.mark.prefect, pytest.mark.slow]
 
@@ -64,15 +62,8 @@ async def start(flow: Flow[..., Any], **parameters: Any) -> FlowRun:
 def die(run: FlowRun, flow: Flow[..., Any], point: str) -> None:
     """The run's first life, in a process that is killed at a point."""
     entrypoint = f"{flow.fn.__module__}:{flow.fn.__name__}"
-    ended = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(run.id), entrypoint],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, CRASH_AT: point},
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    ended = run_script(SCRIPT, str(run.id), entrypoint, **{CRASH_AT: point})
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
 
 
 async def live_again(run: FlowRun, flow: Flow[..., Any], name: str = RESTARTED) -> State[Any]:
@@ -122,8 +113,7 @@ async def test_a_run_waits_for_a_life_of_its_own_that_was_taken_to_be_dead(
     await ledger.tasks.keep_alive(task.id, run.id.hex, hour)  # it lives, and comes to an end
     done = task.model_copy(update={"status": TaskStatus.DONE, "finished_at": utc_now()})
     second = asyncio.create_task(live_again(run, route_task))
-    while await ledger.run(f"{run.id.hex}-2") is None:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+    await until(lambda: ledger.run(f"{run.id.hex}-2"), "the second life")
     await ledger.tasks.settle(done)
     state = await second
     assert state.is_completed(), state.message

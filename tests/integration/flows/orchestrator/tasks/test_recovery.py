@@ -22,6 +22,7 @@ from flows.orchestrator.tasks.acceptance import accept
 from flows.orchestrator.tasks.recovery import carry_out
 from flows.orchestrator.team.opening import workflow_run
 from tests.integration.flows.bench import MATRIX, Bench
+from tests.waiting import until
 
 pytestmark = pytest.mark.prefect
 
@@ -51,9 +52,12 @@ async def carried_out(bench: Bench, task_id: str) -> TaskRecord:
 
 
 async def given_back(ledger: Ledger) -> None:
-    """Every slot is free again; the test ends in a time-out when one is kept."""
-    while await ledger.leases.workload(utc_now()):  # noqa: ASYNC110 - a ledger knows no event
-        await asyncio.sleep(0.02)
+    """Every slot is free again."""
+
+    async def free() -> bool:
+        return not await ledger.leases.workload(utc_now())
+
+    await until(free, "every slot is free")
 
 
 async def kinds(ledger: Ledger, subject: str) -> list[ReceiptKind]:
