@@ -31,8 +31,9 @@ check: $(VENV)/.installed-dev ## Format, lint, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Bytecode is kept, whatever the environment says: else hundreds of processes compile it all again.
 test: $(VENV)/.installed-dev ## All tests; those whose database server is missing are skipped
-	$(BIN)/pytest -n $(JOBS) --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 soak: $(VENV)/.installed-dev ## The slow proofs: 50 runs while their processes are killed, and the like
 	$(BIN)/pytest -m soak -n 0 -o timeout=900

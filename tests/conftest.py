@@ -12,7 +12,8 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
@@ -101,38 +102,56 @@ def prefect_server(
     Here, since there may be one alone: a module that imported the fixture would start another one,
     and the process would talk to both.
     """
+    from deployments.worker.preloading import preload
     from tests.integration.loopback import own_prefect_server
 
     with own_prefect_server(tmp_path_factory.mktemp("prefect"), migrated_database) as url:
+        preload(())  # as for runs: each of Prefect's clients else reads 140 certificates
         yield url
+
+
+@dataclass
+class _Postgres:
+    """A PostgreSQL server, and this process's database on it."""
+
+    server: Connection
+    database: URL
 
 
 @pytest.fixture(scope="session")
-def postgres_database() -> Iterator[URL]:
-    """A PostgreSQL database of this process's own: to create one per test takes longer than most.
+def postgres() -> Iterator[_Postgres]:
+    """One database for all tests of this process: to create one takes longer than most tests.
 
     No test cuts the server's power, so its commits wait for no disk.
     """
-    with _database(make_url(POSTGRES), "DROP DATABASE {} WITH (FORCE)") as url:
-        with _autocommit(url) as connection:
-            connection.execute(text(f"ALTER DATABASE {url.database} SET synchronous_commit = off"))
-        yield url
+    url = make_url(POSTGRES)
+    with _server(url) as server:
+        found = _Postgres(server, url.set(database=_create_database(server)))
+        server.execute(text(f"ALTER DATABASE {found.database.database} SET synchronous_commit=off"))
+        yield found
+        server.execute(text(f"DROP DATABASE {found.database.database} WITH (FORCE)"))
 
 
 @pytest.fixture
-def postgres_url(postgres_database: URL) -> str:
-    """URL of an empty PostgreSQL database that nobody else is connected to."""
-    with _autocommit(postgres_database) as connection:
-        connection.execute(text(_CUT_OFF))
+def postgres_url(postgres: _Postgres) -> str:
+    """URL of an empty PostgreSQL database, by a name of this test's own."""
+    old, new = postgres.database.database, _new_name()
+    postgres.server.execute(text(_CUT_OFF), {"name": old})
+    postgres.server.execute(text(f"ALTER DATABASE {old} RENAME TO {new}"))
+    postgres.database = postgres.database.set(database=new)
+    with _autocommit(postgres.database) as connection:
         connection.execute(text(_EMPTY))
-    return postgres_database.render_as_string(hide_password=False)
+    return postgres.database.render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def mariadb_url() -> Iterator[str]:
     """URL of an empty MariaDB database of this test's own."""
-    with _database(make_url(MARIADB), "DROP DATABASE {}") as url:
-        yield url.render_as_string(hide_password=False)
+    url = make_url(MARIADB)
+    with _server(url) as server:
+        name = _create_database(server)
+        yield url.set(database=name).render_as_string(hide_password=False)
+        server.execute(text(f"DROP DATABASE {name}"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
@@ -143,10 +162,7 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
-_CUT_OFF = """
-SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
+_CUT_OFF = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name"
 _EMPTY = """
 DO $$ DECLARE name text; BEGIN
     FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)' LOOP
@@ -157,19 +173,24 @@ END $$
 """
 
 
+def _new_name() -> str:
+    return f"test_{uuid4().hex[:16]}"
+
+
+def _create_database(server: Connection) -> str:
+    name = _new_name()
+    server.execute(text(f"CREATE DATABASE {name}"))
+    return name
+
+
 @contextmanager
-def _database(server: URL, drop: str) -> Iterator[URL]:
-    name = f"test_{uuid4().hex[:16]}"
-    try:
-        with _autocommit(server) as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    except SQLAlchemyError as error:
-        service_missing(f"{server.render_as_string()} does not answer: {error}")
-    try:
-        yield server.set(database=name)
-    finally:
-        with _autocommit(server) as connection:
-            connection.execute(text(drop.format(name)))
+def _server(url: URL) -> Iterator[Connection]:
+    with ExitStack() as opened:
+        try:
+            server = opened.enter_context(_autocommit(url))
+        except SQLAlchemyError as error:
+            service_missing(f"{url.render_as_string()} does not answer: {error}")
+        yield server
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def run_prefect_server(home: Path, **settings: str) -> Iterator[str]:
         def answers() -> bool:
             assert server.poll() is None, (home / "server.log").read_text()
             try:
-                return httpx.get(f"{url}/ready", trust_env=False).status_code == 200
+                return httpx.get(f"{url}/ready", trust_env=False, verify=False).status_code == 200
             except httpx.TransportError:
                 return False
 

@@ -93,7 +93,7 @@ def open_intake(folder: Path, prefect_url: str = NO_PREFECT, **fields: Any) -> I
         try:
             with (
                 serving(settings, prefect_url=prefect_url) as url,
-                httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+                httpx.Client(base_url=url, timeout=60, trust_env=False, verify=False) as client,
             ):
                 yield Intake(settings, client, business)
         finally:

@@ -45,7 +45,9 @@ async def test_without_prefect_nothing_is_accepted(
         serving(settings, prefect_url=silent if kind == "silent" else NOBODY) as url,
         Ledger.open(settings.effective_ledger_url) as ledger,
     ):
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=ALIVE.seconds) as api:
+        async with httpx.AsyncClient(
+            base_url=url, trust_env=False, verify=False, timeout=ALIVE.seconds
+        ) as api:
             headers = {"Idempotency-Key": key}
             answer = await api.post("/orchestrate/workflow", json=WORK, headers=headers)
             assert answer.status_code == 503, answer.text
@@ -71,7 +73,7 @@ async def test_without_prefect_nothing_is_accepted(
 async def test_what_is_no_prefect_accepts_nothing(tmp_path: Path) -> None:
     async with serve(Reply("<html>hello</html>")) as page:
         with serving(api_settings(tmp_path), prefect_url=f"{page.url}/api") as url:
-            async with httpx.AsyncClient(base_url=url, trust_env=False) as api:
+            async with httpx.AsyncClient(base_url=url, trust_env=False, verify=False) as api:
                 keyed = {"Idempotency-Key": "k"}
                 for answer in (
                     await api.post("/orchestrate/workflow", json=WORK, headers=keyed),
@@ -87,7 +89,9 @@ async def test_without_the_ledger_nothing_is_accepted(
 ) -> None:
     settings = api_settings(tmp_path, ledger_url=postgres_url)
     with serving(settings) as url:
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as api:
+        async with httpx.AsyncClient(
+            base_url=url, trust_env=False, verify=False, timeout=60
+        ) as api:
             all_well = {"ledger": "ok", "prefect": "ok", "why": ""}
             assert (await api.get("/readyz")).json() == all_well
             close(postgres_url, to=True)

@@ -116,14 +116,18 @@ async def test_after_a_kill_the_same_key_gives_the_same_run(
     headers = {"Idempotency-Key": key}
     with api_process(settings, **{CRASH_AT: point}) as process:
         url = await asyncio.to_thread(until_live, settings, process)
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=url, trust_env=False, verify=False, timeout=30
+        ) as client:
             with pytest.raises(httpx.TransportError):
                 await client.post("/orchestrate/workflow", json=WORK, headers=headers)
         assert process.wait(timeout=10) == -signal.SIGKILL
     before = await runs_with(key)
     assert len(before) == (1 if point == "api.run-created" else 0)
     with Ledger.open(settings.effective_ledger_url) as ledger, serving(settings) as url:
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=url, trust_env=False, verify=False, timeout=30
+        ) as client:
             answer = await client.post("/orchestrate/workflow", json=WORK, headers=headers)
             assert answer.status_code == 409, "nobody knows yet that the process is dead"
             await ledger.requests.release(key, "local", utc_now())  # as time does

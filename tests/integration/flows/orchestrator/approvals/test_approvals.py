@@ -280,7 +280,7 @@ async def test_answers_to_a_form_that_was_killed_come_from_the_command_line(
     assert code_ == 0
     assert asked.id[:8] in said
     assert asked.title in said
-    assert "expires in 1 h" in said
+    assert "expires in " in said
     assert "reject" in said
     code_, said = await cli("reject", asked.id[:8], "--note", "do it by hand")
     assert code_ == 0, said
