@@ -15,7 +15,7 @@ import pytest
 from blocks.computing import compute
 from blocks.errors import EmptySource
 from blocks.settings import PROJECT_ROOT
-from tests.integration.loopback import wait_until
+from tests.waiting import wait_until
 
 
 def burn(file: Path) -> None:
