@@ -50,9 +50,9 @@ async def _run_stack(console: Console, *, once: bool) -> int:
         OrchestratorError: The stack cannot start; says what to do.
     """
     from blocks.settings import get_settings
-    from deployments.cli.first_reports import show_first_reports
     from deployments.console.progress import Progress
     from deployments.processes.listening import check_exposure, check_port
+    from deployments.stack.first_reports import show_first_reports
     from deployments.stack.preflight import check_prefect_database, state_folder
     from deployments.stack.stack import Stack
 

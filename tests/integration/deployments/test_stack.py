@@ -21,10 +21,10 @@ import pytest
 
 from blocks.prefect_api.env import RunningStack
 from blocks.settings import PROJECT_ROOT
-from deployments.cli.first_reports import WORKFLOWS
 from deployments.processes.restart import restart
 from deployments.processes.watchdog import marked
 from deployments.registration.registration import read_work_pools
+from deployments.stack.first_reports import WORKFLOWS
 from deployments.worker.names import worker_name
 from tests.integration.loopback import free_port, free_ports
 from tests.waiting import wait_until
