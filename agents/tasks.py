@@ -26,9 +26,9 @@ from prefect.states import Failed
 from agents.calls import PLAIN, Envelope, Reply, Toolbox, address, answer
 from agents.capability import tools_of
 from agents.registry import ActionSpec, Registry
-from blocks.computing import compute
 from blocks.errors import DeadlineMissed, OrchestratorError
 from blocks.ledger.calls.records import AttemptRecord
+from blocks.machine.computing import compute
 from blocks.vocabulary.messages import CALLED_OFF, AgentMessage, ErrorInfo, Outcome, utc_now
 
 RETRY_DELAYS = [0.5, 1.0, 2.0, 4.0, 8.0]

@@ -26,7 +26,7 @@ from blocks.errors import (
 )
 from blocks.formats.exposition import ACCEPT, Exposition, read_exposition
 from blocks.formats.health_documents import EXCERPT, Level, read_health
-from blocks.state_folder import usual_umask
+from blocks.machine.state_folder import usual_umask
 from blocks.vocabulary.conform import conform
 from blocks.vocabulary.frames import SERIES
 from blocks.vocabulary.messages import Name

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blocks.errors import ConfigurationError
-from blocks.private_files import lasting_secret, write_private
+from blocks.machine.private_files import lasting_secret, write_private
+from blocks.machine.state_folder import make_state_folder
 from blocks.settings import Settings, get_settings
-from blocks.state_folder import make_state_folder
 
 # Nothing that we start calls outside the machine, and results are never pickles.
 _DEFAULTS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from blocks.errors import OrchestratorError
+from blocks.machine.state_folder import files_for_us_alone
 from blocks.prefect_api.env import use_embedded_prefect
-from blocks.state_folder import files_for_us_alone
 
 
 def main() -> int:

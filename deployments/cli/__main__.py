@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from blocks.state_folder import files_for_us_alone
+from blocks.machine.state_folder import files_for_us_alone
 from deployments.cli import (
     approvals,
     connect,

@@ -133,7 +133,7 @@ async def _timezone(settings: Settings) -> str:
 
 
 async def _state_folder(settings: Settings) -> str:
-    from blocks.state_folder import open_to_others
+    from blocks.machine.state_folder import open_to_others
     from deployments.stack.preflight import check_space
 
     folder = settings.state_dir

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from blocks.state_folder import files_for_us_alone
+from blocks.machine.state_folder import files_for_us_alone
 from deployments.processes.own_pages import OwnPagesOnly
 
 if TYPE_CHECKING:

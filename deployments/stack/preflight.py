@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from blocks.errors import ConfigurationError, StackError
 from blocks.ledger.engine.integrity import Soundness, check_file
+from blocks.machine.state_folder import close_state_folder
 from blocks.prefect_api.env import RunningStack
 from blocks.settings import Settings
-from blocks.state_folder import close_state_folder
 
 _LOCK = 10.0  # seconds that a server may hold its database for, while it writes much
 

@@ -24,9 +24,9 @@ from uuid import UUID
 import httpx
 
 from blocks.errors import ConfigurationError, OrchestratorError, StackError
+from blocks.machine.state_folder import files_for_us_alone
 from blocks.prefect_api.env import use_embedded_prefect
 from blocks.settings import Settings, get_settings
-from blocks.state_folder import files_for_us_alone
 from deployments.processes.gather import together
 from deployments.processes.liveness import answer_probes
 from deployments.registration.registration import WorkPool, flow_modules, read_work_pools

@@ -20,9 +20,9 @@ from agents.data_intelligence.result import Result, worst_first
 from agents.data_intelligence.trading_calendar import TradingHistory, completed
 from blocks.business.business import Business
 from blocks.business.snapshots import take_snapshot
-from blocks.computing import compute
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.ledger import Ledger
+from blocks.machine.computing import compute
 from blocks.models import Strict
 from blocks.text import did_you_mean
 from blocks.vocabulary.frames import Snapshot

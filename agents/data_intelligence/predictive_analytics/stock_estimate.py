@@ -16,9 +16,9 @@ from agents.data_intelligence.predictive_analytics.demand_model import DemandMod
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
 from agents.data_intelligence.result import count
 from blocks.business.business import Business
-from blocks.computing import compute
 from blocks.errors import ConfigurationError, EmptySource, InvalidMessage
 from blocks.ledger import Ledger
+from blocks.machine.computing import compute
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity

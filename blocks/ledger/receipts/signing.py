@@ -20,8 +20,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from blocks.machine.private_files import lasting_secret
 from blocks.models import Frozen
-from blocks.private_files import lasting_secret
 from blocks.settings import Settings
 
 GENESIS = "0" * 64

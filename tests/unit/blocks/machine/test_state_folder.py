@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from blocks.machine.state_folder import close_state_folder, make_state_folder, open_to_others
 from blocks.settings import PROJECT_ROOT
-from blocks.state_folder import close_state_folder, make_state_folder, open_to_others
 
 
 def mode(path: Path) -> int:
@@ -81,10 +81,10 @@ def test_what_a_link_points_to_stays(state: Path, tmp_path: Path) -> None:
 WRITES = """
 import os, subprocess, sys
 os.umask(0o027)
-from blocks.state_folder import files_for_us_alone, usual_umask
+from blocks.machine.state_folder import files_for_us_alone, usual_umask
 files_for_us_alone()
 open(sys.argv[1] + "/ours", "w").close()
-again = "from blocks.state_folder import *; files_for_us_alone(); print(usual_umask())"
+again = "from blocks.machine.state_folder import *; files_for_us_alone(); print(usual_umask())"
 print(usual_umask(), flush=True)
 subprocess.run([sys.executable, "-c", again], check=True)
 subprocess.run(["touch", sys.argv[1] + "/theirs"], check=True, umask=usual_umask())

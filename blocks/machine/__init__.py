@@ -1,0 +1,1 @@
+"""This machine: files for one user alone, and processes that compute."""
