@@ -67,7 +67,8 @@ async def test_one_that_is_killed_is_an_error(tmp_path):
 
 
 def test_it_does_not_outlive_who_waits_for_it(tmp_path):
-    code = "import asyncio, sys; from pathlib import Path; from blocks.machine.computing import compute;"
+    code = "import asyncio, sys; from pathlib import Path;"
+    code += "from blocks.machine.computing import compute;"
     code += "from tests.unit.blocks.machine.test_computing import burn;"
     code += "asyncio.run(compute(burn, Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(tmp_path / "pid")]
