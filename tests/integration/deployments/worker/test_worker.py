@@ -132,7 +132,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     with working(tmp_path / "log", PREFECT_API_URL="http://127.0.0.1:9/api") as process:
         assert process.wait(timeout=60) == 1
     (line,) = (tmp_path / "log").read_text().splitlines()
-    assert "http://127.0.0.1:9/api/ does not answer as it should (ConnectError)" in line
+    assert "http://127.0.0.1:9/api does not answer as it should (ConnectError)" in line
 
 
 def test_without_any_server_none_is_started(tmp_path: Path) -> None:
