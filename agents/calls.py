@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,13 +37,13 @@ class Toolbox:
     prefect: PrefectApi | None = None
     registry: Registry = field(default_factory=registry)
 
-    def tools(self, names: frozenset[str], now: datetime) -> dict[str, Any]:
-        """The named tools.
+    def tools(self, names: frozenset[str], now: datetime, message_id: str = "") -> dict[str, Any]:
+        """The named tools, for the call of a message.
 
         Raises:
             InvalidMessage: A tool is asked for that this run does not have.
         """
-        held = {"now": now, "ledger": self.ledger}
+        held = {"now": now, "ledger": self.ledger, "idempotency_key": key_of(message_id)}
         held |= {"business": self.business} if self.business is not None else {}
         held |= {"prefect": self.prefect} if self.prefect is not None else {}
         if lacking := names - held.keys():
@@ -103,6 +104,18 @@ class Reply:
         """``agent.action``."""
         return f"{self.message.recipient}.{self.message.action}"
 
+
+def attempt_id(idempotency_key: str, attempt: int) -> str:
+    """The id of the message by which an effect is tried, from the first attempt on."""
+    return idempotency_key if attempt <= 1 else f"{idempotency_key}~{attempt}"
+
+
+def key_of(message_id: str) -> str:
+    """The idempotency key of the effect that a message tries."""
+    return _ATTEMPT.sub("", message_id)
+
+
+_ATTEMPT = re.compile(r"~\d+$")
 
 PLAIN = Envelope()
 """A request of the orchestrator's that belongs to no run."""

@@ -4,9 +4,10 @@ An action is a plain (async) function: typed parameters and result, no Prefect, 
 logger. The marker tags it and returns it unchanged; ``agents.registry`` finds it and
 ``agents.tasks`` gives it a name, retries, a timeout and its ledger entry.
 
-Four parameter names are filled in by the caller's toolbox rather than by the message, because
-they are tools and not data: ``now`` (aware datetime), ``business`` (a Business),
-``ledger`` (a Ledger) and ``prefect`` (a PrefectApi).
+Five parameter names are filled in by the caller's toolbox rather than by the message, because
+they are tools and not data: ``now`` (aware datetime), ``business`` (a Business), ``ledger`` (a
+Ledger), ``prefect`` (a PrefectApi) and ``idempotency_key`` (text: the same however often one effect
+is tried).
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from blocks.vocabulary.effects import Effect
+
 if TYPE_CHECKING:
     from blocks.business.business import Business
 
-TOOLS = frozenset({"now", "business", "ledger", "prefect"})
+TOOLS = frozenset({"now", "business", "ledger", "prefect", "idempotency_key"})
 
 USUAL_TIMEOUT = 60.0
 """Seconds that one attempt may take where the action does not say."""
@@ -58,9 +61,9 @@ class ActionPolicy:
         timeout: Deadline of one attempt, in seconds; or how to tell it from the parameters and the
             business, where what is acted on has a time limit of its own.
         retries: Further attempts after a retryable error.
-        effect: Whether it changes the world outside; its message is then durable before it acts,
-            and it acts only through ``flows.orchestrator.effects.acting``, which may have reasons
-            not to.
+        effect: What it says of itself as a kind of effect, if it changes the world outside. Its
+            message is then durable before it acts, and it acts only through
+            ``flows.orchestrator.effects.acting``, which may have reasons not to.
         resource: What it acts on, ``type:name``, with parameters in braces: ``service:{service}``.
             An effect that does not say so acts on itself: it is done once at a time.
         askers: Who may ask for it. What is not declared is for our own workflows alone.
@@ -68,7 +71,7 @@ class ActionPolicy:
 
     timeout: float | TimeLimit = USUAL_TIMEOUT
     retries: int = 2
-    effect: bool = False
+    effect: Effect | None = None
     resource: str = ""
     askers: frozenset[Asker] = frozenset({Asker.WORKFLOW})
 
@@ -77,7 +80,7 @@ def action(
     *,
     timeout: float | TimeLimit = USUAL_TIMEOUT,
     retries: int | None = None,
-    effect: bool = False,
+    effect: Effect | None = None,
     resource: str = "",
     askers: Iterable[Asker] = (Asker.WORKFLOW,),
 ) -> Callable[[F], F]:

@@ -203,7 +203,8 @@ def _tag_run(spec: ActionSpec) -> None:
 
 async def _perform(call: _Call, now: datetime) -> Any:
     function = call.spec.function
-    arguments = call.params | call.toolbox.tools(tools_of(function) - call.params.keys(), now)
+    wanted = tools_of(function) - call.params.keys()
+    arguments = call.params | call.toolbox.tools(wanted, now, call.message.id)
     try:
         async with asyncio.timeout(call.time_limit):
             if inspect.iscoroutinefunction(function):

@@ -88,7 +88,6 @@ async def measure() -> dict[str, float]:
 
 
 def _looks(ledger: Ledger, now: datetime) -> dict[str, Callable[[], Awaitable[object]]]:
-    from agents.sre_reliability.automation.policy import HISTORY
     from blocks.ledger.work.approvals import ApprovalStatus
     from flows.orchestrator.dispatch import track_records
 
@@ -96,6 +95,7 @@ def _looks(ledger: Ledger, now: datetime) -> dict[str, Callable[[], Awaitable[ob
         await ledger.approvals.unsettled(now)
         await ledger.approvals.list(ApprovalStatus.OPEN)
         await ledger.tasks.abandoned(now)
+        await ledger.effects.due(now)
 
     async def reconcile() -> None:
         await ledger.runs(since=now - timedelta(days=7), going_on=True, limit=500)
@@ -103,8 +103,8 @@ def _looks(ledger: Ledger, now: datetime) -> dict[str, Callable[[], Awaitable[ob
     async def daily_check() -> None:
         track_records._read.clear()
         await track_records.known_records(ledger, "fetch_data", now)
-        await ledger.remediations(since=now - HISTORY)
-        await ledger.remediations(resource="service:7")
+        await ledger.effects.acts(since=now - timedelta(hours=24))
+        await ledger.effects.acts(target="service:7")
         await ledger.receipts.head()
         await ledger.claims.get("service:7")
         await ledger.latest_reports(workflow="daily-health-check")

@@ -90,7 +90,7 @@ def fill(url: str, size: Size, now: datetime) -> None:
         "outcomes": partial(_outcomes, size, now),
         "events": partial(_events, size, now),
         "situations": partial(_situations, size, now),
-        "remediations": partial(_remediations, size, now),
+        "effects": partial(_effects, size, now),
         "approvals": partial(_approvals, size, now),
         "claims": partial(_claims, now),
     }
@@ -359,23 +359,24 @@ def _situations(size: Size, now: datetime) -> Rows:
         }
 
 
-def _remediations(size: Size, now: datetime) -> Rows:
+def _effects(size: Size, now: datetime) -> Rows:
     number = size.runs // 20
     for n in range(number):
         at = instant(n, number, now)
         yield {
             "id": _id("2", n),
             "run_id": _id("a", n * 20),
+            "kind": "sre-reliability.restart_service",
+            "target": f"service:{n % 300}",
             "need_key": f"remedy {n}",
-            "finding": _id("3", n % 300),
-            "resource": f"service:{n % 300}",
-            "action": "sre-reliability.restart_service",
-            "status": "verified",
-            "started_at": at,
+            "idempotency_key": _id("2", n),
+            "cause": _id("3", n % 300),
+            "payload": "{}",
+            "attempts": 1,
+            "intended_at": at,
             "finished_at": at + timedelta(seconds=8),
-            "detail": "It answers again.",
-            "before": "{}",
-            "after": "{}",
+            "status": "done",
+            "outcome": '{"verdict": "verified", "detail": "It answers again."}',
         }
 
 

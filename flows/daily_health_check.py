@@ -10,8 +10,8 @@ from prefect import flow
 from pydantic import Field
 
 from agents.calls import Reply
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.policy.policy import DATA, INTEGRATION, SRE
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.events import section as events
@@ -64,7 +64,7 @@ async def daily_health_check(
             metrics.typical_revenue_per_day if metrics else None,
         )
         remedies = await remediate(team, findings) if remediate_issues else []
-        mended = {line.action for line in remedies if line.status == RemediationStatus.VERIFIED}
+        mended = {line.action for line in remedies if line.status == EffectVerdict.VERIFIED}
         # The report tells what was found, and shows the state in which things are left.
         if "restart_service" in mended:
             health = await team.ask(SRE, "comprehensive_health_check")
@@ -126,7 +126,7 @@ def _headline(
     metrics = result_of("analyze_daily_metrics", data)
     parts = [business.trade_headline(metrics, currency)] if metrics else []
     parts.append(things_to_know(findings))
-    if mended := sum(line.status == RemediationStatus.VERIFIED for line in remedies):
+    if mended := sum(line.status == EffectVerdict.VERIFIED for line in remedies):
         parts.append(f"{mended} mended and verified.")
     if incidents:
         parts.append(f"{how_many(incidents)}.")

@@ -11,8 +11,8 @@ from blocks.ledger import Ledger
 from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
 from blocks.ledger.receipts.outcomes import OutcomeRecord
 from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.approvals.caretaker import settle_effects
 from flows.orchestrator.decisions.outcomes import CALL_GRACE, judge_call, judge_task
-from flows.orchestrator.remedies.remediation import settle_orphans
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
@@ -40,7 +40,7 @@ async def settle_outcomes() -> Report:
     async with workflow_run("settle-outcomes", with_business=False) as team:
         settled = await settle(team.ledger, utc_now())
         # A stack does so every few seconds; where only workers run, nobody else does.
-        team.notes += await settle_orphans(team.ledger, utc_now())
+        team.notes += await settle_effects(team.ledger, utc_now())
         report = await team.report(
             "Outcomes of decisions",
             _headline(settled),

@@ -209,8 +209,12 @@ class MonitoredService(Block):
         )
         return _parse_range(answer, metric, source)
 
-    async def restart_now(self) -> str:
+    async def restart_now(self, idempotency_key: str = "") -> str:
         """Run the restart command and wait for it to end.
+
+        Args:
+            idempotency_key: What the command finds in ``ORCHESTRATOR_IDEMPOTENCY_KEY``: the same
+                when the same restart is tried again.
 
         Returns:
             The last line the command printed.
@@ -229,7 +233,7 @@ class MonitoredService(Block):
             )
         # A file, not a pipe: a restarted daemon that inherits a pipe would hold it open for ever.
         with tempfile.TemporaryFile() as output:
-            code = await self._run(self.restart, output.fileno())
+            code = await self._run(self.restart, output.fileno(), idempotency_key)
             output.seek(max(0, output.seek(0, os.SEEK_END) - _LAST_WORDS))
             said = output.read().decode("utf-8", errors="replace").strip()
         last = said.splitlines()[-1][:300] if said else ""
@@ -240,13 +244,14 @@ class MonitoredService(Block):
             )
         return last
 
-    async def _run(self, command: list[str], output: int) -> int:
+    async def _run(self, command: list[str], output: int, idempotency_key: str) -> int:
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
+                env={**os.environ, "ORCHESTRATOR_IDEMPOTENCY_KEY": idempotency_key},
                 start_new_session=True,
                 umask=usual_umask(),  # a daemon that it starts may write files for others
             )

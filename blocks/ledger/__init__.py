@@ -1,4 +1,4 @@
-"""The ledger: the one record of runs, calls, remediations, reports and snapshots."""
+"""The ledger: the one record of runs, calls, effects, reports and snapshots."""
 
 from blocks.ledger.calls.records import (
     AgentActivity,
@@ -6,13 +6,12 @@ from blocks.ledger.calls.records import (
     CallRecord,
     ReceiptKind,
     ReceiptRecord,
-    RemediationRecord,
-    RemediationStatus,
     ReportRecord,
     RunRecord,
 )
 from blocks.ledger.ledger import Ledger
 from blocks.ledger.work.claims import Claim
+from blocks.ledger.work.effects import EffectOutcome, EffectRecord
 from blocks.ledger.work.tasks import TaskRecord, TaskStatus
 
 __all__ = [
@@ -20,11 +19,11 @@ __all__ = [
     "AttemptRecord",
     "CallRecord",
     "Claim",
+    "EffectOutcome",
+    "EffectRecord",
     "Ledger",
     "ReceiptKind",
     "ReceiptRecord",
-    "RemediationRecord",
-    "RemediationStatus",
     "ReportRecord",
     "RunRecord",
     "TaskRecord",

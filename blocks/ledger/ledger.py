@@ -10,9 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
-from blocks.errors import LedgerError
 from blocks.ledger.callers.requests import Requests
 from blocks.ledger.callers.tokens import Tokens
 from blocks.ledger.calls import leases, queries, rows
@@ -24,7 +23,6 @@ from blocks.ledger.calls.records import (
     AgentActivity,
     CallRecord,
     PastAttempt,
-    RemediationRecord,
     ReportRecord,
     RunRecord,
 )
@@ -34,7 +32,7 @@ from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.database import Database, connect
 from blocks.ledger.engine.dialect_sql import each_text
 from blocks.ledger.engine.health import Health
-from blocks.ledger.engine.upsert import insert, replacing
+from blocks.ledger.engine.upsert import replacing
 from blocks.ledger.engine.writer import GroupWriter
 from blocks.ledger.events.inbox import Inbox
 from blocks.ledger.events.incidents import Incidents
@@ -46,15 +44,14 @@ from blocks.ledger.receipts.traces import Traces
 from blocks.ledger.retention.retention import Retention
 from blocks.ledger.snapshots.snapshots import Snapshots
 from blocks.ledger.work.approvals import Approvals
-from blocks.ledger.work.claims import Claims, holds
-from blocks.ledger.work.intents import Intents
-from blocks.ledger.work.tables import REMEDIATIONS
+from blocks.ledger.work.claims import Claims
+from blocks.ledger.work.effects import Effects
 from blocks.ledger.work.tasks import Tasks
 from blocks.settings import get_settings
 
 
 class Ledger:
-    """The record of every run, call, remediation, report and snapshot.
+    """The record of every run, call, effect, report and snapshot.
 
     Messages, replies, attempts, runs and receipts are queued by ``record`` and committed together;
     after ``flush`` they are durable. Everything else is durable when its method returns. One object
@@ -73,7 +70,7 @@ class Ledger:
         outcomes: What became of decisions.
         traces: All that is known about one id.
         history: What went on, hour by hour.
-        intents: Remediations that nobody settled.
+        effects: Acts on the outside world.
         inbox: Events, and the situations that they make up.
         incidents: Situations that are not over.
         tokens: Who may use the API, and for what.
@@ -105,7 +102,7 @@ class Ledger:
         self.outcomes = Outcomes(access)
         self.traces = Traces(access)
         self.history = History(access)
-        self.intents = Intents(access)
+        self.effects = Effects(access)
         self.inbox = Inbox(access)
         self.incidents = Incidents(access)
         self.tokens = Tokens(access)
@@ -203,59 +200,6 @@ class Ledger:
         statement = replacing(self._dialect, REPORTS).values(rows.report_row(report))
         await self._access.change(statement)
 
-    async def intend(
-        self, remediation: RemediationRecord, *, fence: tuple[str, int] | None = None
-    ) -> bool:
-        """Writes down a remediation before it acts.
-
-        Args:
-            remediation: What is about to be done.
-            fence: Resource and token of the claim that it is done under, held at ``started_at``.
-
-        Returns:
-            False when its ``need_key`` is taken (somebody else acts, or did), or its claim lost.
-        """
-        statement = (
-            insert(self._dialect, REMEDIATIONS)
-            .values(rows.remediation_row(remediation))
-            .on_conflict_do_nothing(index_elements=["need_key"])
-            .returning(REMEDIATIONS.c.id)
-        )
-        mine = select(REMEDIATIONS.c.id).where(REMEDIATIONS.c.need_key == remediation.need_key)
-        inserted = False
-
-        def write(connection: Connection) -> bool:
-            # When the connection breaks in the middle of a commit, nobody knows whether it took
-            # place: the second try then finds the key taken, by us.
-            nonlocal inserted
-            if fence and not holds(connection, *fence, now=remediation.started_at):
-                return False
-            if connection.scalar(statement):
-                inserted = True
-                return True
-            return inserted and connection.scalar(mine) == remediation.id
-
-        return await self._access.write(write)
-
-    async def settle(self, remediation: RemediationRecord) -> None:
-        """Writes down how an intended remediation ended.
-
-        Raises:
-            LedgerError: It was never intended.
-        """
-        row = rows.remediation_row(remediation)
-        outcome = {k: row[k] for k in ("status", "finished_at", "detail", "before", "after")}
-        statement = update(REMEDIATIONS).where(REMEDIATIONS.c.id == remediation.id).values(outcome)
-
-        def write(connection: Connection) -> None:
-            if not connection.execute(statement).rowcount:
-                raise LedgerError(
-                    f"Remediation {remediation.id!r} ({remediation.action}) was never intended.",
-                    hint="Await intend() before acting.",
-                )
-
-        await self._access.write(write)
-
     # Reads.
 
     async def run(self, run_id: str) -> RunRecord | None:
@@ -333,19 +277,6 @@ class Ledger:
             queries.newest(REPORTS.c.created_at, limit, workflow=workflow)
         )
         return [ReportRecord(**row) for row in found]
-
-    async def remediations(
-        self,
-        *,
-        since: datetime | None = None,
-        resource: str | None = None,
-        run_id: str | None = None,
-    ) -> list[RemediationRecord]:
-        """Remediations that started at ``since`` or later, newest first."""
-        query = queries.newest(REMEDIATIONS.c.started_at, None, resource=resource, run_id=run_id)
-        if since is not None:
-            query = query.where(REMEDIATIONS.c.started_at >= since)
-        return [RemediationRecord(**row) for row in await self._access.rows(query)]
 
     async def activity(
         self, now: datetime, *, window: timedelta = timedelta(hours=24)

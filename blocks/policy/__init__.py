@@ -1,1 +1,1 @@
-"""The policy as data: the decision matrix, and the rules for alerts, events, claims, selection."""
+"""The policy as data: the decision matrix, and the rules for what is decided elsewhere."""

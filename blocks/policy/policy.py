@@ -17,6 +17,7 @@ from pydantic import Field, PositiveInt, model_validator
 from blocks.models import Strict
 from blocks.policy.alert_rules import AlertRules
 from blocks.policy.claim_rules import ClaimRules
+from blocks.policy.effect_rules import EffectRules
 from blocks.policy.event_rules import EventRules
 from blocks.policy.selection_rules import SelectionRules
 from blocks.policy.target_rules import TargetRules
@@ -139,6 +140,7 @@ class Policy(Strict):
     alerts: AlertRules = Field(default_factory=AlertRules)
     claims: ClaimRules = Field(default_factory=ClaimRules)
     targets: TargetRules = Field(default_factory=TargetRules)
+    effects: EffectRules = Field(default_factory=EffectRules)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -20,18 +20,21 @@ import httpx
 import psutil
 from pydantic import BaseModel
 
-from agents.sre_reliability.automation import HISTORY, reason_not_to_act
+from agents.registry import registry
 from blocks.errors import PolicyError, RequestError, StackError
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.prefect_api.env import RunningStack
 from blocks.settings import get_settings
 from blocks.text import did_you_mean
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity, utc_now
 from deployments.processes.restart import restart
 from deployments.sample.arrangement import DrillTarget
 from deployments.sample.business import drill_targets
 from flows.orchestrator.dispatch.context import shared_ledger
+from flows.orchestrator.dispatch.policy import policy_in_force
+from flows.orchestrator.effects.actions import kind_of
+from flows.orchestrator.effects.rules import reason_not_to_act
 from flows.reports.model import Report
 
 FAULTS = ("down", "slow", "errors", "garbage")
@@ -126,11 +129,14 @@ async def _expect_a_remedy(target: DrillTarget) -> None:
             agent="sre-reliability", action="restart_service", params={"service": target.name}
         ),
     )
-    history = await ledger.remediations(since=now - HISTORY)
-    if reason := reason_not_to_act(trouble, history, now):
+    team = registry()
+    rules = (await policy_in_force(ledger, team)).policy.effects
+    kind = kind_of(team.action("sre-reliability", "restart_service"))
+    history = await ledger.effects.acts(since=now - rules.history)
+    if reason := reason_not_to_act(trouble, history, now, rules, kind.says.cooldown):
         raise PolicyError(
             reason,
-            f"{target.name} would not be mended now ({reason}): {reason.explanation}",
+            f"{target.name} would not be mended now ({reason}): {reason.explanation(rules)}",
             hint="Drill another service, or wait.",
         )
 
@@ -214,8 +220,8 @@ async def _score(card: Scorecard, target: DrillTarget, began: datetime, report: 
     if remedies := [line for f in mine if (line := report.remediation_of(f))]:
         card.remedy = f"{remedies[0].action}: {remedies[0].status or 'not tried'}. "
         card.remedy += remedies[0].detail
-    for done in await ledger.remediations(run_id=report.run_id, resource=resource):
-        if done.status == RemediationStatus.VERIFIED and done.finished_at:
+    for done in await ledger.effects.acts(run_id=report.run_id, target=resource):
+        if done.outcome.verdict is EffectVerdict.VERIFIED and done.finished_at:
             card.fixed_s = _seconds(began, done.finished_at)
 
 

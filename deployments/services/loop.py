@@ -31,8 +31,8 @@ async def keep_settling(
         say: Told what goes wrong, when it is something new.
     """
     from flows.internal.apply_approval import apply_approval
+    from flows.orchestrator.approvals.caretaker import settle_effects
     from flows.orchestrator.approvals.escalation import settle_due, show_forms
-    from flows.orchestrator.remedies.remediation import settle_orphans
     from flows.orchestrator.runs.starting import resume_abandoned
 
     async def runs(now: datetime) -> list[str]:
@@ -43,7 +43,7 @@ async def keep_settling(
         _repeat(lambda now: settle_due(ledger, now, apply=apply_approval), say),
         _repeat(lambda now: resume_abandoned(ledger, now), say),
         _repeat(lambda now: show_forms(ledger, now), say),
-        _repeat(lambda now: settle_orphans(ledger, now), say),
+        _repeat(lambda now: settle_effects(ledger, now), say),
         _repeat(runs, say),
         keep_examining(ledger, say),
         keep_forgetting(ledger, get_settings().retention, say),

@@ -12,11 +12,14 @@ from blocks.errors import OrchestratorError, PolicyError, RequestError
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.events.incidents import CLOSE
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
+from blocks.ledger.work.effects import DELIVERIES
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import ErrorInfo, new_id, utc_now
 from flows.orchestrator.approvals.escalation import CLAIM
 from flows.orchestrator.approvals.texts import how_it_was_settled
 from flows.orchestrator.dispatch.context import shared_ledger
+from flows.orchestrator.effects.answers import do_what_was_let, refuse
+from flows.orchestrator.effects.perform import QUESTION
 from flows.orchestrator.runs.heartbeat import beating
 from flows.orchestrator.tasks.recovery import carry_out
 from flows.orchestrator.team.opening import workflow_run
@@ -51,7 +54,9 @@ async def apply_approval(approval_id: str = "") -> str:
     """
     ledger = shared_ledger(get_settings().effective_ledger_url)
     record = await ledger.approvals.get(approval_id)
-    with_business = record.is_yes and record.proposal.get("kind") != CLOSE
+    about = record.proposal
+    needs_none = about.get("kind") == CLOSE or about.get("effect") in DELIVERIES
+    with_business = record.is_yes and not needs_none
     async with workflow_run("apply-approval", with_business=with_business) as team:
         by = f"{team.run.id}/{new_id()[:8]}"  # unique even when Prefect starts a run twice
         now = utc_now()
@@ -128,6 +133,8 @@ async def _give_up(team: Orchestrator, record: ApprovalRecord, said: str) -> str
     """Close the task that waited; a question that no task waits for needs nothing more."""
     if record.proposal.get("kind") == CLOSE:
         return "What it is about stays open."
+    if record.proposal.get("kind") == QUESTION:
+        return await refuse(team, record, said)
     if record.task_id is None or await _asked_again(team, record):
         return "Nothing is done."
     code = "expired" if record.status is ApprovalStatus.EXPIRED else "rejected"
@@ -171,5 +178,9 @@ def _still_taken(task_id: str) -> PolicyError:
     )
 
 
-APPLIERS: dict[str, Applier] = {"retry-task": _retry_task, CLOSE: _close_incidents}
+APPLIERS: dict[str, Applier] = {
+    "retry-task": _retry_task,
+    CLOSE: _close_incidents,
+    QUESTION: do_what_was_let,
+}
 """What a yes to each kind of proposal does."""

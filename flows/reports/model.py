@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, field_validator
 
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.models import Frozen
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome
 
@@ -67,8 +67,14 @@ class RemediationLine(Frozen):
 
     finding: str
     action: str
-    status: RemediationStatus | None
+    status: EffectVerdict | None
     detail: str
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _earlier_releases(cls, status: object) -> object:
+        """What a run had only intended when it died had a status of its own."""
+        return None if status == "intended" else status
 
 
 class Report(Frozen):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from blocks.ledger.calls.records import RemediationStatus, RunRecord
+from blocks.ledger.calls.records import RunRecord
 from blocks.ledger.events.records import SituationRecord, SituationResponse
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
@@ -14,7 +14,6 @@ from flows.orchestrator.events.open_incidents import how_it_stands, per_day
 from flows.reports.model import Report
 from flows.status.page_model import Facts, Incident
 
-_HELPED = frozenset({RemediationStatus.VERIFIED, RemediationStatus.NOT_NEEDED})
 _DAY = timedelta(hours=24)
 
 
@@ -146,15 +145,14 @@ def _finding(finding: Finding, daily: Report) -> Incident:
 
 def _is_mended(finding: Finding, daily: Report, facts: Facts) -> bool:
     tried = daily.remediation_of(finding)
-    if tried and tried.status in _HELPED:
+    if tried and tried.status and tried.status.helped:
         return True
     return _helped_since(finding.resource, daily.finished_at, facts)
 
 
 def _helped_since(resource: str, instant: datetime, facts: Facts) -> bool:
     return any(
-        r.resource == resource and r.status in _HELPED and r.started_at > instant
-        for r in facts.remediations
+        act.target == resource and act.helped and act.intended_at > instant for act in facts.acts
     )
 
 

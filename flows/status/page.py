@@ -79,7 +79,7 @@ def overview(facts: Facts, now: datetime) -> Overview:
             facts.runs,
             facts.headlines,
             facts.situations,
-            facts.remediations,
+            facts.acts,
             facts.approvals,
             MOST_MOMENTS,
         ),

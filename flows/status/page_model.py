@@ -10,10 +10,11 @@ from typing import Literal, get_args
 from pydantic import AwareDatetime, Field
 
 from blocks.ledger.calls.history import HourOfCalls
-from blocks.ledger.calls.records import RemediationRecord, RunRecord
+from blocks.ledger.calls.records import RunRecord
 from blocks.ledger.events.records import Depth, SituationRecord
 from blocks.ledger.status import AgentMetrics, Health, SystemStatus, Target
 from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.ledger.work.effects import EffectRecord
 from blocks.models import Strict
 from blocks.policy.event_rules import EventRules
 from blocks.settings import PagePart
@@ -191,7 +192,7 @@ class Facts:
         runs, situations, approvals: The newest, newest first; with all that are open.
         heard: When the source of each situation that fires was last heard of, by its id.
         silence: For how long a source may say nothing before that is told.
-        remediations: Of the last 24 hours, newest first.
+        acts: On the outside world, of the last 24 hours, newest first.
         headlines: What each run reports in short, by its id.
         reports: The newest report of each workflow that looks at the business, newest first.
         calls, events: Of the last week, by the hour.
@@ -208,7 +209,7 @@ class Facts:
     approvals: Sequence[ApprovalRecord] = ()
     heard: Mapping[str, datetime] = field(default_factory=dict)
     silence: timedelta = timedelta(seconds=EventRules().silence_seconds)
-    remediations: Sequence[RemediationRecord] = ()
+    acts: Sequence[EffectRecord] = ()
     headlines: Mapping[str, str] = field(default_factory=dict)
     reports: Sequence[Report] = ()
     calls: Sequence[HourOfCalls] = ()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from blocks.ledger.calls.records import RemediationRecord, RemediationStatus, RunRecord
+from blocks.ledger.calls.records import RunRecord
 from blocks.ledger.events.records import Ending, SituationRecord
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
+from blocks.ledger.work.effects import EffectRecord
+from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.messages import Outcome, Severity
 from flows.status.page_model import Moment
 
@@ -19,7 +21,7 @@ def timeline(
     runs: Iterable[RunRecord],
     headlines: Mapping[str, str],
     situations: Iterable[SituationRecord],
-    remediations: Iterable[RemediationRecord],
+    acts: Iterable[EffectRecord],
     approvals: Iterable[ApprovalRecord],
     limit: int,
 ) -> list[Moment]:
@@ -29,14 +31,14 @@ def timeline(
         runs: Of workflows.
         headlines: What each run reports in short, by its id.
         situations: Of the inbox.
-        remediations: What was tried.
+        acts: What was done to things, or is to be.
         approvals: Questions and their answers.
         limit: How many moments at most.
     """
     moments = [
         *(_run(run, headlines.get(run.id, "")) for run in runs if _is_told(run)),
         *(moment for situation in situations for moment in _situation(situation)),
-        *(_remediation(record) for record in remediations),
+        *(_act(record) for record in acts),
         *(moment for record in approvals for moment in _approval(record)),
     ]
     # Ties keep the order above.
@@ -103,26 +105,41 @@ def _how_it_ended(situation: SituationRecord) -> tuple[str, Literal["good", "neu
     return ("Mended", "good") if mended else ("Dealt with", "neutral")
 
 
-def _remediation(record: RemediationRecord) -> Moment:
-    said = {
-        RemediationStatus.INTENDED: ("is being tried", "neutral"),
-        RemediationStatus.NOT_NEEDED: ("was not needed any more", "good"),
-        RemediationStatus.VERIFIED: ("helped", "good"),
-        RemediationStatus.INEFFECTIVE: ("did not help", "bad"),
-        RemediationStatus.INCONCLUSIVE: ("may have helped", "warning"),
-        RemediationStatus.FAILED: ("failed", "bad"),
-        RemediationStatus.UNKNOWN: ("was begun, and nobody knows how far it came", "bad"),
-    }[record.status]
-    action = record.action.rpartition(".")[2].replace("_", " ")
+def _act(effect: EffectRecord) -> Moment:
+    words, mark = _went(effect)
+    action = effect.kind.rpartition(".")[2].replace("_", " ")
     return Moment(
-        at=record.finished_at or record.started_at,
+        at=effect.finished_at or effect.intended_at,
         part="incidents",
         what="remedy",
-        mark=said[1],
-        title=f"Remedy for {record.resource} {said[0]}: {action}",
-        detail=record.detail,
-        run_id=record.run_id,
+        mark=mark,
+        title=f"Remedy for {effect.target} {words}: {action}",
+        detail=effect.outcome.detail,
+        run_id=effect.run_id,
     )
+
+
+def _went(effect: EffectRecord) -> tuple[str, Literal["good", "warning", "bad", "neutral"]]:
+    if effect.awaits_a_yes:
+        return "waits for a yes", "warning"
+    if effect.status.is_open:
+        return "is being tried", "neutral"
+    if effect.status is EffectStatus.UNDONE:
+        return "did not help and was undone", "bad"
+    match effect.outcome.verdict:
+        case EffectVerdict.NOT_NEEDED:
+            return "was not needed any more", "good"
+        case EffectVerdict.VERIFIED:
+            return "helped", "good"
+        case EffectVerdict.INEFFECTIVE:
+            return "did not help", "bad"
+        case EffectVerdict.INCONCLUSIVE:
+            return "may have helped", "warning"
+        case EffectVerdict.UNKNOWN:
+            return "was begun, and nobody knows how far it came", "bad"
+        case EffectVerdict.FAILED:
+            return "failed", "bad"
+    return "was not done", "neutral"
 
 
 def _approval(record: ApprovalRecord) -> Iterator[Moment]:

@@ -12,10 +12,11 @@ from typing import Any, Self
 import uvicorn
 from playwright.async_api import Page, async_playwright
 
-from blocks.ledger import Ledger, RemediationRecord, RemediationStatus, ReportRecord, RunRecord
+from blocks.ledger import EffectOutcome, EffectRecord, Ledger, ReportRecord, RunRecord
 from blocks.ledger.events.records import SituationRecord
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.settings import Settings
+from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity, SystemEvent, new_id, utc_now
 from deployments.api.app import create_app, served
@@ -193,19 +194,16 @@ async def fill_with_trouble(ledger: Ledger) -> None:
             body=report.model_dump(mode="json"),
         )
     )
-    remediation = RemediationRecord(
+    effect = EffectRecord(
         run_id=report.run_id,
         need_key="restart",
-        finding="service-down/service:warehouse",
-        resource="service:warehouse",
-        action="sre-reliability.restart_service",
-        started_at=ended,
+        cause="service-down/service:warehouse",
+        target="service:warehouse",
+        kind="sre-reliability.restart_service",
+        intended_at=ended,
     )
-    await ledger.intend(remediation)
-    await ledger.settle(
-        remediation.model_copy(
-            update={"status": RemediationStatus.VERIFIED, "finished_at": now, "detail": HOSTILE}
-        )
-    )
+    await ledger.effects.intend(effect)
+    outcome = EffectOutcome(verdict=EffectVerdict.VERIFIED, detail=HOSTILE)
+    await ledger.effects.close(effect, EffectStatus.DONE, outcome, now)
     await open_situation(ledger, f"disk full {HOSTILE}", f"host:{HOSTILE}")
     await ledger.approvals.ask(question(f"Order 1,176 units of {HOSTILE}?"))

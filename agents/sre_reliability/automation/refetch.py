@@ -13,8 +13,8 @@ from blocks.business.business import Business
 from blocks.business.snapshots import take_snapshot
 from blocks.errors import ConfigurationError, SourceError
 from blocks.ledger import Ledger
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.store.block import StoreDatabase
+from blocks.vocabulary.effects import Effect, EffectVerdict
 from blocks.vocabulary.frames import Snapshot
 
 FRESH = timedelta(minutes=5)
@@ -24,7 +24,15 @@ TRIES = 3
 PAUSE = 3.0  # seconds between tries: a lock is mostly short
 
 
-@action(timeout=150, retries=0)
+REFETCH = Effect(
+    precondition=f"the newest snapshot is older than {FRESH.seconds // 60} minutes or incomplete",
+    prediction="the ledger holds a snapshot of now with every mapped frame",
+    verified_by="the newest snapshot that the ledger holds then",
+    blast_radius="the store's database, which is read once more",
+)
+
+
+@action(timeout=150, effect=REFETCH)
 async def refetch_snapshot(business: Business, ledger: Ledger, now: datetime) -> RemediationResult:
     """Read the store again, and see whether the ledger then holds a fresh, complete snapshot.
 
@@ -50,9 +58,9 @@ async def refetch_snapshot(business: Business, ledger: Ledger, now: datetime) ->
     before = _measured(await ledger.snapshots.latest(store.name), store, now)
     after: dict[str, Any] = {}
     if before["fresh"] and not before["lacking"]:
-        status, detail = RemediationStatus.NOT_NEEDED, "A fresh, complete snapshot is there."
+        status, detail = EffectVerdict.NOT_NEEDED, "A fresh, complete snapshot is there."
     elif error := await _fetch(store, ledger, now):
-        status, detail = RemediationStatus.FAILED, str(error)
+        status, detail = EffectVerdict.FAILED, str(error)
     else:
         # Judged by what was kept, not by what was read: only that serves the next run.
         after = _measured(await ledger.snapshots.latest(store.name), store, now)
@@ -62,9 +70,6 @@ async def refetch_snapshot(business: Business, ledger: Ledger, now: datetime) ->
         resource=f"store:{store.name}",
         status=status,
         acted=bool(after),
-        precondition=f"the newest snapshot is older than {FRESH.seconds // 60} minutes or "
-        "incomplete",
-        prediction="the ledger holds a snapshot of now with every mapped frame",
         detail=detail,
         before=before,
         after=after,
@@ -86,15 +91,15 @@ async def _fetch(store: StoreDatabase, ledger: Ledger, now: datetime) -> SourceE
     return None
 
 
-def _verdict(after: dict[str, Any]) -> tuple[RemediationStatus, str]:
+def _verdict(after: dict[str, Any]) -> tuple[EffectVerdict, str]:
     if not after["fresh"]:
-        return RemediationStatus.INEFFECTIVE, "The store answered, but with nothing to keep."
+        return EffectVerdict.INEFFECTIVE, "The store answered, but with nothing to keep."
     if after["lacking"]:
         return (
-            RemediationStatus.INEFFECTIVE,
+            EffectVerdict.INEFFECTIVE,
             f"The snapshot is fresh, but lacks {', '.join(after['lacking'])}: {after['problems']}",
         )
-    return RemediationStatus.VERIFIED, "The ledger holds a fresh, complete snapshot."
+    return EffectVerdict.VERIFIED, "The ledger holds a fresh, complete snapshot."
 
 
 def _measured(snapshot: Snapshot | None, store: StoreDatabase, now: datetime) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from agents.sre_reliability.system_monitoring.services import Look, look_at
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.errors import InvalidMessage, OrchestratorError, SourceTimeout
-from blocks.ledger.calls.records import RemediationStatus
+from blocks.vocabulary.effects import Effect, EffectVerdict
 
 GOOD_IN_A_ROW = 3
 GAP = 0.5  # seconds between looks
@@ -31,8 +31,18 @@ def _time_limit(params: Mapping[str, Any], business: Business) -> float:
     return managed.restart_timeout + SETTLING + 2 * GOOD_IN_A_ROW * look
 
 
-@action(timeout=_time_limit, effect=True, resource="service:{service}", askers=ANYBODY)
-async def restart_service(service: str, business: Business, now: datetime) -> RemediationResult:
+RESTART = Effect(
+    precondition="the service fails now",
+    prediction=f"it answers well {GOOD_IN_A_ROW} times in a row within {SETTLING:g} s",
+    verified_by="its health endpoint",
+    blast_radius="whoever uses the service while it restarts",
+)
+
+
+@action(timeout=_time_limit, effect=RESTART, resource="service:{service}", askers=ANYBODY)
+async def restart_service(
+    service: str, business: Business, now: datetime, idempotency_key: str = ""
+) -> RemediationResult:
     """Restart a managed service that fails now, and see whether it answers well again.
 
     It fails when it does not answer, answers errors, or calls itself ill. It does not fail for
@@ -42,6 +52,7 @@ async def restart_service(service: str, business: Business, now: datetime) -> Re
         service: Name of the service.
         business: Where it is configured.
         now: When the remedy starts.
+        idempotency_key: Handed on to the restart command.
 
     Returns:
         ``not-needed`` when it answers well three times in a row before anything is done;
@@ -57,23 +68,23 @@ async def restart_service(service: str, business: Business, now: datetime) -> Re
     before = await _watch(managed, now, patience=0.0)
     after: list[Look] = []
     if _settled(before):
-        status, seen = RemediationStatus.NOT_NEEDED, before[-1].condition
+        status, seen = EffectVerdict.NOT_NEEDED, before[-1].condition
         detail = (
             f"{service} answers well again by itself."
             if seen == "ok"
             else f"{service} is {seen}, which is no failure: it is left alone."
         )
     elif not managed.restart:
-        status, detail = RemediationStatus.FAILED, f"{service} has no restart command."
+        status, detail = EffectVerdict.FAILED, f"{service} has no restart command."
     else:
         try:
-            await managed.restart_now()
+            await managed.restart_now(idempotency_key)
         except SourceTimeout as error:
             after = [await look_at(managed, now)]
-            status = RemediationStatus.UNKNOWN
+            status = EffectVerdict.UNKNOWN
             detail = f"{error.what} {service} is {after[-1].condition} now."
         except OrchestratorError as error:
-            status, detail = RemediationStatus.FAILED, str(error)
+            status, detail = EffectVerdict.FAILED, str(error)
             after = [await look_at(managed, now)]
         else:
             after = await _watch(managed, now, patience=SETTLING)
@@ -83,8 +94,6 @@ async def restart_service(service: str, business: Business, now: datetime) -> Re
         resource=f"service:{service}",
         status=status,
         acted=bool(after),
-        precondition=f"{service} fails now",
-        prediction=f"{service} answers well {GOOD_IN_A_ROW} times in a row within {SETTLING:g} s",
         detail=detail,
         before=_measured(before),
         after=_measured(after) if after else {},
@@ -118,20 +127,20 @@ def _settled(looks: Sequence[Look]) -> bool:
 
 def _verdict(
     service: str, before: Sequence[Look], after: Sequence[Look]
-) -> tuple[RemediationStatus, str]:
+) -> tuple[EffectVerdict, str]:
     was, now_is = before[-1].condition, after[-1]
     if _settled(after):
         return (
-            RemediationStatus.VERIFIED,
+            EffectVerdict.VERIFIED,
             f"{service} was {was}; it was restarted and answers well.",
         )
     if good := sum(look.good for look in after):
         return (
-            RemediationStatus.INCONCLUSIVE,
+            EffectVerdict.INCONCLUSIVE,
             f"After the restart {service} answered well {good} of {len(after)} times.",
         )
     return (
-        RemediationStatus.INEFFECTIVE,
+        EffectVerdict.INEFFECTIVE,
         f"{service} was restarted and is still {now_is.condition}: {now_is.detail}",
     )
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.models import Strict
+from blocks.vocabulary.effects import EffectVerdict
 
 
 class RemediationResult(Strict):
@@ -16,13 +16,8 @@ class RemediationResult(Strict):
     Attributes:
         action: Name of the remedy.
         resource: What it acted on, ``type:name``.
-        status: ``not-needed``: the precondition did not hold, nothing was done. ``verified``: the
-            predicted change came. ``ineffective``: it was done, and the change did not come.
-            ``inconclusive``: it was done, and the measurements don't tell. ``failed``: it could
-            not be done. ``unknown``: it was begun, and nobody knows how far it came.
+        status: How it went.
         acted: Whether anything was changed.
-        precondition: What had to be the case for it to be tried.
-        prediction: The change that was predicted.
         detail: What happened, in one sentence.
         before: Measurements before acting.
         after: Measurements after acting; empty when nothing was done.
@@ -31,10 +26,8 @@ class RemediationResult(Strict):
 
     action: str
     resource: str
-    status: RemediationStatus
+    status: EffectVerdict
     acted: bool
-    precondition: str
-    prediction: str
     detail: str
     before: dict[str, Any] = Field(default_factory=dict)
     after: dict[str, Any] = Field(default_factory=dict)

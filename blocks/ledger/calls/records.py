@@ -65,47 +65,6 @@ class PastAttempt(Strict):
         return self.blame is Blame.NOBODY
 
 
-class RemediationStatus(StrEnum):
-    """Where a remediation stands.
-
-    ``failed`` means that it could not be done. ``unknown`` means that it was begun and nobody knows
-    how far it came: its deadline passed, or its process died. That is never taken for a failure.
-    """
-
-    INTENDED = "intended"
-    NOT_NEEDED = "not-needed"
-    VERIFIED = "verified"
-    INEFFECTIVE = "ineffective"
-    INCONCLUSIVE = "inconclusive"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-    @property
-    def helped(self) -> bool:
-        """Whether what was wrong is known to be well."""
-        return self in (RemediationStatus.VERIFIED, RemediationStatus.NOT_NEEDED)
-
-
-class RemediationRecord(Strict):
-    """One attempt to mend a finding: intent first, outcome when it is known."""
-
-    id: str = Field(default_factory=new_id)
-    run_id: str
-    need_key: str = Field(description="Unique: of those who decide at once, one acts.")
-    finding: str = Field(description="Fingerprint of the finding.")
-    resource: str
-    action: str = Field(description="agent.action")
-    status: RemediationStatus = RemediationStatus.INTENDED
-    started_at: AwareDatetime
-    deadline: AwareDatetime | None = Field(
-        default=None, description="From then on who does it is taken to be dead."
-    )
-    finished_at: AwareDatetime | None = None
-    detail: str = ""
-    before: dict[str, Any] = Field(default_factory=dict)
-    after: dict[str, Any] = Field(default_factory=dict)
-
-
 class ReportRecord(Strict):
     """The report that a workflow run left, as JSON."""
 
@@ -159,7 +118,12 @@ class AgentActivity(Strict):
 
 
 class ReceiptKind(StrEnum):
-    """What was decided."""
+    """What was decided.
+
+    Of an effect it is told whether to act (``decide``), what came of an attempt (``act``), whether
+    the predicted change came (``verify``), and that it was taken back (``undo``). ``remediate`` is
+    what earlier releases left of the first; it is read, and not written any more.
+    """
 
     ROUTE = "route"
     SELECT = "select"
@@ -169,6 +133,10 @@ class ReceiptKind(StrEnum):
     ARBITRATE = "arbitrate"
     CORRELATE = "correlate"
     RESPOND = "respond"
+    DECIDE = "decide"
+    ACT = "act"
+    VERIFY = "verify"
+    UNDO = "undo"
     REMEDIATE = "remediate"
     RETENTION = "retention"
 

@@ -18,7 +18,6 @@ from blocks.ledger.calls.records import (
     CallRecord,
     PastAttempt,
     ReceiptRecord,
-    RemediationRecord,
     ReportRecord,
     RunRecord,
 )
@@ -85,11 +84,6 @@ def _reply_row(reply: AgentReply) -> dict[str, Any]:
         "attempts": reply.attempts,
         "duration_ms": finite(reply.duration_ms),
     }
-
-
-def remediation_row(record: RemediationRecord) -> dict[str, Any]:
-    """The row of a remediation."""
-    return dict(record) | {"before": to_json(record.before), "after": to_json(record.after)}
 
 
 def report_row(record: ReportRecord) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from blocks.ledger.engine.tables import Instant
 from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
 from blocks.ledger.receipts.tables import OUTCOMES
 from blocks.ledger.snapshots.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
-from blocks.ledger.work.tables import APPROVALS, REMEDIATIONS, TASKS
+from blocks.ledger.work.tables import APPROVALS, EFFECTS, TASKS
 
 BEFORE = bindparam("before", type_=Instant)
 """What is of this instant or later is kept."""
@@ -170,7 +170,12 @@ RULES = [
             ~_any(SITUATIONS.c.approval_id == APPROVALS.c.id, SITUATIONS.c.settled_at.is_(None)),
         ),
     ),
-    Rule("effects", REMEDIATIONS, REMEDIATIONS.c.started_at, _ended(REMEDIATIONS.c.finished_at)),
+    Rule(
+        "effects",
+        EFFECTS,
+        EFFECTS.c.intended_at,
+        and_(_ended(EFFECTS.c.finished_at), EFFECTS.c.next_at.is_(None)),
+    ),
     Rule(
         "dead_letters",
         DEAD_LETTERS,

@@ -1,1 +1,1 @@
-"""Work that outlives a run: tasks, questions to a person, claims, intents."""
+"""Work that outlives a run: tasks, questions to a person, claims, effects."""

@@ -91,26 +91,34 @@ index_where("ix_approvals_unapplied", APPROVALS.c.applied_at.is_(None), APPROVAL
 
 Index("ix_approvals_status", APPROVALS.c.status, APPROVALS.c.asked_at)
 
-REMEDIATIONS = Table(
-    "remediations",
+EFFECTS = Table(
+    "effects",
     METADATA,
     required("id", primary_key=True),
-    required("run_id", index=True),
+    required("kind"),
+    required("target"),
     required("need_key", unique=True),
-    required("finding"),
-    required("resource"),
-    required("action"),
-    required("status"),
-    required("started_at", Instant, index=True),
-    Column("deadline", Instant),
+    required("idempotency_key", index=True),
+    required("cause"),
+    json_column("payload", nullable=False),
+    Column("run_id", CleanText, index=True),
+    Column("task_id", CleanText),
+    Column("fence", BigInteger),
+    Column("lease", Instant),
+    required("attempts", BigInteger),
+    required("intended_at", Instant, index=True),
+    Column("next_at", Instant),
     Column("finished_at", Instant),
-    required("detail"),
-    json_column("before", nullable=False),
-    json_column("after", nullable=False),
+    required("status"),
+    json_column("outcome", nullable=False),
+    Column("approval_id", CleanText),
+    Column("receipt", CleanText),
 )
-"""One row per remediation: intent first, outcome later."""
+"""One row per act on the outside world: intent first, outcome later."""
 
-Index("ix_remediations_resource", REMEDIATIONS.c.resource, REMEDIATIONS.c.started_at)
+Index("ix_effects_target", EFFECTS.c.target, EFFECTS.c.intended_at)
+Index("ix_effects_status", EFFECTS.c.status, EFFECTS.c.intended_at)
 
-# Those that are not settled are looked for every few seconds.
-index_where("ix_remediations_open", REMEDIATIONS.c.finished_at.is_(None), REMEDIATIONS.c.started_at)
+# Every few seconds somebody asks what is due: almost always nothing.
+index_where("ix_effects_lease", EFFECTS.c.lease.is_not(None), EFFECTS.c.lease)
+index_where("ix_effects_next_at", EFFECTS.c.next_at.is_not(None), EFFECTS.c.next_at)

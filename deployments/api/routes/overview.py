@@ -90,7 +90,7 @@ class Watch:
             heard=await ctx.ledger.incidents.heard(),
             silence=await self._silence(),
             approvals=await self._approvals(),
-            remediations=await ctx.ledger.remediations(since=now - _DAY),
+            acts=await ctx.ledger.effects.acts(since=now - _DAY),
             headlines=await ctx.ledger.history.headlines([run.id for run in runs]),
             reports=await self._reports.get(),
             calls=calls,

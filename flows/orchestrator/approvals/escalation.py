@@ -13,10 +13,11 @@ from blocks.errors import OrchestratorError
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
-from blocks.prefect_api.notifications import notify
+from blocks.ledger.work.effects import DELIVERIES
 from flows.orchestrator.approvals.texts import notification
+from flows.orchestrator.effects.notifications import notify
+from flows.orchestrator.effects.perform import Doer
 from flows.orchestrator.runs.starting import going_on, start_run
-from flows.orchestrator.team.team import Orchestrator
 
 CLAIM = timedelta(seconds=120)
 """Whoever applies an answer says so this often, three times over; else somebody else may."""
@@ -28,14 +29,14 @@ FORM = timedelta(seconds=60)
 """A question has one new form in so long at most: one that always dies does not do it at once."""
 
 
-async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord:
+async def escalate(by: Doer, record: ApprovalRecord) -> ApprovalRecord:
     """Put a question to a person: in the ledger, as a notification, and as a form in Prefect.
 
     Only the ledger must work; what else failed is in the log and the receipt, and the question
     can be answered with ``./orchestrator approve`` all the same.
 
     Args:
-        team: The run that asks.
+        by: Who asks.
         record: The question.
 
     Returns:
@@ -44,17 +45,17 @@ async def escalate(team: Orchestrator, record: ApprovalRecord) -> ApprovalRecord
     Raises:
         LedgerError: The question could not be kept.
     """
-    asked = await team.ledger.approvals.ask(record)
+    asked = await by.ledger.approvals.ask(record)
     if asked.status is not ApprovalStatus.OPEN:
         return asked
     faults = []
-    if asked.id == record.id:  # else people were told when it was asked first
-        faults += await notify(*notification(asked))
+    if asked.proposal.get("effect") not in DELIVERIES:  # who could not be told is not told so
+        faults += await notify(by, f"approval {asked.id}", *notification(asked))
     if fault := await _show_form(asked, key=asked.id):
         faults.append(f"There is no form for it: {fault}.")
     for fault in faults:
         get_logger("approvals").warning("Approval %s: %s", asked.id, fault)
-    team.receipt(
+    by.receipt(
         ReceiptKind.ESCALATE,
         asked.task_id or asked.id,
         inputs={"proposal": asked.proposal, "resource": asked.resource, "faults": faults},

@@ -77,6 +77,10 @@ _QUESTIONS = {
     ReceiptKind.ARBITRATE: "Who may touch a resource",
     ReceiptKind.CORRELATE: "Which events belong together",
     ReceiptKind.RESPOND: "How a situation is answered",
+    ReceiptKind.DECIDE: "Whether to act on it",
+    ReceiptKind.ACT: "What came of acting",
+    ReceiptKind.VERIFY: "Whether the predicted change came",
+    ReceiptKind.UNDO: "What came of taking it back",
     ReceiptKind.REMEDIATE: "Whether and how it is mended",
     ReceiptKind.RETENTION: "What is forgotten",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -11,6 +12,7 @@ from agents.calls import Toolbox
 from blocks.business.business import Business
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord, RunRecord
+from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import utc_now
 
@@ -23,7 +25,7 @@ def shared_ledger(url: str) -> Ledger:
     return ledger
 
 
-class RunContext:
+class RunContext(ABC):
     """What every part of a run may use."""
 
     def __init__(self, run: RunRecord, toolbox: Toolbox, policy: Policy) -> None:
@@ -55,16 +57,20 @@ class RunContext:
         decision: dict[str, Any],
         why: str,
         candidates: Sequence[dict[str, Any]] = (),
-    ) -> None:
-        """Leave a receipt of a decision; durable with whatever the ledger commits next."""
+    ) -> str:
+        """Leave a receipt of a decision, durable with whatever the ledger commits next; its id."""
         body = {"inputs": inputs, "decision": decision, "why": why, "candidates": list(candidates)}
-        self.ledger.record(
-            ReceiptRecord(
-                at=utc_now(),
-                kind=kind,
-                subject=subject,
-                run_id=self.run.id,
-                policy_version=self.policy.version,
-                body=body,
-            )
+        receipt = ReceiptRecord(
+            at=utc_now(),
+            kind=kind,
+            subject=subject,
+            run_id=self.run.id,
+            policy_version=self.policy.version,
+            body=body,
         )
+        self.ledger.record(receipt)
+        return receipt.id
+
+    @abstractmethod
+    async def escalate(self, record: ApprovalRecord) -> ApprovalRecord:
+        """Put a question to a person; returns the one that stands for the need."""

@@ -9,8 +9,10 @@ from typing import Any
 from agents.capability import TOOLS, Asker
 from agents.registry import ActionSpec, Registry
 from blocks.errors import ConfigurationError, NoAgentAvailable, NotAllowed, UnknownAction
+from blocks.ledger.work.effects import DELIVERIES
 from blocks.policy.policy import DEFAULT_MATRIX, Instance, Plan, Policy, Role
 from blocks.text import did_you_mean
+from blocks.vocabulary.effects import Approval
 from flows.orchestrator.dispatch.parameters import fitting
 
 
@@ -58,6 +60,12 @@ def _faults(policy: Policy, team: Registry) -> Iterable[str]:
     for instance in policy.instances:
         if instance.agent not in team.agents:
             yield f"Instance {instance.name}: there is no agent {instance.agent!r}."
+    kinds = [*DELIVERIES, *(spec.full_name for spec in team.actions() if spec.policy.effect)]
+    for kind, approval in policy.effects.approval.items():
+        if kind not in kinds:
+            yield f"There is no kind of effect {kind!r}. {did_you_mean(kind, kinds)}"
+        elif kind in DELIVERIES and approval is Approval.ASK:
+            yield f"Nobody can be asked whether to be told: {kind} is automatic or shadow."
 
 
 def instances_of(policy: Policy, team: Registry, agent: str) -> list[Instance]:

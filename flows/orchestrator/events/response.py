@@ -9,8 +9,9 @@ from datetime import datetime
 
 from agents.calls import Envelope, Reply
 from blocks.crash_points import reach
-from blocks.ledger.calls.records import ReceiptKind, RemediationRecord, RemediationStatus
+from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.events.records import Ending, SituationRecord, SituationResponse
+from blocks.ledger.work.effects import EffectRecord
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import MessageType, Severity
 from blocks.vocabulary.responses import EventResponse
@@ -22,8 +23,6 @@ from flows.reports.model import RemediationLine
 
 KIND = "reported-trouble"
 """The kind of the findings that events lead to."""
-
-HELPED = frozenset({RemediationStatus.VERIFIED, RemediationStatus.NOT_NEEDED})
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Response:
     @property
     def mended(self) -> bool:
         """Whether a remedy was verified to have helped."""
-        return any(line.status in HELPED for line in self.lines)
+        return any(line.status is not None and line.status.helped for line in self.lines)
 
     @property
     def unknown(self) -> bool:
@@ -239,25 +238,25 @@ async def _not_tried_yet(
         if tried is None:
             fresh.append(finding)
             continue
-        detail = tried.detail or "Begun by a run that died; nobody knows whether it was done."
+        detail = tried.outcome.detail or (
+            "Begun by a run that died; nobody knows whether it was done."
+        )
         lines.append(
             RemediationLine(
                 finding=finding.fingerprint,
-                action=tried.action.partition(".")[2],
-                status=tried.status,
+                action=tried.kind.partition(".")[2],
+                status=tried.outcome.verdict,
                 detail=detail,
             )
         )
     return fresh, lines
 
 
-async def _tried(
-    team: Orchestrator, finding: Finding, opened_at: datetime
-) -> RemediationRecord | None:
+async def _tried(team: Orchestrator, finding: Finding, opened_at: datetime) -> EffectRecord | None:
     assert finding.remedy is not None
     wanted = f"{finding.remedy.agent}.{finding.remedy.action}"
-    found = await team.ledger.remediations(since=opened_at, resource=finding.resource)
-    return next((r for r in found if r.action == wanted and r.finding == finding.fingerprint), None)
+    found = await team.ledger.effects.acts(since=opened_at, target=finding.resource)
+    return next((e for e in found if e.kind == wanted and e.cause == finding.fingerprint), None)
 
 
 def _leave_receipt(

@@ -1,18 +1,14 @@
-"""Mending what can be mended without asking a person, and what became of it when the run died."""
+"""Mending what can be mended without asking a person."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from agents.calls import Envelope
-from agents.sre_reliability.automation import IN_PROGRESS, presumed_end
-from blocks.ledger import Ledger
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.vocabulary.findings import Finding, Remedy
-from flows.orchestrator.effects.acting import NOBODY_KNOWS, act, tell_a_person
+from flows.orchestrator.effects.acting import act
 from flows.reports.model import RemediationLine
 
 if TYPE_CHECKING:
@@ -55,26 +51,3 @@ async def _mend(team: Orchestrator, finding: Finding, remedy: Remedy) -> Remedia
         status=acted.status,
         detail=acted.detail,
     )
-
-
-async def settle_orphans(ledger: Ledger, now: datetime) -> list[str]:
-    """Settle as unknown what was intended by runs that died over it, and tell a person.
-
-    It is never done again by itself: how far it came, nobody knows. Safe to call at any time, from
-    several processes. With nothing to settle it is one small query.
-
-    Returns:
-        What was settled, in words.
-
-    Raises:
-        LedgerError: The ledger cannot be read or written.
-    """
-    told = []
-    for intent in await ledger.intents.overdue(now, IN_PROGRESS):
-        detail = f"Its run died, or was not heard of in time. {NOBODY_KNOWS}"
-        ended = presumed_end(intent)
-        if await ledger.intents.give_up(intent.id, ended, detail):
-            outcome = {"status": RemediationStatus.UNKNOWN, "finished_at": ended, "detail": detail}
-            await tell_a_person(intent.model_copy(update=outcome))
-            told.append(f"{intent.action} on {intent.resource}: {detail}")
-    return told

@@ -13,10 +13,10 @@ from agents.capability import Asker
 from agents.descriptions import describe
 from agents.registry import ActionSpec
 from agents.sre_reliability.automation import RemediationResult
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.ledger.work.tasks import StepTold, TaskRecord
 from blocks.policy.policy import Plan, Role
 from blocks.vocabulary.blame import Blame, blame
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.messages import ErrorInfo
 from flows.orchestrator.dispatch.resume import UNKNOWN, earlier_reply
 from flows.orchestrator.dispatch.routing import instances_of, params_for
@@ -212,7 +212,7 @@ def _judged(role: Role, reply: Reply, spec: ActionSpec) -> Step:
     result = reply.result
     if not isinstance(result, RemediationResult) or result.status.helped:
         return Step(role, reply, reply.error, _unknown(reply, spec))
-    is_unknown = result.status is RemediationStatus.UNKNOWN
+    is_unknown = result.status is EffectVerdict.UNKNOWN
     code = UNKNOWN if is_unknown else NO_HELP
     return Step(role, reply, ErrorInfo(code=code, what=result.detail), is_unknown)
 

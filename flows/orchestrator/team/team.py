@@ -7,13 +7,15 @@ from typing import Any
 
 from agents.calls import PLAIN, Envelope, Reply, Toolbox
 from blocks.ledger.calls.records import ReportRecord, RunRecord
+from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Outcome, utc_now
+from flows.orchestrator.approvals.escalation import escalate
 from flows.orchestrator.dispatch.context import RunContext
 from flows.orchestrator.dispatch.dispatcher import dispatch
 from flows.orchestrator.dispatch.policy import InForce
-from flows.orchestrator.effects.acting import act_as_asked
+from flows.orchestrator.effects.asked_for import act_as_asked
 from flows.orchestrator.runs.endings import is_askers_fault
 from flows.orchestrator.team.outcome import publish, what_is_missing
 from flows.reports.model import RemediationLine, Report, Section
@@ -44,7 +46,7 @@ class Orchestrator(RunContext):
     ) -> Reply:
         """Have an agent do something; see ``flows.orchestrator.dispatch.dispatcher``.
 
-        What acts on the world passes the door of ``remedies.acting``, whoever asks.
+        What acts on the world passes the door of ``effects.acting``, whoever asks.
         """
         params = params or {}
         spec = self.toolbox.registry.action(agent, action)
@@ -54,6 +56,10 @@ class Orchestrator(RunContext):
             reply = await dispatch(self, agent, action, params, envelope, avoid=avoid)
         self.replies.append(reply)
         return reply
+
+    async def escalate(self, record: ApprovalRecord) -> ApprovalRecord:
+        """Put a question to a person; see ``flows.orchestrator.approvals.escalation``."""
+        return await escalate(self, record)
 
     @property
     def outcome(self) -> Outcome:

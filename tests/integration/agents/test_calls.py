@@ -18,6 +18,7 @@ from blocks.errors import InvalidMessage, SourceRefused, SourceUnavailable, Unkn
 from blocks.ledger import Ledger
 from blocks.vocabulary.blame import Blame
 from blocks.vocabulary.messages import Outcome, utc_now
+from tests.effects import ANY
 from tests.integration.flows.seen import task_runs_of
 
 pytestmark = pytest.mark.prefect
@@ -88,7 +89,7 @@ class Bench:
         """Do what nobody meant."""
         return 1 / 0
 
-    @action(effect=True)
+    @action(effect=ANY)
     async def act(self, ledger):
         """See whether the ledger knew before the act."""
         self.known_before_acting = await ledger.calls(agent="bench")

@@ -24,9 +24,9 @@ from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.errors import InvalidMessage
 from blocks.ledger import Ledger
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.store.block import StoreDatabase
 from blocks.store.mapping import FrameMapping
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.messages import utc_now
 from tests.integration.loopback import free_port
 
@@ -125,7 +125,7 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process
 async def test_a_failing_service_is_restarted_and_seen_to_answer_well(process):
     process.is_("ill")
     result = await restart_service("checkout", process.monitored(), utc_now())
-    assert result.status is RemediationStatus.VERIFIED, result.detail
+    assert result.status is EffectVerdict.VERIFIED, result.detail
     assert result.acted
     assert result.resource == "service:checkout"
     assert result.before["condition"] == "failing"
@@ -137,7 +137,7 @@ async def test_a_failing_service_is_restarted_and_seen_to_answer_well(process):
 
 async def test_a_service_that_is_well_again_is_left_alone(process):
     result = await restart_service("checkout", process.monitored(), utc_now())
-    assert result.status is RemediationStatus.NOT_NEEDED
+    assert result.status is EffectVerdict.NOT_NEEDED
     assert not result.acted
     assert result.before["good"] == 3
     assert result.after == {}
@@ -147,7 +147,7 @@ async def test_a_service_that_is_well_again_is_left_alone(process):
 async def test_a_slow_service_does_not_fail_and_is_left_alone(process):
     slow = process.monitored(latency_budget_ms=0.001)
     result = await restart_service("checkout", slow, utc_now())
-    assert result.status is RemediationStatus.NOT_NEEDED
+    assert result.status is EffectVerdict.NOT_NEEDED
     assert result.before["condition"] == "slow"
     assert result.detail == "checkout is slow, which is no failure: it is left alone."
     assert process.restarts == 0
@@ -156,7 +156,7 @@ async def test_a_slow_service_does_not_fail_and_is_left_alone(process):
 async def test_metrics_have_no_say_in_whether_a_service_fails(process):
     unread = process.monitored(metrics_url=f"http://127.0.0.1:{free_port()}/metrics")
     result = await restart_service("checkout", unread, utc_now())
-    assert result.status is RemediationStatus.NOT_NEEDED
+    assert result.status is EffectVerdict.NOT_NEEDED
     assert process.restarts == 0
 
 
@@ -164,14 +164,14 @@ async def test_a_service_that_is_slow_after_its_restart_is_mended_all_the_same(p
     process.is_("ill")
     slow = process.monitored(latency_budget_ms=0.001)
     result = await restart_service("checkout", slow, utc_now())
-    assert result.status is RemediationStatus.VERIFIED, result.detail
+    assert result.status is EffectVerdict.VERIFIED, result.detail
     assert process.restarts == 1
 
 
 async def test_a_service_that_fails_now_and_then_is_not_taken_for_well(process):
     process.is_("moody")
     result = await restart_service("checkout", process.monitored(), utc_now())
-    assert result.status is RemediationStatus.VERIFIED
+    assert result.status is EffectVerdict.VERIFIED
     assert (result.before["good"], result.before["looks"]) == (1, 2)
     assert process.restarts == 1
 
@@ -180,7 +180,7 @@ async def test_a_restart_that_changes_nothing_is_ineffective(process):
     process.is_("ill")
     process.becomes("ill")
     result = await restart_service("checkout", process.monitored(), utc_now())
-    assert result.status is RemediationStatus.INEFFECTIVE
+    assert result.status is EffectVerdict.INEFFECTIVE
     assert result.acted
     assert process.restarts == 1
     assert "still failing: HTTP 500" in result.detail
@@ -190,7 +190,7 @@ async def test_a_service_that_comes_back_moody_is_inconclusive(process):
     process.is_("ill")
     process.becomes("moody")
     result = await restart_service("checkout", process.monitored(), utc_now())
-    assert result.status is RemediationStatus.INCONCLUSIVE
+    assert result.status is EffectVerdict.INCONCLUSIVE
     assert 0 < result.after["good"] < result.after["looks"]
 
 
@@ -199,7 +199,7 @@ async def test_a_command_that_had_to_be_killed_leaves_the_outcome_unknown(proces
     hangs = [sys.executable, "-c", "import time; time.sleep(60)"]
     business = process.monitored(restart=hangs, restart_timeout=0.5)
     result = await restart_service("checkout", business, utc_now())
-    assert result.status is RemediationStatus.UNKNOWN
+    assert result.status is EffectVerdict.UNKNOWN
     assert result.acted
     assert "took longer than 0.5 s; the command was killed" in result.detail
     assert result.detail.endswith("checkout is failing now.")
@@ -224,14 +224,14 @@ async def test_a_command_that_completes_and_does_nothing_is_ineffective(process)
     process.is_("ill")
     business = process.monitored(restart=["true"])
     result = await restart_service("checkout", business, utc_now())
-    assert result.status is RemediationStatus.INEFFECTIVE
+    assert result.status is EffectVerdict.INEFFECTIVE
 
 
 @pytest.mark.parametrize("command", [["false"], ["/no/such/command"]])
 async def test_a_command_that_fails_has_failed_and_the_service_is_measured(process, command):
     process.is_("ill")
     result = await restart_service("checkout", process.monitored(restart=command), utc_now())
-    assert result.status is RemediationStatus.FAILED
+    assert result.status is EffectVerdict.FAILED
     assert "restart" in result.detail.lower()
     assert result.after["condition"] == "failing"
 
@@ -239,7 +239,7 @@ async def test_a_command_that_fails_has_failed_and_the_service_is_measured(proce
 async def test_without_a_command_nothing_is_done(process):
     process.is_("ill")
     result = await restart_service("checkout", process.monitored(restart=None), utc_now())
-    assert result.status is RemediationStatus.FAILED
+    assert result.status is EffectVerdict.FAILED
     assert not result.acted
 
 
@@ -279,7 +279,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Business:
 async def test_a_missing_snapshot_is_fetched_and_found_in_the_ledger(shop, ledger):
     now = utc_now()
     result = await refetch_snapshot(shop, ledger, now)
-    assert result.status is RemediationStatus.VERIFIED, result.detail
+    assert result.status is EffectVerdict.VERIFIED, result.detail
     assert result.resource == "store:shop"
     assert result.before == {
         "taken_at": None,
@@ -296,9 +296,9 @@ async def test_a_missing_snapshot_is_fetched_and_found_in_the_ledger(shop, ledge
 async def test_an_old_snapshot_is_fetched_again_and_a_fresh_one_is_not(shop, ledger):
     now = utc_now()
     await refetch_snapshot(shop, ledger, now - timedelta(minutes=10))
-    assert (await refetch_snapshot(shop, ledger, now)).status is RemediationStatus.VERIFIED
+    assert (await refetch_snapshot(shop, ledger, now)).status is EffectVerdict.VERIFIED
     again = await refetch_snapshot(shop, ledger, now + timedelta(minutes=5))
-    assert again.status is RemediationStatus.NOT_NEEDED
+    assert again.status is EffectVerdict.NOT_NEEDED
     assert not again.acted
 
 
@@ -309,7 +309,7 @@ async def test_a_store_that_stays_away_has_failed_and_the_old_snapshot_stays(
     await refetch_snapshot(shop, ledger, now - timedelta(hours=1))
     (tmp_path / "shop.db").unlink()
     result = await refetch_snapshot(shop, ledger, now)
-    assert result.status is RemediationStatus.FAILED
+    assert result.status is EffectVerdict.FAILED
     assert not result.acted
     assert "shop.db" in result.detail
     kept = await ledger.snapshots.latest("shop")
@@ -325,6 +325,6 @@ async def test_a_snapshot_that_lacks_a_frame_is_ineffective(shop, ledger, tmp_pa
         table="products", columns={"sku": "sku", "name": "name", "unit_price": "price"}
     )
     result = await refetch_snapshot(shop, ledger, utc_now())
-    assert result.status is RemediationStatus.INEFFECTIVE
+    assert result.status is EffectVerdict.INEFFECTIVE
     assert result.after["lacking"] == ["products"]
     assert "products" in result.detail

@@ -10,6 +10,7 @@ from typing import Any
 from agents.capability import ANYBODY, action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry
 from blocks.errors import SourceRefused, SourceUnavailable
+from tests.effects import ANY
 
 ROLES = {
     "primary": ("worker", "work"),
@@ -90,7 +91,7 @@ class Bench:
             await asyncio.Event().wait()
         return {"summary": f"worked on {size}", "context": context}
 
-    @action(effect=True, askers=ANYBODY)
+    @action(effect=ANY, askers=ANYBODY)
     async def pay(self) -> dict[str, Any]:
         """Change the world."""
         self._do("pay")

@@ -57,7 +57,7 @@ async def assert_nothing_half_written(ledger: Ledger, *reports: Report) -> None:
     assert all(run.outcome and run.finished_at for run in runs.values()), runs
     calls = await ledger.calls(limit=500)
     assert all(call.outcome and call.duration_ms is not None for call in calls)
-    assert all(r.finished_at for r in await ledger.remediations())
+    assert all(r.finished_at for r in await ledger.effects.acts())
     for report in reports:
         assert runs[report.run_id].outcome == report.outcome
         kept = await ledger.report(report.run_id)

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from blocks.errors import ConfigurationError
-from blocks.ledger.calls.records import RemediationStatus
+from blocks.vocabulary.effects import EffectVerdict
 from flows.daily_health_check import daily_health_check
 from tests.integration.flows.seen import WORKFLOWS, assert_nothing_half_written, ran
 from tests.integration.flows.shop import WEB_PAGE
@@ -156,10 +156,10 @@ async def test_earlier_data_stand_in_for_a_store_that_is_away_and_are_called_so(
     (stale,) = (finding for finding in report.findings if finding.kind == "data-stale")
     assert "stand in for fresh ones" in stale.title
 
-    (tried,) = await ledger.remediations(run_id=report.run_id)
-    assert tried.action == "sre-reliability.refetch_snapshot"
+    (tried,) = await ledger.effects.acts(run_id=report.run_id)
+    assert tried.kind == "sre-reliability.refetch_snapshot"
     # The data that stand in are of a moment ago: there is nothing to fetch.
-    assert {line.status for line in report.remediations} == {RemediationStatus.NOT_NEEDED}
+    assert {line.status for line in report.remediations} == {EffectVerdict.NOT_NEEDED}
     assert "Traceback" not in caplog.text
     await assert_nothing_half_written(ledger, before, report)
 

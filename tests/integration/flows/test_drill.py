@@ -90,7 +90,7 @@ async def test_what_is_no_illness_is_seen_and_left_to_a_person(stack, ledger):
     assert card.passed, card
     assert card.finding.startswith("Metrics cannot be read: the metrics of checkout")
     assert card.remedy == "none without a person; well again once its trouble ended"
-    assert await ledger.remediations(resource="service:checkout") == []
+    assert await ledger.effects.acts(target="service:checkout") == []
 
     business = tomllib.loads((file := get_settings().business_file).read_text())
     business["services"][0]["latency_budget_ms"] = 2000.0  # the drill's latency is 2500
@@ -98,7 +98,7 @@ async def test_what_is_no_illness_is_seen_and_left_to_a_person(stack, ledger):
     card = await run_drill("checkout-slow", stack, say=lambda _: None)
     assert card.passed, card
     assert card.finding.startswith("checkout takes ")
-    assert await ledger.remediations(resource="service:checkout") == []
+    assert await ledger.effects.acts(target="service:checkout") == []
 
 
 async def test_a_supplier_that_talks_nonsense_is_seen_and_well_once_that_has_ended(stack):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.ledger.calls.records import RemediationStatus
+from blocks.vocabulary.effects import EffectVerdict
 from flows.daily_health_check import daily_health_check
 from tests import odd_services
 from tests.integration.flows.seen import ran
@@ -32,5 +32,5 @@ async def test_only_what_is_ill_is_restarted_and_odd_metrics_are_a_warning(
     assert serious == {"service:search"}
     done = report.remediation_of(about["service:search"])
     assert done is not None
-    assert done.status is RemediationStatus.INEFFECTIVE  # shards are not found by a restart
+    assert done.status is EffectVerdict.INEFFECTIVE  # shards are not found by a restart
     assert report.remediation_of(about["service:redirect"]) is None

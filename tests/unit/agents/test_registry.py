@@ -13,6 +13,7 @@ from agents.capability import TOOLS, action, policy_of, tools_of
 from agents.registry import ActionSpec, AgentSpec, Registry, _actions_in, registry
 from blocks.business.business import Business
 from blocks.errors import UnknownAction
+from tests.effects import ANY
 
 
 def test_every_agent_folder_is_found_with_its_capabilities():
@@ -73,7 +74,7 @@ def test_a_registry_cannot_be_changed_once_built():
         registry().agents["new"] = AgentSpec("new", "New", "")
 
 
-@action(timeout=5, effect=True)
+@action(timeout=5, effect=ANY)
 def act(target: str, now: object) -> None:
     """Do it."""
 
@@ -83,14 +84,14 @@ def test_the_marker_leaves_the_function_as_it_is():
     assert tools_of(act) == {"now"}
     policy = policy_of(act)
     assert policy is not None
-    assert (policy.timeout, policy.retries, policy.effect) == (5, 0, True)
+    assert (policy.timeout, policy.retries, policy.effect) == (5, 0, ANY)
     assert policy_of(len) is None
 
 
 def test_an_effect_is_only_retried_when_it_says_so():
     assert policy_of(action()(lambda: None)).retries == 2
-    assert policy_of(action(effect=True)(lambda: None)).retries == 0
-    assert policy_of(action(effect=True, retries=1)(lambda: None)).retries == 1
+    assert policy_of(action(effect=ANY)(lambda: None)).retries == 0
+    assert policy_of(action(effect=ANY, retries=1)(lambda: None)).retries == 1
 
 
 def test_a_custom_team_is_looked_up_the_same_way():

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from blocks.ledger.calls.records import RemediationStatus
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
 from deployments.console.report import print_report
@@ -65,7 +65,7 @@ def test_it_tells_what_was_found_what_was_done_and_what_is_missing():
     line = RemediationLine(
         finding=FINDING.fingerprint,
         action="restart_service",
-        status=RemediationStatus.VERIFIED,
+        status=EffectVerdict.VERIFIED,
         detail="Healthy again.",
     )
     table = Table(columns=["Item", "Units"], rows=[["Mug", 1234.0], ["Cup", None]], note="A note")

@@ -4,8 +4,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from blocks.ledger.calls.records import RemediationStatus
 from blocks.text import printable
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
 from flows.reports.charts import as_data_uri
@@ -50,7 +50,7 @@ def test_a_report_tells_what_was_found_and_what_was_done():
     line = RemediationLine(
         finding=finding.fingerprint,
         action="restart_service",
-        status=RemediationStatus.VERIFIED,
+        status=EffectVerdict.VERIFIED,
         detail="Healthy again.",
     )
     text = as_markdown(report(findings=[finding], remediations=[line], missing=["offers: gone"]))
@@ -136,3 +136,8 @@ def test_money_reads_like_money():
 
 def test_local_time_follows_the_zone():
     assert local(NOW, "America/New_York") == "04 Mar 2026, 01:00"
+
+
+def test_a_report_of_an_earlier_release_is_still_read():
+    told = {"finding": "f", "action": "restart_service", "status": "intended", "detail": "Begun."}
+    assert RemediationLine.model_validate(told).status is None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from blocks.ledger.calls.records import RemediationRecord, RunRecord
+from blocks.ledger.calls.records import RunRecord
 from blocks.ledger.events.records import Depth, SituationRecord, SituationStatus
 from blocks.ledger.status import SystemStatus
 from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.ledger.work.effects import EffectOutcome, EffectRecord
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
 from flows.reports.model import Report
@@ -62,17 +63,18 @@ def situation(*, ago: timedelta = HOUR, settled: dict[str, Any] | None = None, *
     )
 
 
-def remedy(status: str, *, ago: timedelta, resource: str = "service:shop") -> RemediationRecord:
-    return RemediationRecord(
+def remedy(verdict: str, *, ago: timedelta, resource: str = "service:shop") -> EffectRecord:
+    outcome = EffectOutcome(verdict=verdict, detail="it was restarted")
+    return EffectRecord(
         run_id="r",
         need_key=f"k{ago}",
-        finding=f"down/{resource}",
-        resource=resource,
-        action="sre-reliability.restart_service",
-        status=status,
-        started_at=NOW - ago,
+        cause=f"down/{resource}",
+        target=resource,
+        kind="sre-reliability.restart_service",
+        status=outcome.verdict.status,
+        intended_at=NOW - ago,
         finished_at=NOW - ago + MINUTE,
-        detail="it was restarted",
+        outcome=outcome,
     )
 
 

@@ -55,9 +55,9 @@ def test_what_was_left_to_a_person_ends_with_the_day_or_when_it_was_mended():
     again = situation(settled=MENDED, ago=HOUR)
     assert titles(situations=[left]) == [left.title]
     assert titles(situations=[again, left]) == []
-    assert titles(situations=[left], remediations=[remedy("verified", ago=HOUR)]) == []
-    assert titles(situations=[left], remediations=[remedy("failed", ago=HOUR)]) == [left.title]
-    assert titles(situations=[left], remediations=[remedy("verified", ago=3 * HOUR)]) != []
+    assert titles(situations=[left], acts=[remedy("verified", ago=HOUR)]) == []
+    assert titles(situations=[left], acts=[remedy("failed", ago=HOUR)]) == [left.title]
+    assert titles(situations=[left], acts=[remedy("verified", ago=3 * HOUR)]) != []
 
 
 def test_a_workflow_fails_until_a_run_does_better():
@@ -86,7 +86,7 @@ def test_what_the_daily_check_found_stands_until_it_was_mended():
         finding=found.fingerprint, action="restart", status="verified", detail=""
     )
     assert titles(reports=[daily(found, remediations=[line])]) == []
-    assert titles(reports=[daily(found)], remediations=[remedy("verified", ago=MINUTE)]) == []
+    assert titles(reports=[daily(found)], acts=[remedy("verified", ago=MINUTE)]) == []
     assert titles(reports=[daily(found)], situations=[situation()]) == ["service shop: down"]
     assert titles(reports=[daily(finding(severity=Severity.INFO), finding("sku:1"))]) == []
 

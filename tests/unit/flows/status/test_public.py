@@ -79,7 +79,7 @@ def everything() -> Overview:
                 question(title="of-approvals", detail="private", resource="private", id="private"),
                 question(title="of-approvals", status=ApprovalStatus.APPROVED, **answered),
             ],
-            remediations=[remedy("failed", ago=MINUTE, resource="of-incidents")],
+            acts=[remedy("failed", ago=MINUTE, resource="of-incidents")],
             reports=[
                 daily(
                     finding(title="of-incidents", advice="private", impact_per_day=99001.0),

@@ -13,8 +13,8 @@ from flows.status.timeline import timeline
 from tests.unit.flows.status.pages import HOUR, MINUTE, NOW, question, remedy, run, situation
 
 
-def told(runs=(), headlines=None, situations=(), remediations=(), approvals=(), limit=40):
-    found = timeline(runs, headlines or {}, situations, remediations, approvals, limit)
+def told(runs=(), headlines=None, situations=(), acts=(), approvals=(), limit=40):
+    found = timeline(runs, headlines or {}, situations, acts, approvals, limit)
     return [(moment.title, moment.mark, moment.count) for moment in found]
 
 
@@ -28,7 +28,7 @@ def test_everything_in_one_list_newest_first():
     assert told(
         runs=[run(ago=10 * MINUTE), run(Outcome.FAILED, ago=20 * MINUTE), run(None, ago=MINUTE)],
         situations=[situation(ago=2 * HOUR, settled={"mended": True, "done": "Restarted."})],
-        remediations=[remedy("ineffective", ago=30 * MINUTE)],
+        acts=[remedy("ineffective", ago=30 * MINUTE)],
         approvals=[answered],
     ) == [
         ("w began", "neutral", 1),

@@ -16,8 +16,6 @@ from blocks.errors import ContractViolation, LedgerError, LedgerUnavailable
 from blocks.ledger import (
     AttemptRecord,
     Ledger,
-    RemediationRecord,
-    RemediationStatus,
     ReportRecord,
     RunRecord,
 )
@@ -61,12 +59,6 @@ def attempt(**fields: Any) -> AttemptRecord:
 
 def run(**fields: Any) -> RunRecord:
     return RunRecord(**{"id": new_id(), "workflow": "daily", "started_at": NOON} | fields)
-
-
-def remediation(**fields: Any) -> RemediationRecord:
-    given = {"run_id": "r1", "need_key": new_id(), "finding": "service-down/service:shop"}
-    given |= {"resource": "service:shop", "action": "sre-reliability.restart"}
-    return RemediationRecord(**given | {"started_at": NOON} | fields)
 
 
 def finished(record: Any, **fields: Any) -> Any:
@@ -246,40 +238,6 @@ async def test_reports_keep_their_order_of_keys_and_are_replaced_by_run(ledger: 
     assert await ledger.latest_reports(limit=5) == [final, other]
     assert await ledger.latest_reports(workflow="sequential") == [other]
     assert await ledger.report("r3") is None
-
-
-async def test_only_one_of_many_intents_with_the_same_need_is_granted(
-    ledger: Ledger, ledger_url: str
-) -> None:
-    with Ledger.open(ledger_url) as other:
-        rivals = [remediation(need_key="mend the shop") for _ in range(10)]
-        granted = await asyncio.gather(
-            *((ledger, other)[i % 2].intend(rival) for i, rival in enumerate(rivals))
-        )
-    assert sum(granted) == 1
-    assert [r.id for r in await ledger.remediations()] == [rivals[granted.index(True)].id]
-    assert not await ledger.intend(rivals[granted.index(True)]), "not even to the same one again"
-
-
-async def test_a_remediation_is_settled_once_it_was_intended(ledger: Ledger) -> None:
-    intended = remediation(before={"latency_ms": 900})
-    with pytest.raises(LedgerError, match="never intended"):
-        await ledger.settle(intended)
-    assert await ledger.intend(intended)
-    settled = intended.model_copy(
-        update={
-            "status": RemediationStatus.VERIFIED,
-            "finished_at": NOON + timedelta(seconds=3),
-            "after": {"latency_ms": 20},
-        }
-    )
-    await ledger.settle(settled)
-    later = remediation(resource="sku:1", run_id="r2", started_at=NOON + timedelta(hours=1))
-    await ledger.intend(later)
-    assert await ledger.remediations() == [later, settled]
-    assert await ledger.remediations(since=NOON + timedelta(seconds=1)) == [later]
-    assert await ledger.remediations(since=NOON, resource="service:shop") == [settled]
-    assert await ledger.remediations(run_id="r2") == [later]
 
 
 def snapshot(hour: int = 0, store: str = "", **frames: pd.DataFrame) -> Snapshot:

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from blocks.errors import ConfigurationError, LedgerUnavailable
-from blocks.ledger import Ledger, RemediationRecord
+from blocks.ledger import EffectRecord, Ledger
 from blocks.ledger.engine.writer import LINGER
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import AgentMessage
@@ -31,15 +31,8 @@ def message(**fields: object) -> AgentMessage:
     return AgentMessage.model_validate({"to": "data-intelligence", "action": "a"} | fields)
 
 
-def remediation() -> RemediationRecord:
-    return RemediationRecord(
-        run_id="r",
-        need_key="k",
-        finding="f",
-        resource="service:shop",
-        action="sre-reliability.restart",
-        started_at=NOON,
-    )
+def effect() -> EffectRecord:
+    return EffectRecord(kind="a.restart", target="service:shop", need_key="k", intended_at=NOON)
 
 
 @contextmanager
@@ -54,7 +47,7 @@ def engine_for(url: str) -> Iterator[Engine]:
 @contextmanager
 def locked(url: str) -> Iterator[None]:
     """Somebody else holds what a writer needs."""
-    lock = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN; LOCK TABLE messages, remediations"}
+    lock = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN; LOCK TABLE messages, effects"}
     with engine_for(url) as engine, engine.connect() as connection:
         connection.exec_driver_sql(lock[engine.dialect.name])
         try:
@@ -101,10 +94,10 @@ async def test_entries_survive_a_database_that_is_locked_or_gone(
             with pytest.raises(LedgerUnavailable, match="cannot be written"):
                 await ledger.flush()
             with pytest.raises(LedgerUnavailable, match="cannot be written"):
-                await ledger.intend(remediation())
+                await ledger.effects.intend(effect())
         await ledger.flush()
         assert len(await ledger.calls()) == 3
-        assert await ledger.remediations() == [], "a failed intent must not turn up later"
+        assert await ledger.effects.acts() == [], "a failed intent must not turn up later"
 
 
 @pytest.mark.parametrize("trouble", [locked, gone])
@@ -140,12 +133,12 @@ async def test_a_write_that_is_cancelled_while_it_waits_its_turn_does_not_happen
             ledger.record(message())
             flush = asyncio.create_task(ledger.flush())
             await asyncio.sleep(0.2)  # the writer now waits for the lock
-            intent = asyncio.create_task(ledger.intend(remediation()))
+            intent = asyncio.create_task(ledger.effects.intend(effect()))
             await asyncio.sleep(0.05)
             intent.cancel()
             await asyncio.sleep(0)
         await flush
-        assert await ledger.intend(remediation())
+        assert await ledger.effects.intend(effect())
 
 
 async def test_closing_says_what_it_could_not_write(ledger_url: str) -> None:

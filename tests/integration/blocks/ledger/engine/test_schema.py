@@ -19,18 +19,15 @@ from sqlalchemy import Executable, create_engine, text, update
 
 from blocks.errors import LedgerSchemaError
 from blocks.ledger import Ledger, ReceiptKind
-from blocks.ledger.calls.records import RemediationRecord
-from blocks.ledger.calls.rows import remediation_row
 from blocks.ledger.engine import schema
 from blocks.ledger.engine.tables import METADATA
 from blocks.ledger.events.records import SituationResponse
 from blocks.ledger.events.tables import SITUATIONS
 from blocks.ledger.snapshots.frames import pack_frame
-from blocks.ledger.work.tables import REMEDIATIONS
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.conform import conform
 from blocks.vocabulary.frames import STOCK
-from blocks.vocabulary.messages import AgentMessage, utc_now
+from blocks.vocabulary.messages import AgentMessage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Release = Callable[[str], None]
@@ -161,25 +158,48 @@ MESSAGE = (
 )
 
 
-async def test_an_intent_from_before_deadlines_is_kept_and_counts_by_its_start(
-    ledger_url: str,
-) -> None:
-    now, usual = utc_now(), timedelta(minutes=10)
-    intent = RemediationRecord(
-        run_id="r",
-        need_key="k",
-        finding="f",
-        resource="service:checkout",
-        action="sre-reliability.restart_service",
-        started_at=now,
+REMEDIATION = (
+    "INSERT INTO remediations (id, run_id, need_key, finding, resource, action, status, "
+    "started_at, {more} detail, before, after) VALUES ('{id}', 'r', 'need {id}', "
+    "'down/service:checkout', 'service:checkout', 'sre-reliability.restart_service', '{status}', "
+    "'2026-03-01 12:00:00.000000', {values} 'said {id}', '{{\"ms\": 900}}', '{{}}')"
+)
+
+
+def remediation(name: str, status: str, **instants: str) -> str:
+    more = "".join(f"{column}, " for column in instants)
+    values = "".join(f"'{instant}', " for instant in instants.values())
+    return REMEDIATION.format(id=name, status=status, more=more, values=values)
+
+
+async def test_an_older_ledger_keeps_its_remediations_as_effects(ledger_url: str) -> None:
+    ended = {"finished_at": "2026-03-01 12:00:05.000000"}
+    verdicts = ["not-needed", "verified", "ineffective", "inconclusive", "failed", "unknown"]
+    deadline = {"deadline": "2026-03-01 12:02:00.000000"}
+    at_revision(
+        ledger_url,
+        "0007",
+        *(remediation(verdict, verdict, **ended) for verdict in verdicts),
+        remediation("open", "intended", **deadline),
+        remediation("older", "intended"),
     )
-    row = remediation_row(intent) | {"before": {}, "after": {}}
-    del row["deadline"]
-    at_revision(ledger_url, "0004", REMEDIATIONS.insert().values(row))
     with Ledger.open(ledger_url) as ledger:
-        assert await ledger.remediations() == [intent]
-        assert await ledger.intents.overdue(now + usual - timedelta(seconds=1), usual) == []
-        assert await ledger.intents.overdue(now + usual, usual) == [intent]
+        kept = {effect.id: effect for effect in await ledger.effects.acts(since=NOON)}
+        assert [kept[verdict].outcome.verdict for verdict in verdicts] == verdicts
+        assert [kept[verdict].status for verdict in verdicts] == [
+            "refused", "done", "done", "done", "failed", "unknown",
+        ]  # fmt: skip
+        one = kept["verified"]
+        assert (one.kind, one.target) == ("sre-reliability.restart_service", "service:checkout")
+        assert (one.cause, one.need_key) == ("down/service:checkout", "need verified")
+        assert (one.intended_at, one.finished_at) == (NOON, NOON + timedelta(seconds=5))
+        assert (one.outcome.detail, one.outcome.before) == ("said verified", {"ms": 900})
+        assert await ledger.effects.due(NOON) == []
+        due = await ledger.effects.due(NOON + timedelta(minutes=2))
+        assert [(effect.id, effect.status) for effect in due] == [("open", "acting")]
+        assert len(await ledger.effects.due(NOON + timedelta(minutes=10))) == 2
+        assert not await ledger.effects.intend(one)
+    assert "remediations" not in tables(ledger_url)
 
 
 async def test_a_ledger_from_before_the_api_is_migrated_with_its_entries(ledger_url: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Column, Connection, LargeBinar
 
 from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.errors import LedgerError
-from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord, RemediationStatus
+from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord
 from blocks.ledger.callers.tables import API_REQUESTS
 from blocks.ledger.calls.tables import (
     ATTEMPTS,
@@ -33,8 +33,9 @@ from blocks.ledger.receipts.signing import Seal
 from blocks.ledger.receipts.tables import OUTCOMES, SETTLING
 from blocks.ledger.retention.rules import RULES
 from blocks.ledger.snapshots.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
-from blocks.ledger.work.tables import APPROVALS, REMEDIATIONS, TASKS
+from blocks.ledger.work.tables import APPROVALS, EFFECTS, TASKS
 from blocks.settings import PROJECT_ROOT, Retention
+from blocks.vocabulary.effects import EffectStatus
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -94,7 +95,7 @@ STAYS: dict[str, list[Row]] = {
         row(RUNS, finished_at=LATELY),
         row(SITUATIONS, settled_at=LATELY),
         row(APPROVALS, applied_at=LATELY),
-        row(REMEDIATIONS, finished_at=LATELY),
+        row(EFFECTS, finished_at=LATELY),
         row(DEAD_LETTERS, settled_at=LATELY),
         row(LEASES, expires_at=LATELY),
         row(API_REQUESTS, finished_at=LATELY),
@@ -129,7 +130,7 @@ STAYS: dict[str, list[Row]] = {
         row(APPROVALS, id="a1", applied_at=LONG_AGO),
         row(SITUATIONS, approval_id="a1"),
     ],
-    "what was begun and nobody knows how it ended": [row(REMEDIATIONS)],
+    "what was begun and nobody knows how it ended": [row(EFFECTS)],
     "a dead letter that waits": [row(DEAD_LETTERS)],
     "a workflow's last report": [row(REPORTS, workflow="seldom")],
     "a store's last snapshot": [
@@ -160,7 +161,7 @@ GOES: dict[str, list[Row]] = {
         alert(4, resolved_at=LONG_AGO, resolved_by="ended-4"),
         event("ended-4", situation_id="i4"),
     ],
-    "effects": [row(REMEDIATIONS, **OVER, status=RemediationStatus.UNKNOWN)],
+    "effects": [row(EFFECTS, **OVER, status=EffectStatus.UNKNOWN)],
     "dead letters": [row(DEAD_LETTERS, settled_at=LONG_AGO)],
     "reports": [row(REPORTS, workflow="seldom", created_at=LONG_AGO - DAY)],
     "snapshots": [

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from blocks.ledger import Ledger, RemediationRecord
+from blocks.ledger import EffectRecord, Ledger
 from blocks.ledger.work.claims import holds
 from blocks.policy.claim_rules import ClaimRules
 from blocks.vocabulary.messages import Priority
@@ -49,16 +49,10 @@ async def take(ledger: Ledger, holder: str, priority: Priority = Priority.NORMAL
     return decision.claim.token
 
 
-def remediation(number: int = 0, **fields: object) -> RemediationRecord:
-    given = {
-        "run_id": "r",
-        "need_key": f"k{number}",
-        "finding": "f",
-        "resource": CHECKOUT,
-        "action": "sre-reliability.restart",
-        "started_at": NOON,
-    }
-    return RemediationRecord.model_validate(given | fields)
+def effect(fence: int, number: int = 0, **fields: object) -> EffectRecord:
+    given = {"kind": "a.restart", "target": CHECKOUT, "need_key": f"k{number}"}
+    given |= {"fence": fence, "intended_at": NOON}
+    return EffectRecord.model_validate(given | fields)
 
 
 async def test_a_claim_reads_back_as_it_was_decided(ledger: Ledger) -> None:
@@ -94,8 +88,8 @@ async def test_a_stale_token_is_refused_everywhere(ledger: Ledger) -> None:
     assert not await claims.done_acting(CHECKOUT, stale, NOON, until)
     assert not await claims.release(CHECKOUT, stale)
     assert not await claims.check(CHECKOUT, stale, NOON)
-    assert not await ledger.intend(remediation(), fence=(CHECKOUT, stale))
-    assert await ledger.remediations() == []
+    assert not await ledger.effects.intend(effect(stale))
+    assert await ledger.effects.acts() == []
     assert await claims.get(CHECKOUT) == after
 
 
@@ -112,7 +106,7 @@ async def test_a_token_without_a_holder_is_as_good_as_stale(ledger: Ledger, how:
     assert not await ledger.claims.act(CHECKOUT, token, now, until)
     assert not await ledger.claims.done_acting(CHECKOUT, token, now, until)
     assert not await ledger.claims.check(CHECKOUT, token, now)
-    assert not await ledger.intend(remediation(started_at=now), fence=(CHECKOUT, token))
+    assert not await ledger.effects.intend(effect(token, intended_at=now))
     again = await ask(ledger, "a", now=now)
     assert again.claim.token == token + 1
 
@@ -122,7 +116,7 @@ async def test_the_present_token_opens_everything(ledger: Ledger) -> None:
     assert await claims.renew(CHECKOUT, token, NOON, NOON + 90 * SECOND)
     assert await claims.check(CHECKOUT, token, NOON + 89 * SECOND)
     assert await claims.act(CHECKOUT, token, NOON, NOON + 600 * SECOND)
-    assert await ledger.intend(remediation(), fence=(CHECKOUT, token))
+    assert await ledger.effects.intend(effect(token))
     acting = await claims.get(CHECKOUT)
     assert acting
     assert (acting.acting, acting.expires_at) == (True, NOON + 600 * SECOND)
@@ -135,8 +129,8 @@ async def test_the_present_token_opens_everything(ledger: Ledger) -> None:
 
 async def test_a_need_that_is_taken_stays_taken_under_a_claim(ledger: Ledger) -> None:
     token = await take(ledger, "a")
-    assert await ledger.intend(remediation(), fence=(CHECKOUT, token))
-    assert not await ledger.intend(remediation(), fence=(CHECKOUT, token))
+    assert await ledger.effects.intend(effect(token))
+    assert not await ledger.effects.intend(effect(token))
 
 
 async def test_who_is_asked_to_yield_neither_renews_nor_begins_to_act_again(
@@ -188,9 +182,9 @@ async def test_an_intent_and_a_take_over_at_once_never_both_stand_on_the_old_tok
         for turn in range(10):
             resource = f"sku:{turn}"
             low = await ask(ledger, "low", Priority.LOW, resource=resource)
-            intent = remediation(turn, resource=resource)
+            intent = effect(low.claim.token, turn, target=resource)
             acts, taken = await asyncio.gather(
-                _act_then_intend(ledger, intent, low.claim.token),
+                _act_then_intend(ledger, intent),
                 ask(other, "high", Priority.HIGH, resource=resource),
             )
             assert taken.granted != acts, "nobody is replaced while acting, or acts afterwards"
@@ -219,9 +213,9 @@ async def test_a_token_that_is_checked_in_a_write_holds_until_the_commit(
         assert (await taking).verdict is Verdict.TAKE_OVER
 
 
-async def _act_then_intend(ledger: Ledger, intent: RemediationRecord, token: int) -> bool:
-    fence = (intent.resource, token)
-    acts = await ledger.claims.act(*fence, NOON, NOON + 600 * SECOND)
-    intended = await ledger.intend(intent, fence=fence)
+async def _act_then_intend(ledger: Ledger, intent: EffectRecord) -> bool:
+    assert intent.fence
+    acts = await ledger.claims.act(intent.target, intent.fence, NOON, NOON + 600 * SECOND)
+    intended = await ledger.effects.intend(intent)
     assert intended == acts
     return acts

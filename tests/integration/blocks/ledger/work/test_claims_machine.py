@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from blocks.ledger import Ledger, RemediationRecord
+from blocks.ledger import EffectRecord, Ledger
 from blocks.policy.claim_rules import ClaimRules
 from blocks.vocabulary.messages import Priority, new_id
 from flows.orchestrator.effects.arbitration import Request, decide, rank
@@ -138,18 +138,13 @@ class Claiming(RuleBasedStateMachine):
     @rule(data=st.data())
     def intend(self, data: st.DataObject) -> None:
         token = self.some_token(data)
-        intent = RemediationRecord(
-            run_id="r",
-            need_key=new_id(),
-            finding="f",
-            resource=CHECKOUT,
-            action="a.b",
-            started_at=self.now,
+        intent = EffectRecord(
+            kind="a.b", target=CHECKOUT, need_key=new_id(), fence=token, intended_at=self.now
         )
-        done = self.done(self.ledger.intend(intent, fence=(CHECKOUT, token)))
+        done = self.done(self.ledger.effects.intend(intent))
         assert done == (token == self.good and self.is_held)
         self.intents += done
-        assert len(self.done(self.ledger.remediations())) == self.intents
+        assert len(self.done(self.ledger.effects.acts())) == self.intents
 
     @invariant()
     def one_token_is_good(self) -> None:

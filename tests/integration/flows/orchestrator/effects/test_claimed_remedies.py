@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from prefect import flow
 
-from blocks.ledger import ReceiptKind, RemediationStatus
+from blocks.ledger import ReceiptKind
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Priority, Severity, utc_now
 from flows.orchestrator.effects.claims import claim
@@ -51,7 +52,7 @@ async def test_what_a_crisis_works_on_is_left_alone_and_the_reason_names_it(shop
     assert "(crisis-management " in line.detail
     assert line.detail.endswith(" for failover)")
     assert shop.restarts == 0
-    assert await ledger.remediations() == []
+    assert await ledger.effects.acts() == []
     (kept,) = await ledger.receipts.of(kind=ReceiptKind.ARBITRATE, run_id=run_id)
     assert kept.body["why"].startswith("resource-busy: ")
 
@@ -71,7 +72,7 @@ async def test_a_remedy_takes_its_resource_from_less_urgent_work(shop, ledger):
             return line
 
     line = await tidying()
-    assert line.status is RemediationStatus.VERIFIED
+    assert line.status is EffectVerdict.VERIFIED
     assert shop.restarts == 1
     kept = await ledger.claims.get(CHECKOUT)
     assert (kept.holder, kept.acting, kept.token) == (None, False, 3)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,25 +19,30 @@ from agents.capability import ANYBODY, action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry, registry
 from agents.sre_reliability.automation import RemediationResult
 from blocks.crash_points import VARIABLE as CRASH_AT
-from blocks.errors import NotAllowed
-from blocks.ledger import Ledger, ReceiptKind, RemediationStatus
+from blocks.errors import ConfigurationError, NotAllowed
+from blocks.ledger import Ledger, ReceiptKind
 from blocks.ledger.calls.leases import Lease
+from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.ledger.work.tasks import TaskRecord, TaskStatus
 from blocks.settings import get_settings
+from blocks.vocabulary.effects import Approval, EffectStatus, EffectVerdict
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import AgentMessage, Outcome, Severity, new_id, utc_now
 from flows.deliver_message import DeliveryReport, deliver_message
 from flows.internal.agent_call import agent_call
+from flows.orchestrator.approvals.caretaker import settle_effects
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
 from flows.orchestrator.effects import acting
+from flows.orchestrator.effects.answers import do_what_was_let, refuse
 from flows.orchestrator.effects.claims import claim
-from flows.orchestrator.remedies.remediation import remediate, settle_orphans
+from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.tasks.acceptance import accept
 from flows.orchestrator.tasks.recovery import carry_out
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import NothingAchieved
 from flows.reports.model import RemediationLine
 from flows.status.timeline import timeline
+from tests.effects import ANY
 from tests.forked import run_script
 from tests.integration.flows.bench import Bench
 from tests.integration.flows.shop import Shop
@@ -78,11 +84,11 @@ async def test_of_twelve_restarts_by_message_one_acts_and_the_others_are_refused
         reasons.append(reason_of(await sent(RESTART)))
     assert shop.restarts == 1
     assert reasons == ["", *["recently-remediated"] * 11]
-    (kept,) = await ledger.remediations()
-    assert (kept.status, kept.resource) == (RemediationStatus.VERIFIED, CHECKOUT)
-    assert kept.deadline > kept.finished_at
+    (kept,) = await ledger.effects.acts()
+    assert (kept.outcome.verdict, kept.target) == (EffectVerdict.VERIFIED, CHECKOUT)
+    assert kept.finished_at is not None
     assert await ledger.dead_letters.list() == []
-    receipts = await ledger.receipts.of(subject=CHECKOUT, kind=ReceiptKind.REMEDIATE)
+    receipts = await ledger.receipts.of(subject=CHECKOUT, kind=ReceiptKind.DECIDE)
     assert [receipt.body["decision"]["act"] for receipt in receipts].count(True) == 1
     assert len(receipts) == 12
     # What a rule forbids is nobody's failure: no incident, and no lower rate of completion.
@@ -98,7 +104,7 @@ async def test_twelve_at_once_restart_once_too(shop: Shop, ledger: Ledger) -> No
     assert shop.restarts == 1
     assert reasons.count("") == 1
     assert set(reasons) <= {"", "duplicate-in-progress", "backoff"}
-    assert len(await ledger.remediations()) == 1
+    assert len(await ledger.effects.acts()) == 1
 
 
 async def test_the_answer_of_a_refused_message_says_why_in_the_senders_dialect(
@@ -132,7 +138,7 @@ async def test_a_message_waits_for_nobody_who_works_on_the_resource(
 
     assert reason_of(await crisis()) == "resource-busy"
     assert shop.restarts == 0
-    assert await ledger.remediations() == []
+    assert await ledger.effects.acts() == []
 
 
 async def test_a_run_of_agent_call_acts_only_as_a_workflow_has_let_it(
@@ -233,37 +239,50 @@ class Menders:
 
     def __init__(self) -> None:
         self.mended: list[str] = []
+        self.keys: set[str] = set()
 
     @property
     def registry(self) -> Registry:
-        functions = [self.mend, self.hang, self.stumble]
+        functions = [self.mend, self.hang, self.paint, self.unmend, self.stumble]
         return Registry(
             {"mender": AgentSpec("mender", "Mender", "Tests.")},
             [ActionSpec("mender", "tests", f.__name__, f, policy_of(f)) for f in functions],
         )
 
-    @action(effect=True, resource="thing:{thing}", askers=ANYBODY)
+    @action(effect=ANY, resource="thing:{thing}", askers=ANYBODY)
     async def mend(self, thing: str) -> RemediationResult:
         """Mend a thing."""
         self.mended.append(thing)
         return RemediationResult(
             action="mend",
             resource=f"thing:{thing}",
-            status=RemediationStatus.VERIFIED,
+            status=EffectVerdict.VERIFIED,
             acted=True,
-            precondition="it is broken",
-            prediction="it is whole",
             detail=f"{thing} is whole.",
             after={"whole": True},
         )
 
-    @action(effect=True, timeout=0.2, resource="thing:{thing}", askers=ANYBODY)
+    @action(effect=ANY, timeout=0.2, resource="thing:{thing}", askers=ANYBODY)
     async def hang(self, thing: str) -> None:
         """Begin, and never end."""
         self.mended.append(thing)
         await asyncio.Event().wait()
 
-    @action(effect=True, resource="thing:{thing}", askers=ANYBODY)
+    @action(effect=replace(ANY, undo="unmend"), resource="thing:{thing}", askers=ANYBODY)
+    async def paint(self, thing: str) -> RemediationResult:
+        """Do something else to a thing."""
+        result: RemediationResult = await self.mend(thing)
+        return result.model_copy(update={"status": EffectVerdict.INEFFECTIVE, "action": "paint"})
+
+    @action()
+    async def unmend(self, thing: str, idempotency_key: str) -> None:
+        """Take back what was done to a thing; the first time, break off."""
+        self.mended.append(f"-{thing}")
+        self.keys.add(idempotency_key)
+        if thing == "valve" and self.mended.count("-valve") == 1:
+            raise ZeroDivisionError("nobody thought of this")
+
+    @action(effect=ANY, resource="thing:{thing}", askers=ANYBODY)
     async def stumble(self, thing: str) -> None:
         """Begin, and break off."""
         self.mended.append(thing)
@@ -289,6 +308,32 @@ async def mending(menders: Menders, *findings: Finding) -> list[RemediationLine]
     return await run()
 
 
+async def let(menders: Menders, approval: Approval) -> None:
+    """Have the policy say who lets the menders mend."""
+    await write_changes(
+        {"task_types": {}, "effects": {"approval": {"mender.mend": approval}}}, menders.registry
+    )
+
+
+async def answered(menders: Menders, ledger: Ledger, question: ApprovalRecord, *, yes: bool) -> str:
+    """Answer a question, and put that into effect twice, as after a crash; what came of it."""
+    now = utc_now()
+    record, _ = await ledger.approvals.answer(
+        question.id, yes, by="test", via="test", note="", now=now
+    )
+
+    @flow
+    async def applying() -> str:
+        async with workflow_run("apply", with_business=False, agents=menders.registry) as team:
+            if yes:
+                return await do_what_was_let(team, record)
+            return await refuse(team, record, "Test said no.")
+
+    came = await applying()
+    assert (await applying()).startswith("mender."), "it says how it stands, and does nothing"
+    return came
+
+
 @pytest.fixture
 async def menders(bench: Bench) -> Menders:
     """The menders, under a policy by which nobody waits long for a slot."""
@@ -307,11 +352,13 @@ async def test_what_breaks_off_while_acting_is_unknown_and_a_person_must_look(
     menders: Menders, ledger: Ledger, how: str
 ) -> None:
     (line,) = await mending(menders, broken("pump", how))
-    assert line.status is RemediationStatus.UNKNOWN
+    assert line.status is EffectVerdict.UNKNOWN
     assert line.detail.endswith("Nobody knows whether it was done: look before it is done again.")
-    (kept,) = await ledger.remediations()
-    assert (kept.status, kept.detail) == (line.status, line.detail)
+    (kept,) = await ledger.effects.acts()
+    assert (kept.status, kept.outcome.detail) == (EffectStatus.UNKNOWN, line.detail)
     assert kept.finished_at is not None
+    (question,) = await ledger.approvals.list()
+    assert (question.id, question.resource) == (kept.approval_id, "thing:pump")
     (again,) = await mending(menders, broken("pump", how))
     assert again.status is None
     assert again.detail.startswith("backoff: ")
@@ -333,7 +380,7 @@ async def test_whoever_is_to_be_notified_is_told_of_an_unknown_outcome(
         await mending(menders, broken("pump", "hang"), broken("valve"))
     (request,) = pager.requests
     assert request.query == {
-        "subject": "Look at thing:pump: nobody knows whether mender.hang was done"
+        "subject": "Your answer is needed: Nobody knows whether mender.hang on thing:pump was done"
     }
 
 
@@ -351,9 +398,9 @@ async def test_who_finds_no_free_agent_waits_with_nothing_intended(
     assert await ledger.leases.take(now, lambda _: busy)
     waiting = asyncio.create_task(mending(menders, *(broken(f"pump {n}") for n in range(9))))
     await until(partial(ledger.runs, going_on=True), "a run")
-    assert await ledger.remediations() == []
+    assert await ledger.effects.acts() == []
     lines = await waiting
-    assert {line.status for line in lines} == {RemediationStatus.VERIFIED}
+    assert {line.status for line in lines} == {EffectVerdict.VERIFIED}
     assert len(menders.mended) == 9
 
 
@@ -373,10 +420,10 @@ async def test_who_never_finds_one_has_done_nothing_and_is_not_held_off_later(
     (line,) = await mending(menders, broken("pump"))
     assert line.status is None
     assert line.detail.startswith("Nobody was free to do it: ")
-    assert await ledger.remediations() == []
+    assert await ledger.effects.acts() == []
     ledger.leases.release(busy.id)
     (line,) = await mending(menders, broken("pump"))
-    assert line.status is RemediationStatus.VERIFIED
+    assert line.status is EffectVerdict.VERIFIED
 
 
 async def test_who_is_called_off_while_acting_leaves_no_open_intent(
@@ -392,7 +439,7 @@ async def test_who_is_called_off_while_acting_leaves_no_open_intent(
             acting.cancel()
             await asyncio.gather(acting, return_exceptions=True)
 
-    @action(effect=True, resource="thing:{thing}")
+    @action(effect=ANY, resource="thing:{thing}")
     async def patient(thing: str) -> None:
         """Begin, and wait."""
         menders.mended.append(thing)
@@ -404,8 +451,96 @@ async def test_who_is_called_off_while_acting_leaves_no_open_intent(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Menders, "registry", both)
         await run()
-    (kept,) = await ledger.remediations()
-    assert (kept.status, kept.resource) == (RemediationStatus.UNKNOWN, "thing:pump")
+    (kept,) = await ledger.effects.acts()
+    assert (kept.outcome.verdict, kept.target) == (EffectVerdict.UNKNOWN, "thing:pump")
+
+
+async def test_what_needs_a_yes_waits_for_it_and_is_done_once(
+    menders: Menders, ledger: Ledger
+) -> None:
+    await let(menders, Approval.ASK)
+    for _ in range(2):
+        (line,) = await mending(menders, broken("pump"))
+        assert line.status is None
+        assert line.detail.startswith("approval-required: ")
+    assert menders.mended == []
+    (question,) = await ledger.approvals.list()
+    assert question.title == "May mender.mend on thing:pump be done?"
+    assert "It may touch nobody." in question.detail
+    came = await answered(menders, ledger, question, yes=True)
+    assert came == "mender.mend on thing:pump: done. pump is whole."
+    assert menders.mended == ["pump"]
+    (kept,) = await ledger.effects.acts()
+    assert (kept.status, kept.helped) == (EffectStatus.DONE, True)
+
+
+async def test_a_no_leaves_it_undone_and_says_so(menders: Menders, ledger: Ledger) -> None:
+    await let(menders, Approval.ASK)
+    await mending(menders, broken("pump"))
+    (question,) = await ledger.approvals.list()
+    assert await answered(menders, ledger, question, yes=False) == "It is not done: rejected."
+    (kept,) = await ledger.effects.acts()
+    assert (kept.status, kept.outcome.reason) == (EffectStatus.REFUSED, "rejected")
+    assert menders.mended == []
+    (again,) = await mending(menders, broken("pump"))
+    assert again.detail.startswith("approval-required: "), "it is asked anew"
+    assert len(await ledger.approvals.list()) == 2
+
+
+async def test_what_nobody_knows_of_is_done_again_when_a_person_says_so(
+    menders: Menders, ledger: Ledger
+) -> None:
+    await mending(menders, broken("pump", "stumble"))
+    (question,) = await ledger.approvals.list()
+    came = await answered(menders, ledger, question, yes=True)
+    assert came.startswith("mender.stumble on thing:pump: unknown.")
+    assert menders.mended == ["pump", "pump"]
+    (kept,) = await ledger.effects.acts()
+    assert (kept.status, kept.attempts) == (EffectStatus.UNKNOWN, 2)
+    assert len(await ledger.approvals.list()) == 2, "and it is asked about anew"
+    assert {call.message_id for call in await ledger.calls(agent="mender")} == {
+        kept.idempotency_key,
+        f"{kept.idempotency_key}~2",
+    }
+
+
+async def test_in_shadow_it_is_written_down_what_would_have_been_done(
+    menders: Menders, ledger: Ledger
+) -> None:
+    await let(menders, Approval.SHADOW)
+    (line,) = await mending(menders, broken("pump"))
+    assert line.detail.startswith("shadow: ")
+    assert (menders.mended, await ledger.effects.acts()) == ([], [])
+    (receipt,) = await ledger.receipts.of(subject="thing:pump", kind=ReceiptKind.DECIDE)
+    assert receipt.body["decision"] == {"act": False, "reason": "shadow"}
+    assert receipt.body["inputs"]["payload"]["finding"]["remedy"]["params"] == {"thing": "pump"}
+
+
+async def test_what_was_done_in_vain_is_taken_back(menders: Menders, ledger: Ledger) -> None:
+    (line,) = await mending(menders, broken("pump", "paint"))
+    assert line.status is EffectVerdict.INEFFECTIVE
+    assert menders.mended == ["pump", "-pump"]
+    (kept,) = await ledger.effects.acts()
+    assert kept.status is EffectStatus.UNDONE
+    assert await ledger.receipts.of(subject="thing:pump", kind=ReceiptKind.UNDO)
+
+
+async def test_what_nobody_knows_to_be_taken_back_is_when_a_person_says_so(
+    menders: Menders, ledger: Ledger
+) -> None:
+    await mending(menders, broken("valve", "paint"))
+    (question,) = await ledger.approvals.list()
+    assert question.title == "Nobody knows whether mender.paint on thing:valve was undone"
+    came = await answered(menders, ledger, question, yes=True)
+    assert came.startswith("mender.paint on thing:valve: undone.")
+    assert menders.mended == ["valve", "-valve", "-valve"]
+    (kept,) = await ledger.effects.acts()
+    assert menders.keys == {f"{kept.idempotency_key}~undo"}
+
+
+async def test_a_policy_names_kinds_of_effects_that_there_are(menders: Menders) -> None:
+    with pytest.raises(ConfigurationError, match=r"no kind of effect 'mender\.mand'.*mender\.mend"):
+        await write_changes({"effects": {"approval": {"mender.mand": "ask"}}}, menders.registry)
 
 
 DIES = """
@@ -415,27 +550,29 @@ asyncio.run(daily_health_check())
 """
 
 
-def die_over_a_remedy() -> None:
-    """A daily check in a process of its own, that is killed when it has intended a remedy."""
-    ended = run_script(DIES, **{CRASH_AT: "remedy.intended"})
+def die_over_a_remedy(point: str) -> None:
+    """A daily check in a process of its own, that is killed when it has come to that point."""
+    ended = run_script(DIES, **{CRASH_AT: point})
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
 
 @pytest.mark.slow
-async def test_an_intent_whose_run_died_is_settled_as_unknown_once_its_time_is_over(
+async def test_a_remedy_whose_run_died_is_settled_as_unknown_once_its_time_is_over(
     shop: Shop, ledger: Ledger
 ) -> None:
     shop.break_checkout(for_good=True)
-    await asyncio.to_thread(die_over_a_remedy)
-    (intent,) = await ledger.remediations()
-    assert intent.status is RemediationStatus.INTENDED
+    await asyncio.to_thread(die_over_a_remedy, "effect.acted")
+    (acting,) = await ledger.effects.acts()
+    assert acting.status is EffectStatus.ACTING
+    assert acting.lease is not None
     assert reason_of(await sent(RESTART)) == "resource-busy", "somebody may be at it"
 
-    assert await settle_orphans(ledger, intent.deadline - timedelta(seconds=1)) == []
-    later = intent.deadline + timedelta(hours=1)
-    told = await asyncio.gather(*(settle_orphans(ledger, later) for _ in range(3)))
+    assert await settle_effects(ledger, acting.lease - timedelta(seconds=1)) == []
+    later = acting.lease + timedelta(hours=1)
+    told = await asyncio.gather(*(settle_effects(ledger, later) for _ in range(3)))
     assert sorted(len(each) for each in told) == [0, 0, 1], "of those who look at once, one does"
-    (kept,) = await ledger.remediations()
-    assert (kept.status, kept.finished_at) == (RemediationStatus.UNKNOWN, intent.deadline)
-    assert "Nobody knows whether it was done" in kept.detail
-    assert shop.restarts == 0, "it is never done again by itself"
+    (kept,) = await ledger.effects.acts()
+    assert kept.status is EffectStatus.UNKNOWN
+    assert "Nobody knows whether it was done" in kept.outcome.detail
+    assert (await ledger.approvals.get(str(kept.approval_id))).resource == CHECKOUT
+    assert shop.restarts == 1, "it is never done again by itself"

@@ -32,8 +32,8 @@ restart.GAP, restart.SETTLING = 0.02, 0.2
 event, dies = eval(sys.argv[1]), sys.argv[2]
 if dies == "acting":
     now = MonitoredService.restart_now
-    async def act_and_die(service):
-        await now(service)
+    async def act_and_die(service, *key):
+        await now(service, *key)
         os.kill(os.getpid(), 9)
     MonitoredService.restart_now = act_and_die
 asyncio.run(event_driven_workflow(event=event))
@@ -76,7 +76,7 @@ async def test_an_event_survives_the_death_of_its_run(shop, ledger, point):
     assert (situation.status, situation.events) == (SituationStatus.SETTLED, 1)
     assert (await ledger.inbox.depth(utc_now())).events == 0
     assert shop.restarts == 1
-    assert len(await ledger.remediations()) == 1
+    assert len(await ledger.effects.acts()) == 1
     assert (await ledger.receipts.verify()).faults == []
 
 

@@ -9,8 +9,9 @@ from prefect.variables import Variable
 
 from agents.registry import registry
 from blocks.errors import InvalidMessage
-from blocks.ledger.calls.records import ReceiptKind, RemediationStatus
+from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.events.records import SituationStatus
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.messages import Outcome, Severity, SystemEvent, utc_now
 from flows.event_driven_workflow import event_driven_workflow
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
@@ -55,7 +56,7 @@ async def test_events_of_one_trouble_get_one_response_that_mends_it(shop, ledger
     assert set(situation.response.assessments) == {"data-intelligence", "sre-reliability"}
     assert shop.restarts == 1
     (line,) = report.remediations
-    assert line.status is RemediationStatus.VERIFIED
+    assert line.status is EffectVerdict.VERIFIED
     asked = await ledger.calls(run_id=report.run_id, limit=100)
     assert {(c.agent, c.action) for c in asked if c.action != "restart_service"} == {
         ("data-intelligence", "process_event"),

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from prefect import flow
 
-from blocks.ledger.calls.records import RemediationStatus
+from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity
 from flows.daily_health_check import daily_health_check
@@ -47,7 +47,7 @@ async def test_what_fails_is_named_and_what_can_be_mended_is_mended(shop, ledger
     assert (broken.kind, broken.severity) == ("service-failing", Severity.CRITICAL)
     assert broken.impact_per_day > 0, "half of the revenue depends on it"
     assert report.findings[0] == broken, "the worst comes first"
-    assert remedy.status is RemediationStatus.VERIFIED
+    assert remedy.status is EffectVerdict.VERIFIED
     assert remedy.detail == "checkout was failing; it was restarted and answers well."
     assert shop.restarts == 1
     assert state_of(report, "checkout") == "ok", "the state in which things are left"
@@ -58,10 +58,10 @@ async def test_what_fails_is_named_and_what_can_be_mended_is_mended(shop, ledger
     assert any("globex" in line and "HTTP 500" in line for line in report.missing)
     assert not any("acme" in line for line in report.missing)
 
-    (kept,) = await ledger.remediations(run_id=report.run_id)
-    assert (kept.status, kept.resource) == (RemediationStatus.VERIFIED, CHECKOUT)
-    assert kept.action == "sre-reliability.restart_service"
-    assert (kept.before["condition"], kept.after["condition"]) == ("failing", "ok")
+    (kept,) = await ledger.effects.acts(run_id=report.run_id)
+    assert (kept.outcome.verdict, kept.target) == (EffectVerdict.VERIFIED, CHECKOUT)
+    assert kept.kind == "sre-reliability.restart_service"
+    assert (kept.outcome.before["condition"], kept.outcome.after["condition"]) == ("failing", "ok")
     calls = await ledger.calls(run_id=report.run_id)
     (restart,) = (call for call in calls if call.action == "restart_service")
     assert (restart.payload, restart.priority) == ({"service": "checkout"}, 4)
@@ -77,7 +77,7 @@ async def test_nothing_is_touched_when_only_a_report_was_asked_for(shop, ledger)
     assert broken.remedy is not None
     assert nothing is None
     assert report.remediations == []
-    assert await ledger.remediations() == []
+    assert await ledger.effects.acts() == []
     assert shop.restarts == 0
     assert state_of(report, "checkout") == "failing"
 
@@ -86,7 +86,7 @@ async def test_a_restart_that_does_not_help_says_so_and_is_not_repeated_at_once(
     shop.break_checkout(for_good=True)
     _, report = await ran(daily_health_check)
     _, (remedy,) = about(report, CHECKOUT)
-    assert remedy.status is RemediationStatus.INEFFECTIVE
+    assert remedy.status is EffectVerdict.INEFFECTIVE
     assert remedy.detail == "checkout was restarted and is still failing: HTTP 500"
     assert "mended" not in report.headline
     assert state_of(report, "checkout") == "failing"
@@ -96,7 +96,7 @@ async def test_a_restart_that_does_not_help_says_so_and_is_not_repeated_at_once(
     assert refused.status is None
     assert refused.detail.startswith("backoff: The last remediation did not help")
     assert shop.restarts == 1
-    assert len(await ledger.remediations()) == 1
+    assert len(await ledger.effects.acts()) == 1
 
 
 async def test_what_fails_again_within_minutes_was_not_cured_by_a_restart(shop):
@@ -114,11 +114,11 @@ async def test_two_checks_at_the_same_moment_restart_once(shop, ledger):
     shop.break_checkout(for_good=True)
     (_, one), (_, other) = await asyncio.gather(ran(daily_health_check), ran(daily_health_check))
     lines = [about(report, CHECKOUT)[1][0] for report in (one, other)]
-    assert {line.status for line in lines} == {RemediationStatus.INEFFECTIVE, None}
+    assert {line.status for line in lines} == {EffectVerdict.INEFFECTIVE, None}
     (refused,) = (line for line in lines if line.status is None)
     assert refused.detail.partition(":")[0] in ("duplicate-in-progress", "backoff")
     assert shop.restarts == 1
-    assert len(await ledger.remediations()) == 1
+    assert len(await ledger.effects.acts()) == 1
     await assert_nothing_half_written(ledger, one, other)
 
 
@@ -156,13 +156,13 @@ async def test_runs_that_decide_in_the_same_instant_agree_on_one_of_them(shop, l
 async def test_two_problems_with_one_remedy_share_one_run_of_it(shop, ledger):
     shop.break_checkout(for_good=True)
     ((first, second),) = await mending([finding(), finding("service-slow")])
-    assert first.status is second.status is RemediationStatus.INEFFECTIVE
+    assert first.status is second.status is EffectVerdict.INEFFECTIVE
     assert (first.finding, second.finding) == (
         "service-failing/service:checkout",
         "service-slow/service:checkout",
     )
     assert shop.restarts == 1
-    assert len(await ledger.remediations()) == 1
+    assert len(await ledger.effects.acts()) == 1
 
 
 async def test_a_resource_gets_one_remedy_at_a_time(shop, ledger):
@@ -171,16 +171,17 @@ async def test_a_resource_gets_one_remedy_at_a_time(shop, ledger):
     (lines,) = await mending([finding(), finding("service-slow", other)])
     (refused,) = (line for line in lines if line.status is None)
     assert refused.detail.partition(":")[0] in ("resource-busy", "recently-remediated")
-    assert len(await ledger.remediations()) == 1
+    assert len(await ledger.effects.acts()) == 1
 
 
 async def test_a_remedy_that_breaks_off_has_failed_and_that_is_on_record(shop, ledger):
     gone = Remedy(agent="sre-reliability", action="restart_service", params={"service": "gone"})
     ((line,),) = await mending([finding(remedy=gone)])
-    assert line.status is RemediationStatus.FAILED
+    assert line.status is EffectVerdict.FAILED
     assert line.detail == "There is no service 'gone'."
-    (kept,) = await ledger.remediations()
-    assert (kept.status, kept.detail) == (line.status, line.detail)
+    (kept,) = await ledger.effects.acts()
+    assert (kept.status, kept.outcome.verdict) == (EffectStatus.REFUSED, line.status)
+    assert kept.outcome.detail == line.detail
     assert kept.finished_at is not None
 
 

@@ -13,8 +13,9 @@ from agents.calls import Toolbox
 from agents.sre_reliability.automation import restart
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
-from blocks.ledger import Ledger, RemediationStatus, RunRecord
+from blocks.ledger import Ledger, RunRecord
 from blocks.policy.policy import Policy
+from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity, utc_now
 from flows.orchestrator.dispatch.policy import InForce
@@ -78,5 +79,5 @@ async def test_a_resource_is_mended_by_one_run_at_a_time(
         lines = [line for (line,) in await both.with_options(validate_parameters=False)(ledger)]
     assert log.read_text() == "x"
     assert [line.status for line in lines].count(None) == 1
-    assert RemediationStatus.INEFFECTIVE in [line.status for line in lines]
+    assert EffectVerdict.INEFFECTIVE in [line.status for line in lines]
     assert any(line.detail.startswith(f"{reason}: ") for line in lines)

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.sre_reliability.automation import Reason, reason_not_to_act
-from blocks.ledger.calls.records import RemediationRecord, RemediationStatus
+from blocks.ledger.work.effects import EffectOutcome, EffectRecord
+from blocks.policy.effect_rules import EffectRules
+from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity
+from flows.orchestrator.effects.rules import Reason, reason_not_to_act
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REMEDY = Remedy(agent="sre-reliability", action="restart_service", params={"service": "checkout"})
@@ -34,20 +36,27 @@ def past(
     kind: str = "service-down",
     service: str = "checkout",
     took: float = 0.0,
-) -> RemediationRecord:
-    """A remediation that ended ``ago`` seconds ago (began, when it is only intended)."""
+) -> EffectRecord:
+    """A remediation that ended ``ago`` seconds ago (began, when it is still going on)."""
     ended = NOW - timedelta(seconds=ago)
-    open_ = status == "intended"
-    return RemediationRecord(
-        run_id="r",
+    begun = ended - timedelta(seconds=took)
+    is_open = status == "acting"
+    outcome = EffectOutcome(verdict=None if is_open else status)
+    return EffectRecord(
+        kind="sre-reliability.restart_service",
+        target=f"service:{service}",
         need_key=f"{kind}-{service}-{ago}-{status}",
-        finding=f"{kind}/service:{service}",
-        resource=f"service:{service}",
-        action="sre-reliability.restart_service",
-        status=RemediationStatus(status),
-        started_at=ended - timedelta(seconds=took),
-        finished_at=None if open_ else ended,
+        cause=f"{kind}/service:{service}",
+        status=EffectStatus.ACTING if is_open else outcome.verdict.status,
+        intended_at=begun,
+        lease=begun + timedelta(minutes=10) if is_open else None,
+        finished_at=None if is_open else ended,
+        outcome=outcome,
     )
+
+
+def judged(found, history, now=NOW, **fields):
+    return reason_not_to_act(found, history, now, EffectRules(), timedelta(minutes=5), **fields)
 
 
 HOUR, DAY = 3600, 86400
@@ -55,10 +64,10 @@ HOUR, DAY = 3600, 86400
 CASES = [
     ("nothing happened before", [], None),
     # duplicate-in-progress, resource-busy
-    ("the same is under way", [past(30, "intended")], "duplicate-in-progress"),
-    ("another is under way", [past(30, "intended", kind="service-slow")], "resource-busy"),
-    ("under way elsewhere", [past(30, "intended", service="search")], None),
-    ("an intent of 10 minutes ago is dead, and was one failure", [past(600, "intended")], None),
+    ("the same is under way", [past(30, "acting")], "duplicate-in-progress"),
+    ("another is under way", [past(30, "acting", kind="service-slow")], "resource-busy"),
+    ("under way elsewhere", [past(30, "acting", service="search")], None),
+    ("an intent of 10 minutes ago is dead, and was one failure", [past(600, "acting")], None),
     ("an unknown outcome counts like an unsuccessful one", [past(59, "unknown")], "backoff"),
     ("two of unknown outcome", [past(5000, "unknown"), past(700, "unknown")], "chain"),
     # recently-remediated: 5 minutes
@@ -128,7 +137,7 @@ CASES = [
 @pytest.mark.parametrize(("history", "reason"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_each_rule_by_hand(history, reason):
     wanted = "ineffective-chain" if reason == "chain" else reason
-    assert reason_not_to_act(finding(), history, NOW) == wanted
+    assert judged(finding(), history, NOW) == wanted
 
 
 @pytest.mark.parametrize("failures", range(1, 9))
@@ -139,33 +148,32 @@ def test_backoff_doubles_from_one_minute_to_ten(failures):
     old = [past(2 * DAY + i, "failed", kind="service-slow") for i in range(failures - 1)]
     before = [*old, past(wait - 1, "failed")]
     after = [*old, past(wait, "failed")]
-    assert reason_not_to_act(finding(), before, NOW) == "backoff"
-    assert reason_not_to_act(finding(), after, NOW) is None
+    assert judged(finding(), before, NOW) == "backoff"
+    assert judged(finding(), after, NOW) is None
 
 
 def test_without_a_remedy_the_resource_is_unmanaged_whatever_else_holds():
-    assert reason_not_to_act(finding(remedy=None), [past(30, "intended")], NOW) == (
-        Reason.UNMANAGED_RESOURCE
-    )
+    assert judged(finding(remedy=None), [past(30, "acting")], NOW) == (Reason.UNMANAGED_RESOURCE)
 
 
 def test_an_intent_that_never_ended_counts_as_a_failure():
-    history = [past(2 * HOUR, "intended"), past(HOUR, "failed")]
-    assert reason_not_to_act(finding(), history, NOW) == "ineffective-chain"
+    history = [past(2 * HOUR, "acting"), past(HOUR, "failed")]
+    assert judged(finding(), history, NOW) == "ineffective-chain"
 
 
-def test_an_intent_is_in_progress_until_its_own_deadline():
-    long = past(1200, "intended").model_copy(update={"deadline": NOW + timedelta(seconds=1)})
-    assert reason_not_to_act(finding(), [long], NOW) == "duplicate-in-progress"
-    short = past(30, "intended").model_copy(update={"deadline": NOW})
-    assert reason_not_to_act(finding(), [short], NOW) == "backoff"
+def test_an_intent_is_in_progress_until_its_own_lease():
+    long = past(1200, "acting").model_copy(update={"lease": NOW + timedelta(seconds=1)})
+    assert judged(finding(), [long], NOW) == "duplicate-in-progress"
+    short = past(30, "acting").model_copy(update={"lease": NOW})
+    assert judged(finding(), [short], NOW) == "backoff"
 
 
 def test_what_could_not_even_be_begun_spends_no_budget():
     refused = [past(60 * i, "failed", service=f"s{i}") for i in range(1, 11)]
-    assert reason_not_to_act(finding(), refused, NOW) is None
-    begun = [record.model_copy(update={"after": {"condition": "down"}}) for record in refused]
-    assert reason_not_to_act(finding(), begun, NOW) == "budget-spent"
+    assert judged(finding(), refused, NOW) is None
+    outcome = EffectOutcome(verdict="failed", after={"condition": "down"})
+    begun = [record.model_copy(update={"outcome": outcome}) for record in refused]
+    assert judged(finding(), begun, NOW) == "budget-spent"
 
 
 @pytest.mark.parametrize(
@@ -174,23 +182,25 @@ def test_what_could_not_even_be_begun_spends_no_budget():
         ([past(60)], None),
         ([past(30, "ineffective"), past(500, "failed")], None),
         ([past(60 * i, service=f"s{i}") for i in range(1, 11)], None),
-        ([past(30, "intended")], "duplicate-in-progress"),
-        ([past(30, "intended", kind="service-slow")], "resource-busy"),
+        ([past(30, "acting")], "duplicate-in-progress"),
+        ([past(30, "acting", kind="service-slow")], "resource-busy"),
     ],
 )
 def test_a_persons_yes_counts_unless_somebody_is_at_it(history, reason):
-    assert reason_not_to_act(finding(), history, NOW, approved=True) == reason
-    assert reason_not_to_act(finding(), history, NOW) is not None
+    assert judged(finding(), history, NOW, approved=True) == reason
+    assert judged(finding(), history, NOW) is not None
 
 
 def test_every_reason_has_a_name_of_its_own_and_an_explanation():
-    assert len({reason.explanation for reason in Reason}) == len(Reason)
+    said = {reason.explanation(EffectRules()) for reason in Reason}
+    assert len(said) == len(Reason)
+    assert not any("rules" in text for text in said)
 
 
 records = st.builds(
     past,
     ago=st.floats(0, 3 * DAY),
-    status=st.sampled_from([s.value for s in RemediationStatus]),
+    status=st.sampled_from(["acting", *EffectVerdict]),
     kind=st.sampled_from(["service-down", "service-slow"]),
     service=st.sampled_from(["checkout", "search"]),
     took=st.floats(0, 120),
@@ -201,24 +211,24 @@ records = st.builds(
 def test_the_order_of_the_history_does_not_matter(history, random):
     shuffled = history.copy()
     random.shuffle(shuffled)
-    assert reason_not_to_act(finding(), history, NOW) == reason_not_to_act(finding(), shuffled, NOW)
+    assert judged(finding(), history, NOW) == judged(finding(), shuffled, NOW)
 
 
 @given(st.lists(records, max_size=15))
 def test_every_block_ends_when_nothing_is_done_for_a_day(history):
-    assert reason_not_to_act(finding(), history, NOW + timedelta(days=2)) is None
+    assert judged(finding(), history, NOW + timedelta(days=2)) is None
 
 
 @given(st.lists(records, max_size=15))
 def test_other_resources_only_ever_spend_the_budget(history):
-    elsewhere = [r for r in history if r.resource != "service:checkout"]
-    assert reason_not_to_act(finding(), elsewhere, NOW) in {None, Reason.BUDGET_SPENT}
+    elsewhere = [r for r in history if r.target != "service:checkout"]
+    assert judged(finding(), elsewhere, NOW) in {None, Reason.BUDGET_SPENT}
 
 
 @given(st.lists(records, max_size=15))
 def test_what_lies_in_the_future_is_not_history(history):
     later = [
-        r.model_copy(update={"started_at": NOW + timedelta(seconds=1), "finished_at": None})
+        r.model_copy(update={"intended_at": NOW + timedelta(seconds=1), "finished_at": None})
         for r in history
     ]
-    assert reason_not_to_act(finding(), later, NOW) is None
+    assert judged(finding(), later, NOW) is None

@@ -1,0 +1,99 @@
+"""Settling effects that no run is at: what is due is done, and what died is cleared up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agents.registry import registry
+from blocks.errors import RequestError
+from blocks.ledger import EffectRecord, Ledger
+from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
+from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.policy.policy import Policy
+from blocks.vocabulary.effects import EffectStatus
+from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.approvals.escalation import escalate
+from flows.orchestrator.dispatch.policy import policy_in_force
+from flows.orchestrator.effects.actions import known_kinds
+from flows.orchestrator.effects.sweep import sweep
+
+
+@dataclass(frozen=True)
+class Caretaker:
+    """Who settles effects that no run is at: the stack, or a run that looks after all."""
+
+    ledger: Ledger
+    policy: Policy
+
+    async def escalate(self, record: ApprovalRecord) -> ApprovalRecord:
+        """Put a question to a person; the one that stands for the need."""
+        return await escalate(self, record)
+
+    def receipt(
+        self,
+        kind: ReceiptKind,
+        subject: str,
+        *,
+        inputs: dict[str, Any],
+        decision: dict[str, Any],
+        why: str,
+    ) -> str:
+        """Leave a receipt; its id."""
+        body = {"inputs": inputs, "decision": decision, "why": why}
+        receipt = ReceiptRecord(
+            at=utc_now(),
+            kind=kind,
+            subject=subject,
+            policy_version=self.policy.version,
+            body=body,
+        )
+        self.ledger.record(receipt)
+        return receipt.id
+
+
+async def settle_effects(ledger: Ledger, now: datetime) -> list[str]:
+    """Settle the effects that are due. With nothing due it is one small query.
+
+    Returns:
+        What a person should know of, in words.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written.
+    """
+    if not await ledger.effects.due(now):
+        return []
+    team = registry()
+    in_force = await policy_in_force(ledger, team)
+    return await sweep(Caretaker(ledger, in_force.policy), known_kinds(team), now)
+
+
+async def resend(ledger: Ledger, effect_id: str) -> EffectRecord:
+    """Try once more what failed for good, with the same idempotency key.
+
+    Args:
+        ledger: Where it is.
+        effect_id: The effect, or the beginning of its id.
+
+    Returns:
+        How it stands then.
+
+    Raises:
+        RequestError: There is no such effect, it has not failed, or a run has to do it.
+        LedgerError: The ledger cannot be read or written.
+    """
+    effect, now = await ledger.effects.get(effect_id), utc_now()
+    kind = known_kinds(registry()).get(effect.kind)
+    if kind is None or kind.act is None:
+        raise RequestError(
+            f"{effect.kind} is not sent: a workflow does it when it finds that it is needed.",
+            hint="Whether it is done again, its question decides: ./orchestrator approvals.",
+        )
+    if effect.status is not EffectStatus.FAILED or not await ledger.effects.reopen(effect, now):
+        raise RequestError(
+            f"Effect {effect.id[:8]} did not fail: it is {effect.status}.",
+            hint="What nobody knows of has a question: ./orchestrator approvals.",
+        )
+    await settle_effects(ledger, now)
+    return await ledger.effects.get(effect.id)

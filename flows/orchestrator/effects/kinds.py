@@ -1,0 +1,83 @@
+"""What an effect's kind is, and which kinds there are.
+
+An action that declares an ``Effect`` is a kind, named ``agent.action``, and is done by a run. What
+is delivered is a kind with a module of its own, and can be done, and tried again, by whoever
+sweeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from blocks.ledger import Ledger
+from blocks.ledger.work.effects import EffectOutcome, EffectRecord
+from blocks.vocabulary.effects import Effect, EffectStatus, EffectVerdict
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came of one attempt.
+
+    Attributes:
+        status: Where the effect stands by it.
+        detail: What happened, in words.
+        verdict: How it went, where that was measured.
+        before, after: What was measured.
+        is_final: Whether it is useless to try again, though it failed.
+    """
+
+    status: EffectStatus
+    detail: str
+    verdict: EffectVerdict | None = None
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    is_final: bool = False
+
+    @property
+    def outcome(self) -> EffectOutcome:
+        """As the ledger keeps it."""
+        return EffectOutcome(
+            verdict=self.verdict,
+            detail=self.detail,
+            before=dict(self.before),
+            after=dict(self.after),
+        )
+
+
+Act = Callable[[EffectRecord], Awaitable[Came]]
+"""Does it, or takes it back, with its idempotency key; says what came of it."""
+
+LookUp = Callable[[Ledger, EffectRecord], Awaitable[Came | None]]
+"""Asks the target what came of it; None when that cannot be told."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of effect.
+
+    Attributes:
+        name: Its name in the ledger.
+        says: What it declares.
+        act: How it is done by whoever sweeps; None when only a run can.
+        look_up: How its target is asked; None when it cannot be.
+        undo: How it is taken back; None when it cannot be.
+        schedule: The pauses before it is tried again after it failed.
+        lease: How long an attempt by whoever sweeps takes at most; after it that one is dead.
+    """
+
+    name: str
+    says: Effect
+    act: Act | None = None
+    look_up: LookUp | None = None
+    undo: Act | None = None
+    schedule: Sequence[timedelta] = ()
+    lease: timedelta = timedelta(minutes=1)
+
+    @classmethod
+    def forgotten(cls, name: str) -> Kind:
+        """A kind that the ledger knows and this installation does not."""
+        nobody = "nobody knows any more"
+        return cls(name, Effect(nobody, nobody, nobody, nobody))

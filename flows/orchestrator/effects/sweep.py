@@ -1,0 +1,79 @@
+"""The one loop that settles effects: what is due is done, and what was left lying is cleared up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from blocks.crash_points import reach
+from blocks.ledger.work.effects import EffectOutcome, EffectRecord
+from blocks.vocabulary.effects import EffectStatus, EffectVerdict
+from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.effects.kinds import Came, Kind
+from flows.orchestrator.effects.perform import Doer, ask_a_person, conclude, decide, perform
+
+DIED = "Its run died, or was not heard of in time."
+NEVER_BEGUN = "never-begun"
+"""The reason why an effect was not done whose run died before it began."""
+
+
+async def sweep(by: Doer, kinds: Mapping[str, Kind], now: datetime) -> list[str]:
+    """Settle what is due. Safe to call at any time, from several processes.
+
+    What was being done by somebody who died is never done again by itself: its target is asked
+    what came of it, and where that cannot be told a person is. With nothing due it is one small
+    query.
+
+    Args:
+        by: Who settles.
+        kinds: Every kind of effect, by its name.
+        now: The instant to judge at.
+
+    Returns:
+        What a person should know of, in words.
+
+    Raises:
+        LedgerError: The ledger cannot be read or written.
+    """
+    said = []
+    for effect in await by.ledger.effects.due(now):
+        kind = kinds.get(effect.kind) or Kind.forgotten(effect.kind)
+        match effect.status:
+            case EffectStatus.ACTING | EffectStatus.UNDOING:
+                settled = await _clear_up(by, kind, effect)
+            case EffectStatus.INTENDED if effect.approval_id is None:
+                settled = await _take_up(by, kind, effect)
+            case _:
+                settled = await ask_a_person(by, kind, effect)
+        if settled is not None and settled.status in _TOLD:
+            said.append(f"{effect.kind} on {effect.target}: {settled.outcome.detail}")
+    return said
+
+
+_TOLD = (EffectStatus.UNKNOWN, EffectStatus.FAILED)
+
+
+async def _clear_up(by: Doer, kind: Kind, effect: EffectRecord) -> EffectRecord | None:
+    """Settle what somebody was at who is dead; None when another one has settled it."""
+    came = None
+    if kind.look_up is not None and effect.status is EffectStatus.ACTING:
+        came = await kind.look_up(by.ledger, effect)
+        reach("effect.looked-up")
+    came = came or Came(EffectStatus.UNKNOWN, DIED, EffectVerdict.UNKNOWN)
+    return await conclude(by, kind, effect, came, swept=True)
+
+
+async def _take_up(by: Doer, kind: Kind, effect: EffectRecord) -> EffectRecord | None:
+    """Do what is intended; what only a run can do is not done, as nobody knows that it still helps.
+
+    Of what was intended and not begun nothing happened.
+    """
+    now = utc_now()
+    if kind.act is not None:
+        return await perform(by, kind, effect, kind.act, now + kind.lease)
+    detail = f"{DIED} Nothing was done."
+    receipt = decide(by, kind, effect, NEVER_BEGUN, detail)
+    outcome = EffectOutcome(reason=NEVER_BEGUN, detail=detail)
+    return await by.ledger.effects.close(
+        effect, EffectStatus.REFUSED, outcome, now, receipt=receipt
+    )
