@@ -14,6 +14,7 @@ from deployments.cli import (
     decisions,
     doctor,
     drill,
+    effects,
     events,
     ledger,
     messages,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 
 app.add_typer(tokens.token, name="token", rich_help_panel="The stack")
+app.add_typer(effects.effects, name="effects", rich_help_panel="What goes on")
 app.add_typer(messages.dead_letters, name="dead-letters", rich_help_panel="Your business")
 for panel, commands in COMMANDS.items():
     for each in commands:

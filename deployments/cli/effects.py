@@ -1,0 +1,77 @@
+"""Acts on the outside world, on the command line: what stands how, and sending again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deployments.cli.app import AsJson, command, existing_ledger, show
+from deployments.console.markup import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from blocks.ledger import EffectRecord
+
+effects = typer.Typer(help="Acts on the outside world: list them, resend what failed.")
+
+
+@effects.callback(invoke_without_command=True)
+@command
+async def list_effects(
+    context: typer.Context,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What is going on, what failed, and what nobody knows of, newest first."""
+    if context.invoked_subcommand is None:
+        from blocks.vocabulary.effects import EffectStatus
+
+        failed = (EffectStatus.FAILED, EffectStatus.UNKNOWN)
+        wanted = [status for status in EffectStatus if status.is_open or status in failed]
+        with existing_ledger() as ledger:
+            found = await ledger.effects.list([] if all_of_them else wanted) if ledger else []
+        show(found, as_json, _print)
+
+
+@effects.command("resend")
+@command
+async def resend_effect(
+    effect_id: Annotated[str, typer.Argument(metavar="ID", help="Its first 6 characters do.")],
+    as_json: AsJson = False,
+) -> None:
+    """Send what failed for good once more, for instance a notification."""
+    from blocks.errors import NotFound
+    from blocks.prefect_api.env import use_embedded_prefect
+
+    use_embedded_prefect()
+    from flows.orchestrator.approvals.caretaker import resend
+
+    with existing_ledger() as ledger:
+        if ledger is None:
+            raise NotFound(f"There is no effect {effect_id!r}: nothing has run yet.")
+        show(await resend(ledger, effect_id), as_json, lambda effect, to: _print([effect], to))
+
+
+def _print(found: Sequence[EffectRecord], console: Console) -> None:
+    from rich.table import Table
+
+    from blocks.text import printable
+
+    if not found:
+        console.print("Nothing is going on, and nothing failed.")
+        return
+    table = Table("Id", "What", "On", "Stands", "Intended", "What came of it")
+    for effect in found:
+        stands = "waits for a yes" if effect.awaits_a_yes else effect.status.value
+        table.add_row(
+            effect.id[:8],
+            escape(printable(effect.kind)),
+            escape(printable(effect.target)),
+            stands,
+            f"{effect.intended_at:%d %b %H:%M} UTC",
+            escape(printable(effect.outcome.detail or effect.outcome.reason)),
+        )
+    console.print(table)
