@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from datetime import datetime
 from time import perf_counter
 from typing import Any
 
-from agents.capability import USUAL_TIMEOUT, Asker, tools_of
+from agents.capability import USUAL_TIMEOUT, Asker, signature_of, tools_of
 from agents.descriptions import describe
 from agents.registry import ActionSpec, Registry, registry
 from blocks.business.business import Business
@@ -177,7 +176,7 @@ def check_signature(spec: ActionSpec, params: dict[str, Any]) -> None:
     """
     tools = dict.fromkeys(tools_of(spec.function) - params.keys())
     try:
-        inspect.signature(spec.function).bind(**params, **tools)
+        signature_of(spec.function).bind(**params, **tools)
     except TypeError as error:
         raise InvalidMessage(
             f"{spec.full_name}: {error}.", hint="See ./orchestrator agents for its parameters."

@@ -16,6 +16,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blocks.vocabulary.effects import Effect
@@ -105,6 +106,13 @@ def policy_of(function: Callable[..., Any]) -> ActionPolicy | None:
     return policy if isinstance(policy, ActionPolicy) else None
 
 
+@cache
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The action's signature: every call asks for it, and to find out takes as long as to bind."""
+    return inspect.signature(function)
+
+
+@cache
 def tools_of(function: Callable[..., Any]) -> frozenset[str]:
     """Which tools the action asks for."""
-    return TOOLS & set(inspect.signature(function).parameters)
+    return TOOLS & set(signature_of(function).parameters)

@@ -140,6 +140,7 @@ async def measure(compared: dict[str, Flow], rounds: int) -> dict[str, float | s
         "sequential_ms": bodies["sequential"],
         "parallel_ms": bodies["parallel"],
         "added_sequential_ms": bodies["sequential"] - bodies["bare"],
+        "added_over_bare": (bodies["sequential"] - bodies["bare"]) / bodies["bare"],
         "added_parallel_ms": bodies["parallel"] - bodies["bare"],
         "bare_run_ms": runs["bare"],
         "sequential_run_ms": runs["sequential"],

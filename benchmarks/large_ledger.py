@@ -101,7 +101,7 @@ def _looks(ledger: Ledger, now: datetime) -> dict[str, Callable[[], Awaitable[ob
         await ledger.runs(since=now - timedelta(days=7), going_on=True, limit=500)
 
     async def daily_check() -> None:
-        track_records._read.clear()
+        track_records.forget()
         await track_records.known_records(ledger, "fetch_data", now)
         await ledger.effects.acts(since=now - timedelta(hours=24))
         await ledger.effects.acts(target="service:7")

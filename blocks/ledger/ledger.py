@@ -85,7 +85,7 @@ class Ledger:
     def __init__(self, database: Database, patience: float, seal: Seal) -> None:
         self._database = database
         self._dialect = database.engine.dialect.name
-        self._writer = GroupWriter(database, rows.writes(self._dialect, seal), patience)
+        self._writer = GroupWriter(database, rows.writes(seal), patience)
         access = self._access = Access(database, self._writer, patience)
         # After a power cut nobody holds a lease: they need not wait for the disk as all else does.
         self._notes = GroupWriter(database, leases.writes(), patience, notes=True)

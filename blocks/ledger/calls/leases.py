@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from blocks.ledger.calls.tables import LEASES
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.locks import lock
+from blocks.ledger.engine.prepared import Prepared
 from blocks.ledger.engine.tables import Instant
 from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.writer import Entry, WriteRows
@@ -36,7 +37,6 @@ class Leases:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._take = insert(access.dialect, LEASES).on_conflict_do_nothing()
 
     async def take(
         self, now: datetime, choose: Callable[[Mapping[str, int]], Lease | None]
@@ -56,9 +56,9 @@ class Leases:
 
         def write(connection: Connection) -> bool:
             lock(connection, "leases")
-            chosen = choose(_workload(connection, now))
+            chosen = choose(_in_use(connection, now))
             if chosen is not None:
-                connection.execute(self._take, dict(chosen))
+                _TAKE.execute(connection, dict(chosen))
             return chosen is not None
 
         return await self._access.write(write)
@@ -69,26 +69,26 @@ class Leases:
 
     async def workload(self, now: datetime) -> dict[str, int]:
         """Slots in use by instance; instances without any are absent."""
-        return await self._access.read(lambda connection: _workload(connection, now))
+        return await self._access.read(lambda connection: _in_use(connection, now))
 
 
 def writes() -> Mapping[str, WriteRows]:
     """How what Leases queues is written."""
-    statement = delete(LEASES).where(LEASES.c.id == bindparam("lease_id"))
 
     def release(connection: Connection, rows: list[dict[str, Any]]) -> None:
-        connection.execute(statement, rows)
+        _RELEASE.execute(connection, rows)
 
     return {"released": release}
 
 
-# Built once: every call asks, and building a statement takes as long as running it.
-_WORKLOAD = (
+_TAKE = Prepared(lambda dialect: insert(dialect, LEASES).on_conflict_do_nothing())
+_RELEASE = Prepared(delete(LEASES).where(LEASES.c.id == bindparam("lease_id")))
+_WORKLOAD = Prepared(
     select(LEASES.c.instance, func.count())
     .where(LEASES.c.expires_at > bindparam("now", type_=Instant))
     .group_by(LEASES.c.instance)
 )
 
 
-def _workload(connection: Connection, now: datetime) -> dict[str, int]:
-    return {row.instance: row[1] for row in connection.execute(_WORKLOAD, {"now": now})}
+def _in_use(connection: Connection, now: datetime) -> dict[str, int]:
+    return {row[0]: row[1] for row in _WORKLOAD.execute(connection, {"now": now})}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Executable, RowMapping
+from sqlalchemy import Connection, RowMapping, Table
 
 from blocks.ledger.calls import tables
 from blocks.ledger.calls.records import (
@@ -21,6 +21,7 @@ from blocks.ledger.calls.records import (
     ReportRecord,
     RunRecord,
 )
+from blocks.ledger.engine.prepared import Prepared
 from blocks.ledger.engine.upsert import insert, unless_finished
 from blocks.ledger.engine.values import finite, to_json
 from blocks.ledger.engine.writer import Entry, WriteRows
@@ -124,7 +125,7 @@ def _optional_json(value: object) -> str | None:
     return None if value is None else to_json(value)
 
 
-def writes(dialect: str, seal: Seal) -> Mapping[str, WriteRows]:
+def writes(seal: Seal) -> Mapping[str, WriteRows]:
     """How an entry is written, per table, so that repeating it or changing the order is harmless.
 
     Messages and replies do not change: the first stands. Runs and attempts start open and then
@@ -132,16 +133,33 @@ def writes(dialect: str, seal: Seal) -> Mapping[str, WriteRows]:
     they hold the lock of their chain until the commit.
     """
     return {
-        "runs": _executing(unless_finished(dialect, tables.RUNS)),
-        "messages": _executing(insert(dialect, tables.MESSAGES).on_conflict_do_nothing()),
-        "attempts": _executing(unless_finished(dialect, tables.ATTEMPTS)),
-        "replies": _executing(insert(dialect, tables.REPLIES).on_conflict_do_nothing()),
+        "runs": _finishing(tables.RUNS),
+        "messages": _inserting(tables.MESSAGES),
+        "attempts": _finishing(tables.ATTEMPTS),
+        "replies": _inserting(tables.REPLIES),
         "receipts": appending(seal),
     }
 
 
-def _executing(statement: Executable) -> WriteRows:
+def _inserting(table: Table) -> WriteRows:
+    statement = Prepared(lambda dialect: insert(dialect, table).on_conflict_do_nothing())
+
     def write(connection: Connection, rows: list[dict[str, Any]]) -> None:
-        connection.execute(statement, rows)
+        statement.execute(connection, rows)
+
+    return write
+
+
+def _finishing(table: Table) -> WriteRows:
+    statement = Prepared(lambda dialect: unless_finished(dialect, table))
+    names = [column.name for column in table.primary_key]
+
+    def write(connection: Connection, rows: list[dict[str, Any]]) -> None:
+        last: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in rows:  # what began and finished since the last commit is written once
+            key = tuple(row[name] for name in names)
+            if key not in last or last[key]["finished_at"] is None:
+                last[key] = row
+        statement.execute(connection, list(last.values()))
 
     return write

@@ -175,11 +175,14 @@ def _sqlite(url: URL, create: bool, patience: float) -> Database:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
+        raw: Any = connection.connection.driver_connection
         if options.get("write"):
             # With a write-ahead log, NORMAL still survives the death of the process.
             durable = "NORMAL" if options.get("note") else "FULL"
-            connection.exec_driver_sql(f"PRAGMA synchronous={durable}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
+            if connection.info.get("durable") != durable:
+                raw.execute(f"PRAGMA synchronous={durable}")
+                connection.info["durable"] = durable
+        raw.execute("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
 
     return database
 

@@ -17,11 +17,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Subquery,
     Text,
     and_,
     cast,
     func,
     literal,
+    select,
     type_coerce,
 )
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -44,10 +46,27 @@ class Spans:
 
 def each_text(connection: Connection, texts: Collection[str]) -> TableValuedAlias:
     """Texts as a table with the column ``value``."""
-    packed = literal(json.dumps(list(texts)), Text)
-    if _is_sqlite(connection):
+    return unpacked(connection.dialect.name, literal(json.dumps(list(texts)), Text))
+
+
+def unpacked(dialect: str, packed: ColumnElement[str]) -> TableValuedAlias:
+    """The texts of a JSON list as a table with the column ``value``."""
+    if dialect == "sqlite":
         return func.json_each(packed).table_valued("value")
     return func.json_array_elements_text(cast(packed, JSON)).table_valued("value")
+
+
+def each_row(connection: Connection, rows: Sequence[Sequence[str]]) -> Subquery:
+    """Rows of texts as a table; its columns come in their order."""
+    packed = literal(json.dumps(rows), Text)
+    if _is_sqlite(connection):
+        table = func.json_each(packed).table_valued("value")
+        cells = [func.json_extract(table.c.value, f"$[{n}]") for n in range(len(rows[0]))]
+    else:
+        table = func.json_array_elements(cast(packed, JSON)).table_valued("value")
+        value = type_coerce(table.c.value, JSON)
+        cells = [value[n].as_string() for n in range(len(rows[0]))]
+    return select(*(cell.label(f"cell_{n}") for n, cell in enumerate(cells))).subquery()
 
 
 def spans_of(connection: Connection, spans: Sequence[Span]) -> Spans:

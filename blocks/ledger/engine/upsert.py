@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Executable, Table
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -21,7 +21,7 @@ def replacing(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
     )
 
 
-def unless_finished(dialect: str, table: Table) -> Executable:
+def unless_finished(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that replaces the row of the same key, unless that is finished."""
     statement = insert(dialect, table)
     return statement.on_conflict_do_update(

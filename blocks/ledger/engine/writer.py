@@ -25,6 +25,10 @@ from blocks.ledger.engine.turns import turn
 LINGER = 0.1
 """Seconds that an entry waits for company when nobody waits for it."""
 
+AWAKE = 2.0
+"""Seconds after a write in which entries wake nobody: to be woken costs both threads more than it
+takes to write an entry, and who writes now will write again soon."""
+
 _PAUSE = 5.0  # seconds between tries while the database is gone and nobody waits
 
 T = TypeVar("T")
@@ -102,6 +106,8 @@ class GroupWriter:
         self._refused: list[str] = []
         self._writing = False
         self._due = 0.0
+        self._awake_until = 0.0
+        self._asleep = False
         self.trouble = ""
         self.refused = 0
 
@@ -111,7 +117,8 @@ class GroupWriter:
             self._start()
             if not self._entries:
                 self._due = time.monotonic() + LINGER
-                self._changed.notify()
+                if self._asleep:
+                    self._changed.notify()
             self._entries += entries
 
     def flush(self) -> Future[None]:
@@ -166,7 +173,7 @@ class GroupWriter:
         while not last:
             with self._changed:
                 while not (self._closing or self._jobs or self._flushes or self._is_due()):
-                    self._changed.wait(self._due - time.monotonic() if self._entries else None)
+                    self._wait()
                 last = self._closing  # from then on nothing can be queued
                 entries, self._entries = self._entries, []
                 jobs, self._jobs = self._jobs, []
@@ -175,6 +182,15 @@ class GroupWriter:
             self._write(entries, jobs, flushes)
             with self._changed:
                 self._writing = False
+                self._awake_until = time.monotonic() + AWAKE
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        self._asleep = not self._entries and now > self._awake_until
+        if self._asleep:
+            self._changed.wait()
+        else:
+            self._changed.wait(self._due - now if self._entries else LINGER)
 
     def _is_due(self) -> bool:
         return bool(self._entries) and time.monotonic() >= self._due

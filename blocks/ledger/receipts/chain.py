@@ -7,28 +7,32 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, Text, bindparam, func, select
 
 from blocks.errors import LedgerError
 from blocks.ledger.calls.records import ReceiptRecord
+from blocks.ledger.engine.dialect_sql import unpacked
 from blocks.ledger.engine.locks import lock
+from blocks.ledger.engine.prepared import Prepared
 from blocks.ledger.engine.values import clean_text, to_json
 from blocks.ledger.engine.writer import WriteRows
 from blocks.ledger.receipts.signing import GENESIS, Head, Seal, chained_hash, instant_text
 from blocks.ledger.receipts.tables import RECEIPTS
 
-_IDS_PER_QUERY = 500
 _TOO_FAR = 2**62  # a number beyond, or (on SQLite) a text, was planted: the chain goes on before it
 
-# Built once: every commit with a receipt runs them.
-_LAST = (
+_LAST = Prepared(
     select(RECEIPTS.c.seq, RECEIPTS.c.hash, RECEIPTS.c.mac)
     .where(RECEIPTS.c.seq < _TOO_FAR)
     .order_by(RECEIPTS.c.seq.desc())
     .limit(1)
 )
-_KNOWN = select(RECEIPTS.c.id).where(RECEIPTS.c.id.in_(bindparam("ids", expanding=True)))
-_INSERT = RECEIPTS.insert()
+_KNOWN = Prepared(
+    lambda dialect: select(RECEIPTS.c.id).where(
+        RECEIPTS.c.id.in_(select(unpacked(dialect, bindparam("ids", type_=Text)).c.value))
+    )
+)
+_INSERT = Prepared(RECEIPTS.insert())
 
 
 def receipt_row(receipt: ReceiptRecord) -> dict[str, Any]:
@@ -51,28 +55,19 @@ def appending(seal: Seal) -> WriteRows:
         lock(connection, "receipts")
         head = head_of(connection)
         anchor_fits = _continues(connection, head, seal.anchor())
-        if links := _chained(_unknown(connection, rows), head):
-            last = links[-1]
-            last["mac"] = seal.sign(links[0]["seq"], last["seq"], last["hash"])
-            connection.execute(_INSERT, links)
-            head = Head(seq=last["seq"], hash=last["hash"], mac=last["mac"])
+        wanted = {row["id"]: row for row in reversed(rows)}  # each once: of equal ones the first
+        ids = json.dumps(list(wanted))
+        committed = set(_KNOWN.execute(connection, {"ids": ids}).scalars())  # by an earlier try
+        fresh = [row for id_, row in reversed(wanted.items()) if id_ not in committed]
+        if links := _chained(fresh, head):
+            end = links[-1]
+            end["mac"] = seal.sign(links[0]["seq"], end["seq"], end["hash"])
+            _INSERT.execute(connection, links)
+            head = Head(seq=end["seq"], hash=end["hash"], mac=end["mac"])
         # An anchor that this chain does not reach is evidence: it stays for verify to find.
         return partial(seal.move_anchor, head) if head and anchor_fits else None
 
     return append
-
-
-def _unknown(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each receipt once, without those that an earlier try has committed."""
-    wanted: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        wanted.setdefault(row["id"], row)
-    ids = list(wanted)
-    known: set[str] = set()
-    for start in range(0, len(ids), _IDS_PER_QUERY):
-        some = ids[start : start + _IDS_PER_QUERY]
-        known.update(connection.scalars(_KNOWN, {"ids": some}))
-    return [row for id_, row in wanted.items() if id_ not in known]
 
 
 def _chained(rows: Sequence[dict[str, Any]], head: Head | None) -> list[dict[str, Any]]:
@@ -88,8 +83,8 @@ def _chained(rows: Sequence[dict[str, Any]], head: Head | None) -> list[dict[str
 
 def head_of(connection: Connection) -> Head | None:
     """The end of the chain; None when there are no receipts."""
-    row = connection.execute(_LAST).first()
-    return Head(seq=row.seq, hash=row.hash, mac=row.mac) if row else None
+    row = _LAST.execute(connection, {}).first()
+    return Head(seq=row[0], hash=row[1], mac=row[2]) if row else None
 
 
 def _continues(connection: Connection, head: Head | None, anchor: Head | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
 from types import MappingProxyType
@@ -89,8 +89,17 @@ def track_records(
     }
 
 
-_Known = tuple[list[PastAttempt], Mapping[str, Sequence[datetime]]]
-_read: dict[str, tuple[float, _Known]] = {}
+@dataclass(frozen=True)
+class _Known:
+    """What was read of a ledger, and the records that were made of it, by action."""
+
+    read_at: float
+    attempts: Sequence[PastAttempt]
+    recurrences: Mapping[str, Sequence[datetime]]
+    records: dict[str, Mapping[str, TrackRecord]] = field(default_factory=dict)
+
+
+_known: dict[str, _Known] = {}
 
 
 async def known_records(ledger: Ledger, action: str, now: datetime) -> Mapping[str, TrackRecord]:
@@ -99,14 +108,21 @@ async def known_records(ledger: Ledger, action: str, now: datetime) -> Mapping[s
     Raises:
         LedgerUnavailable: The ledger cannot be read.
     """
-    read_at, known = _read.get(ledger.where, (0.0, ([], {})))
-    if not read_at or time.monotonic() - read_at > FRESH:
+    known = _known.get(ledger.where)
+    if known is None or time.monotonic() - known.read_at > FRESH:
         since = now - WINDOW
         recurred = await ledger.outcomes.list(since=since, verdict=Verdict.RECURRED)
         attempts = await ledger.past_attempts(since, ATTEMPTS)
-        known = attempts, failures_by_instance(recurred)
-        _read[ledger.where] = (time.monotonic(), known)
-    return track_records(known[0], action, now, known[1])
+        known = _Known(time.monotonic(), attempts, failures_by_instance(recurred))
+        _known[ledger.where] = known
+    if action not in known.records:
+        known.records[action] = track_records(known.attempts, action, now, known.recurrences)
+    return known.records[action]
+
+
+def forget() -> None:
+    """Have the next question read the ledger anew."""
+    _known.clear()
 
 
 def failures_by_instance(outcomes: Sequence[OutcomeRecord]) -> Mapping[str, list[datetime]]:
