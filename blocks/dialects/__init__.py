@@ -72,7 +72,22 @@ def read(
         InvalidMessage: It cannot be read.
     """
     document = parse(_whole(raw, headers))
-    spoken = _known(dialect) if dialect is not None else detect(document, headers)
+    return understood(
+        document, _known(dialect) if dialect is not None else detect(document, headers), rules
+    )
+
+
+def understood(document: Document, spoken: Dialect, rules: AlertRules = USUAL) -> Incoming:
+    """The messages and events of a document that ``strict_json`` has parsed.
+
+    Args:
+        document: The document.
+        spoken: What it is written in.
+        rules: What severities and labels mean.
+
+    Raises:
+        InvalidMessage: It cannot be read.
+    """
     match spoken:
         case Dialect.AGENT_MESSAGE:
             return Incoming(spoken, [agent_message.read(document)])

@@ -221,7 +221,7 @@ class SystemEvent(_Record):
 
         Senders say again and again that an alert fires: that is an event when it did not before.
         """
-        return self.id == self.fingerprint
+        return bool(self.status) and self.id == self.fingerprint
 
     @property
     def content_hash(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, time
 from typing import Any
@@ -16,6 +17,9 @@ MAX_DEPTH = 100
 """Deeper nesting is cut: PostgreSQL and most JSON readers refuse it, and cycles end here."""
 
 _MAX_BITS = 1024  # as far as a double reaches; readers of JSON hold no larger integer
+_TO_BE_CHANGED = ("\\u0000", "//", "\\/", "=", '"null"', '"true"', '"false"')
+"""NUL, what passwords may stand in, and keys that were no text: Python spells them differently."""
+_LONG_NUMBER = re.compile(r"\d{300}")
 _REPLACEMENT = "\ufffd"
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # dumps would make it anew
 
@@ -40,7 +44,21 @@ def to_json(value: Any) -> str:
     models, sets, dates and numpy scalars become their JSON likeness; anything else its ``str``.
     Keys become text. Nesting is cut at ``MAX_DEPTH``.
     """
-    return _ENCODE(_plain(value, MAX_DEPTH))
+    try:
+        text = _ENCODE(value)
+    except (TypeError, ValueError, RecursionError):
+        return _ENCODE(_plain(value, MAX_DEPTH))
+    return text if _is_harmless(text) else _ENCODE(_plain(value, MAX_DEPTH))
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether JSON as it was encoded holds nothing that has to be changed: almost all does not."""
+    return (
+        text.isascii()
+        and not any(part in text for part in _TO_BE_CHANGED)
+        and text.count("[") + text.count("{") <= MAX_DEPTH
+        and _LONG_NUMBER.search(text) is None
+    )
 
 
 def finite(number: float) -> float | None:

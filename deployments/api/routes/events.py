@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from blocks.dialects import Dialect, cloudevents, read
+from blocks.dialects import Dialect, cloudevents, understood
 from blocks.dialects.strict_json import Document, parse, parse_value
 from blocks.errors import Malformed
 from blocks.ledger.callers.tokens import Scope
@@ -82,7 +82,7 @@ def kept(events: Sequence[SystemEvent], entered: Sequence[Entered]) -> Response:
 
 
 def _read(headers: Mapping[str, str], body: bytes, rules: AlertRules) -> list[SystemEvent]:
-    found = read(*_document(headers, body), rules=rules)
+    found = understood(*_document(headers, body), rules)
     if found.messages:
         raise Refused(
             422,
@@ -106,7 +106,7 @@ def _document(headers: Mapping[str, str], body: bytes) -> tuple[Document, Dialec
             )
         return document, Dialect.CLOUDEVENTS
     if cloudevents.is_binary(headers):
-        return cloudevents.structured(headers, body), Dialect.CLOUDEVENTS
+        return parse(cloudevents.structured(headers, body)), Dialect.CLOUDEVENTS
     if kind != JSON:
         raise wrong_type(kind, f"{ONE}, {BATCH} or {JSON}")
     document = parse_value(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -94,10 +95,10 @@ async def post_webhook(request: Request) -> Response:
     body = await request.body()
     if _is_ping(request, body):
         return answer({"new": 0, "known": 0, "ids": []}, 200)
-    signed = _verified(senders, sender, request, body)
+    signed, headers = _verified(senders, sender, request, body)
     assert sender is not None, "the keys of nobody fit nothing"
     request.state.handed = Handed(body)
-    if (kind := content_type(plain_headers(request))) != _KIND:
+    if (kind := content_type(headers)) != _KIND:
         raise wrong_type(kind, _KIND)
     limiter: Limiter = request.app.state.limiter
     limit = Limit("webhooks", request.app.state.context.settings.api_intake_rate)
@@ -117,10 +118,14 @@ def _is_ping(request: Request, body: bytes) -> bool:
     return _PING.fullmatch(body) is not None and "x-wc-webhook-signature" not in request.headers
 
 
-def _verified(senders: Senders, sender: Sender | None, request: Request, body: bytes) -> Signed:
+def _verified(
+    senders: Senders, sender: Sender | None, request: Request, body: bytes
+) -> tuple[Signed, Mapping[str, str]]:
+    """What is known by the signature, and the headers that it came in."""
     try:
         headers = plain_headers(request)
         scheme = scheme_of(headers)
-        return verify(scheme, senders.keys_for(sender, scheme), headers, body, utc_now())
+        keys = senders.keys_for(sender, scheme)
+        return verify(scheme, keys, headers, body, utc_now()), headers
     except (InvalidMessage, Refused) as error:
         raise Refused(401, "bad-signature", error.what, hint=error.hint) from None
