@@ -29,6 +29,10 @@ class AgentSpec:
         event_action: Its action that takes events and alerts (parameter ``event``); "" when it
             takes none.
         alert_questions: What it is asked about an alert.
+        events_action: Its action that takes many events at once (parameter ``events``) and gives
+            ``EventResponses``; "" when it is asked about each alone.
+        event_kinds: Kinds of subject (``service`` of ``service:web``; "" of what names none) that
+            it may know something about; None: it is asked about all.
     """
 
     id: str
@@ -37,6 +41,12 @@ class AgentSpec:
     capacity: int = 8
     event_action: str = ""
     alert_questions: tuple[str, ...] = ("Does it concern you, and what do you advise?",)
+    events_action: str = ""
+    event_kinds: frozenset[str] | None = None
+
+    def may_know(self, kind: str) -> bool:
+        """Whether it is worth asking about something of this kind."""
+        return self.event_kinds is None or kind in self.event_kinds
 
 
 _BY = {

@@ -12,7 +12,11 @@ before, so that all agents are asked; the others say more of one of the last ten
 about new ones). The rest are news and warnings about 40 SKUs. 5 % are sent twice, 10 % are up to
 two seconds late.
 
+Last, bursts of events that have nothing to do with each other (``benchmarks.burst``), on SQLite and
+on PostgreSQL: how many of them are settled in a second.
+
     python -m benchmarks.storm [--json] [--seconds 20] [--rate 1000] [--fresh 0.25]
+                               [--database both] [--postgres URL]
 """
 
 from __future__ import annotations
@@ -32,7 +36,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 
+from benchmarks import burst
 from benchmarks.coordination import prefect_server
+from benchmarks.intake import POSTGRES
 from benchmarks.output import show
 from blocks.ledger import Ledger
 from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
@@ -42,12 +48,6 @@ CRITICAL, TWICE, LATE = 0.02, 0.05, 0.10
 
 TICK = 0.05
 """Seconds between two rounds of the generator; each hands in three batches at once."""
-
-BUSINESS = """
-[[services]]
-name = "web"
-health_url = "http://127.0.0.1:9/health"
-"""
 
 DRAIN = """
 import asyncio, pathlib, sys
@@ -145,7 +145,7 @@ async def generate(
 def run_stream(folder: Path, seconds: int, rate: int, fresh: float, *, quiet: bool) -> Outcome:
     """Generate and drain in two processes, and count in the ledger what came of it."""
     folder.mkdir()
-    (folder / "business.toml").write_text(BUSINESS)
+    (folder / "business.toml").write_text(burst.BUSINESS)
     url, kept = f"sqlite:///{folder / 'ledger.db'}", folder / "durable.json"
     environment = {
         **os.environ,
@@ -194,8 +194,9 @@ def _count(file: Path, durable: dict[str, float], deepest: int, drained_after: f
     situation_of = {name: situation for name, _, situation, settled in events if settled}
     answered: dict[str, float] = {}
     asked: dict[tuple[str, str], int] = {}
-    for agent, payload, replied_at in calls:
-        situation = situation_of.get(json.loads(payload)["event"]["id"], "")
+    told = ((agent, e["id"], at) for agent, payload, at in calls for e in _events_in(payload))
+    for agent, event, replied_at in told:
+        situation = situation_of.get(event, "")
         asked[agent, situation] = asked.get((agent, situation), 0) + 1
         at = _instant(replied_at)
         answered[situation] = min(answered.get(situation, at), at)
@@ -213,6 +214,12 @@ def _count(file: Path, durable: dict[str, float], deepest: int, drained_after: f
         deepest=deepest,
         drained_after=drained_after,
     )
+
+
+def _events_in(payload: str) -> list[dict[str, str]]:
+    """What an agent was asked about: one event, or many at once."""
+    said = json.loads(payload)
+    return said["events"] if "events" in said else [said["event"]]
 
 
 def _instant(text: str) -> float:
@@ -244,6 +251,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--rate", type=int, default=1000, help="events per second")
     parser.add_argument("--fresh", type=float, default=0.25, help="share of new resources")
+    parser.add_argument(
+        "--database", choices=("both", *burst.DATABASES), default="both", help="for the bursts"
+    )
+    parser.add_argument("--postgres", default=POSTGRES, help="server on which to make a database")
     parser.add_argument("--generate", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.generate:
@@ -255,8 +266,10 @@ def main() -> None:
         asked = (options.seconds, options.rate, options.fresh)
         quiet_outcome = run_stream(Path(folder, "quiet"), *asked, quiet=True)
         storm = run_stream(Path(folder, "storm"), *asked, quiet=False)
+        databases = burst.DATABASES if options.database == "both" else (options.database,)
+        bursts = burst.measure(Path(folder), options.postgres, databases)
     title = f"{options.rate:,} events/s for {options.seconds} s, beside a quiet stream"
-    show(title, figures(quiet_outcome, storm), as_json=options.json)
+    show(title, figures(quiet_outcome, storm) | bursts, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from agents.registry import AgentSpec
 
+EVENT_KINDS = frozenset({"service", "sku", "supplier", "store"})
+"""Kinds of subject that the business's figures speak of."""
+
 AGENT = AgentSpec(
     id="data-intelligence",
     title="Data Intelligence",
@@ -13,4 +16,6 @@ AGENT = AgentSpec(
         "Which revenue depends on it, and how much is at risk per hour?",
         "How often did this come before?",
     ),
+    events_action="process_events",
+    event_kinds=EVENT_KINDS,
 )

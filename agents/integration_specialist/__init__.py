@@ -2,6 +2,9 @@
 
 from agents.registry import AgentSpec
 
+EVENT_KINDS = frozenset({"connection", "store", "supplier"})
+"""Kinds of subject that are connections."""
+
 AGENT = AgentSpec(
     id="integration-specialist",
     title="Integration Specialist",
@@ -13,4 +16,6 @@ AGENT = AgentSpec(
         "Which connection is concerned?",
         "Does it answer, and does it know us?",
     ),
+    events_action="handle_events",
+    event_kinds=EVENT_KINDS,
 )

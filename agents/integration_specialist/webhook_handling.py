@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from agents.capability import ANYBODY, action
+from agents.events import answer_each
+from agents.integration_specialist import EVENT_KINDS
 from agents.integration_specialist.api_management.connections import check
 from blocks.business.business import Business
 from blocks.business.connections import find_connection
 from blocks.errors import InvalidMessage
 from blocks.vocabulary.messages import Severity
-from blocks.vocabulary.responses import EventResponse, read_event, subject_of
-
-CONNECTIONS = frozenset({"connection", "store", "supplier"})
+from blocks.vocabulary.responses import EventResponse, EventResponses, read_event, subject_of
 
 LOOK = 20.0
 """Seconds that the look at a connection may take."""
@@ -35,7 +35,7 @@ async def handle_event(event: dict[str, Any], business: Business, now: datetime)
     """
     happened = read_event(event)
     kind, name = subject_of(happened)
-    if kind not in CONNECTIONS:
+    if kind not in EVENT_KINDS:
         return EventResponse.not_concerned(
             happened, f"{happened.subject or 'It'} is no connection to a store or a supplier."
         )
@@ -69,3 +69,11 @@ async def handle_event(event: dict[str, Any], business: Business, now: datetime)
         evidence=evidence,
         well=well,
     )
+
+
+@action(timeout=60, retries=0)
+async def handle_events(
+    events: list[dict[str, Any]], business: Business, now: datetime
+) -> EventResponses:
+    """Check the connections that many events are about, as ``handle_event`` does."""
+    return await answer_each(events, lambda event: handle_event(event, business, now))

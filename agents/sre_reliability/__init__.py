@@ -2,6 +2,9 @@
 
 from agents.registry import AgentSpec
 
+PLATFORM = frozenset({"host", "pool", "queue", "worker", "flow", "ledger", "prefect"})
+"""Kinds of subject that are about what we ourselves run on."""
+
 AGENT = AgentSpec(
     id="sre-reliability",
     title="SRE Reliability",
@@ -14,4 +17,6 @@ AGENT = AgentSpec(
         "Is it still so?",
         "Which remedies are probable, and safe to try?",
     ),
+    events_action="respond_to_events",
+    event_kinds=PLATFORM | {"service", "run", ""},
 )

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from agents.capability import ANYBODY, action
+from agents.events import answer_each
+from agents.sre_reliability import PLATFORM
 from agents.sre_reliability.system_monitoring import host
 from agents.sre_reliability.system_monitoring.services import check_service
 from blocks.business.business import Business
@@ -15,10 +17,7 @@ from blocks.ledger import Ledger
 from blocks.ledger.calls.records import RunRecord
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import Outcome, Severity, SystemEvent
-from blocks.vocabulary.responses import EventResponse, read_event, subject_of
-
-PLATFORM = frozenset({"host", "pool", "queue", "worker", "flow", "ledger", "prefect"})
-"""Kinds of subject that are about what we ourselves run on."""
+from blocks.vocabulary.responses import EventResponse, EventResponses, read_event, subject_of
 
 OWN_NAMES = frozenset({"local", "localhost", "127.0.0.1", "::1"})
 """What this machine is called, beside its name."""
@@ -59,6 +58,14 @@ async def respond_to_event(
     return EventResponse.not_concerned(
         happened, f"{happened.subject or 'It'} is no service, no run and no part of the platform."
     )
+
+
+@action(timeout=60, retries=0)
+async def respond_to_events(
+    events: list[dict[str, Any]], business: Business, ledger: Ledger, now: datetime
+) -> EventResponses:
+    """Look at what many events are about, as ``respond_to_event`` does."""
+    return await answer_each(events, lambda event: respond_to_event(event, business, ledger, now))
 
 
 def _is_this_machine(name: str) -> bool:

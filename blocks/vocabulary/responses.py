@@ -48,6 +48,23 @@ class EventResponse(Strict):
         return cls(relevant=False, assessment=why, severity=Severity.INFO, resource=event.subject)
 
 
+class EventResponses(Strict):
+    """What one agent has to say to many events, in their order.
+
+    Attributes:
+        responses: None for an event that it has to be asked about alone: it takes longer than the
+            others may wait for it, or something failed.
+    """
+
+    responses: list[EventResponse | None]
+
+    @property
+    def summary(self) -> str:
+        """How many there are."""
+        concerned = sum(said is not None and said.relevant for said in self.responses)
+        return f"{concerned} of {len(self.responses)} events concern it."
+
+
 class StockLevels(Strict):
     """Units on hand per SKU, counted or estimated.
 

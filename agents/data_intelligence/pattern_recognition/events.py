@@ -8,14 +8,16 @@ from typing import Any
 import pandas as pd
 
 from agents.capability import ANYBODY, action
+from agents.data_intelligence import EVENT_KINDS
 from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import TradingHistory, completed, local_day, since
+from agents.events import answer_each
 from blocks.business.business import Business
 from blocks.errors import DataError
 from blocks.ledger import Ledger
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity, SystemEvent
-from blocks.vocabulary.responses import EventResponse, read_event, subject_of
+from blocks.vocabulary.responses import EventResponse, EventResponses, read_event, subject_of
 
 RECURRENCE = timedelta(hours=24)
 """How far back equal events are counted."""
@@ -25,8 +27,6 @@ SALES_DAYS = 28
 
 VITAL_SHARE = 0.25
 """From this share of revenue on, trouble with a service is critical."""
-
-MEANINGFUL = ("service", "sku", "supplier", "store")
 
 
 @action(timeout=20, retries=1, askers=ANYBODY)
@@ -51,7 +51,7 @@ async def process_event(
     """
     happened = read_event(event)
     kind, name = subject_of(happened)
-    if kind not in MEANINGFUL or not name:
+    if kind not in EVENT_KINDS or not name:
         return EventResponse.not_concerned(
             happened, f"{happened.subject or 'It'} is nothing that the business's figures speak of."
         )
@@ -66,6 +66,14 @@ async def process_event(
             "evidence": meaning.evidence | {"earlier_within_24_h": earlier},
         }
     )
+
+
+@action(timeout=60, retries=0)
+async def process_events(
+    events: list[dict[str, Any]], business: Business, ledger: Ledger, now: datetime
+) -> EventResponses:
+    """Say what each of many events means for the business, as ``process_event`` does."""
+    return await answer_each(events, lambda event: process_event(event, business, ledger, now))
 
 
 class _Meaning:

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from blocks.ledger.engine.dialect_sql import each_text, instant_text
-from blocks.ledger.events import alerts, situations
+from blocks.ledger.events import alerts, situations, summaries
 from blocks.ledger.events.reads import InboxReads
 from blocks.ledger.events.records import (
     Accepted,
@@ -200,7 +200,8 @@ class Inbox(InboxReads):
     ) -> list[SituationRecord]:
         """Settle waiting events of little weight in bulk: one situation per type and subject.
 
-        Each group is a transaction of its own, so that nobody waits long for the ledger.
+        No more than some thousand events are settled in one transaction, unless they are of one
+        group, so that nobody waits long for the ledger.
 
         Args:
             now: Events that arrived later are left alone.
@@ -213,20 +214,14 @@ class Inbox(InboxReads):
         condition = and_(
             UNSETTLED, EVENTS.c.rank < below.rank, EVENTS.c.received_at <= now, free(now)
         )
-        groups = (
-            select(EVENTS.c.type, RESOURCE.label("resource"))
+        waiting = (
+            select(EVENTS.c.source, EVENTS.c.id, EVENTS.c.type, RESOURCE.label("resource"))
             .where(condition)
-            .group_by(EVENTS.c.type, RESOURCE)
             .order_by(EVENTS.c.type, RESOURCE)
         )
         made: list[SituationRecord] = []
-        for kind, resource in await self._access.read(lambda c: c.execute(groups).all()):
-            record = await self._access.write(
-                partial(
-                    situations.summarise, kind=kind, resource=resource, events=condition, now=now
-                )
-            )
-            made += [record] if record else []
+        for some in summaries.portions(await self._access.rows(waiting)):
+            made += await self._access.write(partial(summaries.summarise, groups=some, now=now))
         return made
 
 

@@ -15,13 +15,13 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    literal,
     literal_column,
     or_,
     select,
     update,
 )
 
+from blocks.ledger.engine.prepared import Prepared
 from blocks.ledger.engine.upsert import insert
 from blocks.ledger.events.alerts import FIRES, HAS_OUTAGE, among, homes_of
 from blocks.ledger.events.records import (
@@ -29,13 +29,10 @@ from blocks.ledger.events.records import (
     EventKey,
     EventStatus,
     SituationRecord,
-    SituationResponse,
     SituationStatus,
-    Summary,
     situation_row,
 )
 from blocks.ledger.events.tables import EVENTS, SITUATIONS
-from blocks.vocabulary.messages import Severity, new_id
 
 RESPONDED = (SituationStatus.STANDING, SituationStatus.SETTLED)
 """What no run need respond to."""
@@ -46,14 +43,26 @@ RESOURCE = func.coalesce(func.nullif(EVENTS.c.subject, literal_column("''")), EV
 """What an event is about, as ``flows.orchestrator.events.correlation`` sees it."""
 
 
+_NOT_RESPONDED = and_(*(SITUATIONS.c.status != status for status in RESPONDED))
+
 # Key by key: of a list of pairs neither database makes much of the index.
 _MINE = and_(
     EVENTS.c.source == bindparam("of_source"),
-    EVENTS.c.id == bindparam("of_id"),
+    EVENTS.c.id == bindparam("of_event"),
     EVENTS.c.taken_by == bindparam("of_run"),
     EVENTS.c.status == EventStatus.TAKEN,
 )
-_THE_RUNS_OWN = select(EVENTS.c.id).where(_MINE)
+_THE_RUNS_OWN = Prepared(select(EVENTS.c.id).where(_MINE))
+_PUT = Prepared(
+    update(EVENTS)
+    .where(_MINE)
+    .values(
+        situation_id=bindparam("into"),
+        status=bindparam("new_status"),
+        settled_at=bindparam("settled"),
+    )
+)
+_OPEN_ONE = Prepared(lambda dialect: insert(dialect, SITUATIONS).on_conflict_do_nothing())
 
 
 def free(now: datetime) -> ColumnElement[bool]:
@@ -69,22 +78,25 @@ def join(
     now: datetime,
 ) -> SituationRecord | None:
     """Put a run's events into a situation; see ``Inbox.join``."""
-    named = [{"of_source": source, "of_id": name, "of_run": by} for source, name in keys]
-    if not any(connection.scalar(_THE_RUNS_OWN, one) for one in named):
+    named = [{"of_source": source, "of_event": name, "of_run": by} for source, name in keys]
+    if not any(_THE_RUNS_OWN.execute(connection, one).first() for one in named):
         return None
-    row = situation_row(wanted)
-    connection.execute(
-        insert(connection.dialect.name, SITUATIONS).values(row).on_conflict_do_nothing()
-    )
-    standing = _locked(connection, SITUATIONS.c.need_key == wanted.need_key)
+    standing: SituationRecord | None = wanted
+    if not _OPEN_ONE.execute(connection, situation_row(wanted)).rowcount:
+        standing = _locked(connection, SITUATIONS.c.need_key == wanted.need_key)
     assert standing is not None, "it was inserted, or stood there"
-    changes: dict[str, object] = {"situation_id": standing.id}
     if standing.status is SituationStatus.STANDING and _are_worse(connection, standing, keys):
         standing = _open_again(connection, standing)
-    elif standing.status in RESPONDED:
-        changes |= {"status": EventStatus.SETTLED, "settled_at": now}
-    connection.execute(update(EVENTS).where(_MINE).values(changes), named)
+    into = _joining(standing, now)
+    _PUT.execute(connection, [one | into for one in named])
     return _recounted(connection, standing)
+
+
+def _joining(standing: SituationRecord, now: datetime) -> dict[str, object]:
+    """What becomes of an event that joins a situation."""
+    if standing.status in RESPONDED:
+        return {"into": standing.id, "new_status": EventStatus.SETTLED, "settled": now}
+    return {"into": standing.id, "new_status": EventStatus.TAKEN, "settled": None}
 
 
 def _are_worse(connection: Connection, standing: SituationRecord, keys: Sequence[EventKey]) -> bool:
@@ -109,11 +121,8 @@ def place(
     for (source, name), home in sorted(homes_of(connection, keys).items()):
         standing = _locked(connection, SITUATIONS.c.id == home)
         assert standing is not None, "an event joins what is there"
-        changes: dict[str, object] = {"situation_id": standing.id}
-        if standing.status in RESPONDED:
-            changes |= {"status": EventStatus.SETTLED, "settled_at": now}
-        named = {"of_source": source, "of_id": name, "of_run": by}
-        if connection.execute(update(EVENTS).where(_MINE).values(changes), named).rowcount:
+        named = {"of_source": source, "of_event": name, "of_run": by}
+        if _PUT.execute(connection, named | _joining(standing, now)).rowcount:
             _recounted(connection, standing)
         placed.add((source, name))
     return placed
@@ -121,23 +130,38 @@ def place(
 
 def begin(connection: Connection, situation_id: str, run_id: str, now: datetime) -> bool:
     """Make the run the one that responds; see ``Inbox.respond``."""
-    holder_lives = (
-        select(EVENTS.c.id)
-        .where(
-            EVENTS.c.situation_id == SITUATIONS.c.id,
-            UNSETTLED,
-            EVENTS.c.taken_by == SITUATIONS.c.run_id,
-            EVENTS.c.taken_until > now,
-        )
-        .exists()
+    known = {"of_id": situation_id, "of_run": run_id, "now": now}
+    return bool(_BEGIN.execute(connection, known).rowcount)
+
+
+_HOLDER_LIVES = (
+    select(EVENTS.c.id)
+    .where(
+        EVENTS.c.situation_id == SITUATIONS.c.id,
+        UNSETTLED,
+        EVENTS.c.taken_by == SITUATIONS.c.run_id,
+        EVENTS.c.taken_until > bindparam("now"),
     )
-    nobody_else = or_(SITUATIONS.c.run_id.is_(None), SITUATIONS.c.run_id == run_id, ~holder_lives)
-    statement = (
-        update(SITUATIONS)
-        .where(SITUATIONS.c.id == situation_id, SITUATIONS.c.status.not_in(RESPONDED), nobody_else)
-        .values(status=SituationStatus.RESPONDING, run_id=run_id, updated_at=now)
+    .exists()
+)
+_THIS = SITUATIONS.c.id == bindparam("of_id")
+_BEGIN = Prepared(
+    update(SITUATIONS)
+    .where(
+        _THIS,
+        _NOT_RESPONDED,
+        or_(
+            SITUATIONS.c.run_id.is_(None),
+            SITUATIONS.c.run_id == bindparam("of_run"),
+            ~_HOLDER_LIVES,
+        ),
     )
-    return bool(connection.execute(statement).rowcount)
+    .values(
+        status=SituationStatus.RESPONDING,
+        run_id=bindparam("of_run"),
+        updated_at=bindparam("now"),
+    )
+)
 
 
 def settle(
@@ -148,101 +172,59 @@ def settle(
     What our own look ended is over. Else it stands as long as one of its outages goes on, and is
     over when all are resolved; one without any is as whoever responded says.
     """
-    standing = _locked(
-        connection,
-        SITUATIONS.c.id == situation.id,
-        SITUATIONS.c.run_id == situation.run_id,
-        or_(SITUATIONS.c.status.not_in(RESPONDED), SITUATIONS.c.responded_at == now),
-    )
-    if standing is None:
+    this = {"of_id": situation.id, "of_run": situation.run_id, "now": now}
+    if _LOCK.execute(connection, this).first() is None:
         return None
-    _settle_events(connection, and_(UNSETTLED, EVENTS.c.situation_id == situation.id), now)
-    settled = _recounted(connection, situation.model_copy(update={"responded_at": now}))
-    settled = settled.model_copy(update=_how_it_stands(connection, settled, now))
-    row = situation_row(settled)
-    kept = ("opened_at", "updated_at", "need_key", "resource", "approval_id")
-    connection.execute(
-        update(SITUATIONS)
-        .where(SITUATIONS.c.id == situation.id)
-        .values({name: value for name, value in row.items() if name not in kept})
-    )
+    _SETTLE_EVENTS.execute(connection, this)
+    events, fires, has_outage = _SEEN.execute(connection, this).one()
+    how = _how_it_stands(situation, fires, has_outage, now)
+    settled = situation.model_copy(update={"responded_at": now, "events": events, **how})
+    _KEEP.execute(connection, situation_row(settled) | this)
     return settled
 
 
+_LOCK = Prepared(
+    select(SITUATIONS.c.id)
+    .where(
+        _THIS,
+        SITUATIONS.c.run_id == bindparam("of_run"),
+        or_(_NOT_RESPONDED, SITUATIONS.c.responded_at == bindparam("now")),
+    )
+    .with_for_update()
+)
+_SETTLE_EVENTS = Prepared(
+    update(EVENTS)
+    .where(UNSETTLED, EVENTS.c.situation_id == bindparam("of_id"))
+    .values(status=EventStatus.SETTLED, settled_at=bindparam("now"))
+)
+_UNCHANGED = ("id", "opened_at", "updated_at", "need_key", "resource", "approval_id")
+_KEEP = Prepared(
+    update(SITUATIONS)
+    .where(_THIS)
+    .values({c: bindparam(c.name, type_=c.type) for c in SITUATIONS.c if c.name not in _UNCHANGED})
+)
+_COUNT = (
+    select(func.count())
+    .where(EVENTS.c.situation_id == SITUATIONS.c.id)
+    .correlate(SITUATIONS)
+    .scalar_subquery()
+)
+_SEEN = Prepared(select(_COUNT, FIRES, HAS_OUTAGE).where(_THIS))
+
+
 def _how_it_stands(
-    connection: Connection, situation: SituationRecord, now: datetime
+    situation: SituationRecord, fires: bool, has_outage: bool, now: datetime
 ) -> dict[str, object]:
     over = {"status": SituationStatus.SETTLED, "settled_at": now}
     if situation.ending is not None:
         return over
-    this = select(SITUATIONS.c.id).where(SITUATIONS.c.id == situation.id)
-    if connection.scalar(this.where(FIRES)):
+    if fires:
         return {"status": SituationStatus.STANDING, "settled_at": None}
-    if connection.scalar(this.where(HAS_OUTAGE)):
+    if has_outage:
         return over | {"ending": Ending.RESOLVED}
     if situation.status is SituationStatus.STANDING:
         return {"settled_at": None}
     return over
-
-
-def summarise(
-    connection: Connection, kind: str, resource: str, events: ColumnElement[bool], now: datetime
-) -> SituationRecord | None:
-    """Settle events of one type and resource as one situation; see ``Inbox.summarise``."""
-    made = new_id()
-    about = and_(events, EVENTS.c.type == kind, literal(resource) == RESOURCE)
-    if not _settle_events(connection, about, now, situation_id=made):
-        return None
-    these = EVENTS.c.situation_id == made
-    found = connection.execute(
-        select(
-            func.count().label("events"),
-            func.min(EVENTS.c.time).label("first"),
-            func.max(EVENTS.c.time).label("last"),
-            func.max(EVENTS.c.rank).label("rank"),
-        ).where(these)
-    ).one()
-    example = connection.execute(
-        select(EVENTS.c.source, EVENTS.c.id, EVENTS.c.data)
-        .where(these)
-        .order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
-        .limit(1)
-    ).mappings()
-    record = SituationRecord(
-        id=made,
-        need_key=f"summary {made}",
-        resource=resource,
-        severity=list(Severity)[found.rank],
-        title=f"{kind} about {resource}: {found.events} events, summarised",
-        opened_at=now,
-        updated_at=now,
-        status=SituationStatus.SETTLED,
-        events=found.events,
-        settled_at=now,
-        response=SituationResponse(
-            summary=Summary(
-                type=kind,
-                events=found.events,
-                first=found.first,
-                last=found.last,
-                example=dict(example.one()),
-            )
-        ),
-    )
-    connection.execute(SITUATIONS.insert(), situation_row(record))
-    if connection.scalar(select(SITUATIONS.c.id).where(SITUATIONS.c.id == made, FIRES)):
-        # Only counted, but not over: its source still tells of it.
-        stands = {"status": SituationStatus.STANDING, "settled_at": None}
-        connection.execute(update(SITUATIONS).where(SITUATIONS.c.id == made).values(stands))
-        record = record.model_copy(update=stands)
-    return record
-
-
-def _settle_events(
-    connection: Connection, events: ColumnElement[bool], now: datetime, **also: str
-) -> int:
-    settled = {"status": EventStatus.SETTLED, "settled_at": now, **also}
-    return connection.execute(update(EVENTS).where(events).values(settled)).rowcount
 
 
 def _locked(connection: Connection, *conditions: ColumnElement[bool]) -> SituationRecord | None:
@@ -253,9 +235,10 @@ def _locked(connection: Connection, *conditions: ColumnElement[bool]) -> Situati
 
 def _recounted(connection: Connection, situation: SituationRecord) -> SituationRecord:
     """The situation with the number of its events brought up to date."""
-    query = select(func.count()).where(EVENTS.c.situation_id == situation.id)
-    events = connection.scalar(query) or 0
-    connection.execute(
-        update(SITUATIONS).where(SITUATIONS.c.id == situation.id).values(events=events)
-    )
+    events = _RECOUNT.execute(connection, {"of_id": situation.id}).scalar_one()
     return situation.model_copy(update={"events": events})
+
+
+_RECOUNT = Prepared(
+    update(SITUATIONS).where(_THIS).values(events=_COUNT).returning(SITUATIONS.c.events)
+)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -20,6 +22,7 @@ from blocks.ledger.events.records import (
 from blocks.ledger.events.situations import RESPONDED
 from blocks.vocabulary.messages import Severity, utc_now
 from blocks.vocabulary.told import group_of, told_by
+from flows.orchestrator.events.asking import Answers, ask_agents
 from flows.orchestrator.events.at_risk import AtRisk
 from flows.orchestrator.events.incident import Correlated, resource_of
 from flows.orchestrator.events.joining import MOST_TRIES, Joining
@@ -33,6 +36,9 @@ HOLD = timedelta(seconds=30)
 
 PAUSE = 0.2
 """Seconds between two looks at an inbox from which nothing can be taken."""
+
+TOGETHER = 32
+"""Situations that agents are asked about in one call; so many fit its message whole."""
 
 MOST_TOLD = 200
 """Situations that a report lists; the ledger has them all."""
@@ -100,6 +106,8 @@ class _Drainer:
         self.queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
         self.mine: set[str] = set()  # situations that are queued or responded to
         self.numbers = count()
+        self.taken_up = asyncio.Event()  # set when a worker has emptied the queue, or some of it
+        self.acting = asyncio.Semaphore(self.rules.at_once)
         self.joining = Joining(team.ledger, team.run.id, team.policy, AtRisk(team))
         self.standing = Standing(team)
 
@@ -119,9 +127,16 @@ class _Drainer:
             ours = self.mine or self.tide.storm or self.standing.waits
             if until is None and not ours and (not depth.events or now - last_taken > HOLD):
                 break
-            await asyncio.sleep(PAUSE)
+            await self._pause()
         await self.queue.join()
         await self.standing.look(utc_now(), at_once=True)
+
+    async def _pause(self) -> None:
+        """Until there is room for more, or for a moment."""
+        self.taken_up.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE):
+                await self.taken_up.wait()
 
     async def _judge(self, tide: Tide, now: datetime) -> None:
         self.drained.storms += tide.storm and not self.tide.storm
@@ -169,25 +184,47 @@ class _Drainer:
         self.queue.put_nowait(work)
 
     async def work(self) -> None:
-        """Respond to one situation after the other, the most urgent first."""
+        """Respond to what is most urgent, and to what waits behind it along with it."""
         while True:
-            _, _, correlated, situation = await self.queue.get()
-            await self._respond(correlated, situation)
-            self.mine.discard(situation.id)
-            self.queue.task_done()
+            batch = [await self.queue.get()]
+            while len(batch) < TOGETHER and not self.queue.empty():
+                batch.append(self.queue.get_nowait())
+            self.taken_up.set()
+            # What is critical waits for nobody else's answer.
+            parts = [[one] for one in batch if one[2].severity is Severity.CRITICAL]
+            parts.append([one for one in batch if one[2].severity is not Severity.CRITICAL])
+            await asyncio.gather(*map(self._respond, parts))
+            for *_, situation in batch:
+                self.mine.discard(situation.id)
+                self.queue.task_done()
 
-    async def _respond(self, correlated: Correlated, situation: SituationRecord) -> None:
-        run_id = self.team.run.id
-        if not await self.inbox.respond(situation.id, run_id, utc_now()):
-            return  # another run responds to it, and lives
-        reach("events.responding")
-        if correlated.tries > MOST_TRIES:
-            await self._give_up(correlated, situation)
+    async def _respond(self, batch: Sequence[_Work]) -> None:
+        run_id, now = self.team.run.id, utc_now()
+        begun = await asyncio.gather(
+            *(self.inbox.respond(situation.id, run_id, now) for *_, situation in batch)
+        )
+        # Of the others another run responds to it, and lives.
+        ours = [one[2:] for one, is_ours in zip(batch, begun, strict=True) if is_ours]
+        if not ours:
             return
-        response = await respond(self.team, correlated, situation)
+        reach("events.responding")
+        tired = [one for one in ours if one[0].tries > MOST_TRIES]
+        fresh = [one for one in ours if one[0].tries <= MOST_TRIES]
+        await asyncio.gather(*(self._give_up(*one) for one in tired))
+        answers = await ask_agents(self.team, [correlated for correlated, _ in fresh])
+        reach("events.answered")
+        await asyncio.gather(
+            *(self._settle(*one, said) for one, said in zip(fresh, answers, strict=True))
+        )
+
+    async def _settle(
+        self, correlated: Correlated, situation: SituationRecord, answers: Answers
+    ) -> None:
+        async with self.acting:
+            response = await respond(self.team, correlated, situation, answers)
         responded = situation.model_copy(
             update={
-                "run_id": run_id,
+                "run_id": self.team.run.id,
                 "severity": response.severity,
                 "title": correlated.title,
                 "response": response.kept,

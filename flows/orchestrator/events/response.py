@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agents.calls import Envelope, Reply
 from blocks.crash_points import reach
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.events.records import Ending, SituationRecord, SituationResponse
 from blocks.ledger.work.effects import EffectRecord
 from blocks.vocabulary.findings import Finding, Remedy
-from blocks.vocabulary.messages import MessageType, Severity
+from blocks.vocabulary.messages import Severity
 from blocks.vocabulary.responses import EventResponse
 from blocks.vocabulary.told import Told, told_by
+from flows.orchestrator.events.asking import Answers
 from flows.orchestrator.events.incident import Correlated, in_words
 from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.team.team import Orchestrator
@@ -23,6 +22,8 @@ from flows.reports.model import RemediationLine
 
 KIND = "reported-trouble"
 """The kind of the findings that events lead to."""
+
+_NOT_ITS_KIND = "It knows nothing of this kind of thing, and was not asked."
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,9 @@ def in_short(line: RemediationLine) -> str:
 
 
 async def respond(
-    team: Orchestrator, correlated: Correlated, situation: SituationRecord
+    team: Orchestrator, correlated: Correlated, situation: SituationRecord, answers: Answers
 ) -> Response:
-    """Ask every agent that takes events, settle their answers, and try what they propose.
+    """Settle what the agents say, and try what they propose.
 
     An agent that fails is no obstacle: the others' answers count, and it is named. A remedy that
     was tried since the situation was opened is not tried again, whoever tried it: a run that died
@@ -126,15 +127,13 @@ async def respond(
         team: The run that responds.
         correlated: The situation's events.
         situation: The situation as the ledger has it.
+        answers: What the agents say.
 
     Raises:
         LedgerError: What was decided could not be recorded.
     """
-    replies = await _ask_everybody(team, correlated)
-    reach("events.answered")
-    answers = {r.message.recipient: r.result for r in replies if r.ok}
-    well = seen_well(answers)
-    severity, findings = settle_answers(correlated, answers)
+    well = seen_well(answers.said)
+    severity, findings = settle_answers(correlated, answers.said)
     if well:
         findings = []  # there is nothing to try, and nothing to tell a person
     fresh, earlier = await _not_tried_yet(team, findings, situation.opened_at)
@@ -142,34 +141,17 @@ async def respond(
     reach("events.remedied")
     response = Response(
         severity=severity,
-        assessments={a: said.assessment for a, said in answers.items() if said.relevant},
+        assessments={a: said.assessment for a, said in answers.said.items() if said.relevant},
         findings=tuple(findings),
         lines=tuple(lines),
-        failed={r.message.recipient: r.error.what for r in replies if r.error},
+        failed=answers.failed,
         well=well,
-        impact_per_hour=_at_risk(answers),
+        impact_per_hour=_at_risk(answers.said),
         told=told_by(correlated.lead),
         grave=severity >= team.policy.events.worth_asking,
     )
     _leave_receipt(team, situation, correlated, answers, response)
     return response
-
-
-async def _ask_everybody(team: Orchestrator, correlated: Correlated) -> list[Reply]:
-    lead = correlated.lead.model_copy(update={"severity": correlated.severity})
-    event = lead.model_dump(mode="json")
-    return await asyncio.gather(
-        *(
-            team.ask(
-                agent.id,
-                agent.event_action,
-                {"event": event},
-                Envelope(type=MessageType.EVENT, priority=correlated.urgency.priority),
-            )
-            for agent in team.toolbox.registry.agents.values()
-            if agent.event_action
-        )
-    )
 
 
 def settle_answers(
@@ -263,7 +245,7 @@ def _leave_receipt(
     team: Orchestrator,
     situation: SituationRecord,
     correlated: Correlated,
-    answers: dict[str, EventResponse],
+    answers: Answers,
     response: Response,
 ) -> None:
     team.receipt(
@@ -284,6 +266,7 @@ def _leave_receipt(
                 "proposals": [proposal.action for proposal in said.proposals],
                 "lost_because": "" if said.relevant else said.assessment,
             }
-            for agent, said in sorted(answers.items())
-        ],
+            for agent, said in sorted(answers.said.items())
+        ]
+        + [{"name": agent, "lost_because": _NOT_ITS_KIND} for agent in answers.unasked],
     )

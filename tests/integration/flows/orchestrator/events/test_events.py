@@ -61,8 +61,7 @@ async def test_events_of_one_trouble_get_one_response_that_mends_it(shop, ledger
     assert {(c.agent, c.action) for c in asked if c.action != "restart_service"} == {
         ("data-intelligence", "process_event"),
         ("sre-reliability", "respond_to_event"),
-        ("integration-specialist", "handle_event"),
-    }
+    }, "a service is no connection: integration is not asked"
     receipts = {r.kind: r for r in await ledger.receipts.of(subject=situation.id)}
     assert "they say 3 different things" in receipts[ReceiptKind.CORRELATE].body["why"]
     assert receipts[ReceiptKind.RESPOND].body["decision"]["mended"] is True
@@ -160,3 +159,24 @@ async def test_in_a_storm_only_what_is_severe_is_answered_and_nothing_is_lost(sh
     assert all(s.status is SituationStatus.SETTLED for s in found)
     assert {c.payload["event"]["subject"] for c in await ledger.calls()} == {"service:search"}
     assert (await ledger.inbox.depth(utc_now())).events == 0
+
+
+async def test_what_is_unrelated_is_asked_about_together_and_answered_each_by_itself(shop, ledger):
+    shop.break_checkout()
+    kinds = ["sku", "service", "order"]
+    strangers = [event(f"{n}", subject=f"{kinds[n % 3]}:unknown-{n}") for n in range(12)]
+    await accept_events(event("ill"), *strangers)
+    _, report = await ran(event_driven_workflow)
+    assert report.headline.startswith("13 events, 13 situations, 1 mended and verified.")
+    found = {s.resource: s for s in await ledger.inbox.situations()}
+    assert len(found) == 13
+    assert found["service:checkout"].response["mended"], "each keeps its own answer"
+    assert not found["service:unknown-1"].response["assessments"]
+    asked = await ledger.calls(run_id=report.run_id, limit=100)
+    told = {c.action: len(c.payload["events"]) for c in asked if "events" in c.payload}
+    sku, service = 4, 4 + 1
+    assert told == {"process_events": sku + service, "respond_to_events": service}
+    assert not [c for c in asked if "order" in str(c.payload)], "nobody knows of orders"
+    receipts = await ledger.receipts.of(subject=found["order:unknown-2"].id)
+    respond = next(r for r in receipts if r.kind is ReceiptKind.RESPOND)
+    assert {c["name"] for c in respond.body["candidates"]} == set(registry().agents)
