@@ -45,6 +45,21 @@ def test_each_folder_is_read_on_one_screen() -> None:
     assert {folder: count for folder, count in entries.items() if count > 16} == {}
 
 
+def test_each_room_has_its_sentence() -> None:
+    """In CONTRIBUTING.md, where one looks where something goes."""
+    told = (PROJECT_ROOT / "CONTRIBUTING.md").read_text()
+    rooms = {
+        str(face.parent.relative_to(PROJECT_ROOT / floor))
+        for floor in FLOORS
+        for face in (PROJECT_ROOT / floor).glob("**/__init__.py")
+        if floor != "agents"  # whose rooms are capabilities
+    } - {".", "orchestrator"}
+    inside = {room for room in rooms if room.startswith(("ledger/", "api/"))}
+    names = rooms - inside | {room.split("/")[1] for room in inside}
+    told_of = {name for name in names if f"`{name}`" in told or f"/{name}`" in told}
+    assert names - told_of == set()
+
+
 def test_no_installed_distribution_provides_a_package_of_ours() -> None:
     provided = importlib.metadata.packages_distributions()
     assert {floor: provided[floor] for floor in FLOORS if floor in provided} == {}
