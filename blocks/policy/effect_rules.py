@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
+from blocks.models import Strict
 from blocks.vocabulary.effects import Approval, Effect
 
 
-class EffectRules(BaseModel):
+class EffectRules(Strict):
     """Who lets effects happen, and the limits of remedies."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     approval: dict[str, Approval] = Field(
         default={},

@@ -139,8 +139,8 @@ class Policy(Strict):
     events: EventRules = Field(default_factory=EventRules)
     alerts: AlertRules = Field(default_factory=AlertRules)
     claims: ClaimRules = Field(default_factory=ClaimRules)
-    targets: TargetRules = Field(default_factory=TargetRules)
     effects: EffectRules = Field(default_factory=EffectRules)
+    targets: TargetRules = Field(default_factory=TargetRules)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

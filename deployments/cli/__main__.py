@@ -37,8 +37,8 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 
 app.add_typer(tokens.token, name="token", rich_help_panel="The stack")
-app.add_typer(effects.effects, name="effects", rich_help_panel="What goes on")
 app.add_typer(messages.dead_letters, name="dead-letters", rich_help_panel="Your business")
+app.add_typer(effects.effects, name="effects", rich_help_panel="What goes on")
 for panel, commands in COMMANDS.items():
     for each in commands:
         app.command(rich_help_panel=panel)(each)

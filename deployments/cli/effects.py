@@ -1,4 +1,4 @@
-"""Acts on the outside world, on the command line: what stands how, and sending again."""
+"""``./orchestrator effects``: acts on the outside world, and sending again what failed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from deployments.cli.app import AsJson, command, existing_ledger, show
+from blocks.text import printable
+from deployments.cli.app import AsJson, command, existing_ledger, open_ledger, quiet_prefect, show
 from deployments.console.markup import escape
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from blocks.ledger import EffectRecord
 
 effects = typer.Typer(help="Acts on the outside world: list them, resend what failed.")
@@ -31,8 +32,10 @@ async def list_effects(
 
         failed = (EffectStatus.FAILED, EffectStatus.UNKNOWN)
         wanted = [status for status in EffectStatus if status.is_open or status in failed]
+        found: Sequence[EffectRecord] = []
         with existing_ledger() as ledger:
-            found = await ledger.effects.list([] if all_of_them else wanted) if ledger else []
+            if ledger is not None:
+                found = await ledger.effects.list([] if all_of_them else wanted)
         show(found, as_json, _print)
 
 
@@ -43,34 +46,27 @@ async def resend_effect(
     as_json: AsJson = False,
 ) -> None:
     """Send what failed for good once more, for instance a notification."""
-    from blocks.errors import NotFound
     from blocks.prefect_api.env import use_embedded_prefect
 
+    quiet_prefect()
     use_embedded_prefect()
     from flows.orchestrator.approvals.caretaker import resend
 
-    with existing_ledger() as ledger:
-        if ledger is None:
-            raise NotFound(f"There is no effect {effect_id!r}: nothing has run yet.")
-        show(await resend(ledger, effect_id), as_json, lambda effect, to: _print([effect], to))
+    with open_ledger() as ledger:
+        show([await resend(ledger, effect_id)], as_json, _print)
 
 
 def _print(found: Sequence[EffectRecord], console: Console) -> None:
-    from rich.table import Table
-
-    from blocks.text import printable
-
     if not found:
         console.print("Nothing is going on, and nothing failed.")
         return
     table = Table("Id", "What", "On", "Stands", "Intended", "What came of it")
     for effect in found:
-        stands = "waits for a yes" if effect.awaits_a_yes else effect.status.value
         table.add_row(
             effect.id[:8],
             escape(printable(effect.kind)),
             escape(printable(effect.target)),
-            stands,
+            "waits for a yes" if effect.awaits_a_yes else effect.status.value,
             f"{effect.intended_at:%d %b %H:%M} UTC",
             escape(printable(effect.outcome.detail or effect.outcome.reason)),
         )

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select, update
 
 from blocks.errors import NotFound, RequestError
@@ -21,6 +21,7 @@ from blocks.ledger.engine.values import to_json
 from blocks.ledger.work.approvals import SHORTEST_PREFIX
 from blocks.ledger.work.claims import holds
 from blocks.ledger.work.tables import EFFECTS
+from blocks.models import Strict
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.messages import new_id
 
@@ -28,11 +29,7 @@ DELIVERIES = ("notification",)
 """Kinds that tell somebody something; all others change a thing, their target."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EffectOutcome(_Record):
+class EffectOutcome(Strict):
     """What came of an effect.
 
     Attributes:
@@ -51,7 +48,7 @@ class EffectOutcome(_Record):
     after: dict[str, Any] = Field(default_factory=dict)
 
 
-class EffectRecord(_Record):
+class EffectRecord(Strict):
     """One act on the outside world.
 
     Attributes:
@@ -314,7 +311,7 @@ class Effects:
         changed = effect.model_copy(update=values)
         row = effect_row(changed)
         statement = _from(effect, *sources).values({name: row[name] for name in values})
-        done = await self._access.write(lambda c: bool(c.execute(statement).rowcount))
+        done = await self._access.change(statement)
         return changed if done else None
 
 

@@ -1,4 +1,4 @@
-"""The tables of work: tasks, claims, approvals, remediations."""
+"""The tables of work: tasks, claims, approvals, effects."""
 
 from __future__ import annotations
 

@@ -133,6 +133,15 @@ async def test_a_need_that_is_taken_stays_taken_under_a_claim(ledger: Ledger) ->
     assert not await ledger.effects.intend(effect(token))
 
 
+async def test_who_lost_the_claim_since_the_intent_does_not_begin(ledger: Ledger) -> None:
+    intent, until = effect(await take(ledger, "a", Priority.LOW)), NOON + 60 * SECOND
+    assert await ledger.effects.intend(intent)
+    token = await take(ledger, "b", Priority.HIGH)
+    assert await ledger.effects.begin(intent, NOON, until) is None
+    renewed = intent.model_copy(update={"fence": token})
+    assert await ledger.effects.begin(renewed, NOON, until) is not None
+
+
 async def test_who_is_asked_to_yield_neither_renews_nor_begins_to_act_again(
     ledger: Ledger,
 ) -> None:
