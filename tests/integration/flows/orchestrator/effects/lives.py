@@ -1,14 +1,9 @@
-"""Lives of effects, each in a process that dies at a named point; run as a program.
-
-One interpreter is started for all of them, and forks: imports are what takes long.
-"""
+"""Lives of effects, each in a process that dies at a named point."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -88,16 +83,12 @@ LIVES = [
 ]
 
 
-def _deaths(url: str, folder: Path) -> Iterator[tuple[str, int]]:
+def die_all(url: str, folder: str) -> None:
+    """Live each life in a process of its own; prints its name and how that process ended."""
     for life in LIVES:
         if (child := os.fork()) == 0:
             os.environ[VARIABLE] = life.point
-            asyncio.run(life.live(url, folder))
+            asyncio.run(life.live(url, Path(folder)))
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        yield life.name, os.waitstatus_to_exitcode(status)
-
-
-if __name__ == "__main__":
-    for name, code in _deaths(sys.argv[1], Path(sys.argv[2])):
-        print(name, code)
+        print(life.name, os.waitstatus_to_exitcode(status))

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 from blocks.ledger import Ledger
-from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.effects.sweep import sweep
 from tests.effects import Clerk
+from tests.forked import run_script
 from tests.integration.flows.orchestrator.effects.lives import LIVES
+
+DIE = """
+import sys
+from tests.integration.flows.orchestrator.effects.lives import die_all
+die_all(*sys.argv[1:])
+"""
 
 AFTERWARDS = {
     # The acts that the target has seen, how the effect stands, and how often a person was asked.
@@ -41,16 +46,10 @@ AFTERWARDS = {
 
 async def test_an_effect_survives_the_death_of_who_does_it(ledger_url: str, tmp_path: Path) -> None:
     Ledger.open(ledger_url).close()
-    dying = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.integration.flows.orchestrator.effects.lives", ledger_url, str(tmp_path)),
-        cwd=PROJECT_ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    said, _ = await dying.communicate()
-    assert said.decode().split() == [
+    died = await asyncio.to_thread(run_script, DIE, ledger_url, str(tmp_path))
+    assert died.stdout.split() == [
         word for life in LIVES for word in (life.name, str(-signal.SIGKILL))
-    ]
+    ], died.stderr
     kinds = {life.name: life.kind(tmp_path) for life in LIVES}
     with Ledger.open(ledger_url) as ledger:
         for days in (1, 2, 3):

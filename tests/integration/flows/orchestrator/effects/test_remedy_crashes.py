@@ -6,10 +6,7 @@ The life of an effect by itself is in ``test_crashes``, which every run of the t
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -17,12 +14,13 @@ import pytest
 
 from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.ledger import Ledger
-from blocks.settings import PROJECT_ROOT, get_settings
+from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
 from flows.daily_health_check import daily_health_check
 from flows.internal.apply_approval import apply_approval
 from flows.orchestrator.approvals.caretaker import settle_effects
 from flows.orchestrator.dispatch.context import shared_ledger
+from tests.forked import run_script
 from tests.integration.flows.seen import ran
 from tests.integration.flows.shop import Shop
 
@@ -60,15 +58,8 @@ async def test_a_remedy_survives_the_death_of_its_run(
 ) -> None:
     died_with, status, asked, checked_again_with = AFTERWARDS[point]
     shop.break_checkout()
-    ended = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", CHECK],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, CRASH_AT: point},
-        capture_output=True,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+    ended = await asyncio.to_thread(run_script, CHECK, **{CRASH_AT: point})
+    assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
     assert shop.restarts == died_with
 
     for _ in range(2):
