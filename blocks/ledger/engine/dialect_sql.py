@@ -59,6 +59,7 @@ def unpacked(dialect: str, packed: ColumnElement[str]) -> TableValuedAlias:
 def each_row(connection: Connection, rows: Sequence[Sequence[str]]) -> Subquery:
     """Rows of texts as a table; its columns come in their order."""
     packed = literal(json.dumps(rows), Text)
+    cells: list[ColumnElement[Any]]
     if _is_sqlite(connection):
         table = func.json_each(packed).table_valued("value")
         cells = [func.json_extract(table.c.value, f"$[{n}]") for n in range(len(rows[0]))]

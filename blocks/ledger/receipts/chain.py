@@ -55,19 +55,25 @@ def appending(seal: Seal) -> WriteRows:
         lock(connection, "receipts")
         head = head_of(connection)
         anchor_fits = _continues(connection, head, seal.anchor())
-        wanted = {row["id"]: row for row in reversed(rows)}  # each once: of equal ones the first
-        ids = json.dumps(list(wanted))
-        committed = set(_KNOWN.execute(connection, {"ids": ids}).scalars())  # by an earlier try
-        fresh = [row for id_, row in reversed(wanted.items()) if id_ not in committed]
-        if links := _chained(fresh, head):
-            end = links[-1]
-            end["mac"] = seal.sign(links[0]["seq"], end["seq"], end["hash"])
+        if links := _chained(_unknown(connection, rows), head):
+            last = links[-1]
+            last["mac"] = seal.sign(links[0]["seq"], last["seq"], last["hash"])
             _INSERT.execute(connection, links)
-            head = Head(seq=end["seq"], hash=end["hash"], mac=end["mac"])
+            head = Head(seq=last["seq"], hash=last["hash"], mac=last["mac"])
         # An anchor that this chain does not reach is evidence: it stays for verify to find.
         return partial(seal.move_anchor, head) if head and anchor_fits else None
 
     return append
+
+
+def _unknown(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each receipt once, without those that an earlier try has committed."""
+    wanted: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        wanted.setdefault(row["id"], row)
+    ids = json.dumps(list(wanted))
+    known = set(_KNOWN.execute(connection, {"ids": ids}).scalars())
+    return [row for id_, row in wanted.items() if id_ not in known]
 
 
 def _chained(rows: Sequence[dict[str, Any]], head: Head | None) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ async def test_what_the_ledger_knows_is_considered_when_prefect_is_away(ledger):
     assert plan.benefit_per_day == pytest.approx(2.0)
     assert plan.not_considered == ["revenue", "integrations", "health"]
     (missing,) = plan.missing
-    assert missing.startswith("prefect: No Prefect server answers")
+    assert missing.startswith("prefect: Prefect at http://127.0.0.1:1/api does not answer")
 
 
 @pytest.mark.prefect

@@ -102,7 +102,7 @@ async def test_a_critical_event_waits_for_no_bucket(client: PrefectClient) -> No
 async def test_whoever_asks_within_a_bucket_shares_its_run(client: PrefectClient) -> None:
     async with Runs.open() as runs, EventRuns.open(runs) as event_runs:
         event_runs.heed(Severity.ERROR)
-        (run,) = await until(client, 1)
+        (run,) = await first_asked_for(client)
         due = run.expected_start_time
         assert due is not None
         await run_for_events(runs, due, urgent=False)

@@ -170,8 +170,8 @@ async def test_what_is_unrelated_is_asked_about_together_and_answered_each_by_it
     assert report.headline.startswith("13 events, 13 situations, 1 mended and verified.")
     found = {s.resource: s for s in await ledger.inbox.situations()}
     assert len(found) == 13
-    assert found["service:checkout"].response["mended"], "each keeps its own answer"
-    assert not found["service:unknown-1"].response["assessments"]
+    assert found["service:checkout"].response.mended, "each keeps its own answer"
+    assert not found["service:unknown-1"].response.assessments
     asked = await ledger.calls(run_id=report.run_id, limit=100)
     told = {c.action: len(c.payload["events"]) for c in asked if "events" in c.payload}
     sku, service = 4, 4 + 1
