@@ -113,9 +113,10 @@ class Health:
             return f"is damaged: {self._database.damage[0]}"
         if self._trying is None or self._trying.done():  # else the last one waits still
             self._trying = self._try()
-        await asyncio.wait([asyncio.wrap_future(self._trying)], timeout=DEADLINE)
-        over = self._trying.done()
-        if trouble := self._trying.result() if over else self._writer.trouble:
+        trying = self._trying  # another may begin the next before we are told of the end of this
+        await asyncio.wait([asyncio.wrap_future(trying)], timeout=DEADLINE)
+        over = trying.done()
+        if trouble := trying.result() if over else self._writer.trouble:
             return f"cannot be written: {trouble}"
         if not over:
             return f"has taken no write for {DEADLINE:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import sqlite3
 import subprocess
@@ -87,6 +88,24 @@ async def test_who_cannot_write_says_why_until_it_can_again(
                 await ledger.health.check()
         assert await well(ledger) == ""
         await ledger.health.check()
+
+
+async def test_however_many_ask_at_once_a_ledger_that_takes_writes_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One begins a new try just when another one's is over, and its answer not yet told."""
+    monkeypatch.setattr(health, "FRESH", 0.0)
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+
+        async def keep_asking(pause: float) -> list[str]:
+            said = []
+            for _ in range(40):
+                said.append(await ledger.health.fault())
+                await asyncio.sleep(pause)
+            return said
+
+        asked = await asyncio.gather(*(keep_asking(n * 0.0003) for n in range(12)))
+    assert {said for each in asked for said in each} == {""}
 
 
 async def test_a_write_that_waits_too_long_is_told_before_its_patience_ends(
