@@ -88,6 +88,9 @@ def command(work: Callable[P, Awaitable[None]]) -> Callable[P, None]:
             except OrchestratorError as error:
                 code = exit_code(error)
                 fail(error, as_json=bool(kwargs.get("as_json")))
+            except asyncio.CancelledError:  # by Ctrl-C
+                code = 130
+                raise
             finally:
                 guards.append(_leave_soon(code))
 

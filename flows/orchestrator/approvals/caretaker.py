@@ -9,12 +9,13 @@ from typing import Any
 from agents.registry import registry
 from blocks.errors import RequestError
 from blocks.ledger import EffectRecord, Ledger
-from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
+from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.policy.policy import Policy
 from blocks.vocabulary.effects import EffectStatus
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.approvals.escalation import escalate
+from flows.orchestrator.dispatch.context import leave_receipt
 from flows.orchestrator.dispatch.policy import policy_in_force
 from flows.orchestrator.effects.actions import known_kinds
 from flows.orchestrator.effects.sweep import sweep
@@ -42,15 +43,7 @@ class Caretaker:
     ) -> str:
         """Leave a receipt; its id."""
         body = {"inputs": inputs, "decision": decision, "why": why}
-        receipt = ReceiptRecord(
-            at=utc_now(),
-            kind=kind,
-            subject=subject,
-            policy_version=self.policy.version,
-            body=body,
-        )
-        self.ledger.record(receipt)
-        return receipt.id
+        return leave_receipt(self.ledger, self.policy, kind, subject, body)
 
 
 async def settle_effects(ledger: Ledger, now: datetime) -> list[str]:

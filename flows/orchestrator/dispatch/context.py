@@ -25,6 +25,28 @@ def shared_ledger(url: str) -> Ledger:
     return ledger
 
 
+def leave_receipt(
+    ledger: Ledger,
+    policy: Policy,
+    kind: ReceiptKind,
+    subject: str,
+    body: dict[str, Any],
+    *,
+    run_id: str | None = None,
+) -> str:
+    """Leave a receipt of what was decided under a policy; its id. See ``ReceiptRecord``."""
+    receipt = ReceiptRecord(
+        at=utc_now(),
+        kind=kind,
+        subject=subject,
+        run_id=run_id,
+        policy_version=policy.version,
+        body=body,
+    )
+    ledger.record(receipt)
+    return receipt.id
+
+
 class RunContext(ABC):
     """What every part of a run may use."""
 
@@ -60,16 +82,7 @@ class RunContext(ABC):
     ) -> str:
         """Leave a receipt of a decision, durable with whatever the ledger commits next; its id."""
         body = {"inputs": inputs, "decision": decision, "why": why, "candidates": list(candidates)}
-        receipt = ReceiptRecord(
-            at=utc_now(),
-            kind=kind,
-            subject=subject,
-            run_id=self.run.id,
-            policy_version=self.policy.version,
-            body=body,
-        )
-        self.ledger.record(receipt)
-        return receipt.id
+        return leave_receipt(self.ledger, self.policy, kind, subject, body, run_id=self.run.id)
 
     @abstractmethod
     async def escalate(self, record: ApprovalRecord) -> ApprovalRecord:

@@ -10,7 +10,7 @@ import pytest
 from blocks.settings import PROJECT_ROOT
 
 STUCK = """
-import asyncio, sys, threading
+import asyncio, os, signal, sys, threading
 import typer
 from blocks.errors import StackError
 from deployments.cli import app as commands
@@ -20,7 +20,11 @@ commands.LEAVING = 0.1
 @commands.command
 async def work():
     asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
-    if sys.argv.pop() == "fails":
+    if sys.argv[1] == "is interrupted":
+        print("Begun.")
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+    if sys.argv[1] == "fails":
         raise StackError("It failed.")
     print("The report.")
     raise typer.Exit(3)
@@ -31,7 +35,12 @@ commands.app([])
 
 
 @pytest.mark.parametrize(
-    ("how", "code", "said"), [("works", 3, "The report."), ("fails", 1, "It failed.")]
+    ("how", "code", "said"),
+    [
+        ("works", 3, "The report."),
+        ("fails", 1, "It failed."),
+        ("is interrupted", 130, "Begun."),
+    ],
 )
 def test_a_thread_that_never_ends_keeps_neither_what_is_told_nor_the_process(how, code, said):
     ended = subprocess.run(
