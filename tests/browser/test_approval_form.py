@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Page
+from playwright.async_api import TimeoutError as NotShown
 from prefect import get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -142,8 +143,17 @@ async def open_form(page: Page, ui: str, asked: ApprovalRecord) -> None:
     async with get_client() as client:
         look = partial(client.read_flow_runs, flow_run_filter=_paused(asked))
         await until(look, "the paused form")
-    await page.goto(f"{ui}/runs")
-    await page.get_by_text(asked.title).first.click()
+    link = page.get_by_text(asked.title).first
+
+    async def is_listed() -> bool:
+        """The list ends with the second before it was loaded; a run of this one needs a reload."""
+        await page.goto(f"{ui}/runs")
+        with suppress(NotShown):
+            await link.wait_for(timeout=3000)
+        return await link.is_visible()
+
+    await until(is_listed, "the form in the list of runs")
+    await link.click()
     await page.get_by_role("button", name="Resume").click()
     await page.get_by_role("heading", name=asked.title).wait_for()
     await page.get_by_role("switch").wait_for()

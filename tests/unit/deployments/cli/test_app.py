@@ -16,6 +16,7 @@ from blocks.errors import StackError
 from deployments.cli import app as commands
 
 commands.LEAVING = 0.1
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may inherit none
 
 @commands.command
 async def work():
