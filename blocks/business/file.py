@@ -166,7 +166,16 @@ def _build(kind: type[BusinessBlock], entry: Any, path: str) -> BusinessBlock:
     try:
         return kind.model_validate({"origin": "file", **entry})
     except ValidationError as error:
-        raise ConfigurationError(f"{faults(error, path)}.") from None
+        raise ConfigurationError(f"{_as_written(faults(error, path), entry, path)}.") from None
+
+
+def _as_written(fault: str, entry: dict[str, Any], path: str) -> str:
+    """The fault with its key as it stands in the file: a frame may be a table or a list."""
+    frames = entry.get("frames")
+    for name, frame in (frames if isinstance(frames, dict) else {}).items():
+        if not isinstance(frame, list):
+            fault = fault.replace(f"{path}.frames.{name}[0]", f"{path}.frames.{name}")
+    return fault
 
 
 def _refuse_unknown_in(kind: type[BaseModel], entry: dict[str, Any], path: str) -> None:
@@ -174,8 +183,11 @@ def _refuse_unknown_in(kind: type[BaseModel], entry: dict[str, Any], path: str) 
     _refuse_unknown(entry, list(kind.model_fields), path)
     if kind is StoreDatabase and isinstance(entry.get("frames"), dict):
         for name, frame in entry["frames"].items():
-            if isinstance(frame, dict):
-                _refuse_unknown_in(FrameMapping, frame, f"{path}.frames.{name}")
+            there = f"{path}.frames.{name}"
+            for i, each in enumerate(frame if isinstance(frame, list) else [frame]):
+                if isinstance(each, dict):
+                    at = f"{there}[{i}]" if isinstance(frame, list) else there
+                    _refuse_unknown_in(FrameMapping, each, at)
     if kind is FrameMapping and isinstance(entry.get("joins"), list):
         for position, join in enumerate(entry["joins"]):
             if isinstance(join, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,13 +13,24 @@ import pandas as pd
 import pandera.pandas as pa
 
 
-def in_zone(raw: pd.DataFrame, contract: pa.DataFrameSchema, zone: ZoneInfo) -> pd.DataFrame:
+def in_zone(
+    raw: pd.DataFrame,
+    contract: pa.DataFrameSchema,
+    zone: ZoneInfo,
+    utc: Collection[str] = (),
+) -> pd.DataFrame:
     """The frame with its dates on the contract's clock: store time for days, UTC for instants.
 
     A value that carries a zone is converted; one without is taken to be on that clock already. A
     day without a time is a day of the store, though, and an instant begins it: midnight UTC would
     be the day before for every store west of it. So is a column whose times are all midnight. A
     value that is no date stays as text, so that its row is set aside with the value to be seen.
+
+    Args:
+        raw: Any rows.
+        contract: Which columns are dates, and on what clock.
+        zone: The store's.
+        utc: Columns whose values are in UTC where they carry no zone.
     """
     dated = {
         name: column
@@ -26,17 +38,23 @@ def in_zone(raw: pd.DataFrame, contract: pa.DataFrameSchema, zone: ZoneInfo) -> 
         if str(column.dtype).startswith("datetime64") and name in raw
     }
     return raw.assign(
-        **{name: _read_dates(raw[name], zone, "UTC" in str(c.dtype)) for name, c in dated.items()}
+        **{
+            name: _read_dates(raw[name], zone, "UTC" in str(column.dtype), name in utc)
+            for name, column in dated.items()
+        }
     )
 
 
-def _read_dates(raw: pd.Series[Any], zone: ZoneInfo, instant: bool) -> pd.Series[Any]:
+def _read_dates(raw: pd.Series[Any], zone: ZoneInfo, instant: bool, utc: bool) -> pd.Series[Any]:
     if pd.api.types.infer_dtype(raw, skipna=True) not in ("string", "datetime", "date"):
         raw = raw.map(_spell_out)
     zoned = _have_zone(raw)
     # ISO 8601 only: whether 01.02.2024 is in January or in February, nobody can know.
     read: pd.Series[Any] = pd.to_datetime(raw.mask(zoned), errors="coerce", format="ISO8601")
-    if instant:
+    if utc:
+        read = read.dt.tz_localize("UTC")
+        read = read if instant else read.dt.tz_convert(zone).dt.tz_localize(None)
+    elif instant:
         days = _are_days(raw, read)
         begun = _midnights(read.where(days), zone)
         read = read.dt.tz_localize("UTC").mask(days, begun)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from prefect.blocks.core import Block
@@ -12,11 +13,14 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from blocks.egress import InternalHosts, Reach
 from blocks.errors import ConfigurationError
 from blocks.formats.decimal_marks import DecimalMark
-from blocks.store.mapping import STORE_FRAMES, FrameMapping, StoreSource
+from blocks.store.mapping import STORE_FRAMES, Frame, StoreSource
 from blocks.store.reader import StoreCheck, check_store, read_store
 from blocks.store.sql import parse_url
+from blocks.vocabulary.amounts import Amounts
 from blocks.vocabulary.frames import CONTRACTS, NO_CURRENCY, Snapshot
 from blocks.vocabulary.messages import Name
+
+CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
 class StoreDatabase(Block):
@@ -31,10 +35,19 @@ class StoreDatabase(Block):
     url: SecretStr = Field(
         description="postgresql://user:password@host:5432/db, mysql://…, or sqlite:////path/file.db"
     )
-    currency: str = Field(
+    currency: CurrencyCode = Field(
         default=NO_CURRENCY,
-        pattern=r"^[A-Z]{3}$",
         description="Three capital letters, such as EUR; amounts are told as XXX until it is set.",
+    )
+    rates: dict[CurrencyCode, Annotated[float, Field(gt=0, lt=1e9)]] = Field(
+        default_factory=dict,
+        description="What one unit of another currency is worth in ours: USD = 0.92. Amounts in "
+        "a currency without a rate are kept apart.",
+    )
+    amounts: Amounts = Field(
+        default_factory=Amounts,
+        description="What is in the revenue (tax, discounts, refunds, shipping): included, "
+        "excluded or unknown.",
     )
     timezone: str = Field(
         default="UTC", description="IANA zone of the store; dates without a zone are in it."
@@ -44,9 +57,9 @@ class StoreDatabase(Block):
         description="What sets off the decimals of numbers that are kept as text: . or , "
         "(told by the other values of the column where it is not set).",
     )
-    frames: dict[str, FrameMapping] = Field(
+    frames: dict[str, Frame] = Field(
         default_factory=dict,
-        description=f"Where each frame is: {', '.join(STORE_FRAMES)}. "
+        description=f"Where each frame is: {', '.join(STORE_FRAMES)}; one mapping or a list. "
         "./orchestrator connect URL proposes it.",
     )
     history_days: int = Field(default=800, ge=1, description="How far back sales are read.")
@@ -74,11 +87,12 @@ class StoreDatabase(Block):
 
     @field_validator("frames")
     @classmethod
-    def _known_frames(cls, value: dict[str, FrameMapping]) -> dict[str, FrameMapping]:
-        for name, mapping in value.items():
+    def _known_frames(cls, value: dict[str, Frame]) -> dict[str, Frame]:
+        for name, mappings in value.items():
             if name not in STORE_FRAMES:
                 raise ValueError(f"{name!r} is no frame; there is {', '.join(STORE_FRAMES)}")
-            unknown = sorted(set(mapping.columns) - set(CONTRACTS[name].columns))
+            mapped = {column for mapping in mappings for column in mapping.columns}
+            unknown = sorted(mapped - set(CONTRACTS[name].columns))
             if unknown:
                 raise ValueError(
                     f"{name} has no column {', '.join(map(repr, unknown))}; "
@@ -136,6 +150,8 @@ class StoreDatabase(Block):
             url=parse_url(self.url.get_secret_value()),
             reach=self.reach,
             currency=self.currency,
+            rates=self.rates,
+            amounts=self.amounts,
             timezone=self.timezone,
             decimal_mark=self.decimal_mark,
             frames=self.frames,

@@ -85,7 +85,10 @@ def _shut_down(line: socket.socket) -> None:
 def _sqlite(url: URL, deadline: float, reach: Reach) -> sqlite3.Connection:
     file = egress.readable_file(url.database or "", reach)
     uri = f"file:{quote(str(file))}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=min(5.0, _left(deadline)))
+    raw = sqlite3.connect(uri, uri=True, timeout=min(5.0, _left(deadline)))
+    # A text that is no UTF-8 costs its own row, not the whole read.
+    raw.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    return raw
 
 
 def _postgresql(url: URL, deadline: float, reach: Reach) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 
 from blocks.egress import Reach
 from blocks.errors import (
+    ContractViolation,
     OrchestratorError,
     SourceGarbled,
     SourceRefused,
@@ -24,7 +25,7 @@ from blocks.errors import (
 from blocks.store.connection import CONNECT_SECONDS, GARBLED, hung_up_after, open_connection
 from blocks.store.url import describe, parse_url
 
-__all__ = ["clock_skew", "describe", "explain", "parse_url", "reading"]
+__all__ = ["clock_skew", "describe", "explain", "fetch", "own_fault", "parse_url", "reading"]
 
 _REFUSED = (
     "password authentication",
@@ -64,6 +65,63 @@ def reading(url: URL, seconds: float, reach: Reach | None = None) -> Iterator[sa
             yield connection
     except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise explain(error, url, seconds, time.monotonic() >= deadline) from None
+
+
+def fetch(connection: sa.Connection, select: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    """All rows of a statement; the transaction goes on when the database refuses it.
+
+    Raises:
+        ContractViolation: The database cannot do what the statement asks; says why.
+        SQLAlchemyError: It cannot be read at all; see ``reading``.
+    """
+    with own_fault(connection):
+        return [tuple(map(_plain, row)) for row in connection.execute(select)]
+
+
+@contextmanager
+def own_fault(connection: sa.Connection) -> Iterator[None]:
+    """What is asked here costs only itself when the database refuses it; the reading goes on.
+
+    Raises:
+        ContractViolation: The database cannot do what is asked; says why.
+        SQLAlchemyError: It cannot be read at all; see ``reading``.
+    """
+    try:
+        with connection.begin_nested():
+            yield
+    except exc.DBAPIError as error:
+        if not _is_about_this(error):
+            raise
+        reason = " ".join(str(error.orig).split())[:200]
+        raise ContractViolation(
+            f"the database refuses to read it as it is mapped: {reason}.",
+            hint="Compare the types of the columns in joins, where and expressions.",
+        ) from None
+
+
+def _is_about_this(error: exc.DBAPIError) -> bool:
+    """Whether a statement is at fault, or the object that it reads, and not the database."""
+    words = _words(error).lower()
+    if isinstance(error, exc.ProgrammingError | exc.DataError | exc.NotSupportedError):
+        return True
+    return any(sign in words for sign in _OBJECT_AT_FAULT)
+
+
+_OBJECT_AT_FAULT = (
+    "denied",
+    "no such table",  # a view over what is gone (SQLite; MySQL says 1356, or 1449 of its definer)
+    "no such column",
+    "references invalid table",
+    "specified as a definer",
+    "could not decode to utf-8",
+    "malformed json",
+    "integer overflow",
+)
+
+
+def _plain(cell: Any) -> Any:
+    """Bytes as hexadecimal digits: keys that are kept so are compared, and shown."""
+    return bytes(cell).hex() if isinstance(cell, bytes | bytearray | memoryview) else cell
 
 
 def explain(error: Exception, url: URL, seconds: float, expired: bool = False) -> OrchestratorError:

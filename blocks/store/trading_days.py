@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pandas as pd
 
-from blocks.vocabulary.frames import ORDERS, SALES, Problem
+from blocks.vocabulary.frames import NO_ITEM, ORDERS, SALES, Problem
 
 DAY = timedelta(days=1)
 
-_WHOLE_LINE = ["order_id", "sku", "sold_at", "units", "unit_price"]
+_WHOLE_LINE = ("order_id", "sku", "sold_at", "units", "unit_price", "revenue")
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,13 @@ def by_day(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add order lines up by trading day.
 
     Args:
-        lines: Valid rows of contract SALE_LINES.
+        lines: Valid rows of contract SALE_LINES, with their ``revenue`` in one currency.
 
     Returns:
         ``sales`` (one row per day and SKU) and ``orders`` (one row per day). Returns lower the
         revenue of the day they came back; ``units`` counts only what was sold; a day's ``orders``
-        are the distinct orders with at least one unit sold.
+        are the distinct orders with at least one unit sold. Lines that are no item are in
+        ``orders`` alone.
     """
     sold = lines["units"].clip(lower=0)
     table = pd.DataFrame(
@@ -41,12 +42,16 @@ def by_day(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             "sku": lines["sku"],
             "units": sold,
             "returned": sold - lines["units"],
-            "revenue": lines["units"] * lines["unit_price"],
+            "revenue": lines["revenue"],
         }
     )
-    sales = table.groupby(["date", "sku"], as_index=False, sort=True).sum()
+    items = table[table["sku"] != NO_ITEM]
+    sales = items.groupby(["date", "sku"], as_index=False, sort=True).sum()
     orders = table.groupby("date", as_index=False, sort=True)[["units", "revenue"]].sum()
-    bought = lines["order_id"][sold > 0].groupby(table["date"]).nunique()
+    # What is no item has no units that could be counted.
+    orders["units"] = orders["date"].map(items.groupby("date")["units"].sum()).fillna(0.0)
+    bought = lines["order_id"][(sold > 0) & (lines["sku"] != NO_ITEM)]
+    bought = bought.groupby(table["date"]).nunique()
     orders.insert(1, "orders", orders["date"].map(bought).fillna(0.0).astype(float))
     return SALES.validate(sales), ORDERS.validate(orders)
 
@@ -69,7 +74,7 @@ def repeated(lines: pd.DataFrame) -> list[Problem]:
 
     A basket may hold an item on two lines, and only the store can tell that from a double import.
     """
-    again = lines.duplicated(subset=_WHOLE_LINE)
+    again = lines.duplicated(subset=[column for column in _WHOLE_LINE if column in lines])
     if not again.any():
         return []
     reason = "exact duplicates of another line; kept, since a basket may hold an item twice"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -10,6 +13,21 @@ import pandera.pandas as pa
 from blocks.errors import ContractViolation
 from blocks.formats.decimal_marks import DecimalMark, read_numbers
 from blocks.vocabulary.frames import Problem
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """A frame held against its contract.
+
+    Attributes:
+        frame: The valid rows with the contract's dtypes.
+        problems: One per column and reason, for the rows that were set aside.
+        refused: Those rows, as far as their cells could be read.
+    """
+
+    frame: pd.DataFrame
+    problems: list[Problem]
+    refused: pd.DataFrame
 
 
 def conform(
@@ -27,6 +45,28 @@ def conform(
         The valid rows with the contract's dtypes, and a Problem per column and reason for the
         rows that were set aside. Exact values are never invented: a cell that cannot be read
         takes its whole row with it; where it may be empty, it is left out, which is told too.
+
+    Raises:
+        ContractViolation: A required column is missing.
+    """
+    conformed = conform_fully(frame, contract, decimal_mark)
+    return conformed.frame, conformed.problems
+
+
+def conform_fully(
+    frame: pd.DataFrame,
+    contract: pa.DataFrameSchema,
+    decimal_mark: DecimalMark | None = None,
+    worth: Callable[[pd.DataFrame], pd.Series[float]] | None = None,
+) -> Conformed:
+    """``conform``, with the rows that were set aside and what they are worth.
+
+    Args:
+        frame: As for ``conform``.
+        contract: As for ``conform``.
+        decimal_mark: As for ``conform``.
+        worth: Money of each row, as far as it could be read; the problems then tell their share
+            of all rows' money. A row whose money cannot be read counts as a usual one.
 
     Raises:
         ContractViolation: A required column is missing.
@@ -52,7 +92,7 @@ def conform(
         {name: _read_as(plain[name], contract.columns[name]) for name in raw.columns},
         index=raw.index,
     )
-    bad: set[int] = set()
+    first_fault: dict[int, tuple[str, str]] = {}
     rows_by_reason: dict[tuple[str, str], set[int]] = {}
     try:
         contract.validate(read, lazy=True)
@@ -64,15 +104,49 @@ def conform(
             either = case.column in unclear and unclear[case.column][at]
             reason = (str(case.column), _EITHER if either else _say(str(case.check)))
             rows_by_reason.setdefault(reason, set()).add(at)
-            bad.add(at)
+            first_fault.setdefault(at, reason)
+    shares = _shares(read, worth, first_fault) if worth and first_fault else {}
     problems = [
-        Problem(contract.name, column, reason, len(rows), _example(raw[column].iloc[min(rows)]))
+        Problem(
+            contract.name,
+            column,
+            reason,
+            len(rows),
+            _example(raw[column].iloc[min(rows)]),
+            share=shares.get((column, reason)),
+        )
         for (column, reason), rows in sorted(rows_by_reason.items())
     ]
-    kept = raw.index.difference(list(bad))
+    kept = raw.index.difference(list(first_fault))
     problems += _left_out(raw.loc[kept], read.loc[kept], contract, unclear)
-    return read.loc[kept].reset_index(drop=True), problems
+    return Conformed(
+        read.loc[kept].reset_index(drop=True),
+        problems,
+        read.loc[sorted(first_fault)].reset_index(drop=True),
+    )
 
+
+def _shares(
+    read: pd.DataFrame,
+    worth: Callable[[pd.DataFrame], pd.Series[float]],
+    first_fault: dict[int, tuple[str, str]],
+) -> dict[tuple[str, str], float]:
+    """The share of all rows' money that each reason costs; a row counts for its first one."""
+    money = worth(read).abs()
+    money = money.where(money < _UNBELIEVABLE)
+    money = money.fillna(money.mean() if money.notna().any() else 1.0)
+    total = float(money.sum())
+    if total <= 0:
+        return {}
+    faults = pd.Series(first_fault)
+    return {
+        reason: float(money.loc[faults.index[faults == reason]].sum()) / total
+        for reason in set(first_fault.values())
+    }
+
+
+_UNBELIEVABLE = 1e12
+"""Money of a row beyond this was misread: it would drown all others."""
 
 _EITHER = "could be a thousand or a decimal; decimal_mark = ',' or '.' would tell"
 
@@ -100,7 +174,8 @@ def _left_out(
 
 def _example(cell: Any) -> str:
     empty = pd.api.types.is_scalar(cell) and pd.isna(cell)  # of a list, isna asks each item
-    return "" if empty else str(cell)[:60]
+    # What is no UTF-8 came as lone surrogates, which no one could print.
+    return "" if empty else str(cell)[:60].encode("utf-8", "replace").decode()
 
 
 def _read_as(column: pd.Series[Any], contract: pa.Column) -> pd.Series[Any]:
@@ -118,7 +193,17 @@ def _read_as(column: pd.Series[Any], contract: pa.Column) -> pd.Series[Any]:
             huge = column.map(lambda cell: isinstance(cell, int) and cell.bit_length() > 1000)
             return _read_as(column.mask(huge, float("inf")), contract)
     text = column.where(column.isna(), column.astype(str).str.strip())
+    if text.map(_is_garbled).any():
+        text = text.mask(text.map(_is_garbled).astype(bool), None)
     return text.astype("str")
+
+
+def _is_garbled(cell: Any) -> bool:
+    """Whether a text came as bytes that are no UTF-8."""
+    return isinstance(cell, str) and not cell.isascii() and _SURROGATE.search(cell) is not None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _say(check: str) -> str:

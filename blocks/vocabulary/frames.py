@@ -15,6 +15,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from blocks.errors import ContractViolation
+from blocks.vocabulary.amounts import Amounts
 
 # Pandera loads its backend (up to seconds on a busy machine) at the first check, which would come
 # amid calls to suppliers whose latency is measured.
@@ -22,6 +23,9 @@ pa.DataFrameSchema.register_default_backends(pd.DataFrame)
 
 NO_CURRENCY = "XXX"
 """What ISO 4217 writes where there is no currency: nobody has said what money it is."""
+
+NO_ITEM = "-"
+"""The SKU of an order line that is no item. Its money counts in ``orders``, not in ``sales``."""
 
 _DAY = "datetime64[us]"
 _INSTANT = "datetime64[us, UTC]"
@@ -43,24 +47,28 @@ PRODUCTS = pa.DataFrameSchema(
         "sku": _text(unique=True, report_duplicates="exclude_first"),
         "name": _text(),
         "category": pa.Column(str, nullable=True, required=False),
-        "unit_price": _number(0),
+        "unit_price": _number(0, nullable=True),
         "unit_cost": _number(0, nullable=True, required=False),
+        "currency": pa.Column(str, nullable=True, required=False),
     },
     name="products",
     strict="filter",
 )
-"""One row per product: price and cost in money per unit."""
+"""One row per product: price and cost in money per unit, where they are known. A snapshot's are in
+the store's currency; ``currency`` is what the store's tables say."""
 
 STOCK = pa.DataFrameSchema(
     {
         "sku": _text(unique=True, report_duplicates="exclude_first"),
-        "on_hand": _number(0),
+        "on_hand": _number(),
+        "reserved": _number(0, nullable=True, required=False),
         "updated_at": pa.Column(_INSTANT, nullable=True, required=False),
     },
     name="stock",
     strict="filter",
 )
-"""One row per SKU: units on hand now."""
+"""One row per SKU: units on hand now (negative: sold and owed), and how many of them are spoken for
+(reserved, or sold and not delivered yet), where the store tells; the rest is free."""
 
 SALE_LINES = pa.DataFrameSchema(
     {
@@ -68,12 +76,16 @@ SALE_LINES = pa.DataFrameSchema(
         "sku": _text(),
         "sold_at": pa.Column(_DAY),
         "units": _number(),
-        "unit_price": _number(0),
+        "unit_price": _number(nullable=True, required=False),
+        "revenue": _number(nullable=True, required=False),
+        "currency": pa.Column(str, nullable=True, required=False),
     },
     name="sale_lines",
     strict="filter",
 )
-"""One row per order line, ``sold_at`` in store time; negative ``units`` are returns."""
+"""One row per order line, ``sold_at`` in store time; negative ``units`` are returns. Its money is
+``revenue``, or units times ``unit_price`` where there is none; a negative price is a discount. The
+SKU ``NO_ITEM`` stands for money without goods: a discount, a delivery, a voucher."""
 
 SALES = pa.DataFrameSchema(
     {
@@ -159,6 +171,8 @@ class Problem:
         rows: How many rows it concerns (0 when the frame never came).
         example: One offending value, as text.
         kept: Whether the rows are in the frame all the same: odd, but not wrong for sure.
+        share: Share of the store's revenue (0 to 1) that these rows make or, of products and
+            stock, that their items made; None where it cannot be told.
     """
 
     frame: str
@@ -167,12 +181,14 @@ class Problem:
     rows: int = 0
     example: str = ""
     kept: bool = False
+    share: float | None = None
 
     def __str__(self) -> str:
         where = f"{self.frame}.{self.column}" if self.column else self.frame
         example = f", for instance {self.example!r}" if self.example else ""
         count = f" ({self.rows} row{'s' if self.rows > 1 else ''}{example})" if self.rows else ""
-        return f"{where}: {self.reason}{count}"
+        share = f", {self.share:.1%} of revenue" if self.share is not None else ""
+        return f"{where}: {self.reason}{count}{share}"
 
 
 @dataclass
@@ -187,6 +203,7 @@ class Snapshot:
         currency: ISO code of the store's money; NO_CURRENCY when nobody has said.
         timezone: IANA name of the store's time zone.
         store: Name of the store; "" when the frames are not a store's.
+        amounts: What is in the revenue: tax, discounts, refunds, shipping.
     """
 
     taken_at: datetime
@@ -196,6 +213,17 @@ class Snapshot:
     currency: str = NO_CURRENCY
     timezone: str = "UTC"
     store: str = ""
+    amounts: Amounts = field(default_factory=Amounts)
+
+    @property
+    def left_out(self) -> float | None:
+        """Share of revenue (0 to 1) that rows of ``sale_lines`` make which were set aside.
+
+        None where the share of some of them cannot be told.
+        """
+        lost = [p for p in self.problems if p.frame == "sale_lines" and p.rows and not p.kept]
+        shares = [p.share for p in lost if p.share is not None]
+        return sum(shares) if len(shares) == len(lost) else None
 
     def need(self, *names: str) -> tuple[pd.DataFrame, ...]:
         """The named frames.

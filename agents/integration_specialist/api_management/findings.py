@@ -12,7 +12,7 @@ from blocks.errors import (
     SourceRefused,
     SourceTimeout,
 )
-from blocks.store.reader import FrameSample
+from blocks.store.rows import FrameSample
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity
 

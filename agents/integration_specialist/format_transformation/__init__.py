@@ -23,7 +23,7 @@ from blocks.egress import Reach
 from blocks.errors import EmptySource
 from blocks.store import sql
 from blocks.store.mapping import STORE_FRAMES, FrameMapping
-from blocks.store.reader import FrameReader
+from blocks.store.rows import FrameReader
 from blocks.vocabulary.frames import CONTRACTS
 
 SAMPLE_ROWS = 1000
@@ -142,7 +142,7 @@ def _try(
         problem = f"no table looks like {name} (there is {likely})"
         return FrameProposal(name=name, problems=[problem], missing=required)
     missing = [ours for ours in required if ours not in mapping.columns]
-    sample = reader.newest(name, mapping, SAMPLE_ROWS)
+    sample = reader.newest(name, [mapping], SAMPLE_ROWS)
     problems = [str(problem) for problem in sample.problems]
     if missing:
         problems += [

@@ -321,9 +321,8 @@ async def test_a_snapshot_that_lacks_a_frame_is_ineffective(shop, ledger, tmp_pa
     with sqlite3.connect(tmp_path / "shop.db") as connection:
         connection.execute("CREATE TABLE products (sku TEXT, name TEXT, price REAL)")
     connection.close()
-    shop.store.frames["products"] = FrameMapping(
-        table="products", columns={"sku": "sku", "name": "name", "unit_price": "price"}
-    )
+    columns = {"sku": "sku", "name": "name", "unit_price": "price"}
+    shop.store.frames["products"] = [FrameMapping(table="products", columns=columns)]
     result = await refetch_snapshot(shop, ledger, utc_now())
     assert result.status is EffectVerdict.INEFFECTIVE
     assert result.after["lacking"] == ["products"]

@@ -80,12 +80,14 @@ def test_a_file_describes_a_business(tmp_path: Path) -> None:
     )
     assert business.store
     assert business.store.url.get_secret_value() == f"sqlite:///{tmp_path}/data/shop.db"
-    assert business.store.frames["stock"] == FrameMapping(
-        table="shelf",
-        columns={"sku": "goods.code", "on_hand": "pieces"},
-        joins=[Join(table="goods", on={"goods_id": "id"})],
-        where={"state": ["ok", 1]},
-    )
+    assert business.store.frames["stock"] == [
+        FrameMapping(
+            table="shelf",
+            columns={"sku": "goods.code", "on_hand": "pieces"},
+            joins=[Join(table="goods", on={"goods_id": "id"})],
+            where={"state": ["ok", 1]},
+        )
+    ]
     assert business.suppliers[0].credential == SecretStr(CANARY)
     assert business.services[0].restart == ["systemctl", "restart", "checkout"]
     assert business.webhooks[0].secret == SecretStr(SECRET)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blocks.formats.decimal_marks import read_numbers
 from blocks.vocabulary.conform import conform
-from blocks.vocabulary.frames import PRODUCTS
+from blocks.vocabulary.frames import PRODUCTS, STOCK
 
 
 def numbers(values: list[object], mark=None) -> list[float | str]:
@@ -69,11 +69,12 @@ def products(**columns: list[object]) -> pd.DataFrame:
     return pd.DataFrame(usual | columns, dtype=object)
 
 
-def test_a_row_whose_price_could_be_two_is_set_aside_and_told():
-    frame, (problem,) = conform(products(unit_price=["1.234", "5"]), PRODUCTS)
+def test_a_row_whose_count_could_be_two_is_set_aside_and_told():
+    raw = pd.DataFrame({"sku": ["a", "b"], "on_hand": ["1.234", "5"]})
+    frame, (problem,) = conform(raw, STOCK)
     assert frame["sku"].tolist() == ["b"]
     assert str(problem) == (
-        "products.unit_price: could be a thousand or a decimal; "
+        "stock.on_hand: could be a thousand or a decimal; "
         "decimal_mark = ',' or '.' would tell (1 row, for instance '1.234')"
     )
 

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blocks.store.money import amounts
 from blocks.store.trading_days import by_day
 from blocks.vocabulary.conform import conform
-from blocks.vocabulary.frames import SALE_LINES
+from blocks.vocabulary.frames import NO_ITEM, SALE_LINES
 
 START = datetime(2024, 1, 1)  # noqa: DTZ001  (store time)
 LINES = st.lists(
     st.tuples(
         st.sampled_from(["o1", "o2", "o3"]),
-        st.sampled_from(["a", "b"]),
+        st.sampled_from(["a", "b", NO_ITEM]),
         st.integers(0, 4 * 24 * 60).map(lambda minutes: START + timedelta(minutes=minutes)),
         st.integers(-3, 5),
         st.sampled_from([0.0, 1.5, 20.0]),
@@ -37,19 +38,21 @@ def test_days_are_what_their_lines_add_up_to(
     lines, problems = conform(pd.DataFrame(rows, columns=columns), SALE_LINES)
     assert problems == []
 
-    sales, orders = by_day(lines)
+    sales, orders = by_day(lines.assign(revenue=amounts(lines)))
 
     units: dict[object, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     per_day: dict[object, tuple[set[str], list[float]]] = defaultdict(lambda: (set(), [0.0, 0.0]))
     for order, sku, when, count, price in rows:
         day = pd.Timestamp(when.date())
+        ids, totals = per_day[day]
+        totals[1] += count * price
+        if sku == NO_ITEM:
+            continue
         for i, value in enumerate((max(count, 0), max(-count, 0), count * price)):
             units[day, sku][i] += value
-        ids, totals = per_day[day]
         if count > 0:
             ids.add(order)
         totals[0] += max(count, 0)
-        totals[1] += count * price
     assert {
         (day, sku): pytest.approx(rest)
         for day, sku, *rest in sales.itertuples(index=False, name=None)

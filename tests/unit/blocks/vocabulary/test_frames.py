@@ -23,11 +23,11 @@ def test_a_bad_cell_takes_its_row_and_says_why():
         {"sku": ["a", None, "c", "d"], "name": list("wxyz"), "unit_price": [1, 2, "abc", -3]}
     )
     frame, problems = conform(raw, PRODUCTS)
-    assert list(frame["sku"]) == ["a"]
+    assert list(frame["sku"]) == ["a", "c"]  # a product whose price is unknown is one
     assert problems == [
         Problem("products", "sku", "empty or unreadable", 1, ""),
         Problem("products", "unit_price", "below 0", 1, "-3"),
-        Problem("products", "unit_price", "empty or unreadable", 1, "abc"),
+        Problem("products", "unit_price", "unreadable; taken as empty", 1, "abc", kept=True),
     ]
 
 
