@@ -25,6 +25,7 @@ from flows.orchestrator.team.team import Orchestrator
 from flows.reports import business, operations
 from flows.reports.model import RemediationLine, Report, Section
 from flows.reports.ranking import rank, things_to_know
+from flows.reports.stock import stock
 
 
 @flow(
@@ -106,7 +107,7 @@ async def _look_at_data(team: Orchestrator) -> list[Reply]:
 def _sections(replies: list[Reply], currency: str, top: int) -> list[Section]:
     parts: dict[str, Callable[[Any], Section]] = {
         "analyze_daily_metrics": lambda result: business.trade(result, currency),
-        "assess_stock_risk": lambda result: business.stock(result, currency, top),
+        "assess_stock_risk": lambda result: stock(result, currency, top),
         "validate_data": business.data_quality,
         "comprehensive_health_check": operations.systems,
         "validate_all_integrations": operations.connections,

@@ -80,7 +80,8 @@ def _data_sections(
     fetched: Fetched, complete: CompleteAnalysis, currency: str, top: int
 ) -> list[Section]:
     parts = [business.trade(complete.daily, currency)] if complete.daily else []
-    parts += business.analysis(complete.analysis, currency, top) if complete.analysis else []
+    if complete.analysis:
+        parts += business.analysis(complete.analysis, currency, top, beside_trade=bool(parts))
     if complete.forecast and fetched.snapshot:
         parts.append(business.forecast(complete.forecast, fetched.snapshot.names(), top))
     return [*parts, business.data_quality(complete.validation)]

@@ -176,9 +176,23 @@ class TradingHistory:
         return cls(today, done, TradingCalendar.learn(done["date"].dt.date))
 
     @property
+    def first(self) -> date:
+        """The first trading day that is known."""
+        return min(self.calendar.traded)
+
+    @property
     def last(self) -> date:
         """The last completed trading day."""
         return self.calendar.last
+
+    def days_known(self, most: int) -> int:
+        """How many of the ``most`` calendar days before today the history covers; at least one."""
+        return min(most, (self.today - self.first).days)
+
+    def reaches(self, day: date) -> bool:
+        """Whether the history goes back to that day, or to the first usual trading day after it."""
+        before = _days(day, self.first - timedelta(days=1))
+        return not any(self.calendar.probability(each) >= 0.5 for each in before)
 
     @property
     def typical_revenue_per_trading_day(self) -> float:

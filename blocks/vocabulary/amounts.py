@@ -25,16 +25,19 @@ class Amounts(Strict):
     shipping: Part = "unknown"
 
     def words(self) -> str:
-        """One sentence for a report: what the revenue is with, and what without."""
-        parts = self.model_dump().items()
-        net = [name for name, part in parts if part == "excluded"]
-        gross = [name for name, part in parts if part == "included"]
-        unknown = [name for name, part in parts if part == "unknown"]
-        said = [
-            f"{word} {', '.join(names)}"
-            for word, names in (("without", net), ("with", gross))
-            if names
-        ]
+        """What a report says of it, for instance: Revenue is without tax, less refunds."""
+        known = [f"{_WORDS[part][name]} {name}" for name, part in self if part != "unknown"]
+        unknown = [name for name, part in self if part == "unknown"]
+        said = f"Revenue is {', '.join(known)}." if known else ""
+        unsaid = ""
         if unknown:
-            said.append(f"nobody has said whether with {', '.join(unknown)}")
-        return f"Revenue is {'; '.join(said)}."
+            *most, last = unknown
+            listed = f"{', '.join(most)} or {last}" if most else last
+            unsaid = f"Nobody has said whether revenue is with {listed}."
+        return f"{said} {unsaid}".strip()
+
+
+_WORDS = {
+    "excluded": {"tax": "without", "discounts": "less", "refunds": "less", "shipping": "without"},
+    "included": {"tax": "with", "discounts": "before", "refunds": "before", "shipping": "with"},
+}

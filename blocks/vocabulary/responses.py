@@ -72,8 +72,9 @@ class StockLevels(Strict):
         summary: One sentence a manager understands.
         taken_at: When the store was read that this rests on.
         items: Number of SKUs.
-        units: Units on hand of all of them.
-        on_hand: Units on hand by SKU.
+        units: Units on hand of all of them. What is owed of one does not lower it.
+        owed: Units that are owed: sold beyond what is on hand, of all of them.
+        on_hand: Units on hand by SKU; below zero where more was sold than there was.
         stale: Whether the levels are older than the question.
         degraded: Whether they are less than a count of now.
         basis: What they rest on, in words.
@@ -84,6 +85,7 @@ class StockLevels(Strict):
     taken_at: AwareDatetime
     items: int
     units: float
+    owed: float = 0.0
     on_hand: dict[str, float]
     stale: bool
     degraded: bool

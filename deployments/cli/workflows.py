@@ -29,7 +29,7 @@ async def run(
     """Run a workflow in this process and print its report.
 
     A running stack shows the run; without one, Prefect's ephemeral server is used.
-    Exit code: 0 succeeded, 3 in part, 1 failed.
+    Exit code: 0 succeeded, 3 in part (something failed, or was left out and matters), 1 failed.
     """
     quiet_prefect()
     report = await run_here(workflow, param or [])

@@ -66,9 +66,21 @@ CATALOGUES: dict[str, dict[str, Any]] = {
     },
 }
 
+AMOUNTS = {"refunds": "excluded", "shipping": "excluded"}
+"""Returns are lines of their own, and only goods are in the data; whether its prices are with tax,
+and before discounts, the data set does not say."""
+
 FRAMES: dict[str, dict[str, Any]] = {
     "products": _same_names("products", "sku", "name", "unit_price", "unit_cost"),
-    "stock": _same_names("stock", "sku", "on_hand", "updated_at"),
+    "stock": {
+        "table": "stock",
+        "columns": {
+            "sku": "sku",
+            "on_hand": "on_hand",
+            "reserved": "backordered",
+            "updated_at": "updated_at",
+        },
+    },
     "sale_lines": _same_names("sale_lines", "order_id", "sku", "sold_at", "units", "unit_price"),
     "open_orders": _same_names(
         "purchase_orders", "order_id", "supplier", "sku", "units", "ordered_at", "expected_at"
@@ -199,6 +211,7 @@ def write_business_file(folder: Path, state_dir: Path, access: Access, store_url
             "url": store_url,
             "currency": CURRENCY,
             "timezone": TIMEZONE,
+            "amounts": AMOUNTS,
             "frames": FRAMES,
         },
         "suppliers": [_supplier(access, supplier) for supplier in SUPPLIERS],

@@ -1,4 +1,4 @@
-"""Sections about trade, stock and data."""
+"""Sections about trade and data."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from agents.data_intelligence.business_intelligence.report import (
 from agents.data_intelligence.data_validation.report import ValidationReport
 from agents.data_intelligence.pattern_recognition import Patterns
 from agents.data_intelligence.predictive_analytics.forecasting import DemandForecast
-from agents.data_intelligence.predictive_analytics.stock_findings import ItemAtRisk
-from agents.data_intelligence.predictive_analytics.stock_risk import StockRisk
-from flows.reports.model import Cell, Chart, Section, Table, money
+from flows.reports.model import Cell, Chart, Section, Table, money, short
+from flows.reports.stock import stock
 
 
 def trade(metrics: DailyMetrics, currency: str) -> Section:
     """The last trading day against the same weekday before."""
     return Section(
         title=f"Trade on {metrics.weekday}, {metrics.day:%d %B %Y}",
+        text=metrics.amounts.words(),
         tables=[
             Table(
                 columns=["Figure", "Value", "Usual", "Change", "Usual range"],
@@ -49,40 +49,17 @@ def trade_headline(metrics: DailyMetrics, currency: str) -> str:
     )
 
 
-def stock(risk: StockRisk, currency: str, top: int) -> Section:
-    """Items that are or will be missing, and money that lies still."""
-    text = (
-        f"{len(risk.out_of_stock)} of {risk.items} items are out of stock and "
-        f"{len(risk.at_risk)} are likely to run out before an order placed today arrives; "
-        f"expected loss {money(risk.lost_revenue_per_day, currency)} per day. "
-        f"Stock is worth {money(risk.stock_value, currency)}, of which "
-        f"{money(risk.overstock_value, currency)} is more than a year's demand and "
-        f"{money(risk.dead_value, currency)} has not sold for a quarter."
-    )
-    missing = sorted(
-        [*risk.out_of_stock, *risk.at_risk], key=lambda i: (-i.lost_revenue_per_day, i.sku)
-    )
-    if not missing:
-        return Section(title="Stock at risk", text=text)
-    return Section(
-        title="Stock at risk",
-        text=text,
-        tables=[_items(missing[:top], currency)],
-        charts=[
-            Chart(
-                title="Expected loss per day",
-                kind="bar",
-                unit=currency,
-                x=[_short(item.name) for item in missing[:top]],
-                series={"loss": [round(item.lost_revenue_per_day, 2) for item in missing[:top]]},
-            )
-        ],
-    )
+def analysis(
+    result: Analysis, currency: str, top: int, *, beside_trade: bool = False
+) -> list[Section]:
+    """What sells, how sales move, and which items are at risk.
 
-
-def analysis(result: Analysis, currency: str, top: int) -> list[Section]:
-    """What sells, how sales move, and which items are at risk."""
-    parts = [_sellers(result.patterns, currency, top), _rhythm(result.patterns)]
+    ``beside_trade``: the report has the section ``trade``, which says what is in the money.
+    """
+    sells = _sellers(result.patterns, currency, top)
+    if not beside_trade:
+        sells = sells.model_copy(update={"text": f"{sells.text} {result.patterns.amounts.words()}"})
+    parts = [sells, _rhythm(result.patterns)]
     if result.unusual_days:
         parts.append(_unusual(result.unusual_days, currency, top))
     if result.stock:
@@ -175,40 +152,8 @@ def _days(title: str, unit: str, name: str, points: Sequence[DayPoint]) -> Chart
     )
 
 
-def _items(items: Sequence[ItemAtRisk], currency: str) -> Table:
-    return Table(
-        columns=[
-            "SKU",
-            "Product",
-            "On hand",
-            "Arriving",
-            "Sells per day",
-            "Lead time (days)",
-            "Runs out",
-            f"Loss per day ({currency})",
-        ],
-        rows=[
-            [
-                item.sku,
-                item.name,
-                item.on_hand,
-                item.arriving,
-                round(item.demand_per_day, 1),
-                item.lead_time_days,
-                "now" if item.on_hand <= 0 else f"{item.probability:.0%} likely",
-                round(item.lost_revenue_per_day, 2),
-            ]
-            for item in items
-        ],
-    )
-
-
 def _percent(share: float | None) -> str:
     return "—" if share is None else f"{share:.1%}"
-
-
-def _short(name: str, length: int = 28) -> str:
-    return name if len(name) <= length else name[: length - 1].rstrip() + "…"
 
 
 def _sellers(patterns: Patterns, currency: str, top: int) -> Section:
@@ -230,11 +175,11 @@ def _sellers(patterns: Patterns, currency: str, top: int) -> Section:
                         round(seller.revenue),
                         round(seller.units),
                         f"{seller.share:.1%}",
-                        _change(seller.change_percent),
+                        "new" if seller.new else _change(seller.change_percent),
                     ]
                     for seller in sellers
                 ],
-                note="Change: against the period of equal length before.",
+                note="Change: against the period of equal length before, where all of it is known.",
             )
         ],
         charts=[
@@ -242,7 +187,7 @@ def _sellers(patterns: Patterns, currency: str, top: int) -> Section:
                 title="Best sellers by revenue",
                 kind="bar",
                 unit=currency,
-                x=[_short(seller.name) for seller in sellers],
+                x=[short(seller.name) for seller in sellers],
                 series={"revenue": [round(seller.revenue, 2) for seller in sellers]},
             )
         ],
@@ -300,4 +245,4 @@ def _unusual(days: Sequence[UnusualDay], currency: str, top: int) -> Section:
 
 
 def _change(percent: float | None) -> str:
-    return "new" if percent is None else f"{percent:+.0f}%"
+    return "—" if percent is None else f"{percent:+.0f}%"

@@ -118,6 +118,11 @@ def local(instant: datetime, zone: str) -> str:
     return f"{instant.astimezone(ZoneInfo(zone)):%d %b %Y, %H:%M}"
 
 
+def short(name: str, length: int = 28) -> str:
+    """A name that fits beside a bar of a chart."""
+    return name if len(name) <= length else name[: length - 1].rstrip() + "…"
+
+
 def count(number: int, noun: str) -> str:
-    """``1 issue``, ``2 issues``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """``1 issue``, ``2 issues``, ``1,000 issues``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

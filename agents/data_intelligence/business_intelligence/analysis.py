@@ -19,7 +19,8 @@ from agents.data_intelligence.predictive_analytics.forecasting import (
     DemandForecast,
     forecast_demand,
 )
-from agents.data_intelligence.predictive_analytics.stock_risk import StockRisk, assess_stock_risk
+from agents.data_intelligence.predictive_analytics.stock_judgement import StockRisk
+from agents.data_intelligence.predictive_analytics.stock_risk import assess_stock_risk
 from agents.data_intelligence.result import Result, worst_first
 from blocks.errors import DataError
 from blocks.vocabulary.frames import Snapshot
@@ -80,6 +81,7 @@ def analyze(snapshot: Snapshot, now: datetime, top: int = 10) -> Analysis:
     patterns = find_patterns(snapshot, now, top)
     unusual = unusual_days(snapshot, now)
     stock = _if_possible("stock at risk", missing, lambda: assess_stock_risk(snapshot, now))
+    missing += stock.missing if stock else []
     return Analysis(
         patterns=patterns,
         unusual_days=unusual,

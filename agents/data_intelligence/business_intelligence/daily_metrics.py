@@ -17,13 +17,17 @@ from agents.data_intelligence.business_intelligence.report import (
     UnusualDay,
 )
 from agents.data_intelligence.result import worst_first
-from agents.data_intelligence.trading_calendar import WEEKDAYS, TradingHistory, completed
+from agents.data_intelligence.stock_levels import levels, tells_reserved
+from agents.data_intelligence.trading_calendar import WEEKDAYS, TradingHistory, completed, since
 from agents.statistics import change_percent
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity
 
 CHART_WEEKS = 8
+
+COVER_DAYS = 28
+"""The demand that a stock has to cover is that of the last four weeks."""
 
 COLLAPSE_PERCENT = -50.0
 """An unusual fall by half or more is an error, a smaller one a warning."""
@@ -77,6 +81,7 @@ def analyze_daily_metrics(snapshot: Snapshot, now: datetime) -> DailyMetrics:
         orders_series=_chart(bands["orders"], first),
         typical_revenue_per_trading_day=history.typical_revenue_per_trading_day,
         typical_revenue_per_day=history.typical_revenue_per_day,
+        amounts=snapshot.amounts,
         missing=[
             f"{what}: the snapshot has no {' and no '.join(lacking)} frame"
             for what, needed in (("return rate", ("sales",)), ("stock cover", ("sales", "stock")))
@@ -177,16 +182,22 @@ def _known(value: float) -> float | None:
 
 
 def _stock_cover(snapshot: Snapshot, history: TradingHistory) -> Metric | None:
-    """Days that the stock on hand lasts at the mean demand of the last four weeks."""
+    """Days that what is free lasts at the mean demand of the last four weeks.
+
+    What is owed of one item is no stock of the others.
+    """
     if "stock" not in snapshot.frames or "sales" not in snapshot.frames:
         return None
     sales = completed(snapshot.frames["sales"], history.today)
-    recent = sales[sales["date"] >= pd.Timestamp(history.today - timedelta(days=28))]
-    per_day = float((recent["units"] - recent["returned"]).sum()) / 28
+    recent = since(sales, history.today - timedelta(days=COVER_DAYS))
+    sold = float((recent["units"] - recent["returned"]).sum())
+    per_day = sold / history.days_known(COVER_DAYS)
     if per_day <= 0:
         return None
-    on_hand = float(snapshot.frames["stock"]["on_hand"].sum())
-    return Metric(name="stock-cover", label="Stock cover", unit="days", value=on_hand / per_day)
+    stock = snapshot.frames["stock"]
+    free = float(levels(stock)["free"].clip(lower=0.0).sum())
+    label = "Stock cover (free)" if tells_reserved(stock) else "Stock cover (on hand)"
+    return Metric(name="stock-cover", label=label, unit="days", value=free / per_day)
 
 
 def _findings(metrics: list[Metric], day: date) -> list[Finding]:

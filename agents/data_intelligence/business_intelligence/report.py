@@ -7,6 +7,7 @@ from typing import Literal
 
 from agents.data_intelligence.result import Result
 from blocks.models import Strict
+from blocks.vocabulary.amounts import Amounts
 
 Unit = Literal["money", "orders", "units", "share", "days"]
 
@@ -75,6 +76,7 @@ class DailyMetrics(Result):
         typical_revenue_per_trading_day: Median of the last eight weeks, in money.
         typical_revenue_per_day: The same per calendar day: times the share of days on which
             the shop trades. Multiply a share of revenue with it to get money per day.
+        amounts: What is in the money: tax, discounts, refunds, shipping.
         missing: What could not be computed, and why.
     """
 
@@ -85,6 +87,7 @@ class DailyMetrics(Result):
     orders_series: list[DayPoint]
     typical_revenue_per_trading_day: float
     typical_revenue_per_day: float
+    amounts: Amounts
     missing: list[str]
 
     def metric(self, name: str) -> Metric | None:

@@ -110,7 +110,7 @@ def prices(snapshot: Snapshot) -> Answer:
     findings = _bad_prices(sold[free], len(sold), "revenue", "sold for nothing")
     what = f"sold at {PRICE_FACTOR:.0f} times the list price or a tenth of it"
     findings += _bad_prices(sold[far], len(sold), "unit_price", what)
-    findings += _unpriced(products[products["unit_price"] <= 0])
+    findings += _unpriced(products[~(products["unit_price"] > 0)])  # none, or nothing
     bad = int(free.sum() + far.sum())
     score = 1 - bad / len(sold) if len(sold) else None
     return answer(name, question, score, f"{bad} of {len(sold):,} rows are not.", findings)

@@ -7,7 +7,7 @@ from math import prod
 
 import pandas as pd
 
-from agents.data_intelligence.data_validation.report import Answer, answer, by_share
+from agents.data_intelligence.data_validation.report import Answer, answer, by_revenue, by_share
 from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import TradingHistory, local_day
 from blocks.errors import DataError
@@ -65,8 +65,9 @@ def soundness(snapshot: Snapshot) -> Answer:
                 kind="data-inconsistent",
                 resource=f"column:{problem.frame}.{problem.column}".rstrip("."),
                 # Of a frame that was only read to make another, the rows are not known.
-                severity=by_share(
-                    problem.rows, len(snapshot.frames.get(problem.frame, ())) or rows
+                severity=max(
+                    by_share(problem.rows, len(snapshot.frames.get(problem.frame, ())) or rows),
+                    by_revenue(problem.share),
                 ),
                 title=str(problem),
                 evidence={"rows": problem.rows, "reason": problem.reason},

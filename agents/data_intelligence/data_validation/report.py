@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from agents.data_intelligence.result import Result
 from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.gaps import NOTABLE
 from blocks.vocabulary.messages import Severity
 
 Verdict = Literal["good", "usable", "doubtful"]
@@ -85,3 +86,10 @@ def by_share(rows: int, of: int) -> Severity:
     if share >= 0.2:
         return Severity.ERROR
     return Severity.WARNING if share >= 0.05 else Severity.INFO
+
+
+def by_revenue(share: float | None) -> Severity:
+    """How bad it is that rows which make so much of revenue (0 to 1) have a fault."""
+    if share is None or share < NOTABLE:
+        return Severity.INFO
+    return Severity.ERROR if share >= 0.2 else Severity.WARNING

@@ -10,6 +10,7 @@ from agents.data_intelligence.pattern_recognition.assortment import AbcClass, Se
 from agents.data_intelligence.pattern_recognition.rhythm import Seasonality, Trend
 from agents.data_intelligence.result import Result
 from agents.data_intelligence.trading_calendar import TradingHistory, completed, since
+from blocks.vocabulary.amounts import Amounts
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity
@@ -19,7 +20,7 @@ class Patterns(Result):
     """What sells and how it moves.
 
     Attributes:
-        first: First day of the period of sellers and classes.
+        first: First day of the period of sellers and classes: of a quarter, or of all there is.
         last: Its last day (yesterday in the store's time zone).
         trading_days: Trading days in it.
         revenue: Net revenue in it.
@@ -33,6 +34,7 @@ class Patterns(Result):
         gini: Gini coefficient of revenue over the selling SKUs (0 equal, 1 one takes all).
         trend: None with less than eight weeks of sales.
         seasonality: The weekly rhythm.
+        amounts: What is in the revenue: tax, discounts, refunds, shipping.
     """
 
     first: date
@@ -49,6 +51,7 @@ class Patterns(Result):
     gini: float
     trend: Trend | None
     seasonality: Seasonality
+    amounts: Amounts
 
 
 @action()
@@ -66,9 +69,10 @@ def find_patterns(snapshot: Snapshot, now: datetime, top: int = 10) -> Patterns:
     """
     (sales,) = snapshot.need("sales")
     history = TradingHistory.of(snapshot, now)
-    first = history.today - timedelta(days=assortment.RECENT_DAYS)
+    first = max(history.today - timedelta(days=assortment.RECENT_DAYS), history.first)
     orders = since(history.orders, first)
-    table = assortment.by_sku(completed(sales, history.today), first, snapshot)
+    past = completed(sales, history.today)
+    table = assortment.by_sku(past, first, _compared_from(history), snapshot)
     trend = rhythm.revenue_trend(history)
     return Patterns(
         first=first,
@@ -85,8 +89,15 @@ def find_patterns(snapshot: Snapshot, now: datetime, top: int = 10) -> Patterns:
         gini=assortment.gini(table["revenue"]),
         trend=trend,
         seasonality=rhythm.seasonality(history),
+        amounts=snapshot.amounts,
         findings=_trend_findings(trend),
     )
+
+
+def _compared_from(history: TradingHistory) -> date | None:
+    """First day of the quarter before the last; None when it is not known as a whole."""
+    start = history.today - timedelta(days=2 * assortment.RECENT_DAYS)
+    return max(start, history.first) if history.reaches(start) else None
 
 
 def _trend_findings(trend: Trend | None) -> list[Finding]:

@@ -29,7 +29,10 @@ class Seller(Strict):
         units: Units sold in the period.
         share: Share of all revenue (0 to 1).
         abc: Its ABC class.
-        change_percent: Revenue against the period before; None when it sold nothing then.
+        change_percent: Revenue against the period before; None when it sold nothing then, or
+            when that period is not known as a whole: because sales do not go back that far, or
+            because the item came in the midst of it.
+        new: Whether it first sold in the period, as far as sales go back.
     """
 
     sku: str
@@ -39,6 +42,7 @@ class Seller(Strict):
     share: float
     abc: str
     change_percent: float | None
+    new: bool
 
 
 class AbcClass(Strict):
@@ -50,11 +54,22 @@ class AbcClass(Strict):
     units_share: float
 
 
-def by_sku(sales: pd.DataFrame, first: date, snapshot: Snapshot) -> pd.DataFrame:
-    """One row per SKU sold in the period, best first: sums, share, class, the period before."""
+def by_sku(
+    sales: pd.DataFrame, first: date, compared_from: date | None, snapshot: Snapshot
+) -> pd.DataFrame:
+    """One row per SKU sold in the period, best first: sums, share, class, the period before.
+
+    Args:
+        sales: SALES frame up to the period's last day.
+        first: First day of the period.
+        compared_from: First day of the period before; None when it is not known as a whole.
+        snapshot: Gives names.
+
+    Returns:
+        By SKU: ``units``, ``revenue``, ``share``, ``abc``, ``name``; ``before``, the revenue of the
+        period before (NaN where the SKU's own sales do not go back that far); ``new``.
+    """
     recent = since(sales, first).groupby("sku")[["units", "revenue"]].sum()
-    before = sales[sales["date"] < pd.Timestamp(first)]
-    before = since(before, first - timedelta(days=RECENT_DAYS))
     table = recent.sort_values(["revenue", "units"], ascending=False, kind="stable")
     earned = table["revenue"].clip(lower=0)
     total = earned.sum()
@@ -65,12 +80,25 @@ def by_sku(sales: pd.DataFrame, first: date, snapshot: Snapshot) -> pd.DataFrame
     table["abc"] = np.array([n for n, _ in CLASS_LIMITS])[
         np.searchsorted(limits, begins.to_numpy() + 1e-12)
     ]
-    table["before"] = before.groupby("sku")["revenue"].sum().reindex(table.index).fillna(0.0)
+    table["before"], table["new"] = _before(sales, first, compared_from, table.index)
     table["name"] = table.index
     if "products" in snapshot.frames:
         names = snapshot.frames["products"].set_index("sku")["name"]
         table["name"] = names.reindex(table.index).fillna(table["name"])
     return table
+
+
+def _before(
+    sales: pd.DataFrame, first: date, compared_from: date | None, skus: pd.Index
+) -> tuple[pd.Series[float], pd.Series[bool]]:
+    """Revenue of the period before, and which SKUs first sold after it."""
+    if compared_from is None:
+        return pd.Series(np.nan, index=skus), pd.Series(False, index=skus)
+    period = since(sales[sales["date"] < pd.Timestamp(first)], first - timedelta(days=RECENT_DAYS))
+    revenue = period.groupby("sku")["revenue"].sum().reindex(skus).fillna(0.0)
+    began = sales[sales["units"] > 0].groupby("sku")["date"].min().reindex(skus)
+    # A whole period against a part of one would be growth that is none.
+    return revenue.where(began <= pd.Timestamp(compared_from)), began >= pd.Timestamp(first)
 
 
 def sellers(table: pd.DataFrame, by: str, top: int) -> list[Seller]:
@@ -84,7 +112,10 @@ def sellers(table: pd.DataFrame, by: str, top: int) -> list[Seller]:
             units=float(row["units"]),
             share=float(row["share"]),
             abc=str(row["abc"]),
-            change_percent=change_percent(float(row["revenue"]), max(float(row["before"]), 0.0)),
+            change_percent=None
+            if pd.isna(row["before"])
+            else change_percent(float(row["revenue"]), max(float(row["before"]), 0.0)),
+            new=bool(row["new"]),
         )
         for sku, row in best.iterrows()
     ]

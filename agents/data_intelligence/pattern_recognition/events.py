@@ -10,6 +10,7 @@ import pandas as pd
 from agents.capability import ANYBODY, action
 from agents.data_intelligence import EVENT_KINDS
 from agents.data_intelligence.result import count
+from agents.data_intelligence.stock_levels import levels
 from agents.data_intelligence.trading_calendar import TradingHistory, completed, local_day, since
 from agents.events import answer_each
 from blocks.business.business import Business
@@ -24,6 +25,8 @@ RECURRENCE = timedelta(hours=24)
 
 SALES_DAYS = 28
 """Days over which an SKU's usual sales are measured."""
+
+_UNKNOWN = dict.fromkeys(("on_hand", "reserved", "free", "owed"))
 
 VITAL_SHARE = 0.25
 """From this share of revenue on, trouble with a service is critical."""
@@ -119,25 +122,26 @@ class _Meaning:
         snapshot = await self._ledger.snapshots.of_item(store.name, sku) if store else None
         if snapshot is None:
             return self._not_concerned(f"No snapshot of the store is kept that would know {sku!r}.")
-        facts = sku_facts(snapshot, sku, self._now)
+        history = _history(await self._snapshot("orders"), self._now)
+        days = history.days_known(SALES_DAYS) if history else SALES_DAYS
+        facts = sku_facts(snapshot, sku, self._now, days)
         if facts is None:
             return self._not_concerned(f"The store has no SKU {sku!r}.")
-        on_hand, per_day = facts["on_hand"], facts["units_per_day"]
+        free, per_day = facts["free"], facts["units_per_day"]
         name, severity = snapshot.names().get(sku, sku), self._event.severity
-        out = on_hand is not None and on_hand <= 0 < per_day
+        out = free is not None and (free < 0 or free <= 0 < per_day)
         if out and severity is Severity.INFO:
             severity = Severity.WARNING
-        stock = "how many are on hand is not known" if on_hand is None else f"{on_hand:,.0f} left"
         cover = ""
-        if on_hand and per_day > 0:
-            cover = f", enough for {count(round(on_hand / per_day), 'day')}"
+        if free and free > 0 and per_day > 0:
+            cover = f", enough for {count(round(free / per_day), 'day')}"
         at_risk = facts["revenue_per_day"] / 24
         return EventResponse(
             relevant=True,
-            assessment=f"{name} sells {per_day:.1f} a day: {stock}{cover}.",
+            assessment=f"{name} sells {per_day:.1f} a day: {_left(facts)}{cover}.",
             severity=severity,
             resource=f"sku:{sku}",
-            advice="Order it, or expedite what is on order." if out else "",
+            advice=_advice(facts) if out else "",
             impact_per_hour=at_risk if out or self._is_trouble else None,
             evidence=facts | {"snapshot_taken_at": snapshot.taken_at.isoformat()},
         )
@@ -199,12 +203,20 @@ class _Meaning:
         return await self._ledger.snapshots.latest(store.name, only=frames) if store else None
 
 
-def sku_facts(snapshot: Snapshot, sku: str, now: datetime) -> dict[str, Any] | None:
+def sku_facts(
+    snapshot: Snapshot, sku: str, now: datetime, days: int = SALES_DAYS
+) -> dict[str, Any] | None:
     """One SKU's stock, and its net sales per calendar day over the last four weeks.
 
+    Args:
+        snapshot: Of the store, with what it tells of the SKU.
+        sku: The SKU.
+        now: The instant to judge at.
+        days: How many days of the four weeks the store's sales cover.
+
     Returns:
-        ``on_hand`` (None when unknown), ``units_per_day``, ``revenue_per_day``; None when the
-        snapshot does not know the SKU.
+        ``on_hand``, ``reserved``, ``free``, ``owed`` (None when unknown), ``units_per_day``,
+        ``revenue_per_day``; None when the snapshot does not know the SKU.
     """
     rows = {
         name: frame[frame["sku"] == sku]
@@ -218,21 +230,43 @@ def sku_facts(snapshot: Snapshot, sku: str, now: datetime) -> dict[str, Any] | N
     if not sales.empty:
         today = local_day(now, snapshot.timezone)
         recent = since(completed(sales, today), today - timedelta(days=SALES_DAYS))
-        units = float((recent["units"] - recent["returned"]).sum()) / SALES_DAYS
-        revenue = float(recent["revenue"].sum()) / SALES_DAYS
-    known = stock is not None and not stock.empty
-    return {
-        "on_hand": float(stock["on_hand"].iloc[0]) if stock is not None and known else None,
-        "units_per_day": units,
-        "revenue_per_day": revenue,
-    }
+        units = float((recent["units"] - recent["returned"]).sum()) / days
+        revenue = float(recent["revenue"].sum()) / days
+    there: dict[str, Any] = dict(_UNKNOWN)
+    if stock is not None and not stock.empty:
+        there |= {str(name): float(units) for name, units in levels(stock).iloc[0].items()}
+    return there | {"units_per_day": units, "revenue_per_day": revenue}
+
+
+def _left(facts: dict[str, Any]) -> str:
+    """What of an SKU is left, in words."""
+    if facts["on_hand"] is None:
+        return "how many are on hand is not known"
+    if facts["owed"]:
+        return f"none are left, and {facts['owed']:,.0f} are owed to customers"
+    if facts["reserved"]:
+        return (
+            f"free: {facts['free']:,.0f}, {facts['on_hand']:,.0f} on hand less "
+            f"{facts['reserved']:,.0f} reserved"
+        )
+    return f"{facts['on_hand']:,.0f} left"
+
+
+def _advice(facts: dict[str, Any]) -> str:
+    first = f" Serve the {facts['owed']:,.0f} owed first." if facts["owed"] else ""
+    return f"Order it, or expedite what is on order.{first}"
 
 
 def usual_revenue_per_hour(snapshot: Snapshot | None, now: datetime) -> float | None:
     """What the shop usually takes per hour of the calendar; None when nobody knows."""
+    history = _history(snapshot, now)
+    return history.typical_revenue_per_day / 24 if history else None
+
+
+def _history(snapshot: Snapshot | None, now: datetime) -> TradingHistory | None:
     if snapshot is None:
         return None
     try:
-        return TradingHistory.of(snapshot, now).typical_revenue_per_day / 24
+        return TradingHistory.of(snapshot, now)
     except DataError:  # no order yet: then nothing is known, which is no failure of the event
         return None

@@ -15,6 +15,7 @@ from agents.capability import ANYBODY, action
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel, Spread
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
 from agents.data_intelligence.result import count
+from agents.statistics import Floats
 from blocks.business.business import Business
 from blocks.errors import ConfigurationError, EmptySource, InvalidMessage
 from blocks.ledger import Ledger
@@ -84,8 +85,9 @@ async def estimate_stock(
 def roll_forward(snapshot: Snapshot, now: datetime, skus: Collection[str] | None) -> StockEstimate:
     """The stock expected at ``now``, from a snapshot taken before.
 
-    What is left is never below nothing: with S on hand and arrived, and demand D since, the
-    expected rest is ``E[(S - D)+] = S - E[D] + E[(D - S)+]``.
+    With S on hand and arrived, and demand D since, the expected rest is
+    ``E[(S - D)+] = S - E[D] + E[(D - S)+]``: what is not there is not sold. Where S is below zero,
+    as more was sold than there was, what is owed stays owed: the rest is S.
 
     Raises:
         ContractViolation: The snapshot has no stock or no sales.
@@ -106,20 +108,24 @@ def roll_forward(snapshot: Snapshot, now: datetime, skus: Collection[str] | None
     demand = demand_since(model, snapshot, now).rows([row[sku] for sku in chosen])
     counted = known.reindex(chosen).to_numpy(dtype=float)
     arrived = _arrived(snapshot, now).reindex(chosen).fillna(0.0).to_numpy()
-    expected = np.maximum(counted + arrived - demand.mean + demand.shortage(counted + arrived), 0.0)
-    low = np.maximum(counted - demand.quantile(HIGH), 0.0)
-    high = np.maximum(counted + arrived - demand.quantile(LOW), 0.0)
+    there: Floats = np.add(counted, arrived)
+    expected = _left(there, demand.mean - demand.shortage(there))
+    low = _left(counted, demand.quantile(HIGH))
+    high = _left(there, demand.quantile(LOW))
     age = max(now - snapshot.taken_at, timedelta(0))
     basis = (
         f"the snapshot of {snapshot.taken_at:%Y-%m-%d %H:%M} UTC, "
         f"{age.total_seconds() / 3600:.1f} hours old, less the demand forecast since"
     )
-    left, items = float(expected.sum()), count(len(chosen), "item")
+    left, owed = float(expected.clip(min=0.0).sum()), float((-expected).clip(min=0.0).sum())
+    owing = f" ({owed:,.0f} more are owed)" if owed else ""
     return StockEstimate(
-        summary=f"An estimate, not a count: about {left:,.0f} units of {items}, from {basis}.",
+        summary=f"An estimate, not a count: about {left:,.0f} units of "
+        f"{count(len(chosen), 'item')}{owing}, from {basis}.",
         taken_at=snapshot.taken_at,
         items=len(chosen),
         units=left,
+        owed=owed,
         on_hand=_by_sku(chosen, expected),
         stale=True,
         degraded=True,
@@ -130,6 +136,11 @@ def roll_forward(snapshot: Snapshot, now: datetime, skus: Collection[str] | None
         age_hours=age.total_seconds() / 3600,
         findings=[_too_old(snapshot, age)] if age > OLD else [],
     )
+
+
+def _left(there: Floats, sold: Floats) -> Floats:
+    """Units that are left; what is owed stays owed."""
+    return np.where(there < 0, there, np.maximum(there - sold, 0.0))
 
 
 def demand_since(model: DemandModel, snapshot: Snapshot, now: datetime) -> Spread:

@@ -24,7 +24,11 @@ class ItemAtRisk(Strict):
     Attributes:
         sku: The SKU.
         name: Its product's name; the SKU when there is no product.
-        on_hand: Units on hand.
+        on_hand: Units on hand; below zero when more was sold than there was.
+        reserved: Units of them that are reserved, or sold and not delivered yet; 0 where the store
+            does not tell.
+        free: On hand less reserved: what it is judged by.
+        owed: Units sold beyond what is there: how far ``free`` is below zero.
         arriving: Units on order that are due within the lead time.
         due_later: Units on order that are due after the lead time, up to 28 days after it.
         next_due: Day on which the first of ``due_later`` are due; None when there are none.
@@ -34,13 +38,17 @@ class ItemAtRisk(Strict):
         demand_per_day: Expected units per calendar day.
         probability: Chance that demand over the lead time exceeds what there is.
         lost_units: Expected demand over the lead time that cannot be served: before a delivery,
-            or after all of them. A lower bound (see ``assess_stock_risk``).
-        lost_revenue_per_day: Its revenue per day of the lead time.
+            or after all of them; with what is owed and no delivery within it covers. A lower bound
+            (see ``assess_stock_risk``).
+        lost_revenue_per_day: Its revenue per day of the lead time; None where nobody knows a price.
     """
 
     sku: str
     name: str
     on_hand: float
+    reserved: float
+    free: float
+    owed: float
     arriving: float
     due_later: float
     next_due: date | None
@@ -50,7 +58,7 @@ class ItemAtRisk(Strict):
     demand_per_day: float
     probability: float
     lost_units: float
-    lost_revenue_per_day: float
+    lost_revenue_per_day: float | None
 
 
 class SurplusItem(Strict):
@@ -60,8 +68,9 @@ class SurplusItem(Strict):
         sku: The SKU.
         name: Its product's name; the SKU when there is no product.
         on_hand: Units on hand.
-        cover_days: Days that the stock lasts; None when nothing sells.
-        value: What the stock cost (its price where the cost is unknown), in money.
+        cover_days: Days that what is free lasts; None when nothing sells.
+        value: What the stock cost (its price where the cost is unknown), in money; None where
+            nobody knows either.
         last_sold: Day of its last sale; None when it never sold.
     """
 
@@ -69,7 +78,7 @@ class SurplusItem(Strict):
     name: str
     on_hand: float
     cover_days: float | None
-    value: float
+    value: float | None
     last_sold: date | None
 
 
@@ -78,7 +87,7 @@ def shortage_findings(
 ) -> list[Finding]:
     """One finding for each of the ``top`` greatest losses, one per kind for all the others."""
     cases = [("out-of-stock", item) for item in out] + [("stock-out-risk", item) for item in risk]
-    cases.sort(key=lambda case: -case[1].lost_revenue_per_day)
+    cases.sort(key=lambda case: (-(case[1].lost_revenue_per_day or 0.0), -case[1].owed))
     findings = [_shortage_finding(kind, item, demand_value) for kind, item in cases[:top]]
     for kind, title in (
         ("out-of-stock", "out of stock"),
@@ -86,14 +95,19 @@ def shortage_findings(
     ):
         others = [item for k, item in cases[top:] if k == kind]
         if others:
-            loss = sum(item.lost_revenue_per_day for item in others)
+            priced = [loss for item in others if (loss := item.lost_revenue_per_day) is not None]
+            loss, owed = sum(priced) if priced else None, sum(item.owed for item in others)
             findings.append(
                 Finding(
                     kind=kind,
                     resource="store:assortment",
                     severity=_severity(loss, demand_value, certain=False),
-                    title=f"{count(len(others), 'more item')} {title}",
-                    evidence={"items": len(others), "skus": [i.sku for i in others[:20]]},
+                    title=f"{count(len(others), 'more item')} {title}{_owed(owed)}",
+                    evidence={
+                        "items": len(others),
+                        "owed": owed,
+                        "skus": [i.sku for i in others[:20]],
+                    },
                     impact_per_day=loss,
                     advice="Take the items of the list, greatest loss first: expedite what is on "
                     "order, order what is not.",
@@ -103,42 +117,65 @@ def shortage_findings(
 
 
 def _shortage_finding(kind: str, item: ItemAtRisk, demand_value: float) -> Finding:
-    if kind == "out-of-stock":
-        due = f", {item.arriving:,.0f} are due" if item.arriving else ""
-        title = f"{item.name} is out of stock{due}; {item.demand_per_day:.1f} a day are wanted"
-    else:
-        title = (
-            f"{item.name} will probably run out: {item.on_hand + item.arriving:.0f} units for an "
-            f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives"
-        )
-    advice = _advice(item)
-    if item.overdue:
-        advice = f"Ask after the {item.overdue:.0f} units that are overdue. {advice}"
     certain = kind == "out-of-stock" or item.probability >= 0.9
+    severity = _severity(item.lost_revenue_per_day, demand_value, certain=certain)
     return Finding(
         kind=kind,
         resource=f"sku:{item.sku}",
-        severity=_severity(item.lost_revenue_per_day, demand_value, certain=certain),
-        title=title,
+        # Somebody waits for goods that are owed, whatever they are worth.
+        severity=max(severity, Severity.WARNING) if item.owed else severity,
+        title=_out(item) if kind == "out-of-stock" else _running_out(item),
         evidence=item.model_dump(mode="json", exclude={"sku", "name"}),
         impact_per_day=item.lost_revenue_per_day,
-        advice=advice,
+        advice=_advice(item),
     )
 
 
+def _out(item: ItemAtRisk) -> str:
+    held = ""
+    if item.reserved:
+        held = f" ({item.on_hand:,.0f} on hand less {item.reserved:,.0f} reserved)"
+    due = f", {item.arriving:,.0f} are due" if item.arriving else ""
+    wanted = f"; {item.demand_per_day:.1f} a day are wanted" if item.demand_per_day else ""
+    return f"{item.name} is out of stock{held}{_owed(item.owed)}{due}{wanted}"
+
+
+def _running_out(item: ItemAtRisk) -> str:
+    held = ""
+    if item.reserved:
+        held = (
+            f" (free: {item.free:,.0f}, {item.on_hand:,.0f} on hand less "
+            f"{item.reserved:,.0f} reserved)"
+        )
+    return (
+        f"{item.name} will probably run out: {item.free + item.arriving:.0f} units{held} for an "
+        f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives"
+    )
+
+
+def _owed(units: float) -> str:
+    return f", {units:,.0f} owed to customers" if units else ""
+
+
 def _advice(item: ItemAtRisk) -> str:
-    """What is on order already is not ordered again."""
+    """What is on order already is not ordered again; who waits is served first."""
     wanted = item.demand_per_day * (item.lead_time_days + COVER_DAYS)
-    in_time = item.on_hand + item.arriving
+    in_time = item.free + item.arriving
     if in_time >= wanted:
-        return f"Order no more: the {item.arriving:,.0f} units due in time suffice."
-    if in_time + item.due_later >= wanted:
-        return f"Expedite the {item.due_later:,.0f} units due on {item.next_due} or later."
-    return f"Order now: it takes {item.lead_time_days} days."
+        advice = f"Order no more: the {item.arriving:,.0f} units due in time suffice."
+    elif in_time + item.due_later >= wanted:
+        advice = f"Expedite the {item.due_later:,.0f} units due on {item.next_due} or later."
+    else:
+        advice = f"Order now: it takes {item.lead_time_days} days."
+    if item.overdue:
+        advice = f"Ask after the {item.overdue:.0f} units that are overdue. {advice}"
+    return f"{advice} Serve the {item.owed:,.0f} owed first." if item.owed else advice
 
 
-def _severity(loss: float, demand_value: float, *, certain: bool) -> Severity:
-    """By the share of the daily demand's value that is lost."""
+def _severity(loss: float | None, demand_value: float, *, certain: bool) -> Severity:
+    """By the share of the daily demand's value that is lost; a warning where nobody knows it."""
+    if loss is None:
+        return Severity.WARNING
     share = loss / demand_value if demand_value > 0 else 0.0
     if share >= NOTABLE_SHARE:
         return Severity.ERROR if certain else Severity.WARNING
@@ -161,12 +198,14 @@ def surplus_findings(over: pd.DataFrame, dead: pd.DataFrame, currency: str) -> l
 def _surplus_finding(
     kind: str, rows: pd.DataFrame, what: str, advice: str, currency: str
 ) -> Finding:
-    value = float(rows["value"].sum())
+    known = bool(rows["value"].notna().any())
+    value = float(rows["value"].sum()) if known else None
+    worth = "nobody knows their price" if value is None else f"{value:,.0f} {currency} tied up"
     return Finding(
         kind=kind,
         resource="store:assortment",
         severity=Severity.INFO,
-        title=f"{count(len(rows), 'item')} {what}: {value:,.0f} {currency} tied up",
+        title=f"{count(len(rows), 'item')} {what}: {worth}",
         evidence={
             "items": len(rows),
             "value": value,

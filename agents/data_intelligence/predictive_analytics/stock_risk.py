@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -12,60 +10,18 @@ import pandas as pd
 from agents.capability import action
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
-from agents.data_intelligence.predictive_analytics.stock_findings import (
-    COVER_DAYS,
-    ItemAtRisk,
-    SurplusItem,
-    shortage_findings,
-    surplus_findings,
-)
-from agents.data_intelligence.result import Result, worst_first
+from agents.data_intelligence.predictive_analytics.stock_findings import COVER_DAYS
+from agents.data_intelligence.predictive_analytics.stock_judgement import StockRisk, judge
+from agents.data_intelligence.stock_levels import basis, levels
 from agents.data_intelligence.trading_calendar import completed
 from blocks.vocabulary.frames import Snapshot
 
 LEAD_TIME_DAYS = 7
 """Lead time of an SKU that no supplier offers, or when the offers could not be had."""
 
-AT_RISK = 0.5
-"""An SKU is at risk when it is more likely than not to run out."""
-
-OVERSTOCK_DAYS = 365
-"""Stock for more than a year at the present demand is too much."""
-
 PRICED_DAYS = 7
 """A unit is worth the median of what it brought on so many of the SKU's last selling days: a mean
 over years is no price of today, and neither is one day of wholesale, nor a typing error."""
-
-DEAD_DAYS = 91
-"""On hand and not sold for a quarter: dead stock."""
-
-
-class StockRisk(Result):
-    """The state of the stock.
-
-    Attributes:
-        as_of: The store's date.
-        items: SKUs with a stock row.
-        out_of_stock: Out of stock now and wanted; greatest loss first.
-        at_risk: In stock, but more likely than not to run out; greatest loss first.
-        overstock: More than a year's demand on hand; greatest value first (at most 50).
-        dead: On hand, not sold for a quarter; greatest value first (at most 50).
-        overstock_value: Value of all overstock, in money.
-        dead_value: Value of all dead stock, in money.
-        lost_revenue_per_day: Expected loss of all items out of stock or at risk.
-        stock_value: Value of all stock, in money.
-    """
-
-    as_of: date
-    items: int
-    out_of_stock: list[ItemAtRisk]
-    at_risk: list[ItemAtRisk]
-    overstock: list[SurplusItem]
-    dead: list[SurplusItem]
-    overstock_value: float
-    dead_value: float
-    lost_revenue_per_day: float
-    stock_value: float
 
 
 @action()
@@ -77,16 +33,21 @@ def assess_stock_risk(
 ) -> StockRisk:
     """Find items that run out before an order placed today could arrive, and surplus stock.
 
+    Free is what is on hand less what is reserved, where the store tells. What is owed (free is
+    below zero) is served first of what arrives.
+
     An SKU's lead time is the shortest in the optional ``offers`` frame. Open orders count when
     they are due within it. They are due on a day of the store's time zone: what is due today is
     not overdue yet.
 
     Expected lost units are the greatest expected shortage just before a delivery and at the end
     of the lead time L: ``max over t of E[D(t) - S(t)]+``, where t is L and each day of the lead
-    time on which goods are due, D(t) the demand of the t days from today on, and S(t) what is on
-    hand plus what is due before day t (for t = L, all that is due within the lead time). For one
+    time on which goods are due, D(t) the demand of the t days from today on, and S(t) what is
+    free plus what is due before day t (for t = L, all that is due within the lead time). For one
     course of demand the maximum is exact, as what is lost once is not wanted again; the maximum
-    of the expectations is a lower bound of the expected loss.
+    of the expectations is a lower bound of the expected loss. Units that are owed wait for a
+    delivery: they are lost, and their money paid back, where none within the lead time covers
+    them. So S(t) is at least zero for t < L, and may be below it for L.
 
     Args:
         snapshot: Needs ``stock``, ``sales`` and ``orders``; uses ``products``, ``open_orders``
@@ -102,7 +63,7 @@ def assess_stock_risk(
     (stock, sales) = snapshot.need("stock", "sales")
     model = demand_model(snapshot, now)
     table = pd.DataFrame({"demand_per_day": model.mean(28) / 28}, index=model.skus)
-    table = table.join(stock.set_index("sku")["on_hand"], how="inner")
+    table = table.join(levels(stock), how="inner")
     table["name"] = _names(snapshot, table.index)
     past = completed(sales, model.today)
     table["price"], table["value"] = _prices(snapshot, past, table)
@@ -116,14 +77,15 @@ def assess_stock_risk(
     for lead_time in sorted(table["lead_time"].unique()):
         group = table[table["lead_time"] == lead_time]
         spread = model.spread(int(lead_time)).rows([row[sku] for sku in group.index])
-        available = (group["on_hand"] + group["arriving"]).to_numpy()
+        available = (group["free"] + group["arriving"]).to_numpy()
         table.loc[group.index, "demand"] = spread.mean
         table.loc[group.index, "probability"] = spread.exceeds(available)
         table.loc[group.index, "lost_units"] = spread.shortage(available)
     waiting = _shortage_before_deliveries(model, deliveries, table)
     table["lost_units"] = np.fmax(table["lost_units"], waiting.reindex(table.index))
     table["lost_per_day"] = table["lost_units"] / table["lead_time"] * table["price"]
-    return _judge(table, model.today, top, snapshot.currency)
+    history = (pd.Timestamp(model.today) - past["date"].min()).days if len(past) else 0
+    return judge(table, basis(stock), model.today, history, top, snapshot.currency)
 
 
 def _names(snapshot: Snapshot, skus: pd.Index) -> pd.Series:
@@ -136,18 +98,21 @@ def _names(snapshot: Snapshot, skus: pd.Index) -> pd.Series:
 def _prices(
     snapshot: Snapshot, sales: pd.DataFrame, table: pd.DataFrame
 ) -> tuple[pd.Series, pd.Series]:
-    """What a unit brings, on days without returns (else its list price), and stock value."""
+    """What a unit brings, on days without returns (else its list price), and the stock's value.
+
+    NaN where nobody knows.
+    """
     clean = (sales["returned"] == 0) & (sales["units"] > 0) & (sales["revenue"] > 0)
     latest = sales[clean].sort_values("date").groupby("sku").tail(PRICED_DAYS)
     paid = (latest["revenue"] / latest["units"]).groupby(latest["sku"]).median()
     price, cost = paid.reindex(table.index), pd.Series(np.nan, index=table.index)
     if "products" in snapshot.frames:
         products = snapshot.frames["products"].set_index("sku").reindex(table.index)
-        price = price.fillna(products["unit_price"])
+        price = price.fillna(products["unit_price"].where(products["unit_price"] > 0))
         if "unit_cost" in products:
             cost = products["unit_cost"]
-    price = price.fillna(0.0)
-    return price, table["on_hand"] * cost.fillna(price)
+    # What is owed is no stock of negative value.
+    return price, (table["on_hand"] * cost.fillna(price)).where(table["on_hand"] > 0, 0.0)
 
 
 def _lead_times(snapshot: Snapshot, skus: pd.Index, default: int) -> pd.Series:
@@ -204,73 +169,10 @@ def _shortage_before_deliveries(
     due = deliveries[(days >= 0) & (days <= lead)]
     due = due.groupby(["sku", "days"])["units"].sum().reset_index()  # sorted by both
     came = due.groupby("sku")["units"].cumsum() - due["units"]
-    due = due.assign(available=due["sku"].map(table["on_hand"]) + came, shortage=0.0)
+    available = (due["sku"].map(table["free"]) + came).clip(lower=0.0)
+    due = due.assign(available=available, shortage=0.0)
     for day in sorted(due.loc[due["days"] > 0, "days"].unique()):
         group = due[due["days"] == day]
         spread = model.spread(int(day)).rows([row[sku] for sku in group["sku"]])
         due.loc[group.index, "shortage"] = spread.shortage(group["available"].to_numpy())
     return due.groupby("sku")["shortage"].max()
-
-
-def _judge(table: pd.DataFrame, today: date, top: int, currency: str) -> StockRisk:
-    table = table.sort_values(["lost_per_day", "demand_per_day"], ascending=False)
-    empty = table["on_hand"] <= 0
-    selling = table["last_sold"] >= pd.Timestamp(today - timedelta(days=DEAD_DAYS))
-    likely = table["probability"] > AT_RISK
-    out = [_at_risk(row) for row in _rows(table[empty & selling])]
-    risk = [_at_risk(row) for row in _rows(table[~empty & selling & likely])]
-    over = table[~empty & selling & (table["on_hand"] > OVERSTOCK_DAYS * table["demand_per_day"])]
-    dead = table[~empty & ~selling]
-    demand_value = float((table["demand_per_day"] * table["price"]).sum())
-    findings = shortage_findings(out, risk, demand_value, top)
-    findings += surplus_findings(over, dead, currency)
-    return StockRisk(
-        as_of=today,
-        items=len(table),
-        out_of_stock=out,
-        at_risk=risk,
-        overstock=_surplus(over),
-        dead=_surplus(dead),
-        overstock_value=float(over["value"].sum()),
-        dead_value=float(dead["value"].sum()),
-        lost_revenue_per_day=sum(item.lost_revenue_per_day for item in out + risk),
-        stock_value=float(table["value"].sum()),
-        findings=worst_first(findings),
-    )
-
-
-def _rows(table: pd.DataFrame) -> Iterable[Any]:
-    """The rows as named tuples, which pandas types as one union per column."""
-    return table.itertuples()
-
-
-def _at_risk(row: Any) -> ItemAtRisk:
-    return ItemAtRisk(
-        sku=row.Index,
-        name=row.name,
-        on_hand=row.on_hand,
-        arriving=row.arriving,
-        due_later=row.due_later,
-        next_due=None if pd.isna(row.next_due) else row.next_due.date(),
-        overdue=row.overdue,
-        lead_time_days=row.lead_time,
-        demand=row.demand,
-        demand_per_day=row.demand_per_day,
-        probability=row.probability,
-        lost_units=row.lost_units,
-        lost_revenue_per_day=row.lost_per_day,
-    )
-
-
-def _surplus(rows: pd.DataFrame) -> list[SurplusItem]:
-    return [
-        SurplusItem(
-            sku=str(row.Index),
-            name=row.name,
-            on_hand=row.on_hand,
-            cover_days=row.on_hand / row.demand_per_day if row.demand_per_day > 0 else None,
-            value=row.value,
-            last_sold=None if pd.isna(row.last_sold) else row.last_sold.date(),
-        )
-        for row in _rows(rows.nlargest(50, "value"))
-    ]

@@ -49,7 +49,7 @@ class StockSync(StockLevels):
         removed: SKUs that are there no more.
         changed: SKUs whose units changed, largest change first, at most 50.
         changed_items: How many changed.
-        units_delta: Units now minus before; None without a previous snapshot.
+        units_delta: Units on hand now minus before; None without a previous snapshot.
     """
 
     compared_with: AwareDatetime | None = None
@@ -106,17 +106,20 @@ def compare(after: Snapshot, before: Snapshot | None, skus: Collection[str] | No
         _refuse_unknown(skus, set(now.index) | set(() if then is None else then.index))
         now = now[now.index.isin(skus)]
         then = None if then is None else then[then.index.isin(skus)]
-    problems = [problem for problem in after.problems if problem.frame == "stock"]
+    problems = [p for p in after.problems if p.frame == "stock" and not p.kept]
+    units, owed = float(now.clip(lower=0.0).sum()), float((-now).clip(lower=0.0).sum())
     levels = {
         "taken_at": after.taken_at,
         "items": len(now),
-        "units": float(now.sum()),
+        "units": units,
+        "owed": owed,
         "on_hand": {str(sku): float(units) for sku, units in now.items()},
         "stale": False,
         "degraded": False,
         "basis": f"counted in the store at {after.taken_at:%Y-%m-%d %H:%M} UTC",
     }
-    counted = f"{len(now):,} items with {now.sum():,.0f} units are on hand"
+    counted = f"{len(now):,} items with {units:,.0f} units are on hand"
+    counted += f", and {owed:,.0f} units are owed" if owed else ""
     if before is None or then is None:
         return StockSync(
             **levels,
@@ -131,7 +134,7 @@ def compare(after: Snapshot, before: Snapshot | None, skus: Collection[str] | No
         sorted(set(now.index) - set(then.index)),
         sorted(set(then.index) - set(now.index)),
     )
-    units_delta = float(now.sum() - then.sum())
+    units_delta = units - float(then.clip(lower=0.0).sum())
     return StockSync(
         **levels,
         summary=f"{counted}, {units_delta:+,.0f} units since {before.taken_at:%Y-%m-%d %H:%M} UTC: "

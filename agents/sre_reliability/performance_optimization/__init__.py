@@ -31,7 +31,7 @@ class OptimizationPlan(Strict):
         created_at: When.
         currency: ISO code of the money in it.
         proposals: Money first, the most worth first; then time, then space.
-        benefit_per_day: Sum of all proposals that are worth money, per day.
+        benefit_per_day: Sum of all proposals that are worth money, per day, as far as it is known.
         not_considered: Insights that were not given.
         missing: What could not be had, and why.
     """
@@ -93,7 +93,7 @@ async def optimize(
         created_at=now,
         currency=currency,
         proposals=rank(found),
-        benefit_per_day=sum(p.expected_benefit for p in found if p.unit not in _UNITS),
+        benefit_per_day=sum(p.expected_benefit or 0.0 for p in found if p.unit not in _UNITS),
         not_considered=known.absent,
         missing=missing,
     )
@@ -104,7 +104,7 @@ def rank(found: list[Proposal]) -> list[Proposal]:
 
     def order(proposal: Proposal) -> tuple[int, float, str, str]:
         unit = _UNITS.index(proposal.unit) if proposal.unit in _UNITS else -1
-        return unit, -proposal.expected_benefit, proposal.kind, proposal.resource
+        return unit, -(proposal.expected_benefit or 0.0), proposal.kind, proposal.resource
 
     return sorted(found, key=order)
 

@@ -16,11 +16,16 @@ from blocks.models import Frozen, read_as
 
 
 class ItemAtRisk(Frozen):
-    """An SKU that is out of stock or likely to be. Units are pieces; money is in store currency."""
+    """An SKU that is out of stock or likely to be. Units are pieces; money is in store currency.
+
+    ``on_hand`` is below zero when more was sold than there was; ``reserved`` is what of it is
+    spoken for; ``lost_revenue_per_day`` is None where nobody knows a price.
+    """
 
     sku: str
     name: str
     on_hand: float
+    reserved: float = 0.0
     arriving: float = 0.0
     due_later: float = 0.0
     next_due: date | None = None
@@ -29,16 +34,26 @@ class ItemAtRisk(Frozen):
     demand_per_day: float
     probability: float
     lost_units: float
-    lost_revenue_per_day: float
+    lost_revenue_per_day: float | None
+
+    @property
+    def free(self) -> float:
+        """What may still be sold; below zero, so much is owed."""
+        return self.on_hand - self.reserved
+
+    @property
+    def owed(self) -> float:
+        """Units sold beyond what is there."""
+        return max(-self.free, 0.0)
 
 
 class SurplusItem(Frozen):
-    """An SKU with more stock than it sells; ``value`` is what the stock cost."""
+    """An SKU with more stock than it sells; ``value`` is what the stock cost, None if unknown."""
 
     sku: str
     name: str
     on_hand: float
-    value: float
+    value: float | None
     cover_days: float | None = None
 
 

@@ -18,7 +18,7 @@ class Proposal(Strict):
         title: What to do, in one sentence.
         kind: What sort of improvement, dashed.
         resource: What it concerns, ``type:name``.
-        expected_benefit: How much it is worth, in ``unit``.
+        expected_benefit: How much it is worth, in ``unit``; None where nobody knows.
         unit: ``GBP/day`` (the store's currency), ``ms/run``, ``s/run`` or ``MB``.
         confidence: How sure that is.
         confidence_reason: Why.
@@ -30,7 +30,7 @@ class Proposal(Strict):
     title: str
     kind: str
     resource: str
-    expected_benefit: float
+    expected_benefit: float | None
     unit: str
     confidence: Confidence
     confidence_reason: str

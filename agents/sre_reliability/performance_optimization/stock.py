@@ -24,13 +24,16 @@ ITEMS = 10
 
 
 def replenish(stock: StockRisk, currency: str) -> list[Proposal]:
-    """Order the items that lose most without it, or chase or expedite what is on order."""
+    """Order the items that lose most without it, or chase or expedite what is on order.
+
+    Those whose loss nobody can tell, as they have no price, come last.
+    """
     items = [*stock.out_of_stock, *stock.at_risk]
-    worst = sorted(items, key=lambda item: -item.lost_revenue_per_day)[:ITEMS]
+    worst = sorted(items, key=lambda item: (-(item.lost_revenue_per_day or 0.0), -item.owed))
     return [
         _replenish(item, currency)
-        for item in worst
-        if item.lost_revenue_per_day > 0 and (item.overdue > 0 or _missing(item) > 0)
+        for item in worst[:ITEMS]
+        if item.lost_revenue_per_day != 0 and (item.overdue > 0 or _missing(item) > 0)
     ]
 
 
@@ -72,14 +75,17 @@ def sell_off(stock: StockRisk, currency: str) -> list[Proposal]:
 
 
 def _missing(item: ItemAtRisk) -> float:
-    """Units beyond what is on hand and arrives in time; not above zero when those suffice."""
+    """Units beyond what is free and arrives in time; not above zero when those suffice.
+
+    What is owed already is among them.
+    """
     wanted = item.demand_per_day * (item.lead_time_days + COVER_DAYS)
-    return wanted - item.on_hand - item.arriving
+    return wanted - item.free - item.arriving
 
 
 def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
     # What comes within the time that an order would cover is not ordered a second time.
-    units = max(0, math.ceil(_missing(item) - item.due_later))
+    units = max(0, math.ceil(round(_missing(item) - item.due_later, 6)))
     # Goods that were ordered and did not come: a call costs less than a second order.
     if item.overdue > 0:
         kind = "chase-order"
@@ -97,7 +103,10 @@ def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
             f"Order what covers the lead time and {COVER_DAYS} days after it, expedited if the "
             "supplier can; round up to its smallest order."
         )
-    out = item.on_hand <= 0
+    if item.owed:
+        title += f"; {item.owed:,.0f} are owed to customers"
+        how = f"{how} Serve the {item.owed:,.0f} owed first."
+    out = item.free <= 0
     return Proposal(
         title=title,
         kind=kind,
@@ -110,6 +119,8 @@ def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
         else f"It runs out before an order could arrive with {item.probability:.0%} probability.",
         evidence={
             "on_hand": item.on_hand,
+            "reserved": item.reserved,
+            "owed": item.owed,
             "arriving": item.arriving,
             "due_later": item.due_later,
             "next_due": item.next_due and item.next_due.isoformat(),
@@ -125,5 +136,5 @@ def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
 
 
 def _largest(items: Sequence[SurplusItem]) -> list[dict[str, Any]]:
-    worst = sorted(items, key=lambda item: -item.value)[:5]
+    worst = sorted(items, key=lambda item: -(item.value or 0.0))[:5]
     return [item.model_dump(include={"sku", "name", "on_hand", "value"}) for item in worst]

@@ -23,6 +23,7 @@ import pandas as pd
 from blocks.errors import ContractViolation
 from blocks.ledger.engine.values import to_json
 from blocks.ledger.snapshots.rows import ITEMS, Packed, bucket_of
+from blocks.vocabulary.amounts import Amounts
 from blocks.vocabulary.frames import CONTRACTS, Problem, Snapshot
 from blocks.vocabulary.messages import new_id
 
@@ -51,6 +52,7 @@ def pack(snapshot: Snapshot) -> Packed:
         "store": snapshot.store,
         "stale_because": snapshot.stale_because,
         "problems": to_json([vars(problem) for problem in snapshot.problems]),
+        "amounts": to_json(snapshot.amounts.model_dump()),
         "buckets": buckets,
     }
     frames = {name: pack_frame(name, frame) for name, frame in snapshot.frames.items()}
@@ -72,6 +74,7 @@ def unpack(packed: Packed) -> Snapshot:
         currency=row["currency"],
         timezone=row["timezone"],
         store=row["store"],
+        amounts=Amounts(**row["amounts"]),
     )
 
 

@@ -18,12 +18,13 @@ SNAPSHOTS = Table(
     required("stale_because"),
     required("store", server_default=""),
     json_column("problems", nullable=False),
+    json_column("amounts", nullable=False, server_default="{}"),
     required("complete", Boolean, server_default=true()),
     required("buckets", BigInteger, server_default="0"),
 )
 """One row per kept snapshot of the store; until it is ``complete`` nobody sees it.
 
-``buckets`` is into how many its items are divided.
+``buckets`` is into how many its items are divided; ``amounts`` what is in its revenue.
 """
 
 

@@ -13,6 +13,7 @@ from blocks.errors import OrchestratorError
 from blocks.prefect_api.calls import REFUSED
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.gaps import left_out, told
 from blocks.vocabulary.messages import Outcome
 from flows.reports.markdown import as_markdown
 from flows.reports.model import Report
@@ -42,8 +43,15 @@ def what_is_missing(failures: Sequence[str], replies: Iterable[Reply]) -> list[s
         if isinstance(result, Snapshot):
             stale = f"Fresh data of the store: {result.stale_because}"
             lacking += [stale] if result.stale_because else []
-            lacking += [str(problem) for problem in result.problems if not problem.kept]
+            lacking += [told(problem) for problem in result.problems if not problem.kept]
     return list(dict.fromkeys(lacking))
+
+
+def with_what_was_left_out(headline: str, replies: Iterable[Reply]) -> str:
+    """The headline, with what was left out of the store's data where that matters."""
+    snapshots = (reply.result for reply in replies if isinstance(reply.result, Snapshot))
+    gaps = [f"{gap}." for each in snapshots for gap in left_out(each) if gap.matters]
+    return " ".join(filter(None, [headline, *dict.fromkeys(gaps)]))
 
 
 async def publish(report: Report) -> None:

@@ -10,6 +10,7 @@ from blocks.ledger.calls.records import ReportRecord, RunRecord
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.gaps import left_out
 from blocks.vocabulary.messages import Outcome, utc_now
 from flows.orchestrator.approvals.escalation import escalate
 from flows.orchestrator.dispatch.context import RunContext
@@ -17,7 +18,7 @@ from flows.orchestrator.dispatch.dispatcher import dispatch
 from flows.orchestrator.dispatch.policy import InForce
 from flows.orchestrator.effects.asked_for import act_as_asked
 from flows.orchestrator.runs.endings import is_askers_fault
-from flows.orchestrator.team.outcome import publish, what_is_missing
+from flows.orchestrator.team.outcome import publish, what_is_missing, with_what_was_left_out
 from flows.reports.model import RemediationLine, Report, Section
 
 
@@ -75,12 +76,13 @@ class Orchestrator(RunContext):
         return Outcome.SUCCEEDED if whole else Outcome.PARTIAL
 
     def _lacks_data(self, result: Any) -> bool:
-        """Whether a snapshot is not of now, or lacks a frame that the store is meant to have."""
+        """Whether a snapshot is not of now, or lacks a frame or rows that matter."""
         if not isinstance(result, Snapshot) or not self.business.store:
             return False
         meant = self.business.store.frames
         lost = any(not problem.rows and problem.frame in meant for problem in result.problems)
-        return lost or bool(result.stale_because)
+        gaps = any(gap.matters for gap in left_out(result))
+        return lost or gaps or bool(result.stale_because)
 
     @property
     def failures(self) -> list[str]:
@@ -105,7 +107,8 @@ class Orchestrator(RunContext):
 
         Args:
             title: What the workflow is to a person.
-            headline: The whole in two or three sentences.
+            headline: The whole in two or three sentences; what was left out of the store's data is
+                added where it matters.
             sections: What was seen, most important first.
             findings: What was found, ranked.
             replies: Whose results say what they lack.
@@ -119,7 +122,7 @@ class Orchestrator(RunContext):
             started_at=self.run.started_at,
             finished_at=utc_now(),
             outcome=self.outcome,
-            headline=headline,
+            headline=with_what_was_left_out(headline, replies),
             currency=business.currency if business else "",
             timezone=business.timezone if business else "UTC",
             sections=list(sections),

@@ -22,6 +22,7 @@ from agents.data_intelligence.business_intelligence.bands import (
 from agents.data_intelligence.business_intelligence.daily_metrics import analyze_daily_metrics
 from agents.data_intelligence.business_intelligence.report import DailyMetrics
 from blocks.errors import ContractViolation, EmptySource
+from blocks.vocabulary.amounts import Amounts
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity
 from tests.unit.agents.data_intelligence.shops import (
@@ -130,6 +131,35 @@ def test_one_day_of_trade():
     daily = analyze_daily_metrics(shop(days=[LAST]), NOW)
     assert value(daily, "revenue") == 20
     assert daily.typical_revenue_per_day == 20
+
+
+def cover(snapshot: Snapshot) -> tuple[str, float]:
+    metric = analyze_daily_metrics(snapshot, NOW).metric("stock-cover")
+    assert metric is not None
+    return metric.label, metric.value
+
+
+def test_a_young_shops_stock_lasts_no_longer_than_it_does():
+    # 10 a day, whether for ten days or for twenty weeks.
+    every_day = days_before(TODAY, 10, closed=())
+    assert cover(shop(days=every_day)) == ("Stock cover (on hand)", pytest.approx(7))
+    assert cover(shop(days=days_before(TODAY, 140, closed=())))[1] == pytest.approx(7)
+
+
+def test_a_stock_lasts_as_long_as_what_is_free_of_each_item():
+    snapshot = shop(days=days_before(TODAY, 140, closed=()))
+    stock = {"sku": ["a", "b"], "on_hand": [70.0, -30.0], "reserved": [20.0, np.nan]}
+    snapshot.frames["stock"] = pd.DataFrame(stock)
+    assert cover(snapshot) == ("Stock cover (free)", pytest.approx(5))
+
+
+def test_the_figures_say_what_the_money_is():
+    snapshot = shop()
+    snapshot.amounts = Amounts(tax="excluded")
+    done = run_analysis(snapshot, NOW)
+    assert done.daily
+    assert done.analysis
+    assert done.daily.amounts == done.analysis.patterns.amounts == snapshot.amounts
 
 
 def test_orders_alone_are_enough_and_what_is_missing_is_said():

@@ -142,6 +142,21 @@ def test_rows_with_problems_are_passed_on_and_lower_the_score():
     assert (report.score, report.verdict) == (50, "doubtful")
 
 
+@pytest.mark.parametrize(
+    ("share", "severity"),
+    [
+        (None, Severity.INFO),
+        (0.009, Severity.INFO),
+        (0.01, Severity.WARNING),
+        (0.2, Severity.ERROR),
+    ],
+)
+def test_few_rows_that_make_much_of_revenue_are_grave(share, severity):
+    snapshot = shop()
+    snapshot.problems.append(Problem("sales", "revenue", "not a number", 1, "x", share=share))
+    assert only(validate_data(snapshot, NOW)).severity == severity
+
+
 def test_sales_of_days_to_come():
     snapshot = with_row(shop(), units=1.0, revenue=2.0, date=pd.Timestamp("2027-01-01"))
     finding = only(validate_data(snapshot, NOW))
@@ -182,8 +197,9 @@ def test_prices_far_from_the_list(revenue, resource):
 
 
 def test_a_product_without_a_price():
-    products = [PRODUCTS[0], PRODUCTS[1] | {"unit_price": 0.0}]
-    assert only(validate_data(shop(products=products), NOW)).evidence["skus"] == ["b"]
+    for price in (0.0, None):
+        products = [PRODUCTS[0], PRODUCTS[1] | {"unit_price": price}]
+        assert only(validate_data(shop(products=products), NOW)).evidence["skus"] == ["b"]
 
 
 def test_many_returns_are_a_finding_of_the_shop_not_of_its_data():

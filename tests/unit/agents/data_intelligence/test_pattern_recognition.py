@@ -64,8 +64,44 @@ def test_what_changed_against_the_quarter_before():
             "new": lambda d: 3.0 if d >= start else 0.0,
         }
     )
-    change = {s.sku: s.change_percent for s in found.top_by_revenue}
-    assert change == {"twice": pytest.approx(100), "new": None}
+    change = {s.sku: (s.change_percent, s.new) for s in found.top_by_revenue}
+    assert change == {"twice": (pytest.approx(100), False), "new": (None, True)}
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(182, True), (181, True), (180, False), (120, False), (91, False), (20, False)],
+)
+def test_a_whole_quarter_is_never_compared_with_a_part_of_one(days, told):
+    # TODAY is a Monday: of 182 days the first is a Monday, too; of 181 a Tuesday.
+    sales = sales_of(days_before(TODAY, days), {"a": lambda d: 3.0})
+    if days == 181:  # the shop rests on Mondays: its history is as long as it can be
+        sales = sales[sales["date"].dt.day_of_week != 0]
+    found = find_patterns(snapshot_of(sales), NOW)
+    (seller,) = found.top_by_revenue
+    assert (seller.change_percent is not None) == told
+    if told:
+        assert seller.change_percent == pytest.approx(0, abs=1.3)
+    assert not seller.new
+    assert found.first == max(TODAY - timedelta(days=91), sales["date"].min().date())
+
+
+def test_an_item_that_came_in_the_midst_of_the_quarter_before_is_not_said_to_grow():
+    came = TODAY - timedelta(days=120)
+    long_ago = TODAY - timedelta(days=300)
+    found = patterns(
+        {
+            "came": lambda d: 3.0 if d >= came else 0.0,
+            "again": lambda d: 3.0 if d >= TODAY - timedelta(days=91) or d < long_ago else 0.0,
+            "ever": lambda d: 3.0,
+        }
+    )
+    told = {s.sku: (s.change_percent, s.new) for s in found.top_by_revenue}
+    assert told == {
+        "came": (None, False),
+        "again": (None, False),
+        "ever": (pytest.approx(0), False),
+    }
 
 
 @settings(max_examples=50, deadline=None)

@@ -45,6 +45,18 @@ def test_what_sells_evenly_is_gone_at_its_rate_and_never_below_nothing():
     assert [f.kind for f in seen.findings] == ["stock-estimate-old"]
 
 
+def test_what_is_owed_stays_owed_until_it_arrives():
+    stock = [{"sku": "a", "on_hand": -4}, {"sku": "idle", "on_hand": 7}]
+    later = NOW + timedelta(days=3)
+    seen = roll_forward(snapshot_of(SALES, stock=stock), later, None)
+    assert seen.on_hand == seen.low == seen.high == {"a": -4, "idle": 7}
+    assert (seen.units, seen.owed) == (7, 4)
+    assert "about 7 units of 2 items (4 more are owed)" in seen.summary
+    due = [order("a", 6, NOW + timedelta(days=1))]
+    arrived = roll_forward(snapshot_of(SALES, stock=stock, open_orders=due), later, ["a"])
+    assert (arrived.low["a"], arrived.on_hand["a"], arrived.owed) == (-4, 0, 0)
+
+
 def test_a_part_of_a_day_counts_as_its_part():
     seen = roll_forward(snapshot_of(SALES, stock=STOCK), NOW + timedelta(hours=6), None)
     assert seen.on_hand == {"a": 9.5, "b": 1.75, "idle": 7}

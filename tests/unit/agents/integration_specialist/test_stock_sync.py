@@ -37,6 +37,17 @@ def test_what_was_added_removed_and_changed_is_told_largest_first():
     assert "2 items changed, 1 new, 1 gone" in seen.summary
 
 
+def test_what_is_owed_of_one_item_is_no_less_of_another():
+    seen = compare(stock(NOW, a=-3, b=10), stock(THEN, a=2, b=10), None)
+    assert seen.on_hand == {"a": -3, "b": 10}
+    assert (seen.units, seen.owed, seen.units_delta) == (10, 3, -2)
+    assert "2 items with 10 units are on hand, and 3 units are owed, -2 units" in seen.summary
+    assert seen.changed[0].delta == -5
+    assert compare(stock(NOW, a=1), stock(THEN, a=-3), None).units_delta == 1
+    odd = Problem("stock", "", "odd, but kept", 1, kept=True)
+    assert compare(stock(NOW, odd, a=1), None, None).findings == []
+
+
 def test_without_an_earlier_stock_nothing_counts_as_changed():
     without_stock = Snapshot(THEN, {})
     for before in (None, without_stock):

@@ -8,7 +8,7 @@ import pytest
 
 from agents.data_intelligence import pattern_recognition
 from agents.data_intelligence.business_intelligence.report import DailyMetrics
-from agents.data_intelligence.predictive_analytics import stock_findings, stock_risk
+from agents.data_intelligence.predictive_analytics import stock_findings, stock_judgement
 from agents.integration_specialist.api_management import report
 from agents.sre_reliability.performance_optimization import (
     insights,
@@ -66,6 +66,35 @@ def test_what_is_out_of_stock_is_certain_and_an_overdue_order_is_chased_first():
     assert proposal.kind == "chase-order"
     assert "24 units" in proposal.title
     assert proposal.confidence == "high"
+
+
+def test_what_is_owed_or_reserved_is_ordered_on_top():
+    # 36 days want 180; 3 are owed.
+    oversold = item(on_hand=-3, probability=1.0)
+    held = item(on_hand=35, reserved=38, probability=1.0)
+    for each in (oversold, held):
+        (proposal,) = stock.replenish(StockRisk(out_of_stock=[each]), "GBP")
+        assert proposal.title == "Order 183 units of Glass ball now; 3 are owed to customers"
+        assert proposal.how.endswith("Serve the 3 owed first.")
+        assert proposal.confidence == "high"
+        assert (proposal.evidence["owed"], proposal.evidence["order_units"]) == (3, 183)
+
+
+def test_what_has_no_known_price_is_proposed_last_with_no_worth():
+    unpriced = item(sku="x", on_hand=-3, lost_revenue_per_day=None)
+    found = stock.replenish(StockRisk(out_of_stock=[unpriced, item()]), "GBP")
+    assert [(p.resource, p.expected_benefit) for p in found] == [
+        ("sku:85048", 1.25),
+        ("sku:x", None),
+    ]
+    assert rank(found[::-1]) == found
+    dead = SurplusItem(sku="1", name="Old", on_hand=9, value=None)
+    assert stock.sell_off(StockRisk(dead=[dead], dead_value=0), "EUR") == []
+
+
+def test_an_order_has_no_unit_more_for_the_rounding_of_a_computer():
+    (proposal,) = stock.replenish(StockRisk(at_risk=[item(demand_per_day=5 + 1e-12)]), "GBP")
+    assert proposal.evidence["order_units"] == 145
 
 
 def test_items_that_lose_nothing_lead_to_no_order_and_only_the_ten_worst_are_named():
@@ -284,9 +313,9 @@ def test_insights_of_another_shape_are_refused_by_name():
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (ItemAtRisk, stock_risk.ItemAtRisk),
-        (SurplusItem, stock_risk.SurplusItem),
-        (StockRisk, stock_risk.StockRisk),
+        (ItemAtRisk, stock_findings.ItemAtRisk),
+        (SurplusItem, stock_findings.SurplusItem),
+        (StockRisk, stock_judgement.StockRisk),
         (insights.Patterns, pattern_recognition.Patterns),
         (insights.DailyMetrics, DailyMetrics),
         (Integrations, report.IntegrationReport),

@@ -19,6 +19,7 @@ from blocks.ledger import (
     ReportRecord,
     RunRecord,
 )
+from blocks.vocabulary.amounts import Amounts
 from blocks.vocabulary.conform import conform
 from blocks.vocabulary.frames import PRODUCTS, SALES, Problem, Snapshot
 from blocks.vocabulary.messages import (
@@ -260,6 +261,8 @@ async def test_a_snapshot_comes_back_with_its_frames_exactly(ledger: Ledger) -> 
     sales, _ = conform(pd.DataFrame(columns=list(SALES.columns)), SALES)
     taken = snapshot(products=products, sales=sales)
     taken.problems = [*problems, Problem("stock", "", "the table is gone", 0, "")]
+    taken.problems.append(Problem("sale_lines", "units", "no number", 3, "x", share=0.25))
+    taken.amounts = Amounts(tax="included", refunds="excluded")
     taken.stale_because, taken.currency, taken.timezone = "supplier down", "EUR", "Asia/Tokyo"
     await ledger.snapshots.save(taken)
 

@@ -25,6 +25,7 @@ from blocks.ledger.events.records import SituationResponse
 from blocks.ledger.events.tables import SITUATIONS
 from blocks.ledger.snapshots.frames import pack_frame
 from blocks.settings import PROJECT_ROOT
+from blocks.vocabulary.amounts import Amounts
 from blocks.vocabulary.conform import conform
 from blocks.vocabulary.frames import STOCK
 from blocks.vocabulary.messages import AgentMessage
@@ -274,6 +275,19 @@ async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(ledger_url
         standing = connection.execute(text("SELECT kind, read_to FROM settling ORDER BY kind"))
         assert standing.all() == [("route", 1), ("select", 2)]
     engine.dispose()
+
+
+async def test_of_earlier_snapshots_nobody_has_said_what_their_money_is(ledger_url: str) -> None:
+    at_revision(
+        ledger_url,
+        "0008",
+        "INSERT INTO snapshots (id, taken_at, currency, timezone, stale_because, problems) VALUES "
+        "('s1', '2026-03-01 12:00:00.000000', 'EUR', 'UTC', '', '[]')",
+    )
+    with Ledger.open(ledger_url) as ledger:
+        kept = await ledger.snapshots.latest("")
+        assert kept
+        assert (kept.currency, kept.amounts) == ("EUR", Amounts())
 
 
 async def test_a_migration_that_fails_changes_nothing(

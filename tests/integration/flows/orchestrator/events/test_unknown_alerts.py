@@ -205,7 +205,7 @@ async def test_a_thousand_alerts_of_a_group_ask_once(shop, ledger, rules) -> Non
     assert question.title.endswith("alert Down, and 999 more: are they dealt with?")
     assert "these 1,000 incidents" in question.detail
     assert "And 995 more." in question.detail
-    assert (await answered(ledger, True)).outcome.endswith("1000 incidents closed.")
+    assert (await answered(ledger, True)).outcome.endswith("1,000 incidents closed.")
     assert await ledger.incidents.open() == []
 
 
