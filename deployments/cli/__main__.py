@@ -28,7 +28,10 @@ from deployments.cli.app import app
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The stack": (stack.up, stack.api, stack.register, stack.env, doctor.doctor, ledger.ledger),
-    "Your business": (connect.connect, workflows.run, events.event, messages.send, drill.drill),
+    "Your business": (
+        *(connect.connect, connect.disconnect),
+        *(workflows.run, events.event, messages.send, drill.drill),
+    ),
     "What goes on": (status.status, status.agents, events.inbox),
     "What a person decides": (
         *(approvals.approvals, approvals.approve, approvals.reject),

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from blocks.errors import RequestError
-from deployments.cli.app import AsJson, command, show
+from deployments.cli.app import AsJson, command, line, out, show
 from deployments.console.markup import escape
 
 if TYPE_CHECKING:
@@ -78,35 +78,87 @@ def _print_proposal(write: Path | None, proposal: ConnectProposal, console: Cons
         f"[bold]{escape(proposal.database)}[/]: {proposal.tables} tables and views.",
         highlight=False,
     )
+    if proposal.system:
+        console.print(f"It is {escape(proposal.system)}.", highlight=False)
+    for name in proposal.left_out:
+        console.print(f"[yellow]left out: {escape(name)}[/]", highlight=False)
     for frame in proposal.frames:
         _print_frame(frame, console)
+    console.print()
+    for remark in proposal.remarks:
+        console.print(escape(remark), highlight=False)
     if write is None:
         console.print("\n[bold]Business file[/] (--write FILE saves it)\n")
         console.print(proposal.toml, markup=False, highlight=False, soft_wrap=True)
         return
-    console.print(f"\nSaved as {write}. Read it over, then:", highlight=False, soft_wrap=True)
-    if "${STORE_URL}" in proposal.toml:  # the URL has a password, which is not written down
-        console.print("  export STORE_URL=…   (the URL that you gave)", highlight=False)
-    console.print(
-        f"  export ORCHESTRATOR_BUSINESS_FILE={write.absolute()}\n"
-        "  ./orchestrator run daily-health-check",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print()
+    for text in _next_steps(write, proposal):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _next_steps(file: Path, proposal: ConnectProposal) -> list[str]:
+    """How the shop is looked after by the running stack, and how it is left to the sample again."""
+    # A stack reads files below the folders that it was started with: it must be started anew.
+    in_file = proposal.database.startswith("sqlite")
+    restart = "  ./orchestrator up                       # after Ctrl-C where it runs"
+    adopt = "  ./orchestrator register                 # the running stack takes it over at once"
+    secret = "${STORE_URL}" in proposal.toml  # the URL has a password, which is not written down
+    return [
+        f"Saved as {file}. Read it over, then:",
+        *(["  export STORE_URL=…                     # the URL that you gave"] if secret else []),
+        f"  export ORCHESTRATOR_BUSINESS_FILE={file.absolute()}",
+        "  ./orchestrator run daily-health-check   # a first report, here",
+        restart if in_file else adopt,
+        "To give the stack back to the sample business:",
+        "  unset ORCHESTRATOR_BUSINESS_FILE",
+        "  ./orchestrator disconnect",
+        *([restart] if in_file else []),
+    ]
+
+
+@command
+async def disconnect() -> None:
+    """Forget the business of a file: the stack looks after the sample business again.
+
+    What was made in the Prefect UI stays, and comes before the sample. The file itself stays too.
+    """
+    from blocks.business.business import SAMPLE, Business, save_business
+    from blocks.prefect_api.env import RunningStack, use_embedded_prefect
+    from blocks.settings import get_settings
+    from deployments.sample.business import business_file
+
+    settings = get_settings()
+    use_embedded_prefect()
+    await save_business(Business(store=None), origin="file")
+    stack = RunningStack.find(settings.state_dir)
+    if stack and "checkout" in stack.processes:  # it was started with the sample, which still runs
+        await save_business(Business.from_toml(business_file(settings.state_dir)), origin=SAMPLE)
+        line("The stack looks after the sample business again.", out)
+    else:
+        line("It is forgotten. The next ./orchestrator up starts the sample business.", out)
+    if settings.business_file:
+        named = escape(str(settings.business_file))
+        line(f"ORCHESTRATOR_BUSINESS_FILE still names {named}: unset it before that.", out)
 
 
 def _print_frame(frame: FrameProposal, console: Console) -> None:
-    mark = "[green]✓[/]" if frame.ready else "[red]✗[/]"
-    source = f"from {frame.mapping.table}" if frame.mapping else "not found"
-    rows = f", {frame.rows_valid} of {frame.rows_seen} rows fit" if frame.mapping else ""
+    mark = "[green]✓[/]" if frame.ticked else "[yellow]?[/]" if frame.ready else "[red]✗[/]"
+    tables = " and ".join(mapping.table for mapping in frame.mappings)
+    source = f"from {tables}" if tables else "not found"
+    seen, fit = frame.rows_seen, frame.rows_valid
+    rows = f", {fit} of {seen} rows fit ({fit / seen:.0%})" if seen else ""
     console.print(f"\n{mark} [bold]{frame.name}[/] {escape(source)}{rows}", highlight=False)
-    if frame.mapping:
-        pairs = (f"{ours} ← {theirs}" for ours, theirs in frame.mapping.columns.items())
+    for mapping in frame.mappings:
+        pairs = (f"{ours} ← {theirs}" for ours, theirs in mapping.columns.items())
         console.print(f"  [dim]{escape(' · '.join(pairs))}[/]", highlight=False)
     if frame.sample:
         table = Table(*(escape(str(name)) for name in frame.sample[0]), padding=(0, 1))
         for row in frame.sample[:3]:
             table.add_row(*(escape(str(value)[:40]) for value in row.values()))
         console.print(table)
+    for note in frame.notes:
+        console.print(f"  {escape(note)}", highlight=False)
     for problem in frame.problems:
         console.print(f"  [yellow]• {escape(problem)}[/]", highlight=False)
+    for question in frame.questions:
+        console.print(f"  [yellow]? {escape(question)}[/]", highlight=False)

@@ -52,6 +52,11 @@ def prepare(
     return SampleBusiness(arrangement.specs(access), business_file, url, refilled)
 
 
+def business_file(state_dir: Path) -> Path:
+    """Where ``prepare`` writes how the orchestrator reaches the sample."""
+    return arrangement.folder_of(state_dir) / "business.toml"
+
+
 def drill_targets(state_dir: Path) -> dict[str, arrangement.DrillTarget]:
     """By name, what a drill can break of the sample business that was prepared in ``state_dir``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import tomllib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from agents.integration_specialist.format_transformation import ConnectProposal, propose_mapping
-from agents.integration_specialist.format_transformation.catalogue import read_catalogue
+from agents.integration_specialist.format_transformation.looking.looker import Looker
+from agents.integration_specialist.format_transformation.looking.reading import read_catalogue
 from blocks.business.business import Business
 from blocks.errors import ConfigurationError, EmptySource, SourceUnavailable
 from blocks.vocabulary.frames import Snapshot
@@ -189,7 +191,7 @@ def check_erp(proposal: ConnectProposal, snapshot: Snapshot) -> None:
         "open_orders": [],
     }
     lines = by_name(proposal)["sale_lines"]
-    assert lines.mapping.where_not == {"auftraege.status": ["Storniert"]}
+    assert lines.mappings[0].where_not == {"auftraege.status": ["Storniert"]}
     assert lines.rows_seen == lines.rows_valid == 3 * (DAYS - 1)
     assert lines.sample[0]["sku"] == "S-0101"
 
@@ -271,9 +273,9 @@ INSERT INTO order_lines VALUES (1, 'a', 1, 1.5), (2, 'b', 2, 2.5);
         ("", "EUR", "# The currency is EUR, as orders.currency_code says."),
         (
             "UPDATE orders SET currency_code = 'USD' WHERE id = 2",
-            "XXX",
-            "# Amounts are in several currencies (EUR in orders.currency_code, "
-            "USD in orders.currency_code), and would be added up as one",
+            "EUR",
+            "# Amounts are in several currencies (EUR 50%, USD 50% of orders.currency_code). Those "
+            "in USD are kept apart until rates = { USD = … } says what one is worth in EUR.",
         ),
         (
             "ALTER TABLE orders DROP COLUMN currency_code",
@@ -327,9 +329,8 @@ async def test_states_are_found_in_all_stretches_of_a_large_table_without_readin
                 "before_cursor_execute",
                 lambda c, cursor, statement, *rest, read=read: read.append(statement.upper()),
             )
-            assert read_catalogue(connection)["orders"].states == {
-                "status": ["open", "paid", "void"]
-            }
+            found = read_catalogue(Looker(connection, time.monotonic() + 60))
+            assert set(found.tables["orders"].states["status"]) == {"open", "paid", "void"}
         ours = [statement for statement in read if "FROM ORDERS" in statement]
         assert len(ours) > 2
         assert all("LIMIT" in statement or "MIN(" in statement for statement in ours)
@@ -349,16 +350,19 @@ async def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
     frames = by_name(proposal)
     assert not proposal.complete
-    assert frames["products"].mapping.columns == {"sku": "sku", "name": "title"}
+    assert frames["products"].mappings[0].columns == {"sku": "sku", "name": "title"}
     assert frames["products"].missing == ["unit_price"]
     assert (
         "nothing looks like unit_price (usual names: unit price" in frames["products"].problems[-1]
     )
-    assert frames["sale_lines"].mapping is None
+    assert frames["sale_lines"].mappings == []
     assert "no table looks like sale_lines (there is products, visits)" in str(
         frames["sale_lines"].problems
     )
-    assert "# products still lacks: unit_price" in proposal.toml
+    assert (
+        "# products is not here: products has nothing that looks like unit_price." in proposal.toml
+    )
+    assert "store.frames.products" not in proposal.toml
 
 
 async def test_rows_that_do_not_fit_are_counted_with_an_example(tmp_path: Path) -> None:
@@ -366,13 +370,17 @@ async def test_rows_that_do_not_fit_are_counted_with_an_example(tmp_path: Path) 
     build_erp(url)
     connection = sqlite3.connect(tmp_path / "erp.db")
     connection.execute("UPDATE artikel SET vk_preis = 'auf Anfrage' WHERE id = 103")
+    connection.execute("UPDATE lagerbestand SET menge = 'viele' WHERE artikel_id = 104")
     connection.commit()
     connection.close()
 
-    products = by_name(await propose_mapping(url))["products"]
+    frames = by_name(await propose_mapping(url))
 
-    assert (products.rows_seen, products.rows_valid) == (20, 19)
-    assert "(1 row, for instance 'auf Anfrage')" in products.problems[0]
+    stock, products = frames["stock"], frames["products"]
+    assert (stock.rows_seen, stock.rows_valid) == (20, 19)
+    assert "(1 row, for instance 'viele')" in stock.problems[0]
+    assert (products.rows_seen, products.rows_valid) == (20, 20)  # a price may be empty
+    assert "taken as empty (1 row, for instance 'auf Anfrage')" in products.problems[0]
 
 
 async def test_a_password_reaches_neither_the_proposal_nor_the_file() -> None:

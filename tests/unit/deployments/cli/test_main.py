@@ -47,6 +47,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         "approve",
         "reject",
         "connect",
+        "disconnect",
         "doctor",
         "env",
         "token",
@@ -216,6 +217,9 @@ def test_connect_shows_and_saves_a_proposal(tmp_path: Path) -> None:
     assert ended.returncode == 3, "there is no stock and nothing was sold"
     assert "✓ products from products, 1 of 1 rows fit" in ended.stdout
     assert f"ORCHESTRATOR_BUSINESS_FILE={saved}" in ended.stdout
+    last = ended.stdout.rstrip().splitlines()[-4:]
+    assert "To give the stack back to the sample business:" in last[0]
+    assert last[2].strip() == "./orchestrator disconnect"
     assert "[store.frames.products]" in saved.read_text()
 
     again = orchestrator("connect", f"sqlite:///{file}", "--write", str(saved))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,20 +10,23 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from agents.integration_specialist.format_transformation.catalogue import (
-    Link,
-    Table,
-    stem,
-    words_of,
-)
-from agents.integration_specialist.format_transformation.matching import name_score, propose
+from agents.integration_specialist.format_transformation.catalogue import Link, Table
+from agents.integration_specialist.format_transformation.proposing import propose as drafted
+from agents.integration_specialist.format_transformation.proposing.names import name_score
 from agents.integration_specialist.format_transformation.synonyms import COLUMNS
+from agents.integration_specialist.format_transformation.words import stem, words_of
+from blocks.store.mapping import FrameMapping
 
 
 def table(name: str, *links: Link, key: str = "id", **values: list[Any]) -> Table:
     count = max(len(column) for column in values.values())
     rows = [{name: column[i] for name, column in values.items()} for i in range(count)]
-    return Table(name, dict.fromkeys(values, sa.types.NullType()), [key], list(links), rows)
+    types: dict[str, sa.types.TypeEngine[Any]] = dict.fromkeys(values, sa.types.NullType())
+    return Table(name, types, [key], list(links), rows, whole=True)
+
+
+def propose(found: dict[str, Table]) -> dict[str, FrameMapping]:
+    return {name: draft.mapping() for name, draft in drafted(found).items()}
 
 
 def tables(*found: Table) -> dict[str, Table]:
@@ -122,7 +126,7 @@ def lines(name: str, status: list[str]) -> Table:
         due_date=["2024-02-01", "2024-02-02"],
         status=status,
     )
-    found.states = {"status": sorted(set(status))}
+    found.states = {"status": dict(Counter(status))}
     return found
 
 
