@@ -20,7 +20,7 @@ from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.fetching import fetch_everything
 from flows.orchestrator.team.opening import workflow_run
-from flows.orchestrator.team.outcome import conclude, findings_of, result_of
+from flows.orchestrator.team.outcome import conclude, currency_of, findings_of, result_of
 from flows.orchestrator.team.team import Orchestrator
 from flows.reports import business, operations
 from flows.reports.model import RemediationLine, Report, Section
@@ -72,13 +72,14 @@ async def daily_health_check(
         if "refetch_snapshot" in mended:
             data = await _look_at_data(team)
         replies = [*data, health, integrations]
+        currency = currency_of(team.business, data)
         incidents = await open_incidents(team.ledger, team.policy.events, utc_now())
         report = await team.report(
             "Daily health check",
-            _headline(findings, remedies, data, incidents, team.business.currency),
+            _headline(findings, remedies, data, incidents, currency),
             sections=[
-                *events.standing(incidents, team.business.timezone, team.business.currency, top),
-                *_sections(replies, team.business.currency, top),
+                *events.standing(incidents, team.business.timezone, currency, top),
+                *_sections(replies, currency, top),
                 *(
                     [operations.decisions(head)]
                     if (head := await team.ledger.receipts.head())

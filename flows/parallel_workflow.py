@@ -15,7 +15,7 @@ from blocks.vocabulary.findings import Finding
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.fetching import Fetched, fetch_everything
 from flows.orchestrator.team.opening import workflow_run
-from flows.orchestrator.team.outcome import conclude, findings_of
+from flows.orchestrator.team.outcome import conclude, currency_of, findings_of
 from flows.orchestrator.team.team import Orchestrator
 from flows.reports import business, operations
 from flows.reports.model import Report, Section
@@ -50,7 +50,7 @@ async def parallel_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> Rep
             _analyze(team, top),
         )
         complete = analyzed.result if analyzed else None
-        currency = team.business.currency
+        currency = currency_of(team.business, fetched.replies)
         replies = [integrations, health, *fetched.replies, *([analyzed] if analyzed else [])]
         daily = complete.daily if complete else None
         findings = rank(findings_of(replies), daily.typical_revenue_per_day if daily else None)

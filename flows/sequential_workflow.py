@@ -12,7 +12,7 @@ from blocks.policy.policy import DATA, SRE
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.fetching import fetch_everything
 from flows.orchestrator.team.opening import workflow_run
-from flows.orchestrator.team.outcome import conclude, findings_of, result_of
+from flows.orchestrator.team.outcome import conclude, currency_of, findings_of, result_of
 from flows.reports import business, operations
 from flows.reports.model import Report, Section, count, money
 from flows.reports.ranking import rank
@@ -39,10 +39,10 @@ async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> R
         NothingAchieved: Every call failed; the report is kept all the same.
     """
     async with workflow_run("sequential-workflow") as team:
-        currency = team.business.currency
         parts: list[Section] = []
         fetched = await fetch_everything(team)
         replies = fetched.replies
+        currency = currency_of(team.business, replies)
         if fetched.snapshot:
             analyzed = await team.ask(DATA, "analyze", {"snapshot": fetched.snapshot, "top": top})
             replies.append(analyzed)

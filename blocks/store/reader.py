@@ -45,7 +45,8 @@ def read_store(store: StoreSource, now: datetime) -> Snapshot:
                     found.problems.extend(money.problems)
                     snapshot.currency = money.currency
             except DataError as error:
-                snapshot.problems.append(Problem(name, "", str(error)))
+                reason = str(error).removeprefix(f"{name}: ")  # which is said beside it
+                snapshot.problems.append(Problem(name, "", reason))
                 continue
             snapshot.frames[name] = found.frame
             snapshot.problems += found.problems

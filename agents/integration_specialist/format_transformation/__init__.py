@@ -25,6 +25,7 @@ from agents.integration_specialist.format_transformation.proposal import (
     FrameProposal,
 )
 from agents.integration_specialist.format_transformation.proposing import propose
+from agents.integration_specialist.format_transformation.recipes.offering import offered
 from agents.integration_specialist.format_transformation.trying import ask_about_unknown, tried
 from blocks.egress import Reach
 from blocks.errors import EmptySource
@@ -100,8 +101,8 @@ def _look(url: URL, reach: Reach) -> ConnectProposal:
 
 
 def _outline(tables: dict[str, Table], looker: Looker) -> Outline:
-    """How the store would be read. A recipe that knows the system would come first, here."""
-    return outlined(propose(tables, looker), tables)
+    """How the store would be read: by the recipe of its system, or by what names and values say."""
+    return offered(tables, looker) or outlined(propose(tables, looker), tables)
 
 
 def _left_out(found: Catalogue, frames: list[FrameProposal]) -> list[str]:

@@ -60,12 +60,12 @@ def main_currency(outline: Outline) -> str:
 
 
 def remarks(outline: Outline) -> list[str]:
-    """What a person should check of the whole: its money, its clock."""
+    """What a person should know or check of the whole: its system, its money, its clock."""
     clock = (
         f"Check timezone ({outline.timezone}): dates without a zone are taken as the store's own "
         "time; where they are UTC, write utc(column)."
     )
-    return [_about_currency(outline), clock]
+    return [*outline.notes, _about_currency(outline), clock]
 
 
 def _about_currency(outline: Outline) -> str:

@@ -21,11 +21,19 @@ _NUMBER = re.compile(r"\s*[-+]?\d[\d.,' ]*")
 
 @dataclass(frozen=True)
 class Link:
-    """Many rows of one table point at one row of another: ``column`` holds ``target.key``."""
+    """Many rows of one table point at one row of another: ``column`` holds ``target.key``.
+
+    Attributes:
+        column: Of the table that points.
+        target: The table that it points at.
+        key: Column of the target.
+        sure: False where both count 1, 2, 3 … and only the name says that one is the other.
+    """
 
     column: str
     target: str
     key: str
+    sure: bool = True
 
 
 @dataclass
@@ -97,22 +105,22 @@ class Table:
         return 0.7 if isinstance(declared, types) else 0.0
 
     def counts(self, column: str) -> bool:
-        """Whether a column merely numbers the rows of its own table, one after the other.
+        """Whether a column numbers the rows of its table, one after the other.
 
         Equal numbers in two such columns mean nothing.
         """
-        if self.primary_key:
-            own = self.primary_key == [column]
-        else:  # 'id', or 'order_line_id' in a table of order lines
-            about = [stem(word) for word in words_of(column)[:-1]]
-            own = self.stems[len(self.stems) - len(about) :] == about
-        if not own:
+        if not (self.primary_key == [column] or (not self.primary_key and self.is_own(column))):
             return False
         values = self.values(column)
         numbers = {value for value in values if isinstance(value, int)}
         if len(numbers) < len(values) or not numbers:
-            return False  # texts, gaps in the numbering by repetition, or nothing to tell by
+            return False  # texts, numbers that are there twice, or nothing to tell by
         return max(numbers) - min(numbers) < 2 * len(numbers)
+
+    def is_own(self, column: str) -> bool:
+        """Whether a key's name is the table's own: ``id``, or ``line_id`` of order lines."""
+        about = [stem(word) for word in words_of(column)[:-1]]
+        return self.stems[len(self.stems) - len(about) :] == about
 
     def keys_of(self, column: str) -> dict[str, str] | None:
         """The keys of the objects in a JSON column with one value of each; None for others."""

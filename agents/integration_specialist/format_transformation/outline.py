@@ -43,6 +43,7 @@ class Outline:
         amounts: What is known of the money of sales.
         timezone: IANA name of the zone of dates without a zone.
         title: What system it is, where it was recognised.
+        notes: What is known of that system: what counts, and what is left out.
     """
 
     frames: Mapping[str, FrameOutline]
@@ -50,6 +51,7 @@ class Outline:
     amounts: Mapping[str, Part]
     timezone: str = "UTC"
     title: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 def outlined(drafts: dict[str, Draft], tables: dict[str, Table]) -> Outline:

@@ -9,10 +9,11 @@ from prefect.artifacts import acreate_markdown_artifact
 from prefect.states import Completed, Failed
 
 from agents.calls import Reply
+from blocks.business.business import Business
 from blocks.errors import OrchestratorError
 from blocks.prefect_api.calls import REFUSED
 from blocks.vocabulary.findings import Finding
-from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.frames import NO_CURRENCY, Snapshot
 from blocks.vocabulary.gaps import left_out, told
 from blocks.vocabulary.messages import Outcome
 from flows.reports.markdown import as_markdown
@@ -29,6 +30,14 @@ def findings_of(replies: Iterable[Reply]) -> Iterable[Finding]:
 def result_of(action: str, replies: Iterable[Reply]) -> Any:
     """The result of the first reply from that action that has one, else None."""
     return next((r.result for r in replies if r.ok and r.message.action == action), None)
+
+
+def currency_of(business: Business, replies: Iterable[Reply]) -> str:
+    """The money that a report speaks of: the store's, or what its lines say where nobody did."""
+    fetched = result_of("fetch_data", replies)
+    if business.currency != NO_CURRENCY or fetched is None:
+        return business.currency
+    return str(fetched.currency)
 
 
 def what_is_missing(failures: Sequence[str], replies: Iterable[Reply]) -> list[str]:

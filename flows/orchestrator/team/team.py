@@ -18,7 +18,12 @@ from flows.orchestrator.dispatch.dispatcher import dispatch
 from flows.orchestrator.dispatch.policy import InForce
 from flows.orchestrator.effects.asked_for import act_as_asked
 from flows.orchestrator.runs.endings import is_askers_fault
-from flows.orchestrator.team.outcome import publish, what_is_missing, with_what_was_left_out
+from flows.orchestrator.team.outcome import (
+    currency_of,
+    publish,
+    what_is_missing,
+    with_what_was_left_out,
+)
 from flows.reports.model import RemediationLine, Report, Section
 
 
@@ -123,7 +128,7 @@ class Orchestrator(RunContext):
             finished_at=utc_now(),
             outcome=self.outcome,
             headline=with_what_was_left_out(headline, replies),
-            currency=business.currency if business else "",
+            currency=currency_of(business, replies) if business else "",
             timezone=business.timezone if business else "UTC",
             sections=list(sections),
             findings=list(findings),

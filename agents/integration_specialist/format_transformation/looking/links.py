@@ -1,7 +1,8 @@
 """Links that nobody declared: one table's column holds the keys of another.
 
 Two tables that each count their own rows hold the same numbers and mean nothing by it. So a link
-needs a name that points at the other table and values that are keys there, or texts that are.
+needs a name that points at the other table and values that are keys there, or texts that are. Where
+both merely count, and only the name says that one is the other, it is a question.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ def _evident(table: Table, column: str, tables: dict[str, Table], asking: Asking
         for target in tables.values()
         if target is not table and (key := _key_of(target))
         if (distance := _distance(column, target, key)) is not None
-        if not (table.counts(column) and target.counts(key))
     ]
     for _, target, key in sorted(pointed, key=lambda item: (item[0], item[1].name)):
+        counters = table.counts(column) and target.counts(key)
+        if counters and table.is_own(column):
+            continue
         if (asking.holds(values, target, key) or 0) >= NEARLY_ALL:
-            return Link(column, target.name, key)
+            return Link(column, target.name, key, sure=not counters)
     texts = [value for value in values if isinstance(value, str) and not value.isdigit()]
     if len(texts) < FEWEST or len(texts) < len(values) or [column] == table.primary_key:
         return None

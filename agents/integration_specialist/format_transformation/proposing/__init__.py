@@ -10,6 +10,7 @@ from agents.integration_specialist.format_transformation.proposing.drafting impo
     read_clock,
 )
 from agents.integration_specialist.format_transformation.proposing.goods import (
+    ask_about_number,
     leave_out_services,
     take_lines_without_product,
     take_variants,
@@ -39,7 +40,7 @@ from agents.integration_specialist.format_transformation.proposing.states import
 )
 
 _STEPS = {
-    "products": (leave_out_deleted, read_names, read_minor_units, tell_currency),
+    "products": (ask_about_number, leave_out_deleted, read_names, read_minor_units, tell_currency),
     "stock": (leave_out_deleted, leave_out_uncounted, add_up_places, read_clock),
     "sale_lines": (
         leave_out_deleted,
@@ -71,6 +72,7 @@ def propose(tables: dict[str, Table], asking: Asking | None = None) -> dict[str,
         draft = drafts[frame] = Draft(candidate, tables)
         for step in _STEPS[frame]:
             step(draft)
+        draft.ask_about_links()
     if "products" in drafts:
         take_attributes(drafts["products"], asking)
         leave_out_services(drafts["products"], drafts.get("sale_lines"))

@@ -81,6 +81,15 @@ class Draft:
             owner = link.target
         return f"{owner}.{place.column}" if place.path else place.column
 
+    def ask_about_links(self) -> None:
+        """Ask about links that only a name speaks for."""
+        paths = [place.path for place in self.candidate.places.values()]
+        for link in dict.fromkeys(link for path in paths for link in path if not link.sure):
+            self.questions.append(
+                f"{link.column} and {link.target}.{link.key} both count 1, 2, 3 …: is "
+                f"{link.column} the {link.key} of {link.target}? Its name alone says so"
+            )
+
     def written(self, place: Place) -> str:
         """The same, as it is written inside an expression."""
         return quoted(self.reach(place))

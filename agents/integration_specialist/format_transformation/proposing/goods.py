@@ -14,6 +14,15 @@ from blocks.store.mapping import Join
 from blocks.vocabulary.frames import NO_ITEM
 
 
+def ask_about_number(draft: Draft) -> None:
+    """A SKU that merely numbers the rows may be what products go by, or nobody's word for them."""
+    sku = draft.place("sku")
+    if sku and sku.table.counts(sku.column):
+        draft.questions.append(
+            f"{sku.where} merely numbers the rows: is it what you call a product by?"
+        )
+
+
 def take_lines_without_product(draft: Draft) -> None:
     """A discount or a delivery among the order's lines is money without goods."""
     sku = draft.place("sku")

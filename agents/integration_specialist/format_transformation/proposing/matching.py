@@ -31,6 +31,7 @@ _PAID = frozenset({"unit_price", "revenue"})
 _NAMED = frozenset({"name", "category", "supplier"})
 _HOP = 0.93  # a column that is one join further away is that much less likely to be meant
 _MAX_HOPS = 2
+_COUNTED = 0.7  # a mere number of the row is a SKU only where there is nothing better
 _TRADE_OFF = 0.8  # what a required column that is missing costs
 
 
@@ -133,6 +134,14 @@ def _candidate(
         score += points if CONTRACTS[frame].columns[ours].required else 0.3 * points
     if anchor not in places or "sku" not in places:
         return None
+    if frame == "stock" and not _is_about_stock(table, places[anchor].column):
+        return None
+    order = places.get("order_id", places[anchor])
+    headers = {x.target for x in order.table.links if x.column == order.column}
+    if frame == "sale_lines" and any(
+        BUYING & set(tables[name].stems) for name in {table.name, *headers}
+    ):
+        return None
     if frame == "open_orders" and not _is_about_buying(table, places):
         return None
     if frame == "products" and _has_variants(table, places["sku"], tables):
@@ -140,6 +149,14 @@ def _candidate(
     score += _table_score(frame, table)
     score -= _TRADE_OFF * len(missing(frame, set(places)))
     return Candidate(frame, table, score, places) if score > 0 else None
+
+
+def _is_about_stock(table: Table, column: str) -> bool:
+    """Whether a quantity is one of stock: its table or itself says so, and not the contrary."""
+    good, bad = TABLES["stock"]
+    said = f" {' '.join(map(stem, words_of(column)))} "
+    about = good & set(table.stems) or any(f" {word} " in said for word in good)
+    return bool(about) and not bad & set(table.stems)
 
 
 def _is_about_buying(table: Table, places: dict[str, Place]) -> bool:
@@ -188,6 +205,8 @@ def _column_score(frame: str, ours: str, place: Place, sku: Place | None, asking
     by_name = name_score(_plain(column) if ours in _MONEY else column, table, COLUMNS[frame][ours])
     if ours == "sku":
         fit *= table.filled(column) * _distinct(table, column)
+        if table.counts(column):
+            fit *= _COUNTED
     if ours in _MONEY and _is_foreign(table, column):
         return 0.0
     return by_name * fit * _HOP ** len(place.path)

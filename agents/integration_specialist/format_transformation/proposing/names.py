@@ -27,7 +27,9 @@ def name_score(column: str, table: Table, names: tuple[str, ...]) -> float:
     words = words_of(column)
     # products.product_name may be meant as "name", suppliers.name as "supplier name".
     without_table = [word for word in words if stem(word) not in table.stems]
-    forms = {" ".join(form) for form in (words, without_table, [*table.words, *words]) if form}
+    one = [word.removesuffix("s") for word in table.words]  # the id of products is a product id
+    whole = ([*table.words, *words], [*one, *words])
+    forms = {" ".join(form) for form in (words, without_table, *whole) if form}
     return max((_form_score(form, names) for form in forms), default=0.0)
 
 

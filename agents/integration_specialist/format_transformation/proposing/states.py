@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from agents.integration_specialist.format_transformation.catalogue import reads_as_number
 from agents.integration_specialist.format_transformation.proposing.drafting import Draft, is_called
 from agents.integration_specialist.format_transformation.proposing.matching import Place
+from agents.integration_specialist.format_transformation.proposing.names import SURE
 from agents.integration_specialist.format_transformation.synonyms import (
     ARRIVED,
     ASKED_WORDS,
@@ -92,7 +93,7 @@ def choose_open(draft: Draft) -> None:
     """Keep what has not arrived: by the units received, a date of arrival, or the state."""
     told = False
     units = draft.place("units")
-    received = next((p for p in draft.own() if is_called(p, RECEIVED)), None)
+    received = next((p for p in draft.own() if is_called(p, RECEIVED) and _is_amount(p)), None)
     if units and received and received.column != units.column:
         ours, theirs = draft.written(units), draft.written(received)
         draft.columns["units"] = f"{ours} - first_of({theirs}, 0)"
@@ -172,6 +173,11 @@ def _meanings(states: Iterable[Value]) -> dict[Value, str]:
     if prefixes.count(common) * 2 <= len(texts) or prefixes.count(common) < 2:
         common = ""  # 'wc-completed' beside 'trash': a prefix that most share says nothing
     return {text: " ".join(words_of(text.lower().removeprefix(common))) for text in texts}
+
+
+def _is_amount(place: Place) -> bool:
+    """Whether it says how much was received: not when, which the same word tells."""
+    return place.table.holds(place.column, "number") >= SURE
 
 
 def _is_date(place: Place) -> bool:

@@ -16,6 +16,7 @@ from agents.integration_specialist.format_transformation import (
 from blocks.business.business import Business
 from blocks.vocabulary.frames import Snapshot
 from tests.shops import NOW, fill
+from tests.shops.truth import done
 
 
 async def looked_at(shop: str, folder: Path) -> ConnectProposal:
@@ -147,7 +148,9 @@ async def test_odoo_is_read_to_the_cent_as_it_was_proposed(
 
 
 async def test_woocommerce_is_not_ticked_where_it_cannot_be_told(tmp_path: Path) -> None:
-    proposal = await looked_at("woocommerce", tmp_path)
+    url = fill(f"sqlite:///{tmp_path / 'shop.db'}", "woocommerce")
+    done(url, "ALTER TABLE wp_posts RENAME COLUMN post_parent TO parent")  # so that no recipe fits
+    proposal = await propose_mapping(url)
 
     found = frames(proposal)
     lines = found["sale_lines"]

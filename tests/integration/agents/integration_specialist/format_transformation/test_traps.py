@@ -46,6 +46,58 @@ async def test_two_counters_that_overlap_are_no_link(tmp_path: Path) -> None:
     assert found["stock"].mappings == []
 
 
+async def test_two_counters_of_which_a_name_makes_one_are_a_question(tmp_path: Path) -> None:
+    found = await looked_at(
+        tmp_path,
+        """CREATE TABLE items (id INTEGER PRIMARY KEY, sku TEXT, name TEXT, price REAL);
+        INSERT INTO items VALUES (1, 'A', 'Apple', 2), (2, 'B', 'Pear', 3), (3, 'C', 'Plum', 4);
+        CREATE TABLE stock_levels (item_id INTEGER PRIMARY KEY, quantity INTEGER);
+        INSERT INTO stock_levels VALUES (1, 30), (2, 40), (3, 50);""",
+    )
+    assert found["stock"].ready
+    assert not found["stock"].ticked
+    assert found["stock"].questions == [
+        "item_id and items.id both count 1, 2, 3 …: is item_id the id of items? "
+        "Its name alone says so"
+    ]
+
+
+async def test_what_was_bought_is_neither_stock_nor_sold(tmp_path: Path) -> None:
+    found = await looked_at(
+        tmp_path,
+        PRODUCTS
+        + """CREATE TABLE purchase (id INTEGER PRIMARY KEY, supplier TEXT, product_id INTEGER,
+            quantity INTEGER, price REAL, ordered_at TEXT, due_at TEXT);
+        INSERT INTO purchase VALUES (1, 'Acme', 11, 20, 1, '2026-11-01', '2026-12-01'),
+            (2, 'Acme', 14, 10, 2, '2026-11-02', '2026-12-02');""",
+    )
+    assert found["stock"].mappings == []
+    assert found["sale_lines"].mappings == []
+    assert found["open_orders"].mappings[0].columns["order_id"] == "id"
+    assert "every row is taken as open" in found["open_orders"].questions[0]
+
+
+async def test_a_quantity_on_hand_is_stock_wherever_it_is(tmp_path: Path) -> None:
+    script = "ALTER TABLE products ADD COLUMN qty_on_hand INTEGER DEFAULT 5;"
+    stock = (await looked_at(tmp_path, PRODUCTS + script))["stock"]
+    assert stock.mappings[0].columns == {"sku": "sku", "on_hand": "qty_on_hand"}
+
+
+async def test_a_number_of_the_row_is_a_sku_in_question_alone(tmp_path: Path) -> None:
+    found = await looked_at(
+        tmp_path,
+        """CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT, price REAL);
+        INSERT INTO products VALUES (1, 'Apple', 2), (2, 'Pear', 3);
+        CREATE TABLE product_units (id INTEGER PRIMARY KEY, name TEXT, rate REAL);
+        INSERT INTO product_units VALUES (1, 'Dozen', 12), (2, 'Gram', 0.001);""",
+    )
+    products = found["products"]
+    assert products.mappings[0].table == "products"
+    assert products.questions == [
+        "products.id merely numbers the rows: is it what you call a product by?"
+    ]
+
+
 async def test_numbers_that_do_not_merely_count_are_a_link_by_name(tmp_path: Path) -> None:
     found = await looked_at(
         tmp_path,
@@ -110,6 +162,13 @@ async def test_products_that_were_put_away_are_left_out(
     products = (await looked_at(tmp_path, script + STOCK))["products"]
     assert {row["sku"] for row in products.sample} == {"A", "C"}
     assert f"left out where {note}" in products.notes
+
+
+async def test_lines_that_say_not_what_was_sold_are_not_read(tmp_path: Path) -> None:
+    sold = SOLD + "UPDATE order_lines SET sku = '' WHERE sku = 'B';"
+    lines = (await looked_at(tmp_path, PRODUCTS + STOCK + sold))["sale_lines"]
+    assert not lines.ready
+    assert "1 of 2 rows say not which product or order they are about" in lines.problems[-1]
 
 
 async def test_a_deleted_order_is_no_sale(tmp_path: Path) -> None:
@@ -228,6 +287,24 @@ async def test_purchase_orders_are_open_by_what_has_arrived(tmp_path: Path) -> N
     )["open_orders"]
     assert {row["sku"]: row["units"] for row in ordered.sample} == {"A": 5.0, "C": 7.0}
     assert "open is quantity less received" in ordered.notes
+
+
+@pytest.mark.parametrize("when", ["NULL", "'2026-11-20'"])
+async def test_when_it_was_received_is_not_how_much(tmp_path: Path, when: str) -> None:
+    ordered = (
+        await looked_at(
+            tmp_path,
+            PRODUCTS
+            + f"""CREATE TABLE purchase_orders (order_id TEXT, supplier TEXT, sku TEXT,
+                units INTEGER, ordered_at TEXT, expected_at TEXT, received_at TEXT);
+            INSERT INTO purchase_orders VALUES
+                ('P1', 'Acme', 'A', 5, '2026-11-01', '2026-12-01', NULL),
+                ('P2', 'Acme', 'B', 7, '2026-11-01', '2026-12-01', {when});""",
+        )
+    )["open_orders"]
+    assert ordered.mappings[0].columns["units"] == "units"
+    assert ordered.mappings[0].where == {"received_at": []}
+    assert "open while purchase_orders.received_at is empty" in ordered.notes
 
 
 async def test_half_a_purchase_order_is_said_and_not_written(tmp_path: Path) -> None:
