@@ -19,6 +19,17 @@ def robust_deviation(values: ArrayLike) -> float:
     return NORMAL_MAD * float(np.median(np.abs(given - np.median(given))))
 
 
+def row_medians(values: Floats) -> Floats:
+    """Median of the finite numbers of each row; NaN where there is none."""
+    if not values.size:
+        return np.full(len(values), np.nan)
+    ranked = np.sort(np.where(np.isfinite(values), values, np.inf), axis=1)
+    count = np.isfinite(values).sum(axis=1)
+    row = np.arange(len(values))
+    middle = (ranked[row, np.maximum(count - 1, 0) // 2] + ranked[row, count // 2]) / 2
+    return np.asarray(np.where(count > 0, middle, np.nan))
+
+
 @dataclass(frozen=True)
 class Slope:
     """A robust straight-line slope per step, with its 95% confidence limits."""

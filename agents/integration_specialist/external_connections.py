@@ -7,7 +7,7 @@ from datetime import datetime
 
 from agents.capability import ANYBODY, action
 from blocks.business.business import Business
-from blocks.business.snapshots import take_snapshot
+from blocks.business.snapshots import READING_TIMEOUT, take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage, SourceError
 from blocks.ledger import Ledger
 from blocks.text import did_you_mean
@@ -16,7 +16,7 @@ from blocks.vocabulary.frames import Snapshot
 STORE = "store"
 
 
-@action(timeout=120, retries=2, askers=ANYBODY)
+@action(timeout=READING_TIMEOUT, retries=2, askers=ANYBODY)
 async def fetch_data(
     business: Business, ledger: Ledger, now: datetime, source: str = STORE
 ) -> Snapshot:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from blocks.ledger import Ledger
+from blocks.settings import get_settings
 from blocks.store.block import StoreDatabase
 from blocks.vocabulary.frames import Snapshot
+
+READING_TIMEOUT = 840.0
+"""Seconds that an action may take which reads the store: the first reading of a large shop adds up
+years of lines (``blocks.store.days.reading.READING_SECONDS``), those that follow two months."""
+
+KEPT_DAYS = "store-days"
+"""Folder in the state folder of what is kept of settled days; it may be thrown away."""
 
 
 async def take_snapshot(store: StoreDatabase, ledger: Ledger, now: datetime) -> Snapshot:
@@ -19,7 +27,8 @@ async def take_snapshot(store: StoreDatabase, ledger: Ledger, now: datetime) -> 
         SourceError: The store cannot be read at all; see StoreDatabase.read_snapshot.
         LedgerUnavailable: It cannot be kept.
     """
-    snapshot = await store.read_snapshot(now)
+    kept_in = get_settings().state_dir / KEPT_DAYS
+    snapshot = await store.read_snapshot(now, kept_in=kept_in)
     if snapshot.frames:
         await ledger.snapshots.save(snapshot)
     return snapshot

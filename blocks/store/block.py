@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -66,11 +67,22 @@ class StoreDatabase(Block):
     statement_timeout: float = Field(
         default=30.0,
         gt=0,
-        le=100,  # a fetch takes at most 120
-        description="Seconds that reading all frames may take together, at most 100.",
+        le=100,
+        description="Seconds that a statement may take, and reading all frames but sales together, "
+        "at most 100.",
     )
     max_rows: int = Field(
-        default=2_000_000, ge=1, description="Most rows read per frame, the newest first."
+        default=2_000_000,
+        ge=1,
+        description="Most rows read one by one per frame, the newest first; sales are added up by "
+        "the database, however many lines there are.",
+    )
+
+    settled_days: int = Field(
+        default=35,
+        ge=1,
+        description="Sales older than so many days are settled: they are kept, and looked at again "
+        "one month a day. Cancellations and returns come before.",
     )
 
     internal_hosts: InternalHosts = Field(default_factory=list)
@@ -109,11 +121,13 @@ class StoreDatabase(Block):
         """Count as written in the business file: its word lets any file be read."""
         self._in_file = True
 
-    async def read_snapshot(self, now: datetime) -> Snapshot:
-        """Read every mapped frame as it is at one instant, changing nothing.
+    async def read_snapshot(self, now: datetime, *, kept_in: Path | None = None) -> Snapshot:
+        """Read every mapped frame as it is, changing nothing.
 
         Args:
             now: The instant; only days that have ended before it are in ``sales`` and ``orders``.
+            kept_in: Folder in which months of sales are kept once they are settled; None reads
+                all from the database.
 
         Returns:
             Frames ``products``, ``stock``, ``sales``, ``orders``, ``open_orders``. One that cannot
@@ -131,7 +145,7 @@ class StoreDatabase(Block):
                 f"Store {self.name!r} maps no frames.",
                 hint="Let ./orchestrator connect URL propose the mapping.",
             )
-        return await asyncio.to_thread(read_store, self._source(), now)
+        return await asyncio.to_thread(read_store, self._source(kept_in), now)
 
     async def check(self, rows: int = 0) -> StoreCheck:
         """See whether the database is there and knows us, and look at its newest rows.
@@ -144,7 +158,7 @@ class StoreDatabase(Block):
         """
         return await asyncio.to_thread(check_store, self._source(), rows)
 
-    def _source(self) -> StoreSource:
+    def _source(self, kept_in: Path | None = None) -> StoreSource:
         return StoreSource(
             name=self.name,
             url=parse_url(self.url.get_secret_value()),
@@ -158,4 +172,6 @@ class StoreDatabase(Block):
             history_days=self.history_days,
             statement_timeout=self.statement_timeout,
             max_rows=self.max_rows,
+            settled_days=self.settled_days,
+            kept_in=kept_in,
         )

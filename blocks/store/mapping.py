@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -114,3 +115,6 @@ class StoreSource:
     history_days: int
     statement_timeout: float
     max_rows: int
+    settled_days: int = 35
+    kept_in: Path | None = None
+    """Folder of settled months; None reads all days from the database."""

@@ -11,10 +11,12 @@ import pandas as pd
 
 from blocks.errors import DataError
 from blocks.store import sql
+from blocks.store.days.kept import KeptMonths
+from blocks.store.days.reading import LONGEST_READING, DayReader, SalesRead, read_lines
 from blocks.store.mapping import StoreSource
-from blocks.store.money import in_one_currency, priced_in_one_currency
+from blocks.store.money import priced_in_one_currency
 from blocks.store.rows import FrameReader, FrameSample
-from blocks.store.trading_days import Period, by_day
+from blocks.store.trading_days import Period
 from blocks.vocabulary.frames import Problem, Snapshot
 
 
@@ -32,18 +34,12 @@ def read_store(store: StoreSource, now: datetime) -> Snapshot:
         amounts=store.amounts,
     )
     lost: dict[str, set[str]] = {}
+    others = {name: frame for name, frame in store.frames.items() if name != "sale_lines"}
     with sql.reading(store.url, store.statement_timeout, store.reach) as connection:
         reader = FrameReader(connection, zone, store.decimal_mark)
-        for name, mappings in store.frames.items():
+        for name, mappings in others.items():
             try:
-                found = reader.read(
-                    name, mappings, store.max_rows, period if name == "sale_lines" else None
-                )
-                if name == "sale_lines":
-                    money = in_one_currency(found.frame, store.currency, store.rates)
-                    found.frame["revenue"] = money.revenue
-                    found.problems.extend(money.problems)
-                    snapshot.currency = money.currency
+                found = reader.read(name, mappings, store.max_rows)
             except DataError as error:
                 reason = str(error).removeprefix(f"{name}: ")  # which is said beside it
                 snapshot.problems.append(Problem(name, "", reason))
@@ -52,17 +48,44 @@ def read_store(store: StoreSource, now: datetime) -> Snapshot:
             snapshot.problems += found.problems
             if "sku" in found.refused:
                 lost[name] = set(found.refused["sku"].dropna()) - set(found.frame["sku"])
+    if "sale_lines" in store.frames:
+        try:
+            sales = _sales(store, zone, period)
+        except DataError as error:
+            snapshot.problems.append(Problem("sale_lines", "", str(error)))
+        else:
+            snapshot.frames |= {"sales": sales.sales, "orders": sales.orders}
+            snapshot.currency = sales.currency
+            snapshot.problems = _with_shares(snapshot, lost) + sales.problems
     if "products" in snapshot.frames:
         snapshot.frames["products"], unpriced = priced_in_one_currency(
             snapshot.frames["products"], snapshot.currency, store.rates
         )
         snapshot.problems += unpriced
-    lines = snapshot.frames.pop("sale_lines", None)
-    if lines is not None:
-        snapshot.frames["sales"], snapshot.frames["orders"] = by_day(lines)
-        snapshot.problems = _with_shares(snapshot, lost)
     snapshot.problems += _absent(snapshot)
     return snapshot
+
+
+def _sales(store: StoreSource, zone: ZoneInfo, period: Period) -> SalesRead:
+    """Sales by day: added up by the database where it can read their columns, else line by line."""
+    with sql.reading(store.url, LONGEST_READING, store.reach) as connection:
+        with sql.limited(connection, store.url, store.statement_timeout):
+            reader = FrameReader(connection, zone, store.decimal_mark)
+            days = DayReader(store, reader, period, _kept(store))
+            if not days.possible:
+                return read_lines(store, reader, period)
+        return days.read()
+
+
+def _kept(store: StoreSource) -> KeptMonths | None:
+    """The settled months of a store under what its sales mean today."""
+    if store.kept_in is None:
+        return None
+    lines = [mapping.model_dump() for mapping in store.frames["sale_lines"]]
+    money = [store.currency, dict(store.rates)]
+    url = store.url.set(password=None).render_as_string()
+    meaning = [url, lines, money, store.timezone, store.decimal_mark]
+    return KeptMonths(store.kept_in, store.name, meaning)
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,10 @@ class FrameReader:
     def __init__(
         self, connection: sa.Connection, zone: ZoneInfo, decimal_mark: DecimalMark | None = None
     ) -> None:
-        self._connection = connection
-        self._decimal_mark = decimal_mark
-        self._schema = Schema(connection)
-        self._zone = zone
+        self.connection = connection
+        self.decimal_mark = decimal_mark
+        self.schema = Schema(connection)
+        self.zone = zone
 
     def read(
         self,
@@ -85,13 +85,13 @@ class FrameReader:
         """
         parts, beyond = [], 0
         for mapping in mappings:
-            self._look_over(name, mapping)
+            self.look_over(name, mapping)
             part, more = self._rows_of(name, mapping, max_rows, period)
             parts.append(part)
             beyond += more
         raw = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         if raw.empty and name not in MAY_BE_EMPTY:
-            raise EmptySource(self._nothing(name, mappings, period))
+            raise EmptySource(self.nothing(name, mappings, period))
         found = self._conform(raw, name, mappings)
         frame, problems = found.frame, found.problems
         if beyond:
@@ -107,7 +107,7 @@ class FrameReader:
             problems += repeated(frame)
         if frame.empty and not raw.empty:
             why = "; ".join(map(str, problems)) or "none is in the period"
-            raise ContractViolation(f"no row of {_tables(mappings)} is usable: {why}.")
+            raise ContractViolation(f"no row of {tables_of(mappings)} is usable: {why}.")
         return Conformed(frame, problems, found.refused)
 
     def newest(self, name: str, mappings: Sequence[FrameMapping], rows: int) -> FrameSample:
@@ -119,15 +119,15 @@ class FrameReader:
         try:
             parts = []
             for mapping in mappings:
-                self._look_over(name, mapping)
+                self.look_over(name, mapping)
                 parts.append(self._newest_of(name, mapping, rows))
             raw = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
             found = self._conform(raw, name, mappings)
             fault = ""
             if raw.empty and name not in MAY_BE_EMPTY:
-                fault = self._nothing(name, mappings, None)
+                fault = self.nothing(name, mappings, None)
             elif found.frame.empty and not raw.empty:
-                fault = f"None of {len(raw)} rows of {_tables(mappings)} is usable."
+                fault = f"None of {len(raw)} rows of {tables_of(mappings)} is usable."
         except DataError as error:
             return FrameSample(name, error=str(error))
         return FrameSample(name, len(raw), found.frame, found.problems, fault)
@@ -136,46 +136,46 @@ class FrameReader:
         self, name: str, mapping: FrameMapping, max_rows: int, period: Period | None
     ) -> tuple[pd.DataFrame, int]:
         """The rows of one mapping, and how many there are beyond ``max_rows``."""
-        asked = statement(self._schema, name, mapping)
+        asked = statement(self.schema, name, mapping)
         if mapping.rows == "sum" and name == "stock":
             whole = self._added_up(asked)
             if whole is not None:
                 return whole, 0
         if period:
-            asked = _since(asked, period, self._schema.dialect)
+            asked = _since(asked, period, self.schema.dialect)
         counting = sa.select(sa.func.count()).select_from(asked.select.subquery())
-        beyond = sql.fetch(self._connection, counting)[0][0] - max_rows
+        beyond = sql.fetch(self.connection, counting)[0][0] - max_rows
         # Sorting is only paid for when it is needed.
         select = self._by_date(asked, max_rows) if beyond > 0 else asked.select
-        return self._frame(name, asked, select), max(0, beyond)
+        return self.as_they_came(name, asked, select), max(0, beyond)
 
     def _added_up(self, asked: Statement) -> pd.DataFrame | None:
         """Stock per SKU as the database adds it up; None where a row has to be looked at."""
-        select = added_up(asked, self._schema.dialect)
+        select = added_up(asked, self.schema.dialect)
         if select is None:
             return None
         columns = [column.name for column in select.selected_columns]
-        rows = pd.DataFrame(sql.fetch(self._connection, select), columns=columns, dtype=object)
+        rows = pd.DataFrame(sql.fetch(self.connection, select), columns=columns, dtype=object)
         if rows[HOLES].astype(float).any():
             return None
-        return in_zone(rows.drop(columns=HOLES), CONTRACTS["stock"], self._zone, asked.utc)
+        return in_zone(rows.drop(columns=HOLES), CONTRACTS["stock"], self.zone, asked.utc)
 
     def _newest_of(self, name: str, mapping: FrameMapping, rows: int) -> pd.DataFrame:
-        asked = statement(self._schema, name, mapping, latest=True)
-        raw = self._frame(name, asked, self._by_date(asked, rows))
+        asked = statement(self.schema, name, mapping, latest=True)
+        raw = self.as_they_came(name, asked, self._by_date(asked, rows))
         if len(raw) < rows:
-            asked = statement(self._schema, name, mapping)
-            raw = self._frame(name, asked, asked.select.limit(rows))
+            asked = statement(self.schema, name, mapping)
+            raw = self.as_they_came(name, asked, asked.select.limit(rows))
         return raw
 
-    def _look_over(self, name: str, mapping: FrameMapping) -> None:
+    def look_over(self, name: str, mapping: FrameMapping) -> None:
         """Find out what would make wrong figures without a word: see blocks.store.filters."""
-        refuse_misspelt(self._connection, self._schema, name, mapping)
-        key = self._schema.primary_key(mapping.table, name) if mapping.joins else []
+        refuse_misspelt(self.connection, self.schema, name, mapping)
+        key = self.schema.primary_key(mapping.table, name) if mapping.joins else []
         if not key:
             return
-        asked = statement(self._schema, name, mapping, latest=True)
-        seen = Counter(row[-len(key) :] for row in sql.fetch(self._connection, asked.select))
+        asked = statement(self.schema, name, mapping, latest=True)
+        seen = Counter(row[-len(key) :] for row in sql.fetch(self.connection, asked.select))
         row, times = seen.most_common(1)[0] if seen else ((), 0)
         if times > 1:
             which = ", ".join(f"{c} {v}" for c, v in zip(key, row, strict=True))
@@ -191,44 +191,45 @@ class FrameReader:
         if dated is not None:
             order = sa.type_coerce(dated, sa.types.NullType()).desc()
             # PostgreSQL alone would begin with the rows that have no date.
-            last = self._schema.dialect == "postgresql"
+            last = self.schema.dialect == "postgresql"
             select = select.order_by(order.nulls_last() if last else order)
         return select.limit(rows)
 
-    def _frame(self, name: str, asked: Statement, select: Select) -> pd.DataFrame:
+    def as_they_came(self, name: str, asked: Statement, select: Select) -> pd.DataFrame:
         """The rows as they came, with dates on the contract's clock."""
         columns = list(asked.columns)
-        rows = [row[: len(columns)] for row in sql.fetch(self._connection, select)]
+        rows = [row[: len(columns)] for row in sql.fetch(self.connection, select)]
         # object: a column of whole numbers with a gap must not turn SKU 17 into 17.0
         raw = pd.DataFrame(rows, columns=columns, dtype=object)
-        return in_zone(raw, CONTRACTS[name], self._zone, asked.utc)
+        return in_zone(raw, CONTRACTS[name], self.zone, asked.utc)
 
     def _conform(self, raw: pd.DataFrame, name: str, mappings: Sequence[FrameMapping]) -> Conformed:
         contract = CONTRACTS[name]
         if name == "stock":
             summed = any(mapping.rows == "sum" for mapping in mappings)
-            return one_row_per_item(raw, summed, self._decimal_mark)
+            return one_row_per_item(raw, summed, self.decimal_mark)
         if name == "sale_lines":
-            return conform_fully(raw, _with_money(raw), self._decimal_mark, amounts)
-        return conform_fully(raw, contract, self._decimal_mark)
+            return conform_fully(raw, with_money(raw), self.decimal_mark, amounts)
+        return conform_fully(raw, contract, self.decimal_mark)
 
-    def _nothing(self, name: str, mappings: Sequence[FrameMapping], period: Period | None) -> str:
+    def nothing(self, name: str, mappings: Sequence[FrameMapping], period: Period | None) -> str:
         """That there are no rows and, where filters may be why, the values that there are."""
         there = [
             told
             for mapping in mappings
-            for told in values_there(self._connection, self._schema, name, mapping)
+            for told in values_there(self.connection, self.schema, name, mapping)
         ]
         when = " in the period" if period else ""
         filters = f" with these filters: {'; '.join(there)}" if there else ""
-        return f"{_tables(mappings)} has no rows{when}{filters}."
+        return f"{tables_of(mappings)} has no rows{when}{filters}."
 
 
-def _tables(mappings: Sequence[FrameMapping]) -> str:
+def tables_of(mappings: Sequence[FrameMapping]) -> str:
+    """Their tables, for a message."""
     return " and ".join(dict.fromkeys(mapping.table for mapping in mappings))
 
 
-def _with_money(raw: pd.DataFrame) -> pa.DataFrameSchema:
+def with_money(raw: pd.DataFrame) -> pa.DataFrameSchema:
     """The contract of order lines: what their money is made of must be there.
 
     Raises:

@@ -36,6 +36,9 @@ _REFUSED = (
     "does not exist",
     "unknown database",
 )
+GRACE_SECONDS = 5.0
+"""After a statement's deadline, the database has so long to end it before we hang up."""
+
 _TOO_LATE = ("timeout", "timed out", "interrupted", "max_statement_time", "maximum statement")
 
 
@@ -76,6 +79,26 @@ def fetch(connection: sa.Connection, select: sa.Select[Any]) -> list[tuple[Any, 
     """
     with own_fault(connection):
         return [tuple(map(_plain, row)) for row in connection.execute(select)]
+
+
+@contextmanager
+def limited(connection: sa.Connection, url: URL, seconds: float) -> Iterator[None]:
+    """A deadline of its own for what is asked within; the transaction outlives it.
+
+    Only a server that does not even end the statement costs the connection, some seconds later.
+
+    Raises:
+        SourceTimeout: Not done within ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    _limit(connection, deadline)
+    try:
+        with hung_up_after(connection.connection.dbapi_connection, deadline + GRACE_SECONDS):
+            yield
+    except exc.DBAPIError as error:
+        if time.monotonic() < deadline and not _says(error, _TOO_LATE):
+            raise
+        raise timed_out(url, seconds) from None
 
 
 @contextmanager
@@ -138,7 +161,7 @@ def explain(error: Exception, url: URL, seconds: float, expired: bool = False) -
             hint="Let the other program finish its transaction.",
         )
     if expired or any(sign in lower for sign in _TOO_LATE):
-        return _timeout(url, seconds)
+        return timed_out(url, seconds)
     if any(sign in lower for sign in _REFUSED):
         return SourceRefused(
             f"The store's database refused us ({where}: {reason}).",
@@ -219,26 +242,35 @@ def _close(connection: sa.Connection) -> None:
 
 
 def _begin_reading(connection: sa.Connection, deadline: float) -> None:
+    match connection.dialect.name:
+        case "sqlite":
+            _limit(connection, deadline)
+            connection.exec_driver_sql("BEGIN")
+        case "postgresql":
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            _limit(connection, deadline)
+        case _:
+            _limit(connection, deadline)
+            connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+
+def _limit(connection: sa.Connection, deadline: float) -> None:
+    """Have the database itself end what takes longer."""
     left = max(0.1, deadline - time.monotonic())
     match connection.dialect.name:
         case "sqlite":
             raw: Any = connection.connection.dbapi_connection
             raw.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
-            connection.exec_driver_sql("BEGIN")
         case "postgresql":
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(left * 1000)}")
+        case _ if getattr(connection.dialect, "is_mariadb", False):
+            connection.exec_driver_sql(f"SET SESSION max_statement_time = {left:.3f}")
         case _:
-            limit = (
-                f"max_statement_time = {left:.3f}"
-                if getattr(connection.dialect, "is_mariadb", False)
-                else f"max_execution_time = {int(left * 1000)}"
-            )
-            connection.exec_driver_sql(f"SET SESSION {limit}")
-            connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            connection.exec_driver_sql(f"SET SESSION max_execution_time = {int(left * 1000)}")
 
 
-def _timeout(url: URL, seconds: float) -> SourceTimeout:
+def timed_out(url: URL, seconds: float) -> SourceTimeout:
+    """That a statement, or all of a reading, took too long."""
     return SourceTimeout(
         f"The store's database did not finish within {seconds:g} s ({describe(url)}).",
         hint="Raise statement_timeout, lower history_days, or index the date column.",

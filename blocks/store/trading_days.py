@@ -11,6 +11,8 @@ from blocks.vocabulary.frames import NO_ITEM, ORDERS, SALES, Problem
 
 DAY = timedelta(days=1)
 
+DUPLICATES = "exact duplicates of another line; kept, since a basket may hold an item twice"
+
 _WHOLE_LINE = ("order_id", "sku", "sold_at", "units", "unit_price", "revenue")
 
 
@@ -47,9 +49,12 @@ def by_day(lines: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
     items = table[table["sku"] != NO_ITEM]
     sales = items.groupby(["date", "sku"], as_index=False, sort=True).sum()
-    orders = table.groupby("date", as_index=False, sort=True)[["units", "revenue"]].sum()
+    orders = table.groupby("date", as_index=False, sort=True)[
+        ["units", "revenue", "returned"]
+    ].sum()
     # What is no item has no units that could be counted.
-    orders["units"] = orders["date"].map(items.groupby("date")["units"].sum()).fillna(0.0)
+    for name in ("units", "returned"):
+        orders[name] = orders["date"].map(items.groupby("date")[name].sum()).fillna(0.0)
     bought = lines["order_id"][(sold > 0) & (lines["sku"] != NO_ITEM)]
     bought = bought.groupby(table["date"]).nunique()
     orders.insert(1, "orders", orders["date"].map(bought).fillna(0.0).astype(float))
@@ -77,6 +82,5 @@ def repeated(lines: pd.DataFrame) -> list[Problem]:
     again = lines.duplicated(subset=[column for column in _WHOLE_LINE if column in lines])
     if not again.any():
         return []
-    reason = "exact duplicates of another line; kept, since a basket may hold an item twice"
     example = f"order {lines['order_id'][again].iloc[0]}"
-    return [Problem("sale_lines", "", reason, int(again.sum()), example, kept=True)]
+    return [Problem("sale_lines", "", DUPLICATES, int(again.sum()), example, kept=True)]

@@ -27,6 +27,9 @@ NO_CURRENCY = "XXX"
 NO_ITEM = "-"
 """The SKU of an order line that is no item. Its money counts in ``orders``, not in ``sales``."""
 
+DAILY_WEEKS = 26
+"""Weeks before a snapshot of which ``sales`` has a row per day and SKU; before, one per week."""
+
 _DAY = "datetime64[us]"
 _INSTANT = "datetime64[us, UTC]"
 
@@ -50,12 +53,14 @@ PRODUCTS = pa.DataFrameSchema(
         "unit_price": _number(0, nullable=True),
         "unit_cost": _number(0, nullable=True, required=False),
         "currency": pa.Column(str, nullable=True, required=False),
+        "stocked": _number(0, nullable=True, required=False),
     },
     name="products",
     strict="filter",
 )
 """One row per product: price and cost in money per unit, where they are known. A snapshot's are in
-the store's currency; ``currency`` is what the store's tables say."""
+the store's currency; ``currency`` is what the store's tables say. ``stocked`` is 0 for what nobody
+counts (services, downloads): it has no stock."""
 
 STOCK = pa.DataFrameSchema(
     {
@@ -99,7 +104,9 @@ SALES = pa.DataFrameSchema(
     strict="filter",
 )
 """One row per trading day and SKU: units sold, units returned, net revenue. Days without a sale
-have no row."""
+have no row. What is older than ``DAILY_WEEKS`` may be one row per SKU and week, counted back from
+the snapshot's day: the week's sums (returns up to what was sold the same day), dated on the SKU's
+last selling day in it."""
 
 ORDERS = pa.DataFrameSchema(
     {
@@ -107,11 +114,13 @@ ORDERS = pa.DataFrameSchema(
         "orders": _number(0),
         "units": _number(0),
         "revenue": _number(),
+        "returned": _number(0, required=False),
     },
     name="orders",
     strict="filter",
 )
-"""One row per trading day, over all SKUs: customer orders, units sold, net revenue."""
+"""One row per trading day, over all SKUs: customer orders, units sold, net revenue, units
+returned (not in older snapshots)."""
 
 OPEN_ORDERS = pa.DataFrameSchema(
     {

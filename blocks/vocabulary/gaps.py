@@ -33,11 +33,13 @@ class LeftOut:
         what: What they are rows of: sales, products, stock.
         rows: How many.
         share: Share of revenue (0 to 1) that they or their items make; None if nobody can tell.
+        why: What is not there, in words, where it is no rows: days that are not read yet.
     """
 
     what: str
     rows: int
     share: float | None
+    why: str = ""
 
     @property
     def matters(self) -> bool:
@@ -45,6 +47,8 @@ class LeftOut:
         return self.what == "sales" if self.share is None else self.share >= NOTABLE
 
     def __str__(self) -> str:
+        if self.why:
+            return self.why
         rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
         share = (
             "their share of revenue cannot be told"
@@ -61,7 +65,12 @@ def left_out(snapshot: Snapshot) -> list[LeftOut]:
         # Each problem of such a frame tells the share of all its lost items.
         shares = [p.share for p in snapshot.problems if p.frame == frame and p.share is not None]
         found.append(LeftOut(frame, _rows(snapshot, frame), max(shares, default=None)))
-    return [each for each in found if each.rows]
+    unread = [
+        LeftOut("sales", 0, None, problem.reason)
+        for problem in snapshot.problems
+        if problem.frame == "sale_lines" and not problem.rows and not problem.kept
+    ]
+    return [each for each in found if each.rows] + (unread if "sales" in snapshot.frames else [])
 
 
 def _rows(snapshot: Snapshot, frame: str) -> int:

@@ -19,7 +19,7 @@ from agents.data_intelligence.data_validation.report import ValidationReport
 from agents.data_intelligence.result import Result, worst_first
 from agents.data_intelligence.trading_calendar import TradingHistory, completed
 from blocks.business.business import Business
-from blocks.business.snapshots import take_snapshot
+from blocks.business.snapshots import READING_TIMEOUT, take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.ledger import Ledger
 from blocks.machine.computing import compute
@@ -119,7 +119,7 @@ class AnomalyExamination(Result):
     trust: float
 
 
-@action(timeout=120, askers=ANYBODY)
+@action(timeout=READING_TIMEOUT, askers=ANYBODY)
 async def examine_anomaly(
     business: Business, ledger: Ledger, now: datetime, metric: str | None = None
 ) -> AnomalyExamination:

@@ -86,6 +86,7 @@ def analyze_daily_metrics(snapshot: Snapshot, now: datetime) -> DailyMetrics:
             f"{what}: the snapshot has no {' and no '.join(lacking)} frame"
             for what, needed in (("return rate", ("sales",)), ("stock cover", ("sales", "stock")))
             if (lacking := [name for name in needed if name not in snapshot.frames])
+            and not (what == "return rate" and "returned" in history.orders)
         ],
         findings=_findings(metrics, history.last),
     )
@@ -96,11 +97,21 @@ def _daily_figures(history: TradingHistory, snapshot: Snapshot) -> pd.DataFrame:
     days = history.orders.set_index("date")[["revenue", "orders", "units"]]
     days["basket"] = days["revenue"] / days["orders"]
     days["units-per-order"] = days["units"] / days["orders"]
-    if "sales" in snapshot.frames:
-        sales = completed(snapshot.frames["sales"], history.today)
-        returned = sales.groupby("date")["returned"].sum().reindex(days.index).fillna(0.0)
+    returned = _returned(history, snapshot)
+    if returned is not None:
+        returned = returned.reindex(days.index).fillna(0.0)
         days["return-rate"] = (returned / days["units"]).where(days["units"] > 0)
     return days
+
+
+def _returned(history: TradingHistory, snapshot: Snapshot) -> pd.Series[float] | None:
+    """Units that came back on each day; None when nobody tells."""
+    if "returned" in history.orders:
+        return history.orders.set_index("date")["returned"]
+    if "sales" not in snapshot.frames:
+        return None
+    sales = completed(snapshot.frames["sales"], history.today)  # a snapshot of an older release
+    return sales.groupby("date")["returned"].sum()
 
 
 def _all_bands(figures: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 
 from agents.data_intelligence.data_validation.report import Answer, answer, by_share
 from agents.data_intelligence.result import count
-from agents.data_intelligence.trading_calendar import completed, since
+from agents.data_intelligence.trading_calendar import completed, local_day, since
+from agents.statistics import Floats
 from blocks.vocabulary.findings import Finding
-from blocks.vocabulary.frames import Snapshot
+from blocks.vocabulary.frames import DAILY_WEEKS, SALES, Snapshot
 from blocks.vocabulary.messages import Severity
 
 OUTLIER_FACTOR = 20.0
@@ -33,15 +35,21 @@ def references(snapshot: Snapshot) -> Answer:
     findings = []
     asked = broken = 0
     for frame in ("sales", "stock", "open_orders"):
-        skus = set(snapshot.frames[frame]["sku"]) if frame in snapshot.frames else set()
+        skus = set(snapshot.frames[frame]["sku"].unique()) if frame in snapshot.frames else set()
         asked, broken = asked + len(skus), broken + len(skus - products)
         findings += _orphans(skus - products, frame, f"{frame} without a product")
     if "stock" in snapshot.frames:
-        unstocked = products - set(snapshot.frames["stock"]["sku"])
+        unstocked = products - set(snapshot.frames["stock"]["sku"]) - _never_counted(snapshot)
         asked, broken = asked + len(products), broken + len(unstocked)
         findings += _orphans(unstocked, "products", "products without a stock row")
     score = 1 - broken / asked if asked else None
     return answer(name, question, score, f"{broken} of {asked} references are broken.", findings)
+
+
+def _never_counted(snapshot: Snapshot) -> set[str]:
+    """Products whose stock nobody counts."""
+    products = snapshot.frames["products"]
+    return set(products["sku"][products["stocked"] == 0]) if "stocked" in products else set()
 
 
 def _orphans(skus: set[str], frame: str, what: str) -> list[Finding]:
@@ -62,14 +70,24 @@ def _orphans(skus: set[str], frame: str, what: str) -> list[Finding]:
 def units(snapshot: Snapshot) -> Answer:
     """Are there days on which an SKU sold absurdly much?"""
     name, question = "units", "Are the units sold plausible?"
-    sales = snapshot.frames.get("sales")
-    if sales is None or sales.empty:
+    sales = _days(snapshot)
+    if sales.empty:
         return answer(name, question, None, "There are no sales.")
-    typical = sales["units"].where(sales["units"] > 0).groupby(sales["sku"]).transform("median")
-    wild = sales[(sales["units"] > OUTLIER_FACTOR * typical) & (sales["units"] > OUTLIER_UNITS)]
+    many = sales[sales["units"] > OUTLIER_UNITS]  # few, and only their SKUs need be looked at
+    sold = sales[(sales["units"] > 0) & sales["sku"].isin(many["sku"].unique())]
+    typical = many["sku"].map(sold.groupby("sku")["units"].median())
+    wild = many[many["units"] > OUTLIER_FACTOR * typical]
     score = 1 - len(wild) / len(sales)
     detail = f"{count(len(wild), 'outlier')} in {len(sales):,} rows."
     return answer(name, question, score, detail, [_wild_days(wild)] if len(wild) else [])
+
+
+def _days(snapshot: Snapshot) -> pd.DataFrame:
+    """The sales that are told by day; what is older may be sums of weeks."""
+    if "sales" not in snapshot.frames:
+        return pd.DataFrame(columns=list(SALES.columns))
+    read_on = local_day(snapshot.taken_at, snapshot.timezone)
+    return since(snapshot.frames["sales"], read_on - timedelta(weeks=DAILY_WEEKS))
 
 
 def _wild_days(wild: pd.DataFrame) -> Finding:
@@ -100,20 +118,27 @@ def prices(snapshot: Snapshot) -> Answer:
     name, question = "prices", "Are the prices plausible?"
     if not {"sales", "products"} <= snapshot.frames.keys():
         return answer(name, question, None, "There are no sales or no products.")
-    sales, products = snapshot.frames["sales"], snapshot.frames["products"]
+    sales, products = _days(snapshot), snapshot.frames["products"]
     # With returns in it, a day's revenue per unit is no price.
-    sold = sales[(sales["units"] > 0) & (sales["returned"] == 0)]
-    paid = sold["revenue"] / sold["units"]
-    listed = sold["sku"].map(products.set_index("sku")["unit_price"])
-    ratio = (paid / listed).where((listed > 0) & (paid > 0))
+    sold = np.flatnonzero((sales["units"] > 0) & (sales["returned"] == 0))
+    paid = sales["revenue"].to_numpy()[sold] / sales["units"].to_numpy()[sold]
+    listed = _listed(sales["sku"], products)[sold]
+    known = (listed > 0) & (paid > 0)
+    ratio = np.divide(paid, listed, out=np.ones(len(sold)), where=known)
     free, far = paid <= 0, (ratio > PRICE_FACTOR) | (ratio < 1 / PRICE_FACTOR)
-    findings = _bad_prices(sold[free], len(sold), "revenue", "sold for nothing")
+    findings = _bad_prices(sales.iloc[sold[free]], len(sold), "revenue", "sold for nothing")
     what = f"sold at {PRICE_FACTOR:.0f} times the list price or a tenth of it"
-    findings += _bad_prices(sold[far], len(sold), "unit_price", what)
+    findings += _bad_prices(sales.iloc[sold[far]], len(sold), "unit_price", what)
     findings += _unpriced(products[~(products["unit_price"] > 0)])  # none, or nothing
     bad = int(free.sum() + far.sum())
     score = 1 - bad / len(sold) if len(sold) else None
     return answer(name, question, score, f"{bad} of {len(sold):,} rows are not.", findings)
+
+
+def _listed(skus: pd.Series[str], products: pd.DataFrame) -> Floats:
+    """Each SKU's list price; NaN where there is none."""
+    prices = np.append(products["unit_price"].to_numpy(), np.nan)
+    return np.asarray(prices[pd.Index(products["sku"]).get_indexer(pd.Index(skus))])
 
 
 def _bad_prices(rows: pd.DataFrame, of: int, column: str, what: str) -> list[Finding]:

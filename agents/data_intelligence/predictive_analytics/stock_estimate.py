@@ -12,8 +12,9 @@ import pandas as pd
 from pydantic import AwareDatetime
 
 from agents.capability import ANYBODY, action
-from agents.data_intelligence.predictive_analytics.demand_model import DemandModel, Spread
+from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
+from agents.data_intelligence.predictive_analytics.spread import Spread
 from agents.data_intelligence.result import count
 from agents.statistics import Floats
 from blocks.business.business import Business
@@ -104,8 +105,8 @@ def roll_forward(snapshot: Snapshot, now: datetime, skus: Collection[str] | None
         )
     # All SKUs, however few are asked for: the errors of all make the distribution of each.
     model = demand_model(snapshot, snapshot.taken_at)
-    row = {sku: i for i, sku in enumerate(model.skus)}
-    demand = demand_since(model, snapshot, now).rows([row[sku] for sku in chosen])
+    rows = pd.Index(model.skus).get_indexer(pd.Index(chosen))
+    demand = demand_since(model, snapshot, now).rows(rows)
     counted = known.reindex(chosen).to_numpy(dtype=float)
     arrived = _arrived(snapshot, now).reindex(chosen).fillna(0.0).to_numpy()
     there: Floats = np.add(counted, arrived)

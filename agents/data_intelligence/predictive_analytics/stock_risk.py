@@ -10,6 +10,7 @@ import pandas as pd
 from agents.capability import action
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
 from agents.data_intelligence.predictive_analytics.forecasting import demand_model
+from agents.data_intelligence.predictive_analytics.last_sales import LastSales
 from agents.data_intelligence.predictive_analytics.stock_findings import COVER_DAYS
 from agents.data_intelligence.predictive_analytics.stock_judgement import StockRisk, judge
 from agents.data_intelligence.stock_levels import basis, levels
@@ -18,10 +19,6 @@ from blocks.vocabulary.frames import Snapshot
 
 LEAD_TIME_DAYS = 7
 """Lead time of an SKU that no supplier offers, or when the offers could not be had."""
-
-PRICED_DAYS = 7
-"""A unit is worth the median of what it brought on so many of the SKU's last selling days: a mean
-over years is no price of today, and neither is one day of wholesale, nor a typing error."""
 
 
 @action()
@@ -66,17 +63,17 @@ def assess_stock_risk(
     table = table.join(levels(stock), how="inner")
     table["name"] = _names(snapshot, table.index)
     past = completed(sales, model.today)
-    table["price"], table["value"] = _prices(snapshot, past, table)
+    last = LastSales.of(past, table.index)
+    table["last_sold"] = last.day
+    table["price"], table["value"] = _prices(snapshot, last, table)
     table["lead_time"] = _lead_times(snapshot, table.index, lead_time_days)
     deliveries = _deliveries(snapshot, model.today, table)
     table = table.join(_on_order(deliveries, model.today, table))
-    last_sold = past[past["units"] > 0].groupby("sku")["date"].max()
-    table["last_sold"] = last_sold.reindex(table.index)
     table = table.assign(demand=0.0, probability=0.0, lost_units=0.0)
-    row = {sku: i for i, sku in enumerate(model.skus)}
+    rows = pd.Index(model.skus)
     for lead_time in sorted(table["lead_time"].unique()):
         group = table[table["lead_time"] == lead_time]
-        spread = model.spread(int(lead_time)).rows([row[sku] for sku in group.index])
+        spread = model.spread(int(lead_time)).rows(rows.get_indexer(group.index))
         available = (group["free"] + group["arriving"]).to_numpy()
         table.loc[group.index, "demand"] = spread.mean
         table.loc[group.index, "probability"] = spread.exceeds(available)
@@ -96,16 +93,14 @@ def _names(snapshot: Snapshot, skus: pd.Index) -> pd.Series:
 
 
 def _prices(
-    snapshot: Snapshot, sales: pd.DataFrame, table: pd.DataFrame
+    snapshot: Snapshot, last: LastSales, table: pd.DataFrame
 ) -> tuple[pd.Series, pd.Series]:
-    """What a unit brings, on days without returns (else its list price), and the stock's value.
+    """What a unit brings, as last sold (else its list price), and the stock's value.
 
     NaN where nobody knows.
     """
-    clean = (sales["returned"] == 0) & (sales["units"] > 0) & (sales["revenue"] > 0)
-    latest = sales[clean].sort_values("date").groupby("sku").tail(PRICED_DAYS)
-    paid = (latest["revenue"] / latest["units"]).groupby(latest["sku"]).median()
-    price, cost = paid.reindex(table.index), pd.Series(np.nan, index=table.index)
+    price = pd.Series(last.price, index=table.index)
+    cost = pd.Series(np.nan, index=table.index)
     if "products" in snapshot.frames:
         products = snapshot.frames["products"].set_index("sku").reindex(table.index)
         price = price.fillna(products["unit_price"].where(products["unit_price"] > 0))
@@ -164,7 +159,7 @@ def _shortage_before_deliveries(
     model: DemandModel, deliveries: pd.DataFrame, table: pd.DataFrame
 ) -> pd.Series:
     """Greatest expected shortage just before a delivery of the lead time, per SKU that has one."""
-    row = {sku: i for i, sku in enumerate(model.skus)}
+    rows = pd.Index(model.skus)
     days, lead = deliveries["days"], deliveries["lead"]
     due = deliveries[(days >= 0) & (days <= lead)]
     due = due.groupby(["sku", "days"])["units"].sum().reset_index()  # sorted by both
@@ -173,6 +168,6 @@ def _shortage_before_deliveries(
     due = due.assign(available=available, shortage=0.0)
     for day in sorted(due.loc[due["days"] > 0, "days"].unique()):
         group = due[due["days"] == day]
-        spread = model.spread(int(day)).rows([row[sku] for sku in group["sku"]])
+        spread = model.spread(int(day)).rows(rows.get_indexer(pd.Index(group["sku"])))
         due.loc[group.index, "shortage"] = spread.shortage(group["available"].to_numpy())
     return due.groupby("sku")["shortage"].max()

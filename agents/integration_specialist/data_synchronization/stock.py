@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from agents.capability import ANYBODY, action
 from blocks.business.business import Business
-from blocks.business.snapshots import take_snapshot
+from blocks.business.snapshots import READING_TIMEOUT, take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage
 from blocks.ledger import Ledger
 from blocks.models import Strict
@@ -60,7 +60,7 @@ class StockSync(StockLevels):
     units_delta: float | None = None
 
 
-@action(timeout=120, retries=2, askers=ANYBODY)
+@action(timeout=READING_TIMEOUT, retries=2, askers=ANYBODY)
 async def sync_stock(
     business: Business, ledger: Ledger, now: datetime, skus: list[str] | None = None
 ) -> StockSync:

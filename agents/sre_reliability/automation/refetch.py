@@ -10,7 +10,7 @@ from typing import Any
 from agents.capability import action
 from agents.sre_reliability.automation.result import RemediationResult
 from blocks.business.business import Business
-from blocks.business.snapshots import take_snapshot
+from blocks.business.snapshots import READING_TIMEOUT, take_snapshot
 from blocks.errors import ConfigurationError, SourceError
 from blocks.ledger import Ledger
 from blocks.store.block import StoreDatabase
@@ -32,7 +32,7 @@ REFETCH = Effect(
 )
 
 
-@action(timeout=150, effect=REFETCH)
+@action(timeout=READING_TIMEOUT, effect=REFETCH)
 async def refetch_snapshot(business: Business, ledger: Ledger, now: datetime) -> RemediationResult:
     """Read the store again, and see whether the ledger then holds a fresh, complete snapshot.
 

@@ -11,13 +11,13 @@ few items to a row: two years of sales take seconds to unpack.
 
 from __future__ import annotations
 
-import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from blocks.errors import ContractViolation
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ITEM_DAYS = 35
 """Days before a snapshot of which an item's sales are kept beside it."""
 
+_AT_ONCE = 250_000  # rows whose text is in memory at a time
 _PER_BUCKET = 200  # items; their rows are unpacked in milliseconds
 _EMPTY = r"\N"
 
@@ -110,14 +111,18 @@ def pack_frame(name: str, frame: pd.DataFrame) -> bytes:
     """
     contract = _contract(name)
     _refuse_strangers(name, frame, contract)
-    texts = [c for c in frame.columns if _kind(contract.columns[c]) == "str"]
-    written = frame.assign(**{c: _escape(frame[c]) for c in texts})
-    text = written.to_csv(
-        index=False, na_rep=_EMPTY, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n"
-    )
+    kinds = {str(column): _kind(contract.columns[column]) for column in frame.columns}
+    packed = BytesIO()
     # Level 1 is five times as fast as the default, for a tenth more bytes; without mtime equal
     # frames give equal bytes.
-    return gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=1, mtime=0)
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0, filename="") as file:
+        file.write((",".join(f'"{column}"' for column in kinds) + "\n").encode())
+        for at in range(0, len(frame), _AT_ONCE):
+            some = frame.iloc[at : at + _AT_ONCE]
+            cells = [_written(some[column], kind) for column, kind in kinds.items()]
+            lines = "\n".join(map(",".join, zip(*cells, strict=True))) + "\n"
+            file.write(lines.encode("utf-8", "surrogatepass"))
+    return packed.getvalue()
 
 
 def unpack_frame(name: str, packed: bytes) -> pd.DataFrame:
@@ -128,22 +133,55 @@ def unpack_frame(name: str, packed: bytes) -> pd.DataFrame:
     """
     contract = _contract(name)
     kinds = {str(column): _kind(spec) for column, spec in contract.columns.items()}
-    frame = pd.read_csv(
-        BytesIO(gzip.decompress(packed)),
+    texts: dict[str, str] = {}  # an SKU is in thousands of rows, and need be in memory once
+    with pd.read_csv(
+        gzip.GzipFile(fileobj=BytesIO(packed)),
         dtype={c: kind if kind == "float64" else "str" for c, kind in kinds.items()},
         keep_default_na=False,
         na_values=[_EMPTY],
         lineterminator="\n",
         encoding_errors="surrogatepass",
-    )
+        chunksize=_AT_ONCE,
+    ) as chunks:
+        parts = [_read(name, part, contract, kinds, texts) for part in chunks]
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def _read(
+    name: str,
+    frame: pd.DataFrame,
+    contract: pa.DataFrameSchema,
+    kinds: dict[str, str],
+    texts: dict[str, str],
+) -> pd.DataFrame:
     _refuse_strangers(name, frame, contract)
     for column in frame.columns:
         if kinds[column] == "str":
-            frame[column] = _unescape(frame[column])
+            codes, distinct = pd.factorize(_unescape(frame[column]))
+            shared = [texts.setdefault(text, text) for text in distinct]
+            known = pd.array([*shared, None], dtype="str")
+            frame[column] = known[codes]
         elif kinds[column] != "float64":
             read = pd.to_datetime(frame[column], format="ISO8601", utc="UTC" in kinds[column])
             frame[column] = read.dt.as_unit("us")
     return frame
+
+
+def _written(column: pd.Series[Any], kind: str) -> Sequence[str]:
+    """Each cell as it stands in the file; most are there many times, and written once."""
+    codes, distinct = pd.factorize(column)
+    if kind == "float64":
+        cells = [repr(number) for number in distinct.tolist()]
+    elif kind == "str":
+        cells = [_quoted(text) for text in distinct]
+    else:
+        cells = [f'"{pd.Timestamp(when).isoformat(" ")}"' for when in distinct]
+    return list(np.array([*cells, _EMPTY], dtype=object)[codes])
+
+
+def _quoted(text: str) -> str:
+    escaped = "\\" + text if text.startswith("\\") else text
+    return '"' + escaped.replace('"', '""') + '"'
 
 
 def _contract(name: str) -> pa.DataFrameSchema:
@@ -165,10 +203,6 @@ def _kind(column: pa.Column) -> str:
     if kind.startswith("datetime64"):
         return "datetime64[us, UTC]" if "UTC" in kind else "datetime64[us]"
     return "float64" if kind == "float64" else "str"
-
-
-def _escape(column: pd.Series[Any]) -> pd.Series[Any]:
-    return column.where(~column.str.startswith("\\", na=False), "\\" + column)
 
 
 def _unescape(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.statistics import change_percent, theil_sen
+from agents.statistics import change_percent, row_medians, theil_sen
 
 NUMBERS = st.lists(st.integers(-1000, 1000).map(float), min_size=3, max_size=30)
 
@@ -56,3 +56,9 @@ def test_positions_may_have_gaps():
 @pytest.mark.parametrize(("value", "reference", "change"), [(3, 2, 50), (0, 2, -100), (1, 0, None)])
 def test_change_in_percent(value, reference, change):
     assert change_percent(value, reference) == change
+
+
+def test_medians_of_rows_leave_out_what_is_no_number():
+    rows = np.array([[3, 1, 2], [np.nan, 4, 2], [np.inf, 7, np.nan], [np.nan, np.nan, np.inf]])
+    assert row_medians(rows) == pytest.approx([2, 3, 7, np.nan], nan_ok=True)
+    assert len(row_medians(np.empty((0, 3)))) == 0

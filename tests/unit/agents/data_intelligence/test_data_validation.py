@@ -163,6 +163,14 @@ def test_sales_of_days_to_come():
     assert (finding.resource, finding.evidence["rows"]) == ("column:sales.date", 1)
 
 
+def test_what_is_never_counted_needs_no_stock_row():
+    """A voucher has no stock; a mug that has none is one that was forgotten."""
+    products = [PRODUCTS[0] | {"stocked": 0.0}, PRODUCTS[1] | {"stocked": 1.0}]
+    report = validate_data(shop(products=products, stock=[STOCK[0] | {"sku": "z"}]), NOW)
+    named = {f.resource: f.evidence["skus"] for f in report.findings if "skus" in f.evidence}
+    assert named["frame:products"] == ["b"]
+
+
 def test_unknown_skus_and_products_without_stock():
     report = validate_data(shop(products=PRODUCTS[:1], stock=STOCK[1:]), NOW)
     named = {f.resource: f.evidence.get("skus") for f in report.findings}

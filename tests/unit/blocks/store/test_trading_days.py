@@ -41,7 +41,9 @@ def test_days_are_what_their_lines_add_up_to(
     sales, orders = by_day(lines.assign(revenue=amounts(lines)))
 
     units: dict[object, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
-    per_day: dict[object, tuple[set[str], list[float]]] = defaultdict(lambda: (set(), [0.0, 0.0]))
+    per_day: dict[object, tuple[set[str], list[float]]] = defaultdict(
+        lambda: (set(), [0.0, 0.0, 0.0])
+    )
     for order, sku, when, count, price in rows:
         day = pd.Timestamp(when.date())
         ids, totals = per_day[day]
@@ -53,6 +55,7 @@ def test_days_are_what_their_lines_add_up_to(
         if count > 0:
             ids.add(order)
         totals[0] += max(count, 0)
+        totals[2] += max(-count, 0)
     assert {
         (day, sku): pytest.approx(rest)
         for day, sku, *rest in sales.itertuples(index=False, name=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 
 from blocks.vocabulary.frames import Problem, Snapshot
@@ -74,3 +75,12 @@ def test_of_a_table_that_is_gone_the_figures_are_named_that_are_missing():
     )
     assert told(lost("stock", 2, 0.5)) == str(lost("stock", 2, 0.5))
     assert told(Problem("sale_lines", "", "gone")) == "sale_lines: gone"
+
+
+def test_days_that_are_not_read_yet_stand_in_the_headline():
+    """As long as other days are there; else the missing frame says it."""
+    unread = Problem("sale_lines", "", "sales before 2025-01-01 are not read yet")
+    read = Snapshot(NOW, {"sales": pd.DataFrame()}, [unread])
+    (gap,) = left_out(read)
+    assert (str(gap), gap.matters) == ("sales before 2025-01-01 are not read yet", True)
+    assert gaps(unread) == []

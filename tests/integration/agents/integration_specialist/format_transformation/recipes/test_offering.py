@@ -49,7 +49,7 @@ async def test_the_file_that_is_written_gives_the_figures_of_the_shop(
     snapshot = await read(proposal, tmp_path)
     assert snapshot.currency == "EUR"
     days = snapshot.frames["orders"].assign(date=lambda o: o["date"].dt.day)
-    assert days.to_numpy().tolist() == [[20, 1, 1, 10], [27, 2, 12, 25], [28, 1, 1, 10]]
+    assert days.to_numpy().tolist() == [[20, 1, 1, 10, 0], [27, 2, 12, 25, 1], [28, 1, 1, 10, 0]]
     assert snapshot.amounts.model_dump() == dict.fromkeys(
         ["tax", "discounts", "refunds", "shipping"], "excluded"
     )

@@ -123,7 +123,7 @@ async def test_a_shop_without_the_tables_of_analytics_is_read_and_what_is_absent
     snapshot = await read(url, recipe, "Europe/Berlin")
     orders, sales, stock, products = snapshot.need("orders", "sales", "stock", "products")
     days = orders.assign(date=orders["date"].dt.day).to_numpy().tolist()
-    assert days == [[20, 1, 1, 10], [27, 2, 12, 25], [28, 1, 1, 10]]
+    assert days == [[20, 1, 1, 10, 0], [27, 2, 12, 25, 1], [28, 1, 1, 10, 0]]
     assert sales["returned"].tolist() == [0, 0, 1, 0]
     assert dict(zip(stock["sku"], stock["on_hand"], strict=True)) == {
         "MUG-RED": 7,

@@ -1,0 +1,129 @@
+"""Units that each SKU sold: by week over all its history, by day over the last weeks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agents.statistics import Floats
+from blocks.vocabulary.frames import DAILY_WEEKS
+
+RECENT_WEEKS = DAILY_WEEKS
+"""Weeks of which the days are known, too."""
+
+AT_ONCE = 1_000_000
+"""Rows of sales of which copies are made at a time."""
+
+
+@dataclass(frozen=True)
+class UnitSales:
+    """Net units: sold minus returned the same day, so that an order and its cancellation vanish.
+
+    At least 0 a day. Weeks are counted back from ``today``, the last ended yesterday. Of days
+    there are millions, most without a sale: they are kept as a list.
+
+    Attributes:
+        weekly: Units per SKU (row) and week (column), oldest first.
+        row: SKU of each sale of the last ``RECENT_WEEKS`` weeks.
+        day: Days from the first of these weeks to it.
+        net: Its units.
+    """
+
+    weekly: Floats
+    row: NDArray[np.int32]
+    day: NDArray[np.int16]
+    net: Floats
+
+    @classmethod
+    def of(
+        cls,
+        sales: pd.DataFrame,
+        skus: list[str],
+        today: date,
+        first: date | None = None,
+        at_once: int = AT_ONCE,
+    ) -> UnitSales:
+        """Add sales up.
+
+        Args:
+            sales: SALES frame of days before ``today``.
+            skus: One row each, in this order; all others are left out.
+            today: The day after the last week.
+            first: The shop's first day, where it is known to be before the first of the sales:
+                what is old may be told by week. The first week is the last that is whole since.
+            at_once: Rows that are worked on at a time.
+        """
+        days = (pd.Timestamp(today) - sales["date"].min()).days if len(sales) else 7
+        days = max(days, (today - first).days if first else 0)
+        weeks = max(1, days // 7)
+        weekly = np.zeros((len(skus), weeks))
+        index, recent = pd.Index(skus), []
+        start = np.datetime64(today, "D") - 7 * weeks
+        recent_from = 7 * max(weeks - RECENT_WEEKS, 0)
+        for at in range(0, len(sales), at_once):
+            some = sales.iloc[at : at + at_once]
+            row = index.get_indexer(pd.Index(some["sku"]))
+            dates = some["date"].to_numpy(dtype="datetime64[D]")
+            day = (dates - start).astype(np.int64)
+            net = np.maximum((some["units"] - some["returned"]).to_numpy(), 0.0)
+            inside = (row >= 0) & (day >= 0)
+            row, day, net = row[inside], day[inside], net[inside]
+            np.add.at(weekly.reshape(-1), row * weeks + day // 7, net)
+            late = day >= recent_from
+            recent.append(
+                (
+                    row[late].astype(np.int32),
+                    (day[late] - recent_from).astype(np.int16),
+                    net[late],
+                )
+            )
+        none = (np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0))
+        return cls(weekly, *(np.concatenate(some) for some in zip(none, *recent, strict=True)))
+
+    @property
+    def weeks(self) -> int:
+        """How many."""
+        return int(self.weekly.shape[1])
+
+    @property
+    def first_week(self) -> NDArray[np.intp]:
+        """Week of each SKU's first sale; the number of weeks when there is none."""
+        sold = self.weekly > 0
+        first = np.where(sold.any(axis=1), sold.argmax(axis=1), self.weeks)
+        return np.asarray(first, dtype=np.intp)
+
+    def totals(self, first: int, count: int, days: int) -> Floats:
+        """Units over ``days`` days from the start of each of some weeks on.
+
+        Args:
+            first: The first of these weeks; all begin within the last ``RECENT_WEEKS`` weeks
+                before the last day on which such a horizon fits.
+            count: How many.
+            days: They end before today.
+
+        Returns:
+            One row per SKU, one column per week.
+        """
+        whole, rest = divmod(days, 7)
+        weeks = self.weekly[:, first : first + count + whole]
+        sums = np.zeros((len(weeks), weeks.shape[1] + 1))
+        np.cumsum(weeks, axis=1, out=sums[:, 1:])
+        totals = sums[:, whole : whole + count] - sums[:, :count]
+        if rest:
+            week = self.day // 7 + max(self.weeks - RECENT_WEEKS, 0) - first - whole
+            part = (week >= 0) & (week < count) & (self.day % 7 < rest)
+            np.add.at(totals, (self.row[part], week[part]), self.net[part])
+        return totals
+
+    def by_weekday(self, today: date) -> Floats:
+        """Square roots of each SKU's units, added up over it and the days of each weekday.
+
+        One order of thousands of pieces would move a weekday; its square root does not.
+        """
+        days = 7 * min(self.weeks, RECENT_WEEKS)
+        weekday = (today.weekday() - days + self.day.astype(np.int64)) % 7
+        return np.asarray(np.bincount(weekday, np.sqrt(self.net), 7), dtype=float)
