@@ -81,8 +81,9 @@ class StoreDatabase(Block):
     settled_days: int = Field(
         default=35,
         ge=1,
-        description="Sales older than so many days are settled: they are kept, and looked at again "
-        "one month a day. Cancellations and returns come before.",
+        description="Sales older than so many days are settled: they are kept, and of their months "
+        "the newest and another one are looked at again each day. Cancellations and returns come "
+        "before.",
     )
 
     internal_hosts: InternalHosts = Field(default_factory=list)

@@ -27,7 +27,7 @@ def priced_in_one_currency(
     there = codes.dropna().unique()
     if currency == NO_CURRENCY and len(there) == 1:
         currency = str(there[0])
-    worth = codes.fillna(currency).map({currency: 1.0, **rates})
+    worth = _worth(codes, currency, rates)
     if currency == NO_CURRENCY:
         worth = worth * float("nan")
     priced = products.drop(columns="currency")
@@ -94,7 +94,7 @@ def in_one_currency(lines: pd.DataFrame, currency: str, rates: Mapping[str, floa
                 hint=f"Write currency = {there[0]!r} below [store], or another one, and rates.",
             )
         return Money(money, there[0] if there else currency, [])
-    worth = codes.fillna(currency).map({currency: 1.0, **rates})
+    worth = _worth(codes, currency, rates)
     problems = [
         Problem(
             "sale_lines",
@@ -107,3 +107,8 @@ def in_one_currency(lines: pd.DataFrame, currency: str, rates: Mapping[str, floa
         for code in sorted(codes[worth.isna()].unique())
     ]
     return Money((money * worth).fillna(0.0), currency, problems)
+
+
+def _worth(codes: pd.Series[str], currency: str, rates: Mapping[str, float]) -> pd.Series[float]:
+    """What one unit is worth in ``currency``; NaN without a rate. No code means that currency."""
+    return codes.fillna(currency).map({currency: 1.0, **rates})

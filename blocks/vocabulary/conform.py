@@ -133,7 +133,7 @@ def _shares(
 ) -> dict[tuple[str, str], float]:
     """The share of all rows' money that each reason costs; a row counts for its first one."""
     money = worth(read).abs()
-    money = money.where(money < _UNBELIEVABLE)
+    money = money.where(money < UNBELIEVABLE)
     money = money.fillna(money.mean() if money.notna().any() else 1.0)
     total = float(money.sum())
     if total <= 0:
@@ -145,7 +145,7 @@ def _shares(
     }
 
 
-_UNBELIEVABLE = 1e12
+UNBELIEVABLE = 1e12
 """Money of a row beyond this was misread: it would drown all others."""
 
 _EITHER = "could be a thousand or a decimal; decimal_mark = ',' or '.' would tell"
@@ -193,9 +193,7 @@ def _read_as(column: pd.Series[Any], contract: pa.Column) -> pd.Series[Any]:
             huge = column.map(lambda cell: isinstance(cell, int) and cell.bit_length() > 1000)
             return _read_as(column.mask(huge, float("inf")), contract)
     text = column.where(column.isna(), column.astype(str).str.strip())
-    if text.map(_is_garbled).any():
-        text = text.mask(text.map(_is_garbled).astype(bool), None)
-    return text.astype("str")
+    return text.mask(text.map(_is_garbled).astype(bool), None).astype("str")
 
 
 def _is_garbled(cell: Any) -> bool:

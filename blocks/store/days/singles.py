@@ -12,11 +12,8 @@ from blocks.store.days.block import ItemDays, Told, days_of
 from blocks.store.money import amounts, in_one_currency
 from blocks.store.rows import with_money
 from blocks.store.trading_days import DUPLICATES, Period, repeated, within
-from blocks.vocabulary.conform import conform_fully
+from blocks.vocabulary.conform import UNBELIEVABLE, conform_fully
 from blocks.vocabulary.frames import NO_ITEM, Problem
-
-_UNBELIEVABLE = 1e12
-"""Money of a row beyond this was misread; see blocks.vocabulary.conform."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def _conformed(
     def worth(read: pd.DataFrame) -> pd.Series[float]:
         nonlocal of_these
         money = amounts(read)
-        money = money.where(money.abs() < _UNBELIEVABLE)
+        money = money.where(money.abs() < UNBELIEVABLE)
         known = told.lines + int(money.notna().sum())
         if known:
             money = money.fillna((told.amount + float(money.abs().sum())) / known)
