@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from blocks.errors import DataError
+from blocks.machine.memory import give_back
 from blocks.store import sql
 from blocks.store.days.kept import KeptMonths
-from blocks.store.days.reading import LONGEST_READING, DayReader, SalesRead, read_lines
+from blocks.store.days.lines import SalesRead, read_lines
+from blocks.store.days.reading import LONGEST_READING, DayReader
 from blocks.store.mapping import StoreSource
 from blocks.store.money import priced_in_one_currency
 from blocks.store.rows import FrameReader, FrameSample
@@ -74,7 +76,9 @@ def _sales(store: StoreSource, zone: ZoneInfo, period: Period) -> SalesRead:
             days = DayReader(store, reader, period, _kept(store))
             if not days.possible:
                 return read_lines(store, reader, period)
-        return days.read()
+        read = days.read()
+    give_back()  # before the snapshot is kept
+    return read
 
 
 def _kept(store: StoreSource) -> KeptMonths | None:
@@ -119,6 +123,8 @@ def _with_shares(snapshot: Snapshot, lost: dict[str, set[str]]) -> list[Problem]
 
     Which of several problems cost an item is not told apart: all carry the sum.
     """
+    if not any(lost.values()):
+        return snapshot.problems
     earned = snapshot.frames["sales"].groupby("sku")["revenue"].sum().clip(lower=0)
     shares = {
         name: float(earned.reindex(sorted(skus)).sum() / earned.sum())

@@ -59,6 +59,7 @@ class FrameReader:
         self.decimal_mark = decimal_mark
         self.schema = Schema(connection)
         self.zone = zone
+        self._looked_over: list[tuple[str, FrameMapping]] = []
 
     def read(
         self,
@@ -169,7 +170,13 @@ class FrameReader:
         return raw
 
     def look_over(self, name: str, mapping: FrameMapping) -> None:
-        """Find out what would make wrong figures without a word: see blocks.store.filters."""
+        """Find out, once, what makes wrong figures without a word: see blocks.store.filters."""
+        if (name, mapping) in self._looked_over:
+            return
+        self._find_faults(name, mapping)
+        self._looked_over.append((name, mapping))
+
+    def _find_faults(self, name: str, mapping: FrameMapping) -> None:
         refuse_misspelt(self.connection, self.schema, name, mapping)
         key = self.schema.primary_key(mapping.table, name) if mapping.joins else []
         if not key:

@@ -82,6 +82,30 @@ def fetch(connection: sa.Connection, select: sa.Select[Any]) -> list[tuple[Any, 
 
 
 @contextmanager
+def in_binary(connection: sa.Connection) -> Iterator[None]:
+    """Have PostgreSQL tell what is asked within in its binary format, which is read twice as fast.
+
+    For dates, text, whole and floating-point numbers: what else there is may read otherwise.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    raw: Any = connection.connection.dbapi_connection
+    usual = raw.cursor_factory
+
+    def made(*args: Any, **kwargs: Any) -> Any:
+        cursor = usual(*args, **kwargs)
+        cursor.format = 1  # psycopg.pq.Format.BINARY
+        return cursor
+
+    raw.cursor_factory = made
+    try:
+        yield
+    finally:
+        raw.cursor_factory = usual
+
+
+@contextmanager
 def limited(connection: sa.Connection, url: URL, seconds: float) -> Iterator[None]:
     """A deadline of its own for what is asked within; the transaction outlives it.
 

@@ -11,6 +11,7 @@ from agents.data_intelligence.data_validation.report import Answer, answer, by_s
 from agents.data_intelligence.result import count
 from agents.data_intelligence.trading_calendar import completed, local_day, since
 from agents.statistics import Floats
+from blocks.vocabulary.columns import distinct
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import DAILY_WEEKS, SALES, Snapshot
 from blocks.vocabulary.messages import Severity
@@ -25,25 +26,33 @@ PRICE_FACTOR = 10.0
 HIGH_RETURNS = 0.10
 """Share of units returned from which returns are worth a look."""
 
+_AT_ONCE = 250_000  # rows of sales of which copies are made at a time
+_NO_ROWS = np.zeros(0, dtype=np.intp)
+
 
 def references(snapshot: Snapshot) -> Answer:
     """Does every SKU that is sold or stocked have a product, and every product its stock?"""
     name, question = "references", "Do products, stock and sales know the same SKUs?"
     if "products" not in snapshot.frames:
         return answer(name, question, None, "There are no products to check against.")
-    products = set(snapshot.frames["products"]["sku"])
+    products = _skus(snapshot, "products")
     findings = []
     asked = broken = 0
     for frame in ("sales", "stock", "open_orders"):
-        skus = set(snapshot.frames[frame]["sku"].unique()) if frame in snapshot.frames else set()
+        skus = _skus(snapshot, frame)
         asked, broken = asked + len(skus), broken + len(skus - products)
         findings += _orphans(skus - products, frame, f"{frame} without a product")
     if "stock" in snapshot.frames:
-        unstocked = products - set(snapshot.frames["stock"]["sku"]) - _never_counted(snapshot)
+        unstocked = products - _skus(snapshot, "stock") - _never_counted(snapshot)
         asked, broken = asked + len(products), broken + len(unstocked)
         findings += _orphans(unstocked, "products", "products without a stock row")
     score = 1 - broken / asked if asked else None
     return answer(name, question, score, f"{broken} of {asked} references are broken.", findings)
+
+
+def _skus(snapshot: Snapshot, frame: str) -> set[str]:
+    """The SKUs of a frame; none where it is not there."""
+    return distinct(snapshot.frames[frame]["sku"]) if frame in snapshot.frames else set()
 
 
 def _never_counted(snapshot: Snapshot) -> set[str]:
@@ -74,12 +83,18 @@ def units(snapshot: Snapshot) -> Answer:
     if sales.empty:
         return answer(name, question, None, "There are no sales.")
     many = sales[sales["units"] > OUTLIER_UNITS]  # few, and only their SKUs need be looked at
-    sold = sales[(sales["units"] > 0) & sales["sku"].isin(many["sku"].unique())]
+    sold = _of_skus(sales[["sku", "units"]], distinct(many["sku"]))
     typical = many["sku"].map(sold.groupby("sku")["units"].median())
     wild = many[many["units"] > OUTLIER_FACTOR * typical]
     score = 1 - len(wild) / len(sales)
     detail = f"{count(len(wild), 'outlier')} in {len(sales):,} rows."
     return answer(name, question, score, detail, [_wild_days(wild)] if len(wild) else [])
+
+
+def _of_skus(sales: pd.DataFrame, skus: set[str]) -> pd.DataFrame:
+    """Rows of days on which one of a few SKUs was sold."""
+    parts = [sales.iloc[at : at + _AT_ONCE] for at in range(0, len(sales), _AT_ONCE)]
+    return pd.concat([some[(some["units"] > 0) & some["sku"].isin(skus)] for some in parts])
 
 
 def _days(snapshot: Snapshot) -> pd.DataFrame:
@@ -119,26 +134,39 @@ def prices(snapshot: Snapshot) -> Answer:
     if not {"sales", "products"} <= snapshot.frames.keys():
         return answer(name, question, None, "There are no sales or no products.")
     sales, products = _days(snapshot), snapshot.frames["products"]
-    # With returns in it, a day's revenue per unit is no price.
-    sold = np.flatnonzero((sales["units"] > 0) & (sales["returned"] == 0))
-    paid = sales["revenue"].to_numpy()[sold] / sales["units"].to_numpy()[sold]
-    listed = _listed(sales["sku"], products)[sold]
-    known = (listed > 0) & (paid > 0)
-    ratio = np.divide(paid, listed, out=np.ones(len(sold)), where=known)
-    free, far = paid <= 0, (ratio > PRICE_FACTOR) | (ratio < 1 / PRICE_FACTOR)
-    findings = _bad_prices(sales.iloc[sold[free]], len(sold), "revenue", "sold for nothing")
+    listed, sold = _Listed(products), 0
+    free, far = [_NO_ROWS], [_NO_ROWS]
+    for at in range(0, len(sales), _AT_ONCE):
+        some = sales.iloc[at : at + _AT_ONCE]
+        # With returns in it, a day's revenue per unit is no price.
+        rows = np.flatnonzero((some["units"] > 0) & (some["returned"] == 0))
+        paid = some["revenue"].to_numpy()[rows] / some["units"].to_numpy()[rows]
+        price = listed.of(some["sku"])[rows]
+        known = (price > 0) & (paid > 0)
+        ratio = np.divide(paid, price, out=np.ones(len(rows)), where=known)
+        free.append(at + rows[paid <= 0])
+        far.append(at + rows[(ratio > PRICE_FACTOR) | (ratio < 1 / PRICE_FACTOR)])
+        sold += len(rows)
+    given_away, odd = np.concatenate(free), np.concatenate(far)
+    findings = _bad_prices(sales.iloc[given_away], sold, "revenue", "sold for nothing")
     what = f"sold at {PRICE_FACTOR:.0f} times the list price or a tenth of it"
-    findings += _bad_prices(sales.iloc[sold[far]], len(sold), "unit_price", what)
+    findings += _bad_prices(sales.iloc[odd], sold, "unit_price", what)
     findings += _unpriced(products[~(products["unit_price"] > 0)])  # none, or nothing
-    bad = int(free.sum() + far.sum())
-    score = 1 - bad / len(sold) if len(sold) else None
-    return answer(name, question, score, f"{bad} of {len(sold):,} rows are not.", findings)
+    bad = len(given_away) + len(odd)
+    score = 1 - bad / sold if sold else None
+    return answer(name, question, score, f"{bad} of {sold:,} rows are not.", findings)
 
 
-def _listed(skus: pd.Series[str], products: pd.DataFrame) -> Floats:
-    """Each SKU's list price; NaN where there is none."""
-    prices = np.append(products["unit_price"].to_numpy(), np.nan)
-    return np.asarray(prices[pd.Index(products["sku"]).get_indexer(pd.Index(skus))])
+class _Listed:
+    """List prices by SKU."""
+
+    def __init__(self, products: pd.DataFrame) -> None:
+        self._index = pd.Index(products["sku"])
+        self._prices = np.append(products["unit_price"].to_numpy(), np.nan)
+
+    def of(self, skus: pd.Series[str]) -> Floats:
+        """Each SKU's list price; NaN where there is none."""
+        return np.asarray(self._prices[self._index.get_indexer(pd.Index(skus))])
 
 
 def _bad_prices(rows: pd.DataFrame, of: int, column: str, what: str) -> list[Finding]:
@@ -152,7 +180,7 @@ def _bad_prices(rows: pd.DataFrame, of: int, column: str, what: str) -> list[Fin
             severity=by_share(len(rows), of),
             title=f"{count(len(rows), 'row')} of sales: {what}, for instance "
             f"{example['sku']} on {example['date'].date()}",
-            evidence={"rows": len(rows), "skus": sorted(set(rows["sku"]))[:20]},
+            evidence={"rows": len(rows), "skus": sorted(rows["sku"].unique())[:20]},
             advice="Check the prices of these SKUs.",
         )
     ]

@@ -8,7 +8,9 @@ same horizon, scaled by each SKU's own dispersion, are the distribution.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -44,6 +46,9 @@ TYPICAL_WEEKS = 52
 ORIGINS = RECENT_WEEKS
 """Weekly starting points of the backtest; where a horizon is no whole weeks, days are needed."""
 
+RECENT_LEVELS = ORIGINS + 14
+"""Levels that are kept: enough to test a quarter's horizon, and a third of two years' levels."""
+
 PRIOR_ORIGINS = 8
 """How many backtest errors of its own an SKU needs to weigh as much as all SKUs together."""
 
@@ -72,7 +77,6 @@ class DemandModel:
     Attributes:
         skus: As given.
         weeks: Whole weeks of history, counted back from yesterday.
-        levels: TSB level in units per full week, at the start of each week and after the last.
         week_share: Share of a week's demand on Monday, ..., Sunday; sums to 1.
     """
 
@@ -87,51 +91,101 @@ class DemandModel:
         self.week_share = _week_share(self._sales, calendar, today)
         self._open_share = self._day_shares(calendar)
         self._first_week = self._sales.first_week
-        self.levels = self._run_tsb()
+        self._recent_levels = self._run_tsb(RECENT_LEVELS)
+
+    @cached_property
+    def levels(self) -> Floats:
+        """TSB level in units per full week, at the start of each week and after the last."""
+        return self._run_tsb(self.weeks + 1)
+
+    @property
+    def level(self) -> Floats:
+        """TSB level now, in units per full week."""
+        return self._recent_levels[:, -1]
 
     @property
     def sells(self) -> NDArray[np.bool_]:
         """Which SKUs sold at all."""
         return self._first_week < self.weeks
 
+    @property
+    def units(self) -> UnitSales:
+        """The sales it learned from."""
+        return self._sales
+
+    @property
+    def first_week(self) -> NDArray[np.intp]:
+        """Week of each SKU's first sale; the number of weeks when there is none."""
+        return self._first_week
+
+    @property
+    def open_days(self) -> Floats:
+        """Each past day's share of a usual week's demand; 0 in a closure: ``7 * weeks`` days."""
+        return self._open_share
+
     def mean(self, days: int) -> Floats:
         """Expected units over the next ``days`` calendar days, per SKU."""
-        return self.levels[:, -1] * self._share_of_week(days)
+        return self.level * self._share_of_week(days)
 
     def spread(self, days: int) -> Spread:
         """Distribution of the total demand over the next ``days`` calendar days."""
-        mean = self.mean(days)
-        test = self.backtest(days)
-        count = test.valid.sum(axis=1)
+        mean, tested = self.mean(days), self._tested(days)
+        # All errors at once would be in memory many times over: some SKUs at a time.
+        parts = [slice(at, at + _TOGETHER) for at in range(0, len(mean), _TOGETHER)]
+        valid = np.concatenate([tested(some).valid for some in parts])
+        count = valid.sum(axis=1)
         if count.sum() < LEAST_ERRORS:
             return poisson_spread(mean)
         # Dispersion index: squared error per unit of forecast, shrunk to that of all SKUs.
-        least = np.maximum(test.forecast, LEAST_FORECAST)
-        forecast = np.where(test.valid, least, 0.0)
-        pooled = (test.error**2).sum() / forecast.sum()
-        own = (test.error**2).sum(axis=1) / np.maximum(forecast.sum(axis=1), LEAST_FORECAST)
+        squares, forecast = np.zeros(len(mean)), np.zeros(len(mean))
+        for some in parts:
+            test = tested(some)
+            squares[some] = (test.error**2).sum(axis=1)
+            forecast[some] = np.where(test.valid, test.at_least(LEAST_FORECAST), 0.0).sum(axis=1)
+        pooled = squares.sum() / forecast.sum()
+        own = squares / np.maximum(forecast, LEAST_FORECAST)
         dispersion = (count * own + PRIOR_ORIGINS * pooled) / (count + PRIOR_ORIGINS)
-        size = np.sqrt(dispersion[:, None] * least)
-        scaled = np.divide(-test.error, size, out=np.zeros_like(size), where=size > 0)
-        return pooled_spread(mean, np.sqrt(dispersion * mean), scaled, test.valid)
+        scaled = np.zeros(valid.shape)
+        for some in parts:
+            test = tested(some)
+            size = np.sqrt(dispersion[some, None] * test.at_least(LEAST_FORECAST))
+            np.divide(-test.error, size, out=scaled[some], where=size > 0)
+        return pooled_spread(mean, np.sqrt(dispersion * mean), scaled, valid)
 
     def backtest(self, days: int) -> Backtest:
         """Forecasts over ``days`` days from each of the last weeks that leave room for them.
 
         Closures are taken as known: the shop plans them.
         """
+        return self._tested(days)(slice(None))
+
+    def _tested(self, days: int) -> Callable[[slice], Backtest]:
+        """The backtest of some SKUs."""
         last = (7 * self.weeks - days) // 7
         origins = np.arange(max(1, last - ORIGINS + 1), last + 1)
         opened = np.concatenate([[0.0], np.cumsum(self._open_share)])
-        start, end = 7 * origins, 7 * origins + days
-        valid = origins[None, :] >= self._first_week[:, None] + WARM_UP
-        forecast = self.levels[:, origins] * (opened[end] - opened[start])
-        actual = (
-            self._sales.totals(int(origins[0]), len(origins), days)
-            if len(origins)
-            else np.zeros_like(forecast)
+        share = opened[7 * origins + days] - opened[7 * origins]
+        first = int(origins[0]) if len(origins) else self.weeks
+        known_from = self.weeks + 1 - self._recent_levels.shape[1]
+        levels = (
+            self._recent_levels[:, first - known_from :]
+            if first >= known_from
+            else self.levels[:, first:]
         )
-        return Backtest(forecast, actual, valid)
+        actual = (
+            self._sales.totals(first, len(origins), days)
+            if len(origins)
+            else np.zeros((len(self.skus), 0))
+        )
+
+        def tested(some: slice) -> Backtest:
+            return Backtest(
+                levels[some, : len(origins)] * share,
+                actual[some],
+                origins[None, :] >= self._first_week[some, None] + WARM_UP,
+            )
+
+        return tested
 
     def _share_of_week(self, days: int) -> float:
         weekdays = (self.today.weekday() + np.arange(days)) % 7
@@ -147,15 +201,16 @@ class DemandModel:
             shares[first : max((closure.last - start).days + 1, 0)] = 0.0
         return shares
 
-    def _run_tsb(self) -> Floats:
+    def _run_tsb(self, most: int) -> Floats:
+        """The last ``most`` of the levels."""
         open_share = self._open_share.reshape(self.weeks, 7).sum(axis=1)
         usable = open_share >= min(OPEN_WEEK, open_share.max())
         scale = np.where(usable & (open_share > 0), open_share, 1.0)
-        levels = np.zeros((len(self.skus), self.weeks + 1))
+        levels = np.zeros((len(self.skus), min(most, self.weeks + 1)))
         for at in range(0, len(self.skus), _TOGETHER):
             some = slice(at, at + _TOGETHER)
             weekly = tame(self._sales.weekly[some] / scale)
-            levels[some] = _tsb(weekly, self._first_week[some], usable)
+            levels[some] = _tsb(weekly, self._first_week[some], usable)[:, -most:]
         return levels
 
 

@@ -128,6 +128,10 @@ class Backtest:
         """Forecast minus actual, zero where it does not count."""
         return np.asarray(np.where(self.valid, self.forecast - self.actual, 0.0))
 
+    def at_least(self, units: float) -> Floats:
+        """The forecast, and not less than some units: what an error is measured by."""
+        return np.maximum(self.forecast, units)
+
     @cached_property
     def demand(self) -> Floats:
         """Total actual demand per SKU."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,9 @@ import pandas as pd
 
 from blocks.errors import ContractViolation
 from blocks.ledger.engine.values import to_json
-from blocks.ledger.snapshots.rows import ITEMS, Packed, bucket_of
+from blocks.ledger.snapshots.rows import ITEMS, Packed, Packing, bucket_of
 from blocks.vocabulary.amounts import Amounts
+from blocks.vocabulary.columns import distinct
 from blocks.vocabulary.frames import CONTRACTS, Problem, Snapshot
 from blocks.vocabulary.messages import new_id
 
@@ -33,17 +35,20 @@ if TYPE_CHECKING:
 ITEM_DAYS = 35
 """Days before a snapshot of which an item's sales are kept beside it."""
 
-_AT_ONCE = 250_000  # rows whose text is in memory at a time
+_WRITTEN_AT_ONCE = 50_000  # rows whose text is in memory at a time
+_READ_AT_ONCE = 250_000
 _PER_BUCKET = 200  # items; their rows are unpacked in milliseconds
 _EMPTY = r"\N"
 
 
-def pack(snapshot: Snapshot) -> Packed:
-    """Makes the rows of a snapshot.
+def pack(snapshot: Snapshot) -> Packing:
+    """Makes the rows of a snapshot, most of them as they are asked for.
 
     Raises:
         ContractViolation: A frame has no contract, or a column that its contract lacks.
     """
+    for name, frame in snapshot.frames.items():
+        _refuse_strangers(name, frame, _contract(name))
     id_, buckets = new_id(), _buckets(snapshot)
     row = {
         "id": id_,
@@ -56,8 +61,10 @@ def pack(snapshot: Snapshot) -> Packed:
         "amounts": to_json(snapshot.amounts.model_dump()),
         "buckets": buckets,
     }
-    frames = {name: pack_frame(name, frame) for name, frame in snapshot.frames.items()}
-    return Packed(row, frames, [{"snapshot_id": id_, **item} for item in _items(snapshot, buckets)])
+    frames = ((name, _gzip_csv(name, frame)) for name, frame in snapshot.frames.items())
+    return Packing(
+        row, frames, ({"snapshot_id": id_, **item} for item in _items(snapshot, buckets))
+    )
 
 
 def unpack(packed: Packed) -> Snapshot:
@@ -81,7 +88,7 @@ def unpack(packed: Packed) -> Snapshot:
 
 def _buckets(snapshot: Snapshot) -> int:
     frames = (snapshot.frames[name] for name in ITEMS if name in snapshot.frames)
-    most = max((frame["sku"].nunique() for frame in frames if "sku" in frame), default=0)
+    most = max((len(distinct(frame["sku"])) for frame in frames if "sku" in frame), default=0)
     return int(-(-most // _PER_BUCKET))
 
 
@@ -93,10 +100,23 @@ def _items(snapshot: Snapshot, buckets: int) -> Iterator[dict[str, Any]]:
             continue
         if "date" in frame:
             first = snapshot.taken_at.replace(tzinfo=None) - timedelta(days=ITEM_DAYS)
-            frame = frame[frame["date"] >= first]
-        places = {sku: bucket_of(sku, buckets) for sku in frame["sku"].unique()}
-        for bucket, some in frame.groupby(frame["sku"].map(places)):
-            yield {"name": name, "bucket": bucket, "csv_gz": pack_frame(name, some)}
+            frame = _since(frame, first)
+        codes, skus = pd.factorize(frame["sku"])
+        placed = [bucket_of(sku, buckets) for sku in skus.to_numpy(dtype=object)]
+        places = np.array(placed, dtype=np.int32)[codes]
+        order = np.argsort(places, kind="stable")
+        begins = np.searchsorted(places[order], np.arange(buckets + 1))
+        for bucket, (begin, end) in enumerate(pairwise(begins.tolist())):
+            if begin < end:
+                some = frame.iloc[order[begin:end]]
+                yield {"name": name, "bucket": bucket, "csv_gz": pack_frame(name, some)}
+
+
+def _since(frame: pd.DataFrame, first: datetime) -> pd.DataFrame:
+    """Rows of a day or later; no copy of a frame that is sorted by day, as sales are."""
+    if frame["date"].is_monotonic_increasing:
+        return frame.iloc[frame["date"].searchsorted(pd.Timestamp(first)) :]
+    return frame[frame["date"] >= first]
 
 
 def pack_frame(name: str, frame: pd.DataFrame) -> bytes:
@@ -109,20 +129,34 @@ def pack_frame(name: str, frame: pd.DataFrame) -> bytes:
     Raises:
         ContractViolation: There is no such contract, or a column is not in it.
     """
+    _refuse_strangers(name, frame, _contract(name))
+    return b"".join(_gzip_csv(name, frame))
+
+
+def _gzip_csv(name: str, frame: pd.DataFrame) -> Iterator[bytes]:
+    """The bytes of ``pack_frame``, as they come: of millions of rows few are in memory as text."""
     contract = _contract(name)
-    _refuse_strangers(name, frame, contract)
     kinds = {str(column): _kind(contract.columns[column]) for column in frame.columns}
     packed = BytesIO()
     # Level 1 is five times as fast as the default, for a tenth more bytes; without mtime equal
     # frames give equal bytes.
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0, filename="") as file:
         file.write((",".join(f'"{column}"' for column in kinds) + "\n").encode())
-        for at in range(0, len(frame), _AT_ONCE):
-            some = frame.iloc[at : at + _AT_ONCE]
+        for at in range(0, len(frame), _WRITTEN_AT_ONCE):
+            some = frame.iloc[at : at + _WRITTEN_AT_ONCE]
             cells = [_written(some[column], kind) for column, kind in kinds.items()]
             lines = "\n".join(map(",".join, zip(*cells, strict=True))) + "\n"
             file.write(lines.encode("utf-8", "surrogatepass"))
-    return packed.getvalue()
+            yield _taken(packed)
+    yield _taken(packed)
+
+
+def _taken(written: BytesIO) -> bytes:
+    """What was written since it was taken last."""
+    data = written.getvalue()
+    written.seek(0)
+    written.truncate()
+    return data
 
 
 def unpack_frame(name: str, packed: bytes) -> pd.DataFrame:
@@ -141,7 +175,7 @@ def unpack_frame(name: str, packed: bytes) -> pd.DataFrame:
         na_values=[_EMPTY],
         lineterminator="\n",
         encoding_errors="surrogatepass",
-        chunksize=_AT_ONCE,
+        chunksize=_READ_AT_ONCE,
     ) as chunks:
         parts = [_read(name, part, contract, kinds, texts) for part in chunks]
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
@@ -173,7 +207,7 @@ def _written(column: pd.Series[Any], kind: str) -> Sequence[str]:
     if kind == "float64":
         cells = [repr(number) for number in distinct.tolist()]
     elif kind == "str":
-        cells = [_quoted(text) for text in distinct]
+        cells = [_quoted(text) for text in distinct.to_numpy(dtype=object)]
     else:
         cells = [f'"{pd.Timestamp(when).isoformat(" ")}"' for when in distinct]
     return list(np.array([*cells, _EMPTY], dtype=object)[codes])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
@@ -30,11 +30,25 @@ _NEWEST_FIRST = (SNAPSHOTS.c.taken_at.desc(), SNAPSHOTS.c.id)
 
 @dataclass(frozen=True)
 class Packed:
-    """A snapshot as it is stored: its row, the gzip CSV of its frames, the rows of its items."""
+    """A snapshot as it is stored: its row, and the gzip CSV of its frames."""
 
     snapshot: dict[str, Any]
     frames: dict[str, bytes]
-    items: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """A snapshot as it is being packed.
+
+    Attributes:
+        snapshot: Its row.
+        frames: The name of each frame, and its gzip CSV in pieces, as they are made.
+        items: The rows of its items, as they are made.
+    """
+
+    snapshot: dict[str, Any]
+    frames: Iterable[tuple[str, Iterable[bytes]]]
+    items: Iterable[dict[str, Any]]
 
     @property
     def id(self) -> str:
@@ -42,21 +56,21 @@ class Packed:
         return str(self.snapshot["id"])
 
 
-def writes(packed: Packed) -> Iterator[Callable[[Connection], None]]:
+def writes(packing: Packing) -> Iterator[Callable[[Connection], None]]:
     """The transactions that add a snapshot, to be committed one by one, in this order.
 
-    Each may be repeated. Nobody sees the snapshot before the last one; with it, of its store's the
-    newest ``KEPT`` stay, and what others left half-written goes.
+    To ask for the next one takes the time of packing what it writes. Each may be repeated. Nobody
+    sees the snapshot before the last one; with it, of its store's the newest ``KEPT`` stay, and
+    what others left half-written goes.
     """
-    yield partial(_insert, table=SNAPSHOTS, new=[packed.snapshot | {"complete": False}])
-    for name, data in packed.frames.items():
-        for part, start in enumerate(range(0, len(data), PART)):
-            row = {"snapshot_id": packed.id, "name": name, "part": part}
-            row["bytes"] = data[start : start + PART]
+    yield partial(_insert, table=SNAPSHOTS, new=[packing.snapshot | {"complete": False}])
+    for name, pieces in packing.frames:
+        for part, data in enumerate(_in_parts(pieces)):
+            row = {"snapshot_id": packing.id, "name": name, "part": part, "bytes": data}
             yield partial(_insert, table=SNAPSHOT_PARTS, new=[row])
-    for some in _together(packed.items):
+    for some in _together(packing.items):
         yield partial(_insert, table=SNAPSHOT_ITEMS, new=some)
-    yield partial(_complete, packed=packed)
+    yield partial(_complete, row=packing.snapshot)
 
 
 def newest(
@@ -105,19 +119,29 @@ def _insert(connection: Connection, table: Table, new: list[dict[str, Any]]) -> 
     connection.execute(statement, new)
 
 
-def _complete(connection: Connection, packed: Packed) -> None:
-    these = SNAPSHOTS.c.store == packed.snapshot["store"]
-    connection.execute(update(SNAPSHOTS).where(SNAPSHOTS.c.id == packed.id).values(complete=True))
+def _complete(connection: Connection, row: dict[str, Any]) -> None:
+    these = SNAPSHOTS.c.store == row["store"]
+    connection.execute(update(SNAPSHOTS).where(SNAPSHOTS.c.id == row["id"]).values(complete=True))
     kept = select(SNAPSHOTS.c.id).where(these, SNAPSHOTS.c.complete)
     kept = kept.order_by(*_NEWEST_FIRST).limit(KEPT)
     too_old = and_(SNAPSHOTS.c.complete, SNAPSHOTS.c.id.not_in(kept))
-    abandoned = and_(
-        ~SNAPSHOTS.c.complete, SNAPSHOTS.c.taken_at < packed.snapshot["taken_at"] - _ABANDONED
-    )
+    abandoned = and_(~SNAPSHOTS.c.complete, SNAPSHOTS.c.taken_at < row["taken_at"] - _ABANDONED)
     connection.execute(delete(SNAPSHOTS).where(these, or_(too_old, abandoned)))
 
 
-def _together(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _in_parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Bytes in parts of ``PART``, the last one smaller."""
+    part = bytearray()
+    for piece in pieces:
+        part += piece
+        while len(part) >= PART:
+            yield bytes(part[:PART])
+            del part[:PART]
+    if part:
+        yield bytes(part)
+
+
+def _together(items: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """The rows of items, as many at once as one transaction writes."""
     some: list[dict[str, Any]] = []
     size = 0

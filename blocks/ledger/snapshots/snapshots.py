@@ -37,11 +37,14 @@ class Snapshots:
         """
         from blocks.ledger.snapshots import frames
 
-        packed = await asyncio.to_thread(frames.pack, snapshot)
-        for number, write in enumerate(writes(packed)):
+        packing = await asyncio.to_thread(frames.pack, snapshot)
+        steps, number = writes(packing), 0
+        # Packing takes a processor's time: no other task is to wait for it.
+        while write := await asyncio.to_thread(next, steps, None):
             reach(f"snapshot:{number}")
             await self._pieces.write(write)
-        return packed.id
+            number += 1
+        return packing.id
 
     async def latest(self, store: str, *, only: Collection[str] | None = None) -> Snapshot | None:
         """A store's newest snapshot by ``taken_at``, with the dtypes of its frames' contracts.

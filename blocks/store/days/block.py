@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 
 EPOCH = date(1970, 1, 1).toordinal()
 
+_NUMBERS = ("units", "returned", "revenue")
+
 
 @dataclass(frozen=True)
 class ItemDays:
@@ -29,7 +31,7 @@ class ItemDays:
         units: Sold.
         returned: Units.
         revenue: Net, in the store's currency.
-        skus: The SKUs that are named.
+        skus: SKUs in order, those that are named among them.
     """
 
     day: Days
@@ -42,35 +44,24 @@ class ItemDays:
     @classmethod
     def of(cls, parts: Sequence[ItemDays]) -> ItemDays:
         """All parts together, one row per day and SKU, sorted by both."""
-        skus = np.array(sorted({sku for part in parts for sku in part.skus}), dtype=object)
-        index = pd.Index(skus)
-        rows = [
-            index.get_indexer(pd.Index(np.array(part.skus, dtype=object)))[part.row]
-            for part in parts
-        ]
-        day = np.concatenate([np.zeros(0, np.int32), *(part.day for part in parts)])
-        row = np.concatenate([np.zeros(0, np.int32), *rows]).astype(np.int32)
-        order = np.lexsort((row, day))
-        day, row = day[order], row[order]
-        begins = np.flatnonzero(np.diff(day, prepend=-1) | np.diff(row, prepend=-1))
-
-        def added(columns: list[Floats]) -> Floats:
-            column = np.concatenate([np.zeros(0), *columns])[order]
-            return np.add.reduceat(column, begins) if len(begins) else column
-
-        return cls(
-            day[begins],
-            row[begins],
-            added([part.units for part in parts]),
-            added([part.returned for part in parts]),
-            added([part.revenue for part in parts]),
-            [str(sku) for sku in skus],
-        )
+        parts = sorted((part for part in parts if len(part.day)), key=lambda part: part.day[0])
+        skus = _all_skus(parts)
+        day = _joined([part.day for part in parts], np.int32)
+        row = _joined([_renumbered(part, skus) for part in parts], np.int32)
+        key = day.astype(np.int64) * max(len(skus), 1) + row
+        columns = (_joined([getattr(part, name) for part in parts]) for name in _NUMBERS)
+        if not (np.diff(key) > 0).all():  # else parts of different days, each sorted already
+            order = np.argsort(key)
+            begins = np.flatnonzero(np.diff(key[order], prepend=key[order[0]] - 1))
+            day, row = day[order[begins]], row[order[begins]]
+            columns = (np.add.reduceat(column[order], begins) for column in columns)
+        units, returned, revenue = columns
+        return cls(day, row, units, returned, revenue, skus)
 
     @classmethod
     def of_sales(cls, sales: pd.DataFrame) -> ItemDays:
         """The rows of a SALES frame, with any SKUs."""
-        row, skus = pd.factorize(sales["sku"].to_numpy(dtype=object))
+        row, skus = pd.factorize(sales["sku"].to_numpy(dtype=object), sort=True)
         day = sales["date"].to_numpy(dtype="datetime64[D]").astype(np.int32)
         units, returned, revenue = (
             sales[name].to_numpy(dtype=float) for name in ("units", "returned", "revenue")
@@ -229,37 +220,23 @@ def days_of(values: Iterable[Any]) -> Days:
     return np.asarray(days[codes], dtype=np.int32)
 
 
-def sums_of(rows: Sequence[Sequence[Any]], worth: Mapping[str, float] | None) -> Block:
-    """A block of what ``Sums.by_item`` told.
+def _all_skus(parts: Sequence[ItemDays]) -> Sequence[str]:
+    """The SKUs of all parts, in order."""
+    first = parts[0].skus if parts else []
+    if all(part.skus is first for part in parts):
+        return first
+    return sorted({sku for part in parts for sku in part.skus})
 
-    Args:
-        rows: Day, SKU, currency, units, units returned, money, lines; those without a day are
-            left out.
-        worth: Currency code to what one unit of it is in the store's currency; None takes all
-            amounts as they are. A currency that is missing is worth nothing: it is kept apart.
-    """
-    if any(row[0] is None for row in rows):
-        rows = [row for row in rows if row[0] is not None]
-    # To turn them round with zip takes ten times as long.
-    day, sku, code, units, returned, money, lines = ([row[n] for row in rows] for n in range(7))
-    row, skus = pd.factorize(np.array(sku, dtype=object))
-    codes, currencies = pd.factorize(np.array(code, dtype=object))
-    amount, count = np.array(money, dtype=float), np.array(lines, dtype=np.int64)
-    rates = np.array([1.0 if worth is None else worth.get(c, 0.0) for c in currencies])
-    number = days_of(day)
-    items = ItemDays(
-        number,
-        row.astype(np.int32),
-        np.array(units, dtype=float),
-        np.array(returned, dtype=float),
-        amount * rates[codes],
-        [str(each) for each in skus],
-    )
-    # One cell per day and currency.
-    cells, cell = np.unique(number.astype(np.int64) * len(currencies) + codes, return_inverse=True)
-    told = zip(cells, np.bincount(cell, amount), np.bincount(cell, count), strict=True)
-    money_told = {
-        (int(at // len(currencies)), str(currencies[at % len(currencies)])): (float(sum_), int(n))
-        for at, sum_, n in told
-    }
-    return Block(items, Told(money=money_told))
+
+def _renumbered(part: ItemDays, skus: Sequence[str]) -> NDArray[np.int32]:
+    """Which of ``skus`` each row of a part is."""
+    if part.skus is skus:
+        return part.row
+    places = dict(zip(skus, range(len(skus)), strict=True))
+    at = np.fromiter(map(places.__getitem__, part.skus), np.int32, len(part.skus))
+    return at[part.row]
+
+
+def _joined(parts: Sequence[NDArray[Any]], kind: Any = np.float64) -> NDArray[Any]:
+    """The parts of a column one after the other; of a single one no copy."""
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, kind), *parts])

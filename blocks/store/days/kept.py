@@ -7,17 +7,16 @@ the zone) begins a new one. All of it may be thrown away; it is then read again.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -85,19 +84,22 @@ class KeptMonths:
         singles = pd.concat(told.singles) if told.singles else pd.DataFrame()
         if len(singles) > MOST_SINGLES:
             return False
+        items = block.items
+        named = np.bincount(items.row, minlength=len(items.skus)) > 0
         text = {
-            "skus": list(block.items.skus),
+            "skus": [sku for sku, there in zip(items.skus, named, strict=True) if there],
             "orders": told.orders,
             "money": [[*key, *amount] for key, amount in told.money.items()],
             "repeated": told.repeated,
             "columns": list(singles.columns),
             "singles": [[_tagged(cell) for cell in row] for row in singles.itertuples(index=False)],
         }
-        written = io.BytesIO()
-        columns = {name: getattr(block.items, name) for name in _COLUMNS}
-        np.savez(written, told=np.frombuffer(json.dumps(text).encode(), dtype=np.uint8), **columns)
+        columns = {name: getattr(items, name) for name in _COLUMNS}
+        columns["row"] = (np.cumsum(named, dtype=np.int32) - 1)[items.row]
+        columns["told"] = np.frombuffer(json.dumps(text).encode(), dtype=np.uint8)
         self._begin()
-        _write(self._file(month), written.getbuffer())
+        with _written(self._file(month)) as file:
+            np.savez(file, **columns)
         return True
 
     def forget(self) -> None:
@@ -115,7 +117,8 @@ class KeptMonths:
     def note_none_nowhere(self, today: date) -> None:
         """Remember that there were none."""
         self._begin()
-        _write(self._own / _NOWHERE, memoryview(today.isoformat().encode()))
+        with _written(self._own / _NOWHERE) as file:
+            file.write(today.isoformat().encode())
 
     def _begin(self) -> None:
         """Make the folder, and throw away what an earlier mapping left."""
@@ -156,10 +159,12 @@ def whole_months(first: date, end: date) -> Iterator[Span]:
         last = month
 
 
-def _write(file: Path, data: memoryview) -> None:
+@contextmanager
+def _written(file: Path) -> Iterator[BinaryIO]:
+    """A file that is seen once it is complete."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-        opened.write(data)
+        yield opened
     draft.replace(file)
 
 

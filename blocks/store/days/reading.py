@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -12,18 +11,20 @@ import pandas as pd
 import sqlalchemy as sa
 
 from blocks.errors import ContractViolation, EmptySource, SourceTimeout
+from blocks.machine.memory import give_back
 from blocks.store import sql
+from blocks.store.days.again import look_again
 from blocks.store.days.block import Block, ItemDays, Read, Told, number_of
 from blocks.store.days.kept import KeptMonths, whole_months
+from blocks.store.days.lines import SalesRead
 from blocks.store.days.singles import Singles, add_up
 from blocks.store.days.slices import Slices
 from blocks.store.days.sums import Span, Sums
 from blocks.store.days.weeks import Frames
 from blocks.store.mapping import StoreSource
-from blocks.store.money import in_one_currency
 from blocks.store.rows import FrameReader, tables_of
 from blocks.store.statements import Select, Statement, statement
-from blocks.store.trading_days import Period, by_day
+from blocks.store.trading_days import Period
 from blocks.vocabulary.frames import NO_CURRENCY, Problem
 
 READING_SECONDS = 600.0
@@ -35,27 +36,7 @@ LONGEST_READING = READING_SECONDS + 100.0
 LOOK_AGAIN_DAYS = 7
 """Lines without a day are looked for so often, once there were none: that reads whole tables."""
 
-CHANGED = 0.005
-"""Money by which a day may differ from what was kept of it: floating point."""
-
 _NEEDED = ("order_id", "sku", "sold_at", "units")
-
-
-@dataclass(frozen=True)
-class SalesRead:
-    """What was read of a store's sales.
-
-    Attributes:
-        sales: Frame of contract SALES.
-        orders: Frame of contract ORDERS.
-        currency: What the money is in.
-        problems: What was set aside, kept apart, or changed after it was settled.
-    """
-
-    sales: pd.DataFrame
-    orders: pd.DataFrame
-    currency: str
-    problems: list[Problem]
 
 
 class DayReader:
@@ -66,6 +47,7 @@ class DayReader:
         reader: Reads single rows, through the connection that is used for all.
         period: Its end is today.
         kept: Settled months; None reads all from the database.
+        seconds: When they are over, what was not got to is left for the next reading.
 
     Raises:
         ContractViolation: A table or column does not exist, a filter is misspelt, a join finds
@@ -73,7 +55,12 @@ class DayReader:
     """
 
     def __init__(
-        self, store: StoreSource, reader: FrameReader, period: Period, kept: KeptMonths | None
+        self,
+        store: StoreSource,
+        reader: FrameReader,
+        period: Period,
+        kept: KeptMonths | None,
+        seconds: float = READING_SECONDS,
     ) -> None:
         self._store, self._reader, self._period, self._kept = store, reader, period, kept
         self._first, self._today = period.start.date(), period.end.date()
@@ -96,7 +83,7 @@ class DayReader:
         self._problems: list[Problem] = []
         self._single_rows = self._beyond = 0
         self._cut: date | None = None
-        self._deadline = time.monotonic() + READING_SECONDS
+        self._seconds, self._deadline = seconds, time.monotonic() + seconds
 
     @property
     def possible(self) -> bool:
@@ -113,7 +100,8 @@ class DayReader:
         """
         parts = self._parts()
         if self._kept:
-            self._look_again(self._kept, [part for part in parts if self._is_month(part)])
+            months = [part for part in parts if self._is_month(part)]
+            self._problems += look_again(self._kept, months, self._today, self._read)
         read_from = self._read_missing(parts)
         parts = [part for part in parts if part.end > read_from]
         told = Told.of(self._told(part) for part in parts)
@@ -123,7 +111,9 @@ class DayReader:
         singles = self._one_by_one(rows, told, read_from)
         frames = Frames(self._today)
         for part in parts:
+            give_back()  # what reading a part took: the frames need as much
             frames.add(self._with(singles.items, part))
+            self._blocks.pop(part.first, None)
         sales, orders = frames.sales(), frames.orders(_added(told.orders, singles.orders))
         problems = [*singles.problems, *self._problems]
         if orders.empty:
@@ -144,42 +134,6 @@ class DayReader:
         """Whether a part is a settled month, which may be kept."""
         settled = self._today - timedelta(days=self._store.settled_days)
         return part.is_month and part.end <= settled
-
-    def _look_again(self, kept: KeptMonths, months: Sequence[Span]) -> None:
-        """Read the newest settled month again, and of the others another one each day.
-
-        The newest tells at once when it is another shop, or one whose days have all moved.
-        """
-        known = set(kept.months())
-        months = [month for month in months if month.first in known]
-        if not months:
-            return
-        *others, newest = months
-        turn = [others[self._today.toordinal() % len(others)]] if others else []
-        for month in [newest, *turn]:
-            if not self._is_as_kept(kept, month):
-                kept.forget()
-                return
-
-    def _is_as_kept(self, kept: KeptMonths, month: Span) -> bool:
-        """Compare a month with what was kept of it; False where most of its days differ."""
-        before, now = kept.load(month.first), self._read(month)
-        changed = now.differing_days(before, CHANGED) if before else []
-        if 2 * len(changed) > month.days:
-            return False
-        if before is None or changed:
-            kept.save(month.first, now)
-        if before and changed:
-            was, is_ = (f"{float(each.items.revenue.sum()):,.2f}" for each in (before, now))
-            reason = (
-                f"{month.first:%B %Y} changed after it was settled: its revenue was {was}, and "
-                f"is {is_}"
-            )
-            rows = max(1, abs(now.told.lines - before.told.lines))
-            self._problems.append(
-                Problem("sale_lines", "", reason, rows, changed[0].isoformat(), kept=True)
-            )
-        return True
 
     def _read(self, part: Span) -> Block:
         return Block.of([block for _, block in self._slices.read(part)])
@@ -215,7 +169,7 @@ class DayReader:
             return Problem("sale_lines", "", reason, self._beyond)
         reason = (
             f"sales before {first} are not read yet: the first reading takes longer than "
-            f"{READING_SECONDS:g} s, and goes on with the next run"
+            f"{self._seconds:g} s, and goes on with the next run"
         )
         return Problem("sale_lines", "", reason)
 
@@ -301,22 +255,6 @@ class DayReader:
         if not told or self._store.currency == NO_CURRENCY:
             return None
         return {"": 1.0, self._store.currency: 1.0, **self._store.rates}
-
-
-def read_lines(store: StoreSource, reader: FrameReader, period: Period) -> SalesRead:
-    """Read the sales of a store line by line, the newest ``max_rows``, and add them up by day.
-
-    Raises:
-        ContractViolation: No line is usable, or amounts are in several currencies.
-        EmptySource: There is no line.
-        SQLAlchemyError: It cannot be read; see ``sql.reading``.
-    """
-    found = reader.read("sale_lines", store.frames["sale_lines"], store.max_rows, period)
-    money = in_one_currency(found.frame, store.currency, store.rates)
-    sales, orders = by_day(found.frame.assign(revenue=money.revenue))
-    frames = Frames(period.end.date())
-    frames.add(ItemDays.of_sales(sales))
-    return SalesRead(frames.sales(), orders, money.currency, found.problems + money.problems)
 
 
 def _has_all(columns: set[str]) -> bool:

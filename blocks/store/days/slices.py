@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from blocks.errors import SourceTimeout
 from blocks.store import sql
-from blocks.store.days.block import Block, belongs, number_of, sums_of
+from blocks.store.days.block import Block, belongs, number_of
+from blocks.store.days.gathering import Gathered, Skus
 from blocks.store.days.sums import Span, Sums
 from blocks.store.statements import Select
 
@@ -45,7 +46,7 @@ class Slices:
         url: Of the database, for messages.
         sums: What is asked.
         seconds: That each statement may take.
-        worth: See ``sums_of``.
+        worth: See ``Gathered``.
         read_rows: Reads what cannot be added up.
     """
 
@@ -62,6 +63,7 @@ class Slices:
         self._sums, self._seconds = sums, seconds
         self._worth, self._read_rows = worth, read_rows
         self._length = FIRST_DAYS
+        self._skus = Skus()
 
     def read(self, span: Span) -> Iterator[tuple[Span, Block]]:
         """The days of a span from its end on, in slices that are as long as the database allows.
@@ -94,14 +96,13 @@ class Slices:
             return [self._read_rows(select, n) for n, select in enumerate(self._sums.nowhere(end))]
 
     def _read(self, span: Span) -> Block:
-        blocks, lines, unclean = list[Block](), 0, 0
+        gathered = Gathered(self._skus, self._worth)
         for rows in self._parts(self._sums.by_item(span)):
-            lines += sum(row[-1] for row in rows)
-            unclean += sum(row[-1] for row in rows if row[0] is None)
-            blocks.append(sums_of(rows, self._worth))
+            gathered.add(rows)
+        lines, unclean = gathered.lines, gathered.without_day
         if counts := self._sums.count(span):
             unclean = sum(self._fetch(count)[0][0] for count in counts) - lines
-        block = Block.of(blocks).within(span)
+        block = gathered.block().within(span)
         told = block.told
         orders = self._by_day(self._sums.orders(span), span)
         told.orders = {day: float(count) for day, count in orders}
@@ -144,7 +145,8 @@ class Slices:
 
     def _parts(self, select: Select) -> Iterator[Sequence[Sequence[Any]]]:
         """The rows of a SELECT, some at a time: a million of them take hundreds of megabytes."""
-        with self._limited(), sql.own_fault(self._connection):
+        in_binary = sql.in_binary(self._connection)
+        with self._limited(), sql.own_fault(self._connection), in_binary:
             cursor: Any = self._connection.execute(select).cursor
             # The driver's own rows: to make SQLAlchemy's of them takes longer than all the rest.
             while part := cursor.fetchmany(_AT_ONCE):

@@ -19,7 +19,9 @@ from pydantic import SecretStr
 
 from blocks.store import sql
 from blocks.store.block import StoreDatabase
-from blocks.store.days.reading import read_lines
+from blocks.store.days.kept import KeptMonths
+from blocks.store.days.lines import SalesRead, read_lines
+from blocks.store.days.reading import DayReader
 from blocks.store.mapping import StoreSource
 from blocks.store.rows import FrameReader
 from blocks.store.trading_days import Period
@@ -273,3 +275,38 @@ def test_a_shop_whose_days_have_all_moved_is_read_anew(shop: Shop, tmp_path: Pat
     shop.write([row | {"at": row["at"] + timedelta(days=1)} for row in rows])
     tomorrow = NOW + timedelta(days=1)
     same(shop.read(tomorrow, tmp_path), shop.read(tomorrow))
+
+
+def test_what_was_not_read_in_time_is_read_the_next_time(shop: Shop, tmp_path: Path) -> None:
+    shop.write(some_lines(7))
+    source: StoreSource = shop.block()._source(tmp_path)
+    today = pd.Timestamp(TODAY)
+    period = Period("sold_at", today - timedelta(days=source.history_days), today)
+    kept = KeptMonths(tmp_path, "shop", "what it means")
+
+    def read(seconds: float) -> SalesRead:
+        with sql.reading(source.url, 60, source.reach) as connection:
+            reader = FrameReader(connection, ZoneInfo("UTC"), None)
+            return DayReader(source, reader, period, kept, seconds).read()
+
+    first = read(0)
+    assert first.sales["date"].min() >= today - timedelta(days=7)
+    (problem,) = [p for p in first.problems if "not read yet" in p.reason]
+    assert problem.reason.startswith(f"sales before {TODAY - timedelta(days=7)} are not read yet")
+    whole = read(600)
+    assert not [p for p in whole.problems if "not read yet" in p.reason]
+    with shop.lines() as lines:
+        pd.testing.assert_frame_equal(whole.sales, lines.sales, rtol=0, atol=0.001)
+
+
+def test_months_whose_files_went_are_read_again(shop: Shop, tmp_path: Path) -> None:
+    shop.write(some_lines(8))
+    shop.read(kept_in=tmp_path)
+    months = sorted(tmp_path.rglob("*.npz"))
+    assert len(months) > 12
+    for month in months[:3]:
+        month.unlink()
+    again = shop.read(kept_in=tmp_path)
+    assert sorted(tmp_path.rglob("*.npz")) == months
+    with shop.lines() as lines:
+        same(again, lines)

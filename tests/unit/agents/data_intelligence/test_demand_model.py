@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from agents.data_intelligence.predictive_analytics.demand_model import (
     CHANCE_SMOOTHING,
+    ORIGINS,
     SIZE_SMOOTHING,
     WARM_UP,
     DemandModel,
@@ -173,6 +174,19 @@ def test_the_backtest_knows_nothing_of_its_future():
     other = model_of(changed, SKUS)
     assert other.levels[:, :-2] == pytest.approx(model.levels[:, :-2])
     assert not np.allclose(other.levels[:, -1], model.levels[:, -1])
+
+
+@pytest.mark.parametrize("days", [7, 98, 105, 140, 7 * 59])
+def test_a_backtest_begins_with_the_level_of_its_day(days):
+    weeks = 60
+    history = days_before(TODAY, 7 * weeks)
+    sales = sales_of(history, {"a": lambda day: 3.0 + day.day % 4, "b": lambda day: day.day % 3})
+    model = model_of(sales, ["a", "b"], history)
+    last = weeks - days // 7
+    origins = np.arange(max(1, last - ORIGINS + 1), last + 1)
+    expected = model.levels[:, origins] * days / 7
+    assert model.backtest(days).forecast == pytest.approx(expected)
+    assert model.mean(7) == pytest.approx(model.levels[:, -1])
 
 
 def test_quantiles_rise_and_risk_falls():
