@@ -14,6 +14,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
 from blocks.business.http import Answer, fetch, require_success
+from blocks.business.terms import SupplierTerms
 from blocks.egress import InternalHosts, Reach
 from blocks.errors import ContractViolation, SourceGarbled
 from blocks.formats.decimal_marks import DecimalMark
@@ -84,19 +85,24 @@ class SupplierConnection(Block):
     )
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="Our column (sku, unit_cost, lead_time_days, min_order_units) to theirs: "
+        description="Our column (sku, unit_cost, lead_time_days, min_order_units, and where they "
+        "tell it from_units, pack_units, shelf_life_days, currency, unit) to theirs: "
         "a CSV column, dotted JSON keys (price.net), an XML element path or @attribute. "
         "A column that is not named here has the same name there.",
     )
-    defaults: dict[str, float] = Field(
+    defaults: dict[str, float | str] = Field(
         default_factory=dict,
         description="Agreed values for columns that the catalogue does not carry, "
-        "for instance lead_time_days = 5.",
+        'for instance lead_time_days = 5, or currency = "USD".',
     )
     decimal_mark: DecimalMark | None = Field(
         default=None,
         description="What sets off the decimals of its numbers that are text: . or , (told by the "
         "other values of the column where it is not set).",
+    )
+    terms: SupplierTerms = Field(
+        default_factory=SupplierTerms,
+        description="What it asks of a whole order: currency, minimum value, freight.",
     )
     latency_budget_ms: float = Field(
         default=2000.0, gt=0, description="Slower answers than this are reported."
@@ -113,6 +119,10 @@ class SupplierConnection(Block):
             raise ValueError(
                 f"{', '.join(map(repr, unknown))}: offers have only {', '.join(OFFERS.columns)}"
             )
+        for column, value in self.defaults.items():
+            is_text = str(OFFERS.columns[column].dtype) != "float64"
+            if isinstance(value, str) != is_text:
+                raise ValueError(f"defaults.{column} is {'a text' if is_text else 'a number'}")
         if self.format == "xml":
             for path in (self.records_path, *self.columns.values()):
                 if not _is_element_path(path.partition("@")[0].rstrip("/")):
