@@ -1,0 +1,1 @@
+"""A replay of real daily sales: what ordering costs by our levels, and by ERP systems' rules."""
