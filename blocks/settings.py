@@ -31,6 +31,7 @@ PagePart = Literal[
     "agents",
     "workflows",
     "stock",
+    "orders",
     "activity",
     "timeline",
 ]

@@ -13,11 +13,13 @@ from agents.calls import Reply
 from blocks.policy.policy import DATA, INTEGRATION, SRE
 from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.events import section as events
 from flows.orchestrator.events.open_incidents import OpenIncident, how_many, open_incidents
 from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.runs.endings import outlives_outages
+from flows.orchestrator.team.demand import demand_for
 from flows.orchestrator.team.fetching import fetch_everything
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude, currency_of, findings_of, result_of
@@ -98,11 +100,17 @@ async def _look_at_data(team: Orchestrator) -> list[Reply]:
     fetched = await fetch_everything(team)
     replies = fetched.replies
     if fetched.snapshot:
-        questions = ("validate_data", "analyze_daily_metrics", "assess_stock_risk")
         replies += await asyncio.gather(
-            *(team.ask(DATA, question, {"snapshot": fetched.snapshot}) for question in questions)
+            team.ask(DATA, "validate_data", {"snapshot": fetched.snapshot}),
+            team.ask(DATA, "analyze_daily_metrics", {"snapshot": fetched.snapshot}),
+            _look_at_stock(team, fetched.snapshot),
         )
     return replies
+
+
+async def _look_at_stock(team: Orchestrator, snapshot: Snapshot) -> Reply:
+    learned = await demand_for(team, snapshot)
+    return await team.ask(DATA, "assess_stock_risk", {"snapshot": snapshot, "learned": learned})
 
 
 def _sections(replies: list[Reply], currency: str, top: int) -> list[Section]:

@@ -13,6 +13,7 @@ from agents.data_intelligence.business_intelligence.analysis import CompleteAnal
 from blocks.policy.policy import DATA, INTEGRATION, SRE
 from blocks.vocabulary.findings import Finding
 from flows.orchestrator.runs.endings import outlives_outages
+from flows.orchestrator.team.demand import demand_for
 from flows.orchestrator.team.fetching import Fetched, fetch_everything
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude, currency_of, findings_of
@@ -73,7 +74,9 @@ async def _analyze(team: Orchestrator, top: int) -> tuple[Fetched, Reply | None]
     fetched = await fetch_everything(team)
     if fetched.snapshot is None:
         return fetched, None
-    return fetched, await team.ask(DATA, "run_analysis", {"snapshot": fetched.snapshot, "top": top})
+    learned = await demand_for(team, fetched.snapshot)
+    question = {"snapshot": fetched.snapshot, "top": top, "learned": learned}
+    return fetched, await team.ask(DATA, "run_analysis", question)
 
 
 def _data_sections(

@@ -10,6 +10,7 @@ from pydantic import Field
 from agents.calls import Reply
 from blocks.policy.policy import DATA, SRE
 from flows.orchestrator.runs.endings import outlives_outages
+from flows.orchestrator.team.demand import demand_for
 from flows.orchestrator.team.fetching import fetch_everything
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude, currency_of, findings_of, result_of
@@ -44,7 +45,9 @@ async def sequential_workflow(top: Annotated[int, Field(ge=1, le=50)] = 10) -> R
         replies = fetched.replies
         currency = currency_of(team.business, replies)
         if fetched.snapshot:
-            analyzed = await team.ask(DATA, "analyze", {"snapshot": fetched.snapshot, "top": top})
+            learned = await demand_for(team, fetched.snapshot)
+            question = {"snapshot": fetched.snapshot, "top": top, "learned": learned}
+            analyzed = await team.ask(DATA, "analyze", question)
             replies.append(analyzed)
             # Without an analysis there are still our own runs and the ledger to optimize.
             insights = {}
@@ -75,7 +78,7 @@ def _headline(replies: list[Reply], currency: str) -> str:
         parts.append(f"Revenue is {trend.direction}{against}." if trend else "")
         if analysis.stock:
             out, risk = len(analysis.stock.out_of_stock), len(analysis.stock.at_risk)
-            parts.append(f"{count(out, 'item')} out of stock, {risk} about to be.")
+            parts.append(f"{count(out, 'item')} out of stock, {risk} may be soon.")
     if plan := result_of("optimize", replies):
         worth = money(plan.benefit_per_day, currency)
         parts.append(f"{count(len(plan.proposals), 'proposal')}, worth about {worth} per day.")

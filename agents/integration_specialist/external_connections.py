@@ -7,7 +7,7 @@ from datetime import datetime
 
 from agents.capability import ANYBODY, action
 from blocks.business.business import Business
-from blocks.business.snapshots import READING_TIMEOUT, take_snapshot
+from blocks.business.snapshots import READING_TIMEOUT, keep_offers, take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage, SourceError
 from blocks.ledger import Ledger
 from blocks.text import did_you_mean
@@ -27,7 +27,7 @@ async def fetch_data(
 
     Args:
         business: Whose data.
-        ledger: Keeps the store's snapshots.
+        ledger: Keeps the store's snapshots, and the suppliers' last offers.
         now: The instant of the fetch.
         source: ``store``, or the name of a supplier.
 
@@ -41,7 +41,7 @@ async def fetch_data(
         LedgerUnavailable: The snapshot cannot be kept.
     """
     if source != STORE:
-        return await _fetch_supplier(business, now, source)
+        return await _fetch_supplier(business, ledger, now, source)
     if business.store is None:
         raise ConfigurationError(
             "The business has no store.", hint="Connect one with ./orchestrator connect URL."
@@ -55,16 +55,18 @@ async def fetch_data(
         return replace(earlier, stale_because=error.what)
 
 
-async def _fetch_supplier(business: Business, now: datetime, name: str) -> Snapshot:
+async def _fetch_supplier(business: Business, ledger: Ledger, now: datetime, name: str) -> Snapshot:
     suppliers = {supplier.name: supplier for supplier in business.suppliers}
     if name not in suppliers:
         hint = did_you_mean(name, [STORE, *suppliers])
         raise InvalidMessage(f"There is no source {name!r}.", hint=hint)
     answer = await suppliers[name].fetch_offers(now)
-    return Snapshot(
+    offers = Snapshot(
         taken_at=now,
         frames={"offers": answer.frame},
         problems=answer.problems,
         currency=business.currency,
         timezone=business.timezone,
     )
+    await keep_offers(name, offers, ledger)
+    return offers

@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-_OURS = ("prefect", "ledger.db", "logs", "receipts", "sample", "stack.", "store-days", ".stack.")
+_OURS = (
+    "demand",
+    "prefect",
+    "ledger.db",
+    "logs",
+    "receipts",
+    "sample",
+    "stack.",
+    "store-days",
+    ".stack.",
+)
 """How the names of what we write into it begin."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -18,6 +18,7 @@ from deployments.cli import (
     events,
     ledger,
     messages,
+    orders,
     policy,
     stack,
     status,
@@ -32,7 +33,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         *(connect.connect, connect.disconnect),
         *(workflows.run, events.event, messages.send, drill.drill),
     ),
-    "What goes on": (status.status, status.agents, events.inbox),
+    "What goes on": (status.status, status.agents, orders.orders, events.inbox),
     "What a person decides": (
         *(approvals.approvals, approvals.approve, approvals.reject),
         *(policy.policy, decisions.replay, decisions.explain, decisions.verify),

@@ -18,6 +18,7 @@ from blocks.business.webhook_signatures import new_secret
 from blocks.errors import ConfigurationError
 from deployments.processes.specs import local_url
 from deployments.processes.supervisor import ProcessSpec
+from deployments.sample.catalogues import CATALOGUES
 from deployments.sample.faults import PATH as DRILL_PATH
 from deployments.sample.series import SERVICES
 from deployments.sample.serving import CREDENTIAL, DRILL_TOKEN
@@ -35,36 +36,6 @@ def _same_names(table: str, *columns: str) -> dict[str, Any]:
     """A frame's mapping to a table of the shop whose columns have our names."""
     return {"table": table, "columns": {column: column for column in columns}}
 
-
-# How each supplier's catalogue reads, in the terms of a supplier connection.
-CATALOGUES: dict[str, dict[str, Any]] = {
-    "json": {
-        "records_path": "catalogue.items",
-        "columns": {
-            "sku": "product.code",
-            "unit_cost": "price.net",
-            "lead_time_days": "supply.lead_days",
-            "min_order_units": "supply.minimum",
-        },
-    },
-    "csv": {
-        "columns": {
-            "sku": "Article",
-            "unit_cost": "Net price GBP",
-            "lead_time_days": "Delivery days",
-            "min_order_units": "MOQ",
-        },
-    },
-    "xml": {
-        "records_path": "article",
-        "columns": {
-            "sku": "@code",
-            "unit_cost": "cost",
-            "lead_time_days": "delivery/@days",
-            "min_order_units": "minimum",
-        },
-    },
-}
 
 AMOUNTS = {"refunds": "excluded", "shipping": "excluded"}
 """Returns are lines of their own, and only goods are in the data; whether its prices are with tax,
@@ -264,7 +235,14 @@ def _supplier(access: Access, supplier: Supplier) -> dict[str, Any]:
         "catalogue_path": PATHS[supplier.format],
         "health_path": "/health",
         **CATALOGUES[supplier.format],
+        **_terms(supplier),
     }
+
+
+def _terms(supplier: Supplier) -> dict[str, Any]:
+    """What it asks of a whole order, as a business file says it."""
+    terms = supplier.terms.model_dump(exclude_defaults=True, exclude_none=True)
+    return {"terms": {name: float(money) for name, money in terms.items()}} if terms else {}
 
 
 def _service(access: Access, name: str, state_dir: Path) -> dict[str, Any]:

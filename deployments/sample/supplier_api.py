@@ -99,10 +99,12 @@ def _as_json(offers: list[Offer]) -> bytes:
 def _as_csv(offers: list[Offer]) -> bytes:
     text = io.StringIO()
     table = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    table.writerow(["Article", "Description", "Net price GBP", "Delivery days", "MOQ"])
+    table.writerow(["Article", "Description", "Net price GBP", "Delivery days", "MOQ", "Pack"])
     for supplier, product, unit_cost in offers:
         row = [product.sku, product.name, f"{unit_cost:.2f}"]
-        table.writerow([*row, supplier.lead_time_days, supplier.min_order_units])
+        table.writerow(
+            [*row, supplier.lead_time_days, supplier.min_order_units, supplier.pack_units]
+        )
     return text.getvalue().encode()
 
 
@@ -114,6 +116,7 @@ def _as_xml(offers: list[Offer]) -> bytes:
         ElementTree.SubElement(article, "cost").text = f"{unit_cost:.2f}"
         ElementTree.SubElement(article, "delivery", days=str(supplier.lead_time_days))
         ElementTree.SubElement(article, "minimum").text = str(supplier.min_order_units)
+        ElementTree.SubElement(article, "pack").text = str(supplier.pack_units)
     document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return document
 

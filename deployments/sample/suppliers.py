@@ -8,11 +8,13 @@ price is a share of the list price, a little different for every SKU.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 from zlib import crc32
 
+from blocks.business.terms import SupplierTerms
 from deployments.sample.history import Product, products
 
 
@@ -33,6 +35,7 @@ class Supplier:
         late_days: The longest delay, in days.
         latency_ms: Usual and worst time its API takes; every eighth answer takes the worst.
         outage_every: Every so-many-th catalogue request is answered 503; 0 for never.
+        terms: What it asks of a whole order; its catalogue does not tell.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Supplier:
     late_days: int
     latency_ms: tuple[int, int]
     outage_every: int = 0
+    terms: SupplierTerms = field(default_factory=SupplierTerms)
 
 
 SUPPLIERS = (
@@ -62,6 +66,7 @@ SUPPLIERS = (
         late_share=0.15,
         late_days=4,
         latency_ms=(60, 450),
+        terms=SupplierTerms(min_order_value=Decimal(250)),
     ),
     Supplier(
         name="midland-express",
@@ -89,6 +94,7 @@ SUPPLIERS = (
         late_days=12,
         latency_ms=(120, 300),
         outage_every=40,
+        terms=SupplierTerms(freight=Decimal(45), free_freight_from=Decimal(750)),
     ),
 )
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, field_validator
 
+from agents.data_intelligence.predictive_analytics.baskets.drafts import PurchasePlan
 from blocks.models import Frozen
 from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding
@@ -94,6 +95,9 @@ class Report(Frozen):
     remediations: list[RemediationLine] = Field(default_factory=list)
     missing: list[str] = Field(
         default_factory=list, description="What the report could not include, and why."
+    )
+    orders: PurchasePlan | None = Field(
+        default=None, description="Draft orders, where the workflow makes any."
     )
 
     @property

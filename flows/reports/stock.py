@@ -38,7 +38,7 @@ def stock(risk: StockRisk, currency: str, top: int) -> Section:
 def _text(risk: StockRisk, currency: str) -> str:
     parts = [
         f"{len(risk.out_of_stock)} of {risk.items} items are out of stock and "
-        f"{len(risk.at_risk)} are likely to run out before an order placed today arrives; "
+        f"{len(risk.at_risk)} may run out before an order placed today arrives; "
         f"expected loss {money(risk.lost_revenue_per_day, currency)} per day.",
         f"{count(round(risk.owed_units), 'unit')} of {count(risk.owed_items, 'item')} "
         f"{'is' if risk.owed_units == 1 else 'are'} owed to customers."

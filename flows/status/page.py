@@ -12,6 +12,7 @@ from blocks.ledger.status import Health
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.vocabulary.messages import Severity
 from flows.reports.model import Report, count, money
+from flows.status.drafts import orders_in_short
 from flows.status.incidents import incidents, is_about_stock, last_daily_check
 from flows.status.metrics import incident_reasons
 from flows.status.page_model import (
@@ -74,6 +75,7 @@ def overview(facts: Facts, now: datetime) -> Overview:
         ),
         workflows=_workflows(facts),
         stock=next(filter(None, map(_stock, facts.reports)), None),
+        orders=orders_in_short(facts.orders) if facts.orders else None,
         activity=activity(facts.calls, facts.events, now),
         timeline=timeline(
             facts.runs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
 from pydantic import AwareDatetime, Field
@@ -19,6 +19,7 @@ from blocks.models import Strict
 from blocks.policy.event_rules import EventRules
 from blocks.settings import PagePart
 from blocks.vocabulary.messages import Outcome, Severity
+from flows.reports.last_orders import LastOrders
 from flows.reports.model import Report, Table
 
 PARTS: tuple[PagePart, ...] = get_args(PagePart)
@@ -134,6 +135,33 @@ class Stock(Strict):
     tables: list[Table]
 
 
+class DraftInShort(Strict):
+    """One draft order; ``total`` in ``currency``, as text with its two decimals."""
+
+    supplier: str
+    lines: int
+    total: str
+    currency: str
+    arrives_on: date
+    first: str = Field(description="Its most urgent line, in words.")
+
+
+class Orders(Strict):
+    """The last draft orders, the most urgent first.
+
+    Attributes:
+        held: Items that need an order and are in none.
+        waiting_cost_per_day: Margin lost per day that none of them is placed; None where unknown.
+    """
+
+    run_id: str
+    as_of: AwareDatetime
+    text: str
+    orders: list[DraftInShort]
+    held: int
+    waiting_cost_per_day: float | None
+
+
 class Activity(Strict):
     """The last week hour by hour, oldest first; ``start`` is that of the first hour."""
 
@@ -172,6 +200,7 @@ class Overview(Strict):
     agents: Agents | None = None
     workflows: list[WorkflowLine] | None = None
     stock: Stock | None = None
+    orders: Orders | None = None
     activity: Activity | None = None
     timeline: list[Moment] | None = None
     parts: list[PagePart] = Field(description="Those that are shown, even if there is nothing.")
@@ -195,6 +224,7 @@ class Facts:
         acts: On the outside world, of the last 24 hours, newest first.
         headlines: What each run reports in short, by its id.
         reports: The newest report of each workflow that looks at the business, newest first.
+        orders: The last draft orders.
         calls, events: Of the last week, by the hour.
         titles: What each agent is called.
         prefect: Where Prefect's pages are.
@@ -212,6 +242,7 @@ class Facts:
     acts: Sequence[EffectRecord] = ()
     headlines: Mapping[str, str] = field(default_factory=dict)
     reports: Sequence[Report] = ()
+    orders: LastOrders | None = None
     calls: Sequence[HourOfCalls] = ()
     events: Mapping[datetime, int] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from flows.status.page_model import (
     Condition,
     Incidents,
     Moment,
+    Orders,
     Overview,
     Question,
     WorkflowLine,
@@ -34,6 +35,7 @@ def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
         agents=shown.get("agents"),
         workflows=_workflows(shown.get("workflows")),
         stock=(stock := shown.get("stock")) and stock.model_copy(update={"run_id": ""}),
+        orders=_orders(shown.get("orders")),
         activity=shown.get("activity"),
         timeline=_moments(shown.get("timeline"), parts),
         parts=list(shown),
@@ -70,6 +72,16 @@ def _questions(questions: list[Question] | None) -> list[Question] | None:
         return None
     bare = {"id": "", "detail": "", "resource": ""}
     return [q.model_copy(update=bare | {"title": _without_ids(q.title)}) for q in questions]
+
+
+def _orders(orders: Orders | None) -> Orders | None:
+    if orders is None:
+        return None
+    bare = {"total": "", "currency": ""}
+    told = [order.model_copy(update=bare) for order in orders.orders]
+    return orders.model_copy(
+        update={"run_id": "", "text": "", "waiting_cost_per_day": None, "orders": told}
+    )
 
 
 def _workflows(lines: list[WorkflowLine] | None) -> list[WorkflowLine] | None:

@@ -26,6 +26,7 @@ from flows.orchestrator.approvals.escalation import settle_due
 from flows.orchestrator.dispatch.context import shared_ledger
 from tests.browser.chromium import CHROMIUM
 from tests.browser.served_page import (
+    HOSTILE,
     Api,
     browsing,
     fill_with_trouble,
@@ -34,6 +35,7 @@ from tests.browser.served_page import (
 )
 from tests.conftest import service_missing
 from tests.integration.loopback import leave_prefect, own_prefect_server
+from tests.plans import held, line, order, plan, report_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -269,6 +271,27 @@ async def test_stale_data_say_so_and_the_page_recovers(
     await expect(page.locator("#notice")).to_be_empty()
 
 
+async def test_the_draft_orders_are_shown_and_saved_as_a_file(
+    api: Api, page: Page, ledger: Ledger, tmp_path: Path
+) -> None:
+    await page.goto(api.url)
+    await expect(page.locator("#orders")).to_contain_text("No orders have been drafted yet.")
+    drafted = plan(order("acme", line("a", name=HOSTILE), freight="7.50"), held=[held("x")])
+    await ledger.save_report(report_of(drafted))
+    shown = page.locator("#orders")
+    await expect(shown).to_contain_text("37.50 GBP")
+    await expect(shown).to_contain_text("1 held for a person")
+    await expect(shown).to_contain_text("nothing is sent")
+    await expect(shown).to_contain_text("<img src=x")
+    assert await page.evaluate("window.hacked") is None
+    assert await serious_violations(page) == []
+    async with page.expect_download() as saving:
+        await shown.get_by_role("button", name="CSV").click()
+    file = tmp_path / "drafts.csv"
+    await (await saving.value).save_as(file)
+    assert file.read_text(encoding="utf-8").count("acme") == 1
+
+
 @pytest.mark.prefect
 async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
     own_server: str,
@@ -291,7 +314,7 @@ async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
             await page.goto(f"{api.url}/public")
             await expect(page.get_by_role("heading", level=1)).to_be_visible()
             await expect(page.locator("#workflows")).to_contain_text("daily-health-check")
-            for hidden in ("approvals", "incidents", "agents", "stock", "activity"):
+            for hidden in ("approvals", "incidents", "agents", "stock", "orders", "activity"):
                 await expect(page.locator(f"#{hidden}")).to_be_hidden()
             await expect(page.get_by_role("button", name="Run a workflow")).to_be_hidden()
             assert await page.locator("main form:visible").count() == 0

@@ -31,6 +31,7 @@ ROUTES = {
     "/orchestrate/status": {"get"},
     "/orchestrate/task": {"post"},
     "/orchestrate/workflow": {"post"},
+    "/orders/drafts": {"get"},
     "/readyz": {"get"},
     "/webhooks/{connection}": {"post"},
 }

@@ -15,6 +15,7 @@ from agents.data_intelligence.business_intelligence.report import DailyMetrics, 
 from agents.data_intelligence.data_validation import validate_data
 from agents.data_intelligence.data_validation.report import ValidationReport
 from agents.data_intelligence.pattern_recognition import Patterns, find_patterns
+from agents.data_intelligence.predictive_analytics.demand.rates import Rates
 from agents.data_intelligence.predictive_analytics.forecasting import (
     DemandForecast,
     forecast_demand,
@@ -63,7 +64,9 @@ class CompleteAnalysis(Result):
 
 
 @action()
-def analyze(snapshot: Snapshot, now: datetime, top: int = 10) -> Analysis:
+def analyze(
+    snapshot: Snapshot, now: datetime, top: int = 10, learned: Rates | None = None
+) -> Analysis:
     """Say what sells, how sales move, and which items are at risk.
 
     The step that follows a fetch: it takes the snapshot as it is.
@@ -72,6 +75,7 @@ def analyze(snapshot: Snapshot, now: datetime, top: int = 10) -> Analysis:
         snapshot: Needs ``sales`` and ``orders``; judges the stock when ``stock`` is there.
         now: Days before the store's date at this instant count.
         top: Length of the lists of best sellers.
+        learned: Demand learned over all items; each item's own sales alone when None.
 
     Raises:
         ContractViolation: The snapshot lacks sales or orders.
@@ -80,7 +84,9 @@ def analyze(snapshot: Snapshot, now: datetime, top: int = 10) -> Analysis:
     missing: list[str] = []
     patterns = find_patterns(snapshot, now, top)
     unusual = unusual_days(snapshot, now)
-    stock = _if_possible("stock at risk", missing, lambda: assess_stock_risk(snapshot, now))
+    stock = _if_possible(
+        "stock at risk", missing, lambda: assess_stock_risk(snapshot, now, learned=learned)
+    )
     missing += stock.missing if stock else []
     return Analysis(
         patterns=patterns,
@@ -92,7 +98,9 @@ def analyze(snapshot: Snapshot, now: datetime, top: int = 10) -> Analysis:
 
 
 @action()
-def run_analysis(snapshot: Snapshot, now: datetime, top: int = 10) -> CompleteAnalysis:
+def run_analysis(
+    snapshot: Snapshot, now: datetime, top: int = 10, learned: Rates | None = None
+) -> CompleteAnalysis:
     """Do everything that can be done with a snapshot, and say what cannot.
 
     The step that stands alone: validation, the last trading day, the analysis and the forecast,
@@ -102,12 +110,15 @@ def run_analysis(snapshot: Snapshot, now: datetime, top: int = 10) -> CompleteAn
         snapshot: As read, with whatever frames there are.
         now: Days before the store's date at this instant count.
         top: Length of the lists of best sellers.
+        learned: Demand learned over all items; each item's own sales alone when None.
     """
     missing: list[str] = []
     validation = validate_data(snapshot, now)
     daily = _if_possible("daily metrics", missing, lambda: analyze_daily_metrics(snapshot, now))
-    analysis = _if_possible("analysis", missing, lambda: analyze(snapshot, now, top))
-    forecast = _if_possible("demand forecast", missing, lambda: forecast_demand(snapshot, now))
+    analysis = _if_possible("analysis", missing, lambda: analyze(snapshot, now, top, learned))
+    forecast = _if_possible(
+        "demand forecast", missing, lambda: forecast_demand(snapshot, now, learned=learned)
+    )
     parts = [part for part in (validation, daily, analysis, forecast) if part]
     return CompleteAnalysis(
         validation=validation,

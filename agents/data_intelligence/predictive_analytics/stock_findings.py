@@ -6,6 +6,7 @@ from datetime import date
 
 import pandas as pd
 
+from agents.data_intelligence.predictive_analytics.stock_facts import COVER_DAYS, LIKELY
 from agents.data_intelligence.result import count
 from blocks.models import Strict
 from blocks.vocabulary.findings import Finding
@@ -14,12 +15,9 @@ from blocks.vocabulary.messages import Severity
 NOTABLE_SHARE = 0.01
 """A loss of this share of the daily demand's value makes one item an error by itself."""
 
-COVER_DAYS = 28
-"""An order placed today should last for its lead time and so many days after it."""
-
 
 class ItemAtRisk(Strict):
-    """An SKU that is out of stock, or likely to be before an order placed today could arrive.
+    """An SKU that is out of stock, or may be before an order placed today could arrive.
 
     Attributes:
         sku: The SKU.
@@ -36,10 +34,11 @@ class ItemAtRisk(Strict):
         lead_time_days: Days from an order placed today to its arrival.
         demand: Expected demand over the lead time, in units.
         demand_per_day: Expected units per calendar day.
-        probability: Chance that demand over the lead time exceeds what there is.
+        probability: Chance that it runs out within the lead time: before goods that are due come,
+            or after them.
         lost_units: Expected demand over the lead time that cannot be served: before a delivery,
             or after all of them; with what is owed and no delivery within it covers. A lower bound
-            (see ``assess_stock_risk``).
+            (see ``stock_facts.exposure``).
         lost_revenue_per_day: Its revenue per day of the lead time; None where nobody knows a price.
     """
 
@@ -59,6 +58,11 @@ class ItemAtRisk(Strict):
     probability: float
     lost_units: float
     lost_revenue_per_day: float | None
+
+    @property
+    def loss_per_day(self) -> float | None:
+        """What it is ranked by, in money."""
+        return self.lost_revenue_per_day
 
 
 class SurplusItem(Strict):
@@ -87,15 +91,15 @@ def shortage_findings(
 ) -> list[Finding]:
     """One finding for each of the ``top`` greatest losses, one per kind for all the others."""
     cases = [("out-of-stock", item) for item in out] + [("stock-out-risk", item) for item in risk]
-    cases.sort(key=lambda case: (-(case[1].lost_revenue_per_day or 0.0), -case[1].owed))
+    cases.sort(key=lambda case: (-(case[1].loss_per_day or 0.0), -case[1].owed))
     findings = [_shortage_finding(kind, item, demand_value) for kind, item in cases[:top]]
     for kind, title in (
         ("out-of-stock", "out of stock"),
-        ("stock-out-risk", "likely to run out before an order could arrive"),
+        ("stock-out-risk", "that may run out before an order could arrive"),
     ):
         others = [item for k, item in cases[top:] if k == kind]
         if others:
-            priced = [loss for item in others if (loss := item.lost_revenue_per_day) is not None]
+            priced = [loss for item in others if (loss := item.loss_per_day) is not None]
             loss, owed = sum(priced) if priced else None, sum(item.owed for item in others)
             findings.append(
                 Finding(
@@ -118,7 +122,7 @@ def shortage_findings(
 
 def _shortage_finding(kind: str, item: ItemAtRisk, demand_value: float) -> Finding:
     certain = kind == "out-of-stock" or item.probability >= 0.9
-    severity = _severity(item.lost_revenue_per_day, demand_value, certain=certain)
+    severity = _severity(item.loss_per_day, demand_value, certain=certain)
     return Finding(
         kind=kind,
         resource=f"sku:{item.sku}",
@@ -126,7 +130,7 @@ def _shortage_finding(kind: str, item: ItemAtRisk, demand_value: float) -> Findi
         severity=max(severity, Severity.WARNING) if item.owed else severity,
         title=_out(item) if kind == "out-of-stock" else _running_out(item),
         evidence=item.model_dump(mode="json", exclude={"sku", "name"}),
-        impact_per_day=item.lost_revenue_per_day,
+        impact_per_day=item.loss_per_day,
         advice=_advice(item),
     )
 
@@ -141,6 +145,8 @@ def _out(item: ItemAtRisk) -> str:
 
 
 def _running_out(item: ItemAtRisk) -> str:
+    likely = item.probability > LIKELY
+    chance = "will probably run out" if likely else f"may run out ({item.probability:.0%} likely)"
     held = ""
     if item.reserved:
         held = (
@@ -148,7 +154,7 @@ def _running_out(item: ItemAtRisk) -> str:
             f"{item.reserved:,.0f} reserved)"
         )
     return (
-        f"{item.name} will probably run out: {item.free + item.arriving:.0f} units{held} for an "
+        f"{item.name} {chance}: {item.free + item.arriving:.0f} units{held} for an "
         f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives"
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from agents.data_intelligence.predictive_analytics.stock_facts import may_run_out
 from agents.data_intelligence.predictive_analytics.stock_findings import (
     ItemAtRisk,
     SurplusItem,
@@ -15,9 +16,6 @@ from agents.data_intelligence.predictive_analytics.stock_findings import (
     surplus_findings,
 )
 from agents.data_intelligence.result import Result, count, worst_first
-
-AT_RISK = 0.5
-"""An SKU is at risk when it is more likely than not to run out."""
 
 OVERSTOCK_DAYS = 365
 """Stock for more than a year at the present demand is too much."""
@@ -34,7 +32,8 @@ class StockRisk(Result):
         items: SKUs with a stock row.
         basis: What it is judged by, in a sentence: what is free, or what is on hand.
         out_of_stock: Nothing free, and wanted or owed; greatest loss first.
-        at_risk: In stock, but more likely than not to run out; greatest loss first.
+        at_risk: In stock, and likely to run out or among those that are expected to lose most;
+            greatest loss first.
         overstock: More than a year's demand free; greatest value first (at most 50).
         dead: Free, not sold for a quarter; greatest value first (at most 50).
         overstock_value: Value of all overstock, in money.
@@ -84,9 +83,8 @@ def judge(
     table = table.sort_values(["lost_per_day", "demand_per_day"], ascending=False)
     empty, owed = table["free"] <= 0, table["owed"] > 0
     selling = table["last_sold"] >= pd.Timestamp(today - timedelta(days=DEAD_DAYS))
-    likely = table["probability"] > AT_RISK
     missing = empty & (selling | owed)
-    running_out = ~empty & selling & likely
+    running_out = may_run_out(table[~empty & selling]).reindex(table.index, fill_value=False)
     out = [_at_risk(row) for row in _rows(table[missing])]
     risk = [_at_risk(row) for row in _rows(table[running_out])]
     over = table[~empty & selling & (table["free"] > OVERSTOCK_DAYS * table["demand_per_day"])]

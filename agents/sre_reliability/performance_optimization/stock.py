@@ -113,7 +113,7 @@ def _replenish(item: ItemAtRisk, currency: str) -> Proposal:
         resource=f"sku:{item.sku}",
         expected_benefit=item.lost_revenue_per_day,
         unit=f"{currency}/day",
-        confidence="high" if out else "medium",
+        confidence="high" if out else "medium" if item.probability > 0.5 else "low",
         confidence_reason="It is out of stock, and its demand is known from its sales."
         if out
         else f"It runs out before an order could arrive with {item.probability:.0%} probability.",

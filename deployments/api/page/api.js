@@ -46,6 +46,19 @@ export async function ask(path, { method = "GET", body, etag, headers = {}, pati
   }
 }
 
+/** Ask for a file; raises a Problem when there is none. */
+export async function askFile(path) {
+  const headers = token.get() ? { Authorization: `Bearer ${token.get()}` } : {};
+  let response;
+  try {
+    response = await fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+  } catch {
+    throw new Problem(0, { detail: "The API does not answer." });
+  }
+  if (response.ok) return response.blob();
+  throw new Problem(response.status, await response.json().catch(() => ({})));
+}
+
 /** A key under which a request is carried out once, however often it is sent. */
 export function newKey() {
   // crypto.randomUUID exists on secure origins alone.

@@ -4,10 +4,11 @@ import { showActivity } from "./activity.js";
 import { ask, newKey, token } from "./api.js";
 import { prepareApprovals, showApprovals } from "./approvals.js";
 import { byId, el, keyed } from "./dom.js";
+import { prepareOrderFile } from "./order-file.js";
 import { tick, timeOfDay, when } from "./format.js";
 import { prepareReports } from "./report.js";
 import {
-  showAgents, showFigures, showHealth, showIncidents, showWorkflows, showStock, showTimeline,
+  showAgents, showFigures, showHealth, showIncidents, showWorkflows, showOrders, showStock, showTimeline,
 } from "./sections.js";
 
 const EVERY = 3000; // milliseconds between two questions
@@ -62,6 +63,7 @@ function show(data) {
   if (data.agents) showAgents(data.agents);
   if (data.workflows) showWorkflows(data.workflows, data.prefect);
   if (data.parts.includes("stock")) showStock(data.stock);
+  if (data.parts.includes("orders")) showOrders(data.orders, data.currency);
   if (data.timeline) showTimeline(data.timeline);
   if (data.activity) showActivity(data.activity);
   byId("start").hidden = !data.can_start.length;
@@ -151,6 +153,7 @@ function prepareTheme() {
 function prepare() {
   prepareTheme();
   prepareReports();
+  prepareOrderFile();
   prepareApprovals(needToken);
   byId("token-form").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -1,7 +1,7 @@
 // The parts of the page, each from its part of the data.
 
 import { byId, el, keyed, told } from "./dom.js";
-import { duration, money, number, percent, sentence, small, when } from "./format.js";
+import { day, duration, money, number, percent, sentence, small, when } from "./format.js";
 import { icon } from "./icons.js";
 import { reportTable } from "./report.js";
 
@@ -187,6 +187,30 @@ export function showStock(stock) {
     one.none
       ? el("p", { class: "empty" }, "No report has looked at the stock yet. Try ", el("code", {}, "./orchestrator run daily-health-check"))
       : el("div", {}, el("p", {}, told(one.text)), one.tables.map((table) => reportTable(table, { only: [1, 2, 6, -1] }))));
+}
+
+export function showOrders(orders, currency) {
+  const shown = orders ? [orders] : [];
+  keyed(byId("orders-source"), shown, (one) => one.as_of, (one) => el("span", {}, when(one.as_of),
+    one.run_id && [" · ", reportLink(one.run_id, "Report", "the draft orders"), " · ", el("button", { type: "button", class: "link", data: { orderFile: "", focus: "order-file" } }, "CSV")]));
+  keyed(byId("orders-body"), orders ? shown : [{ none: true }], () => "orders", (one) =>
+    one.none
+      ? el("p", { class: "empty" }, "No orders have been drafted yet. Try ", el("code", {}, "./orchestrator run critical-inventory"))
+      : el("div", {},
+          one.text && el("p", {}, told(one.text)),
+          facing([
+            "drafts only: nothing is sent",
+            one.held > 0 && `${number(one.held)} held for a person`,
+            one.waiting_cost_per_day && `each day of waiting costs about ${money(one.waiting_cost_per_day, currency)}`,
+          ].filter(Boolean)),
+          one.orders.length > 0 && el("ul", { class: "list" }, one.orders.map(draft))));
+}
+
+function draft(order) {
+  const lines = `${number(order.lines)} ${order.lines === 1 ? "line" : "lines"}`;
+  return el("li", { class: "draft" },
+    el("p", { class: "title" }, told(order.supplier), order.total && [" ", el("span", { class: "tag" }, `${order.total} ${order.currency}`)]),
+    facing([lines, `arrives about ${day(order.arrives_on)}`, order.first && el("span", {}, "first ", told(order.first))].filter(Boolean)));
 }
 
 const FIRST_MOMENTS = 12;

@@ -22,6 +22,7 @@ from deployments.api.http.callers import Reader
 from deployments.api.http.problems import documented
 from deployments.registration.catalogue import entrypoints
 from flows.orchestrator.dispatch.policy import last_used_policy
+from flows.reports.last_orders import LastOrders, last_orders
 from flows.reports.model import Report
 from flows.status.page import WEEK_HOURS, overview
 from flows.status.page_model import Facts, Overview
@@ -64,6 +65,7 @@ class Watch:
         # Charts need not be of this second, and reports seldom come: they cost most.
         self._week = Shared(self._read_week, 20.0)
         self._reports = Shared(self._read_reports, 5.0)
+        self._orders = Shared(self._read_orders, 20.0)
         self._page = Shared(self._compute)
         self.page = Shared(self._render)
         self.public = Shared(self._render_public)
@@ -93,6 +95,7 @@ class Watch:
             acts=await ctx.ledger.effects.acts(since=now - _DAY),
             headlines=await ctx.ledger.history.headlines([run.id for run in runs]),
             reports=await self._reports.get(),
+            orders=await self._orders.get(),
             calls=calls,
             events=events,
             titles={agent: spec.title for agent, spec in ctx.team.agents.items()},
@@ -128,6 +131,11 @@ class Watch:
         since = utc_now() - timedelta(hours=WEEK_HOURS)
         history = self._context.ledger.history
         return await history.calls(since), await history.events(since)
+
+    async def _read_orders(self) -> LastOrders | None:
+        with suppress(NotFound):
+            return await last_orders(self._context.ledger)
+        return None
 
     async def _read_reports(self) -> list[Report]:
         found = [

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from agents.calls import PLAIN, Envelope, Reply, Toolbox
+from agents.data_intelligence.predictive_analytics.baskets.drafts import PurchasePlan
 from blocks.ledger.calls.records import ReportRecord, RunRecord
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.vocabulary.findings import Finding
@@ -107,6 +108,7 @@ class Orchestrator(RunContext):
         findings: Sequence[Finding],
         replies: Sequence[Reply],
         remediations: Sequence[RemediationLine] = (),
+        orders: PurchasePlan | None = None,
     ) -> Report:
         """Compile the run's report; durable in the ledger, shown as an artifact in the Prefect UI.
 
@@ -118,6 +120,7 @@ class Orchestrator(RunContext):
             findings: What was found, ranked.
             replies: Whose results say what they lack.
             remediations: What was done about the findings.
+            orders: What was drafted.
         """
         business = self.toolbox.business
         report = Report(
@@ -134,6 +137,7 @@ class Orchestrator(RunContext):
             findings=list(findings),
             remediations=list(remediations),
             missing=what_is_missing([*self.notes, *self.failures], replies),
+            orders=orders,
         )
         await self.ledger.save_report(
             ReportRecord(

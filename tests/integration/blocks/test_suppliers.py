@@ -246,6 +246,24 @@ async def test_agreed_values_fill_what_the_catalogue_does_not_carry() -> None:
     assert answer.frame["min_order_units"].tolist() == [1, 1]
 
 
+async def test_packs_currency_and_unit_come_from_the_catalogue_or_are_agreed() -> None:
+    body = "Part,Cost,Days,Minimum,Pack,Money\nA1,2,3,4,12,USD\nB2,3,9,1,,\n"
+    columns = {"sku": "Part", "unit_cost": "Cost", "lead_time_days": "Days"}
+    columns |= {"min_order_units": "Minimum", "pack_units": "Pack", "currency": "Money"}
+    async with serve(Reply(body)) as server:
+        connection = supplier(
+            server,
+            "csv",
+            columns=columns,
+            defaults={"currency": "EUR", "unit": "piece", "pack_units": 6},
+        )
+        answer = await connection.fetch_offers(NOW)
+    OFFERS.validate(answer.frame)
+    assert answer.frame["pack_units"].tolist() == [12, 6]
+    assert answer.frame["currency"].tolist() == ["USD", "EUR"]
+    assert answer.frame["unit"].tolist() == ["piece", "piece"]
+
+
 async def test_the_cheap_check_asks_for_health_where_there_is_such_a_path() -> None:
     async with serve(Reply(JSON)) as server:
         await supplier(server, health_path="/health", catalogue_path="v1/all").check()
@@ -258,6 +276,10 @@ def test_a_connection_that_cannot_work_is_refused_at_once() -> None:
         SupplierConnection(name="acme", base_url="http://x", auth="bearer")
     with pytest.raises(ValidationError, match="'price': offers have only supplier, sku"):
         SupplierConnection(name="acme", base_url="http://x", columns={"price": "p"})
+    with pytest.raises(ValidationError, match=r"defaults.currency is a text"):
+        SupplierConnection(name="acme", base_url="http://x", defaults={"currency": 5})
+    with pytest.raises(ValidationError, match=r"defaults.pack_units is a number"):
+        SupplierConnection(name="acme", base_url="http://x", defaults={"pack_units": "six"})
     for path in ("/catalogue/item", "item["):
         with pytest.raises(ValidationError, match="is no element path"):
             SupplierConnection(name="acme", base_url="http://x", format="xml", records_path=path)

@@ -20,6 +20,7 @@ from deployments.sample.arrangement import shop_today
 from deployments.sample.store import fill_store
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
+from flows.orchestrator.team.demand import KEPT_DEMAND
 from tests.integration.flows.bench import MATRIX, Bench
 from tests.integration.flows.shop import Shop, open_shop
 
@@ -76,7 +77,8 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 async def shop(
     prefect_server: str, ledger: Ledger, filled_store: Path, tmp_path: Path
 ) -> AsyncIterator[Shop]:
-    """A healthy business, configured through its file."""
+    """A healthy business, configured through its file; nothing was learned of its demand yet."""
+    shutil.rmtree(get_settings().state_dir / KEPT_DEMAND, ignore_errors=True)
     shutil.copy(filled_store, tmp_path / "shop.db")
     async with open_shop(tmp_path) as shop:
         with pytest.MonkeyPatch.context() as patch:

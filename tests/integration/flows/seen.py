@@ -16,13 +16,19 @@ from prefect.client.schemas.objects import Artifact, TaskRun
 from prefect.states import State
 
 from blocks.ledger import Ledger
+from flows.critical_inventory import critical_inventory
 from flows.daily_health_check import daily_health_check
 from flows.parallel_workflow import parallel_workflow
 from flows.reports.model import Report
 from flows.sequential_workflow import sequential_workflow
 from tests.waiting import until
 
-WORKFLOWS: list[Flow[..., Report]] = [daily_health_check, parallel_workflow, sequential_workflow]
+WORKFLOWS: list[Flow[..., Report]] = [
+    daily_health_check,
+    parallel_workflow,
+    sequential_workflow,
+    critical_inventory,
+]
 
 
 async def ran(workflow: Callable[..., object], **parameters: object) -> tuple[State, Report]:

@@ -116,7 +116,7 @@ async def test_without_sales_every_workflow_does_what_is_left(
     await fault(shop)
     shop.configure()
     ended = await asyncio.gather(*map(ran, WORKFLOWS))
-    daily, parallel, sequential = (report for _, report in ended)
+    daily, parallel, sequential, critical = (report for _, report in ended)
     for state, report in ended:
         assert state.is_completed(), state
         assert any(missing in line for line in report.missing), report.missing
@@ -126,9 +126,10 @@ async def test_without_sales_every_workflow_does_what_is_left(
         for part in ("Systems", "Connections"):
             assert any(section.title.startswith(part) for section in report.sections), part
     assert not any("What sells" in section.title for section in sequential.sections)
+    assert critical.orders is None
     assert "Traceback" not in caplog.text
     assert "canary-secret" not in caplog.text + "".join(r.model_dump_json() for _, r in ended)
-    await assert_nothing_half_written(ledger, daily, parallel, sequential)
+    await assert_nothing_half_written(ledger, daily, parallel, sequential, critical)
 
 
 async def test_a_part_that_is_configured_wrongly_is_left_out_and_named(shop, ledger, caplog):

@@ -38,19 +38,28 @@ CALLS = {
     "daily-health-check": [
         "data-intelligence.analyze_daily_metrics",
         "data-intelligence.assess_stock_risk",
+        "data-intelligence.fit_demand",
         "data-intelligence.validate_data",
         *FETCHED,
         "integration-specialist.validate_all_integrations",
         "sre-reliability.comprehensive_health_check",
     ],
     "parallel-workflow": [
+        "data-intelligence.fit_demand",
         "data-intelligence.run_analysis",
         "integration-specialist.check_integrations",
         *FETCHED,
         "sre-reliability.assess_health",
     ],
+    "critical-inventory": [
+        "data-intelligence.fit_demand",
+        "data-intelligence.identify_critical_stock",
+        "data-intelligence.propose_orders",
+        *FETCHED,
+    ],
     "sequential-workflow": [
         "data-intelligence.analyze",
+        "data-intelligence.fit_demand",
         *FETCHED,
         "sre-reliability.optimize",
     ],

@@ -58,8 +58,11 @@ def test_what_arrives_in_time_counts_and_what_is_overdue_does_not():
     lines = [order("a", 30, 6), order("b", 30, 8), order("c", 30, -2), order("d", 30, None)]
     snapshot = snapshot_of(STEADY, stock=stock(a=1, b=1, c=1, d=1), open_orders=lines)
     risk = assess_stock_risk(snapshot, NOW)
-    assert [item.sku for item in risk.at_risk] == ["b", "c", "d"]
-    assert [item.overdue for item in risk.at_risk] == [0, 30, 30]
+    # What is due on the sixth day does not serve the five before it.
+    assert {item.sku: item.lost_units for item in risk.at_risk} == pytest.approx(
+        {"b": 20, "c": 20, "d": 20, "a": 17}
+    )
+    assert {item.sku: item.overdue for item in risk.at_risk} == {"a": 0, "b": 0, "c": 30, "d": 30}
     advice = {f.resource: f.advice for f in risk.findings}
     assert "30 units that are overdue" in advice["sku:c"]
     assert "overdue" not in advice["sku:b"]
@@ -190,7 +193,7 @@ def test_few_findings_by_money_however_many_items():
     assert {f.resource for f in single} == {"sku:s079", "sku:s078", "sku:s077"}
     assert {f.title for f in risk.findings if f not in single} == {
         "38 more items out of stock",
-        "39 more items likely to run out before an order could arrive",
+        "39 more items that may run out before an order could arrive",
     }
     assert sum(f.impact_per_day or 0 for f in risk.findings) == pytest.approx(
         risk.lost_revenue_per_day

@@ -12,10 +12,12 @@ from blocks.ledger.status import AgentMetrics, Target
 from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.settings import Settings
 from blocks.vocabulary.messages import Outcome, Severity
+from flows.reports.last_orders import LastOrders
 from flows.reports.model import Section, Table
 from flows.status.page import overview
 from flows.status.page_model import PARTS, Overview
 from flows.status.public import for_everybody
+from tests.plans import line, order, plan
 from tests.unit.flows.status.pages import (
     HOUR,
     MINUTE,
@@ -89,6 +91,12 @@ def everything() -> Overview:
                     headline="private",
                 )
             ],
+            orders=LastOrders(
+                run_id="private",
+                drafted_at=NOW,
+                headline="private",
+                plan=plan(order("of-orders", line("x", name="of-orders", value="99003.00"))),
+            ),
             calls=[
                 HourOfCalls(
                     start=NOW.replace(minute=0), completed=55001, failed=0, response_ms=55002.0
@@ -110,6 +118,7 @@ MARKS = {
     "approvals": ("of-approvals",),
     "workflows": ("of-workflows",),
     "stock": ("of-stock", "8800", "88,00"),
+    "orders": ("of-orders",),
     "activity": ("5500",),
 }
 
@@ -129,7 +138,8 @@ def test_nothing_leaks(parts):
             assert [mark for mark in marks if mark in text] == [], part
     assert "private" not in text
     assert RUN not in text
-    assert "9900" not in text  # money that an incident costs
+    assert "99,00" not in text
+    assert "9900" not in text  # money that an incident or an order costs
     assert page.parts == [part for part in PARTS if part in parts]
     for part in PARTS:
         assert (getattr(page, part) is not None) == (part in parts), part
