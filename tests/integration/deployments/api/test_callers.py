@@ -35,6 +35,7 @@ ROUTES = [
     ("GET", "/orchestrate/reports/0123456789abcdef", Scope.READ, None),
     ("POST", "/events", Scope.RUN, {"type": "service.down"}),
     ("POST", "/alerts", Scope.RUN, {"version": "4", "groupKey": "g", "alerts": []}),
+    ("GET", "/orders/drafts", Scope.READ, None),
     ("GET", "/approvals", Scope.READ, None),
     ("GET", "/approvals/0123456789abcdef", Scope.READ, None),
     ("POST", "/approvals/0123456789abcdef/answer", Scope.APPROVE, {"approve": True}),
