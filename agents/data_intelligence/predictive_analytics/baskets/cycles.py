@@ -3,7 +3,8 @@
 The joint replenishment problem with a periodic review (Silver, Pyke and Thomas, Inventory and
 Production Management in Supply Chains, 4th ed., chapter 10): a supplier that asks for freight or a
 minimum is ordered from every ``T`` days, so that its freight per day, the lines, what is held of
-cycle and safety stock, and what is lost cost least together.
+cycle and safety stock, and what is lost cost least together. One whose minimum the goods of a
+review reach, and that brings them for nothing, is ordered from at each review.
 """
 
 from __future__ import annotations
@@ -182,6 +183,10 @@ def _settle(
         total[:, :-1][ordered[:, :-1] < asked.minimum[:, None]] = np.inf
         total[goods <= 0] = 0.0
         chosen = total.argmin(axis=1)
+        # Who asks for nothing that a review's goods do not reach is ordered from at each: waiting
+        # for longer saves nothing there.
+        unasked = (freight[:, 0] <= 0) & (ordered[:, 0] >= asked.minimum)
+        chosen[unasked] = 0
     return float(total[np.arange(suppliers), chosen].sum()), home, chosen
 
 

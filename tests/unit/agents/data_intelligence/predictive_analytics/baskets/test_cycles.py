@@ -22,17 +22,20 @@ def cycles(
     freight: tuple[float, float] = (0.0, 0.0),
     minimum: tuple[float, float] = (0.0, 0.0),
     free: tuple[float, float] = (NEVER, NEVER),
+    *,
+    sure: bool = True,
+    margin: float = 1.0,
 ) -> Cycles:
-    """Of items that sell 10 a day for sure, at two suppliers with these prices."""
+    """Of items that sell 10 a day (for sure), at two suppliers with these prices."""
     n = len(prices)
-    outlook = Outlook(Steady({str(k): 10.0 for k in range(n)}, sure=True), np.arange(n))
+    outlook = Outlook(Steady({str(k): 10.0 for k in range(n)}, sure=sure), np.arange(n))
     offered = Offered(
         np.repeat(np.arange(n), 2), np.tile([0, 1], n), np.full(2 * n, 3), np.ravel(prices)
     )
     asked = Asked(*(np.array(each, dtype=float) for each in (minimum, freight, free)))
     cost = np.min(prices, axis=1)
     return find_cycles(
-        offered, asked, outlook, cost, np.ones(n), np.full(n, 70.0), 0.25 / 365, 0.0, 7
+        offered, asked, outlook, cost, np.full(n, margin), np.full(n, 70.0), 0.25 / 365, 0.0, 7
     )
 
 
@@ -71,3 +74,12 @@ def test_a_cycle_reaches_free_freight_and_then_all_of_it_is_at_stake():
 def test_a_cycle_sells_the_minimum():
     found = cycles([(2.0, 9.0)], minimum=(400.0, 0.0))
     assert found.days[0] >= 21
+
+
+def test_who_asks_for_nothing_that_a_review_does_not_reach_is_ordered_from_at_each():
+    """140.00 of goods a review: longer cycles only seem to lose less, as if stock were free."""
+    dear = {"sure": False, "margin": 50.0}
+    prices = [(2.0, 9.0)]
+    assert cycles(prices, minimum=(400.0, 0.0), **dear).days[0] > 7
+    assert cycles(prices, minimum=(100.0, 0.0), **dear).days[0] == 7
+    assert cycles(prices, freight=(30.0, 0.0), free=(100.0, NEVER), **dear).days[0] == 7
