@@ -161,7 +161,10 @@ def _why_item(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     told = str(row.get("why_item") or "")
     if record["due"]:
         return told or "Its position is at or below its reorder point."
-    return "It is not due yet: it comes along, as it sells in time and the order gains by it."
+    return (
+        "It is not due yet by its own level: it comes along, as to wait for the next order is "
+        "expected to cost more than to hold it for longer, or as the whole order gains by it."
+    )
 
 
 def _why_units(record: Mapping[str, Any], row: Mapping[str, Any], pack: int) -> str:
