@@ -84,6 +84,14 @@ async def late(file: str):
 NOWHERE: Any = {"environment": {}, "directory": "/", "manifest": "", "quiet": True}
 
 
+def command(process: psutil.Process | None) -> list[str]:
+    """What a process was started as; nothing once it has ended."""
+    try:
+        return process.cmdline() if process else []
+    except psutil.Error:
+        return []
+
+
 @dataclass
 class Shop:
     """A copy of the project with flows of its own, and a pool.
@@ -145,8 +153,8 @@ class Shop:
     @property
     def fork_server(self) -> psutil.Process:
         """The newest fork server of its worker."""
-        found = [p for p in marked(self.mark) if "deployments.worker.fork_server" in p.cmdline()]
-        servers = [p for p in found if "deployments.worker" in p.parent().cmdline()]  # type: ignore[union-attr]
+        found = [p for p in marked(self.mark) if "deployments.worker.fork_server" in command(p)]
+        servers = [p for p in found if "deployments.worker" in command(p.parent())]
         return max(servers, key=lambda process: process.create_time())
 
 
