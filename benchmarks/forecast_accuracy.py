@@ -33,11 +33,11 @@ from agents.data_intelligence.predictive_analytics.demand.fitting import fit
 from agents.data_intelligence.predictive_analytics.demand.learned import LearnedDemand
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
 from agents.statistics import Floats
-from benchmarks.forecast_data import SAMPLE, Shop, read
-from benchmarks.forecast_metrics import QUANTILES, Chosen, accuracy, coverage, kinds, pinball
-from benchmarks.forecast_peers import forecasts
-from benchmarks.forecast_stockouts import with_gaps
-from benchmarks.forecast_totals import total_accuracy
+from benchmarks.forecast.data import SAMPLE, Shop, read
+from benchmarks.forecast.metrics import QUANTILES, Chosen, accuracy, coverage, kinds, pinball
+from benchmarks.forecast.peers import forecasts
+from benchmarks.forecast.stockouts import with_gaps
+from benchmarks.forecast.totals import total_accuracy
 from benchmarks.output import show, show_rows
 
 PROTECTION = 14

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from benchmarks.forecast_data import Shop
+from benchmarks.forecast.data import Shop
 
 DAYS = 28
 STARTS = 6

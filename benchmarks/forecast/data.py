@@ -13,8 +13,9 @@ import pandas as pd
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
 from agents.data_intelligence.trading_calendar import TradingCalendar
 from agents.statistics import Floats
+from blocks.settings import PROJECT_ROOT
 
-SAMPLE = Path(__file__).parents[1] / "deployments/sample/data/online_retail_slice.csv.gz"
+SAMPLE = PROJECT_ROOT / "deployments/sample/data/online_retail_slice.csv.gz"
 
 
 @dataclass(frozen=True)

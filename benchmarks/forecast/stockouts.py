@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from benchmarks.forecast_data import Shop
+from benchmarks.forecast.data import Shop
 
 SHARE = 0.3
 """Of the items are out of stock once, for a spell that ends on the day of the forecast or before.

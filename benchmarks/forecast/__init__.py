@@ -1,0 +1,1 @@
+"""What the forecast benchmarks share: data, figures, peers, hidden stock-outs."""
