@@ -27,7 +27,10 @@ from agents.data_intelligence.predictive_analytics.ordering.economics import (
     REVIEW_DAYS,
     Economics,
 )
-from agents.data_intelligence.predictive_analytics.ordering.guards import Limits
+from agents.data_intelligence.predictive_analytics.ordering.guards import (
+    Limits,
+    order_value_reason,
+)
 from agents.data_intelligence.predictive_analytics.ordering.proposals import propose
 from agents.data_intelligence.predictive_analytics.purchasing.critical_items import CriticalStock
 from agents.data_intelligence.predictive_analytics.purchasing.order_items import order_items
@@ -87,7 +90,7 @@ def propose_orders(
     proposed = propose(
         items, shelf.demand, review_days=review_days, limits=limits, past=shelf.demand.sales
     )
-    proposed["most_units"] = np.floor(limits.times_ever_sold * items["most_sold"])
+    proposed["most_units"] = _most_units(items, market, limits)
     economics = _economics(shelf, items)
     basket = plan_orders(
         proposed,
@@ -101,7 +104,10 @@ def propose_orders(
     return PurchasePlan(
         as_of=shelf.model.today,
         currency=snapshot.currency,
-        orders=[_with_age(_consistent(order), down) for order in orders],
+        orders=[
+            _within(_with_age(_consistent(order), down), limits, snapshot.currency)
+            for order in orders
+        ],
         held=_by_loss([*held, *_invalid(critical)]),
         covered=_covered(critical, proposed, orders, held),
         demand_basis=_basis(shelf),
@@ -131,6 +137,25 @@ def _economics(shelf: Shelf, items: pd.DataFrame) -> Economics:
     known = items[["unit_cost", "price"]].reindex(shelf.demand.skus)
     cost = known["unit_cost"].to_numpy(dtype=float)
     return Economics(cost, known["price"].to_numpy(dtype=float) - cost)
+
+
+def _most_units(items: pd.DataFrame, market: Market, limits: Limits) -> pd.Series[float]:
+    """Units of each item that a line may have, wherever it is bought."""
+    most: pd.Series[float] = np.floor(limits.times_ever_sold * items["most_sold"])
+    if limits.line_value is None:
+        return most
+    offers = market.offers
+    rows, least = np.arange(len(offers)), offers["min_units"].to_numpy(dtype=float)
+    dearest = pd.Series(market.unit_cost(rows, least), index=offers["sku"]).groupby(level=0).max()
+    affordable = float(limits.line_value) / dearest // 1
+    return most.clip(upper=affordable.reindex(items.index).fillna(np.inf))
+
+
+def _within(order: DraftOrder, limits: Limits, currency: str) -> DraftOrder:
+    """The draft, with what a person must look at where it is worth more than an order may be."""
+    worth = order.total_in_store_currency
+    reason = "" if worth is None else order_value_reason(worth, limits, currency)
+    return order.model_copy(update={"notes": [reason, *order.notes]}) if reason else order
 
 
 def _consistent(order: DraftOrder) -> DraftOrder:

@@ -66,3 +66,25 @@ def without(snapshot: Snapshot, *names: str) -> Snapshot:
     """The same snapshot with some frames gone."""
     frames = {name: frame for name, frame in snapshot.frames.items() if name not in names}
     return Snapshot(snapshot.taken_at, frames, list(snapshot.problems), currency=snapshot.currency)
+
+
+DAYS = days_before(TODAY, 7 * 40, closed=())
+STEADY = sales_of(DAYS, {sku: lambda day: 3.0 for sku in "abcd"}, price=2.0)
+"""Four items at 3 a day and 2.00 each: 21 units in a week of lead time."""
+
+
+def stock(**on_hand: float) -> list[dict[str, object]]:
+    """Rows of a stock."""
+    return [{"sku": sku, "on_hand": units} for sku, units in on_hand.items()]
+
+
+def order(sku: str, units: float, days: float | None) -> dict[str, object]:
+    """An open order line, due in so many days; on no day that is known when None."""
+    return {
+        "order_id": f"po-{sku}-{days}",
+        "supplier": "s",
+        "sku": sku,
+        "units": units,
+        "ordered_at": NOW - timedelta(days=20),
+        "expected_at": None if days is None else NOW + timedelta(days=days),
+    }

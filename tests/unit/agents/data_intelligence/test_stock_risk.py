@@ -11,32 +11,16 @@ from blocks.errors import ContractViolation
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import Severity
 from tests.unit.agents.data_intelligence.shops import (
+    DAYS,
     NOW,
+    STEADY,
     TODAY,
-    days_before,
+    order,
     sales_of,
     snapshot_of,
+    stock,
     without,
 )
-
-DAYS = days_before(TODAY, 7 * 40, closed=())
-STEADY = sales_of(DAYS, {sku: lambda day: 3.0 for sku in "abcd"}, price=2.0)
-"""Four items at 3 a day and 2.00 each: 21 units in a week of lead time."""
-
-
-def stock(**on_hand: float) -> list[dict[str, object]]:
-    return [{"sku": sku, "on_hand": units} for sku, units in on_hand.items()]
-
-
-def order(sku: str, units: float, days: float | None) -> dict[str, object]:
-    return {
-        "order_id": f"po-{sku}-{days}",
-        "supplier": "s",
-        "sku": sku,
-        "units": units,
-        "ordered_at": NOW - timedelta(days=20),
-        "expected_at": None if days is None else NOW + timedelta(days=days),
-    }
 
 
 def test_out_of_stock_at_risk_and_safe():

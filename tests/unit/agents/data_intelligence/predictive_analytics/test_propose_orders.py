@@ -14,18 +14,25 @@ from agents.data_intelligence.predictive_analytics.baskets.drafts import (
     PurchasePlan,
 )
 from agents.data_intelligence.predictive_analytics.critical_stock import identify_critical_stock
+from agents.data_intelligence.predictive_analytics.ordering.guards import Limits
 from agents.data_intelligence.predictive_analytics.purchasing.proposing import propose_orders
 from blocks.business.terms import SupplierTerms
 from blocks.vocabulary.frames import Problem, Snapshot
 from tests.unit.agents.data_intelligence.predictive_analytics.test_critical_stock import (
-    DAYS,
-    STEADY,
     offer,
-    order,
     product,
-    stock,
 )
-from tests.unit.agents.data_intelligence.shops import NOW, TODAY, sales_of, snapshot_of, without
+from tests.unit.agents.data_intelligence.shops import (
+    DAYS,
+    NOW,
+    STEADY,
+    TODAY,
+    order,
+    sales_of,
+    snapshot_of,
+    stock,
+    without,
+)
 
 TERMS = {"acme": SupplierTerms(), "globex": SupplierTerms()}
 PRODUCTS = [product(sku, 2.0, 1.0) for sku in "abcd"]
@@ -56,6 +63,21 @@ def test_what_is_due_is_drafted_and_what_is_not_is_left():
     first = drafted.lines[0]
     assert first.rules.keys() == {"Tryton", "Odoo", "ERPNext"}
     assert "owed" in lines(plan)["b"].why_item
+
+
+def test_limits_of_value_hold_wherever_an_item_is_bought():
+    offers = [offer("acme", "a", 7), offer("globex", "a", 1, cost=1.25), offer("acme", "b", 7)]
+    there = shop(stock=stock(a=0, b=0), offers=offers)
+    free = proposed(there)
+    assert max(line.value for line in lines(free).values()) > 20
+    tight = proposed(there, limits=Limits(line_value=Decimal(20), order_value=Decimal(30)))
+    every = [line for each in tight.orders for line in each.lines]
+    assert {line.sku for line in every} == {"a", "b"}
+    assert all(line.value <= 20 for line in every)
+    told = [each for each in tight.orders if "more than the limit of 30.00" in " ".join(each.notes)]
+    assert told == [each for each in tight.orders if each.total > 30]
+    noted = proposed(there, limits=Limits(order_value=Decimal(1)))
+    assert all("more than the limit of 1.00 GBP" in each.notes[0] for each in noted.orders)
 
 
 def test_what_is_under_way_is_not_ordered_again_overdue_or_not():
