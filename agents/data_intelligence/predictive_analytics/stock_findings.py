@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
@@ -63,6 +65,38 @@ class ItemAtRisk(Strict):
     def loss_per_day(self) -> float | None:
         """What it is ranked by, in money."""
         return self.lost_revenue_per_day
+
+
+def rows_of(table: pd.DataFrame) -> Iterable[Any]:
+    """The rows as named tuples, which pandas types as one union per column."""
+    return table.itertuples()
+
+
+def known(money: float) -> float | None:
+    """Money, None where nobody knows it (NaN)."""
+    return None if pd.isna(money) else money
+
+
+def facts_of(row: Any, lost_revenue: float) -> dict[str, Any]:
+    """The fields of an ``ItemAtRisk``, of a row of the facts about each item."""
+    return {
+        "sku": row.Index,
+        "name": row.name,
+        "on_hand": row.on_hand,
+        "reserved": row.reserved,
+        "free": row.free,
+        "owed": row.owed,
+        "arriving": row.arriving,
+        "due_later": row.due_later,
+        "next_due": None if pd.isna(row.next_due) else row.next_due.date(),
+        "overdue": row.overdue,
+        "lead_time_days": row.lead_time,
+        "demand": row.demand,
+        "demand_per_day": row.demand_per_day,
+        "probability": row.probability,
+        "lost_units": row.lost_units,
+        "lost_revenue_per_day": known(lost_revenue),
+    }
 
 
 class SurplusItem(Strict):

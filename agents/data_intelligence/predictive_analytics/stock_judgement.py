@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,6 +11,9 @@ from agents.data_intelligence.predictive_analytics.stock_facts import may_run_ou
 from agents.data_intelligence.predictive_analytics.stock_findings import (
     ItemAtRisk,
     SurplusItem,
+    facts_of,
+    known,
+    rows_of,
     shortage_findings,
     surplus_findings,
 )
@@ -85,8 +87,8 @@ def judge(
     selling = table["last_sold"] >= pd.Timestamp(today - timedelta(days=DEAD_DAYS))
     missing = empty & (selling | owed)
     running_out = may_run_out(table[~empty & selling]).reindex(table.index, fill_value=False)
-    out = [_at_risk(row) for row in _rows(table[missing])]
-    risk = [_at_risk(row) for row in _rows(table[running_out])]
+    out = [_at_risk(row) for row in rows_of(table[missing])]
+    risk = [_at_risk(row) for row in rows_of(table[running_out])]
     over = table[~empty & selling & (table["free"] > OVERSTOCK_DAYS * table["demand_per_day"])]
     # Of what did not sell in a month of history nobody can say that it did not for a quarter.
     young = history_days < DEAD_DAYS
@@ -119,30 +121,8 @@ def judge(
     )
 
 
-def _rows(table: pd.DataFrame) -> Iterable[Any]:
-    """The rows as named tuples, which pandas types as one union per column."""
-    return table.itertuples()
-
-
 def _at_risk(row: Any) -> ItemAtRisk:
-    return ItemAtRisk(
-        sku=row.Index,
-        name=row.name,
-        on_hand=row.on_hand,
-        reserved=row.reserved,
-        free=row.free,
-        owed=row.owed,
-        arriving=row.arriving,
-        due_later=row.due_later,
-        next_due=None if pd.isna(row.next_due) else row.next_due.date(),
-        overdue=row.overdue,
-        lead_time_days=row.lead_time,
-        demand=row.demand,
-        demand_per_day=row.demand_per_day,
-        probability=row.probability,
-        lost_units=row.lost_units,
-        lost_revenue_per_day=_known(row.lost_per_day),
-    )
+    return ItemAtRisk(**facts_of(row, row.lost_per_day))
 
 
 def _surplus(rows: pd.DataFrame) -> list[SurplusItem]:
@@ -152,12 +132,8 @@ def _surplus(rows: pd.DataFrame) -> list[SurplusItem]:
             name=row.name,
             on_hand=row.on_hand,
             cover_days=row.free / row.demand_per_day if row.demand_per_day > 0 else None,
-            value=_known(row.value),
+            value=known(row.value),
             last_sold=None if pd.isna(row.last_sold) else row.last_sold.date(),
         )
-        for row in _rows(rows.sort_values("value", ascending=False, kind="stable").head(50))
+        for row in rows_of(rows.sort_values("value", ascending=False, kind="stable").head(50))
     ]
-
-
-def _known(money: float) -> float | None:
-    return None if pd.isna(money) else money

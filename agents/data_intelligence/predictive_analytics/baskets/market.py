@@ -82,10 +82,6 @@ class Market:
         step = int((units >= self.step_from[row]).sum()) - 1
         return Decimal(str(float(self.step_cost[row, max(step, 0)])))
 
-    def why_none(self, sku: str) -> list[str]:
-        """Why offers of an SKU were refused."""
-        return [str(refusal) for refusal in self.refusals if refusal.sku == sku]
-
 
 def open_market(
     offers: pd.DataFrame,

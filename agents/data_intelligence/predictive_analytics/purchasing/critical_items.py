@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -12,6 +11,9 @@ import pandas as pd
 from agents.data_intelligence.predictive_analytics.stock_facts import may_run_out
 from agents.data_intelligence.predictive_analytics.stock_findings import (
     ItemAtRisk,
+    facts_of,
+    known,
+    rows_of,
     shortage_findings,
 )
 from agents.data_intelligence.result import Result, count, worst_first
@@ -152,7 +154,7 @@ def judge_critical(
         ascending=[True, False, False, False],
         kind="stable",
     )
-    items = [_item(row) for row in _rows(table)]
+    items = [_item(row) for row in rows_of(table)]
     demand_value = float((table["demand_per_day"] * table["margin"]).sum())
     out = [item for item in items if item.why in (Why.OWED, Why.OUT)]
     risk = [item for item in items if item.why in (Why.LOW, Why.RUNS_OUT)]
@@ -205,39 +207,15 @@ def reason_of(item: CriticalItem) -> str:
     return f"{'; '.join(told)}."
 
 
-def _rows(table: pd.DataFrame) -> Iterable[Any]:
-    """The rows as named tuples, which pandas types as one union per column."""
-    return table.itertuples()
-
-
 def _item(row: Any) -> CriticalItem:
     cover = max(row.free, 0.0) / row.demand_per_day if row.demand_per_day > 0 else None
     return CriticalItem(
-        sku=row.Index,
-        name=row.name,
-        on_hand=row.on_hand,
-        reserved=row.reserved,
-        free=row.free,
-        owed=row.owed,
-        arriving=row.arriving,
-        due_later=row.due_later,
-        next_due=None if pd.isna(row.next_due) else row.next_due.date(),
-        overdue=row.overdue,
-        lead_time_days=row.lead_time,
-        demand=row.demand,
-        demand_per_day=row.demand_per_day,
-        probability=row.probability,
-        lost_units=row.lost_units,
-        lost_revenue_per_day=_known(row.lost_revenue),
+        **facts_of(row, row.lost_revenue),
         why=row.why,
         days_of_cover=cover,
-        unit_margin=_known(row.margin),
+        unit_margin=known(row.margin),
         knows_cost=row.knows_cost,
-        lost_margin_per_day=_known(row.lost_per_day),
+        lost_margin_per_day=known(row.lost_per_day),
         out_since=None if pd.isna(row.out_since) else row.out_since.date(),
         suppliers_down=row.down,
     )
-
-
-def _known(money: float) -> float | None:
-    return None if pd.isna(money) else money

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +35,7 @@ from agents.data_intelligence.predictive_analytics.purchasing.critical_items imp
 from agents.data_intelligence.predictive_analytics.purchasing.order_items import order_items
 from agents.data_intelligence.predictive_analytics.purchasing.shelf import Shelf, read_shelf
 from agents.data_intelligence.predictive_analytics.stock_facts import LEAD_TIME_DAYS, LIKELY
+from agents.data_intelligence.predictive_analytics.stock_findings import rows_of
 from agents.data_intelligence.result import count
 from blocks.business.terms import SupplierTerms
 from blocks.vocabulary.frames import OFFERS, Snapshot
@@ -214,7 +214,7 @@ def _covered(
     items = {item.sku: item for item in critical.items if item.sku not in told}
     table = proposed.loc[proposed.index.intersection(pd.Index(list(items)))]
     covered = {}
-    for row in _rows(table):
+    for row in rows_of(table):
         item = items[row.Index]
         if row.rate <= 0:
             covered[row.Index] = "Nobody is expected to want it."
@@ -229,11 +229,6 @@ def _covered(
             reason += f"; have the {_units(item.due_later)} due on {item.next_due} come sooner"
         covered[row.Index] = f"{reason}."
     return covered
-
-
-def _rows(table: pd.DataFrame) -> Iterable[Any]:
-    """The rows as named tuples, which pandas types as one union per column."""
-    return table.itertuples()
 
 
 def _basis(shelf: Shelf) -> str:
