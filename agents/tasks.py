@@ -222,4 +222,4 @@ async def _perform(call: _Call, now: datetime) -> Any:
 def _may_help(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Whether another attempt may help: the error itself says so."""
     error = state.data
-    return isinstance(error, OrchestratorError) and error.retryable
+    return isinstance(error, OrchestratorError) and error.worth_repeating

@@ -13,6 +13,7 @@
     ├── SourceError             a source outside did not do its part
     │   ├── SourceUnavailable   could not be reached, or answered 5xx          (retryable)
     │   ├── SourceTimeout       did not answer within the deadline             (retryable)
+    │   │   └── DeliveryUnknown all was handed over, and nobody knows whether it was taken
     │   ├── SourceRefused       refused our credentials or our request
     │   └── SourceGarbled       answered something that is not what it promises
     ├── LedgerError
@@ -30,7 +31,7 @@
     └── NothingAchieved         every call of a workflow failed (flows.orchestrator.team.team)
 
 Each error says what was wrong, with which value, and (``hint``) what to do about it. Retries are
-decided by ``retryable``, never by a list of call sites.
+decided by ``worth_repeating``, never by a list of call sites.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ class OrchestratorError(Exception):
     """
 
     retryable = False
+    tries_spent = False
+    """Whether whoever raised it has tried again already, as often and as long as is good for what
+    it called: who catches it does not try again at once."""
     is_askers_fault = False
     """Whether nothing is wrong but what was asked for: no incident, and no failure of ours."""
 
@@ -52,6 +56,11 @@ class OrchestratorError(Exception):
         super().__init__(what)
         self.what = what
         self.hint = hint
+
+    @property
+    def worth_repeating(self) -> bool:
+        """Whether whoever catches it may try again at once."""
+        return self.retryable and not self.tries_spent
 
     @property
     def code(self) -> str:
@@ -104,6 +113,9 @@ class SourceError(OrchestratorError):
     """A source outside did not do its part."""
 
     retryable = True
+    nothing_sent = False
+    """Whether it is sure that nothing of the request ever left us. An act on the outside world
+    that fails so did not happen; any other that gets no answer is unknown."""
 
 
 class SourceUnavailable(SourceError):
@@ -112,6 +124,15 @@ class SourceUnavailable(SourceError):
 
 class SourceTimeout(SourceError):
     """The source did not answer within the deadline."""
+
+
+class DeliveryUnknown(SourceTimeout):
+    """What was to be delivered was handed over, and nobody knows whether it was taken.
+
+    Sent again, it may arrive twice.
+    """
+
+    retryable = False
 
 
 class SourceRefused(SourceError):

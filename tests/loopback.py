@@ -17,6 +17,8 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,12 @@ class Loopback:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError), closing(writer.transport):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            target = urlsplit(head[0].split(" ")[1])
-            headers = dict(line.split(": ", 1) for line in head[1:] if line)
-            request = Request(
-                target.path,
-                dict(parse_qsl(target.query)),
-                {name.lower(): value for name, value in headers.items()},
-            )
+            method, address, _ = head[0].split(" ")
+            target = urlsplit(address)
+            lines = dict(line.split(": ", 1) for line in head[1:] if line)
+            headers = {name.lower(): value for name, value in lines.items()}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            request = Request(target.path, dict(parse_qsl(target.query)), headers, method, body)
             self.requests.append(request)
             await self._write(self.answer(request), writer)
 

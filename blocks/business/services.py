@@ -14,7 +14,6 @@ import pandas as pd
 from prefect.blocks.core import Block
 from pydantic import Field
 
-from blocks.business.http import Answer, fetch, require_success
 from blocks.egress import InternalHosts, Reach
 from blocks.errors import (
     ConfigurationError,
@@ -27,6 +26,9 @@ from blocks.errors import (
 from blocks.formats.exposition import ACCEPT, Exposition, read_exposition
 from blocks.formats.health_documents import EXCERPT, Level, read_health
 from blocks.machine.state_folder import usual_umask
+from blocks.partners.answers import Answer, require_success
+from blocks.partners.http import fetch
+from blocks.partners.partner import Partner
 from blocks.vocabulary.conform import conform
 from blocks.vocabulary.frames import SERIES
 from blocks.vocabulary.messages import Name
@@ -111,6 +113,8 @@ class MonitoredService(Block):
     async def probe(self, now: datetime) -> ServiceProbe:
         """Look at the health endpoint; a service that does not answer is a result, not an error.
 
+        A look is neither repeated nor left out because earlier ones failed.
+
         Raises:
             ConfigurationError: ``health_url`` is not an address.
         """
@@ -144,7 +148,7 @@ class MonitoredService(Block):
             The samples, and what of the answer could not be read; empty without a ``metrics_url``.
 
         Raises:
-            SourceError: One of its family, see blocks.business.http; SourceGarbled when nothing of
+            SourceError: One of its family, see blocks.partners.http; SourceGarbled when nothing of
                 the answer is a sample, and for a redirect, whose address it names.
         """
         if not self.metrics_url:
@@ -188,18 +192,16 @@ class MonitoredService(Block):
 
         Raises:
             ConfigurationError: No ``history_url``, or the expression yields several series.
-            SourceError: One of its family, see blocks.business.http.
+            SourceError: One of its family, see blocks.partners.http.
         """
         if not self.history_url:
             raise ConfigurationError(
                 f"{self._who} has no history_url.", hint="Set it to a Prometheus server's address."
             )
         source = f"{self._who} (history)"
-        answer = await fetch(
+        answer = await Partner(source, reach=self.reach, timeout=self.timeout).get(
             self.history_url.rstrip("/") + "/api/v1/query_range",
-            source=source,
-            timeout=self.timeout,
-            reach=self.reach,
+            deadline=self.timeout,  # attempts included: a health check has no more time
             params={
                 "query": metric,
                 "start": str(start.timestamp()),

@@ -16,9 +16,9 @@ from typing import Any
 from blocks.dialects import agent_message, agent_message_v0, alertmanager, cloudevents, plain_json
 from blocks.dialects.strict_json import MAX_BYTES, Document, Raw, parse
 from blocks.errors import InvalidMessage
-from blocks.masking import without_passwords
 from blocks.policy.alert_rules import USUAL, AlertRules
 from blocks.text import did_you_mean
+from blocks.text.masking import without_passwords
 from blocks.vocabulary.messages import AgentMessage, AgentReply, SystemEvent
 
 

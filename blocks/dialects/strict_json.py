@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, NoReturn
 
 from blocks.errors import Malformed
-from blocks.masking import without_passwords
+from blocks.text.masking import without_passwords
 
 MAX_BYTES = 256 * 1024
 """Largest document, in bytes of UTF-8. CloudEvents asks for at least 64 KiB."""

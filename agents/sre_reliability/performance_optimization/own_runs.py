@@ -60,7 +60,7 @@ def shorten_queues(
     runs: Sequence[RunInfo], pools: Sequence[PoolInfo], worker_limit: int
 ) -> list[Proposal]:
     """Raise a limit, when runs waited while their pool was full; else keep a worker alive."""
-    limits = {pool.name: pool.concurrency_limit or worker_limit for pool in pools}
+    limits = {pool.name: pool.limit or worker_limit for pool in pools}
     by_pool: dict[str, list[RunInfo]] = defaultdict(list)
     for run in runs:
         if run.pool in limits and run.wait_s is not None:

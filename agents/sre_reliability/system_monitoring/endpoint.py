@@ -13,10 +13,10 @@ from agents.capability import ANYBODY, action
 from blocks import egress
 from blocks.business.business import Business
 from blocks.business.connections import Connection, find_connection
-from blocks.business.http import fetch
 from blocks.business.suppliers import SupplierConnection
 from blocks.errors import ConfigurationError, SourceError
 from blocks.models import Strict
+from blocks.partners.http import fetch
 from blocks.store.block import StoreDatabase
 from blocks.store.url import PORTS, parse_url, socket_of
 from blocks.vocabulary.findings import Finding

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.masking import without_passwords
+from blocks.text.masking import without_passwords
 from blocks.vocabulary.messages import SystemEvent
 
 SECRET = "S3cr3t-canary"

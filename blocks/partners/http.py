@@ -1,30 +1,32 @@
-"""The one way to call a partner over HTTP: bounded in time and size, and silent about secrets."""
+"""One request over HTTP: bounded in time and size, and silent about secrets."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import ssl
 import time
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Any, NoReturn
+from types import MappingProxyType
+from typing import Literal, NoReturn
 
 import httpx
 
 from blocks.egress import GuardedTransport, Reach
 from blocks.errors import (
     ConfigurationError,
+    SourceError,
     SourceGarbled,
-    SourceRefused,
     SourceTimeout,
     SourceUnavailable,
 )
+from blocks.partners.answers import Answer
 
 MAX_BYTES = 5 * 1024 * 1024
 """Largest answer that is read, in bytes, packed and unpacked."""
@@ -34,56 +36,6 @@ _PACKINGS = {"identity": False, "": False, "gzip": True, "x-gzip": True, "deflat
 
 _ANY_HEADER = zlib.MAX_WBITS | 32  # zlib tells gzip and deflate apart by itself
 
-MAX_JSON = 512 * 1024
-"""Largest JSON that is parsed among everything else that the process does, in bytes."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server answered, whatever its status.
-
-    Attributes:
-        status: HTTP status code.
-        content_type: Media type without parameters, lower case; "" when absent.
-        body: The whole answer, unpacked, at most MAX_BYTES; or its excerpt.
-        latency_ms: From the call to the last byte.
-        clock_skew_s: The server's clock minus ours, from its Date header, good to about half a
-            second; None when it sent none.
-        location: Where a redirect points to, as scheme, host and path; "" when it is none. Not
-            for errors about partners: a path may be secret.
-    """
-
-    status: int
-    content_type: str
-    body: bytes
-    latency_ms: float
-    clock_skew_s: float | None
-    location: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is 2xx."""
-        return 200 <= self.status < 300
-
-    def text(self) -> str:
-        """The body as text; bytes that are no UTF-8 become replacement characters."""
-        return self.body.decode("utf-8-sig", errors="replace")
-
-    def json(self) -> Any:
-        """The body as JSON, if it is small enough to be read at once.
-
-        Raises:
-            ValueError: It is not JSON, or has more than MAX_JSON bytes; see blocks.formats.parsing.
-            RecursionError: It is nested without end.
-        """
-        if len(self.body) > MAX_JSON:
-            raise ValueError(f"more than {MAX_JSON} bytes of JSON")
-        return json.loads(self.body)
-
-    def beginning(self) -> str:
-        """The first 60 characters on one line, for error messages."""
-        return " ".join(self.body[:200].decode("utf-8", errors="replace").split())[:60]
-
 
 async def fetch(
     url: str,
@@ -91,25 +43,32 @@ async def fetch(
     source: str,
     timeout: float,
     reach: Reach | None = None,
+    method: Literal["GET", "POST"] = "GET",
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
+    body: bytes = b"",
+    content_type: str = "",
     excerpt: int | None = None,
 ) -> Answer:
-    """GET ``url`` and read the whole answer.
+    """Make one request, once, and read the whole answer.
 
     Redirects are not followed and no proxy or ``.netrc`` is consulted: what is configured is what
     is reached. Compressed answers are not asked for; one that comes gzipped all the same is
-    unpacked, and MAX_BYTES bounds what comes out of it.
+    unpacked, and MAX_BYTES bounds what comes out of it. Who calls a partner for its data, rather
+    than to see whether it is well, does so through ``blocks.partners.partner``.
 
     Args:
         url: http or https.
         source: Who is called, for error messages: ``supplier 'acme'``.
         timeout: Seconds for everything: connecting, waiting, reading the last byte.
         reach: Which internal hosts may be called; those of the settings alone if None.
+        method: What is done there.
         headers: Further headers; their values never appear in an error.
-        params: Query parameters.
+        params: Query parameters, in place of those of the URL.
         auth: User name and password for basic authentication.
+        body: What a POST carries.
+        content_type: What that is.
         excerpt: Read so many bytes at most and leave the rest: for who asks whether something
             answers, and to whom a long or oddly packed answer is as good as another.
 
@@ -119,30 +78,62 @@ async def fetch(
         SourceTimeout: No complete answer in time.
         SourceUnavailable: No connection, or it broke.
         SourceGarbled: The answer is too large, packed in a way we do not know, or not HTTP.
+            Each of these three says whether anything was sent (``nothing_sent``).
     """
-    place = _place(url, source)
-    if not all(_can_be_sent(value) for value in (headers or {}).values()):
+    place = place_of(url, source)
+    own = {"Accept-Encoding": "identity"} | ({"Content-Type": content_type} if content_type else {})
+    sent = own | dict(headers or {})
+    if not all(_can_be_sent(value) for value in sent.values()):
         raise _unsendable(source, place)
+    steps: list[str] = []
+
+    async def note(step: str, _: object) -> None:
+        steps.append(step)
+
     started = time.perf_counter()
     try:
-        async with (
-            asyncio.timeout(timeout),
-            httpx.AsyncClient(
-                transport=GuardedTransport(source, reach or Reach(), _tls()),
-                trust_env=False,
-                follow_redirects=False,
-                timeout=timeout,
-            ) as client,
-            client.stream(
-                "GET",
-                url,
-                headers={"Accept-Encoding": "identity", **(headers or {})},
-                params=dict(params) if params else None,
-                auth=auth,
-            ) as response,
-        ):
-            asked_until = datetime.now(UTC)
-            body = await _read(response, source, excerpt)
+        with _explained(source, place, timeout):
+            async with (
+                asyncio.timeout(timeout),
+                httpx.AsyncClient(
+                    transport=GuardedTransport(source, reach or Reach(), _tls()),
+                    trust_env=False,
+                    follow_redirects=False,
+                    timeout=timeout,
+                ) as client,
+                client.stream(
+                    method,
+                    url,
+                    headers=sent,
+                    params=dict(params) if params else None,
+                    auth=auth,
+                    content=body if method == "POST" else None,
+                    extensions={"trace": note},
+                ) as response,
+            ):
+                asked_until = datetime.now(UTC)
+                content = await _read(response, source, excerpt)
+    except SourceError as error:
+        error.nothing_sent = not any("send_request_headers" in step for step in steps)
+        raise
+    return Answer(
+        status=response.status_code,
+        content_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
+        body=content,
+        latency_ms=(time.perf_counter() - started) * 1000,
+        clock_skew_s=_skew(response.headers.get("date"), asked_until),
+        location=_location(response),
+        headers=MappingProxyType({n.lower(): v for n, v in response.headers.items()}),
+        charset=_charset(response.headers.get("content-type", "")),
+        source=source,
+    )
+
+
+@contextmanager
+def _explained(source: str, place: str, timeout: float) -> Iterator[None]:
+    """Turns what the HTTP library raises into errors of ours."""
+    try:
+        yield
     except (TimeoutError, httpx.TimeoutException):
         raise SourceTimeout(
             f"{source} gave no complete answer within {timeout:g} s ({place}).",
@@ -158,43 +149,6 @@ async def fetch(
         _raise_transport(error, source, place)
     except (ValueError, httpx.InvalidURL):  # the text of these may quote a header's value
         raise _unsendable(source, place) from None
-    return Answer(
-        status=response.status_code,
-        content_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
-        body=body,
-        latency_ms=(time.perf_counter() - started) * 1000,
-        clock_skew_s=_skew(response.headers.get("date"), asked_until),
-        location=_location(response),
-    )
-
-
-def require_success(answer: Answer, source: str) -> Answer:
-    """The answer, if its status is 2xx.
-
-    Raises:
-        SourceRefused: 401, 403 or another 4xx.
-        SourceUnavailable: 429 or 5xx: worth another try.
-        SourceGarbled: Any other status, for instance a redirect.
-    """
-    status = answer.status
-    if answer.ok:
-        return answer
-    if status in (401, 403):
-        raise SourceRefused(
-            f"{source} refused our credentials (HTTP {status}).",
-            hint="Check the connection's auth and credential.",
-        )
-    if status == 429 or status >= 500:
-        raise SourceUnavailable(f"{source} answered HTTP {status}.", hint="It may recover.")
-    if 400 <= status < 500:
-        raise SourceRefused(
-            f"{source} refused the request (HTTP {status}).",
-            hint="Check the connection's address and path.",
-        )
-    raise SourceGarbled(
-        f"{source} answered HTTP {status} instead of data.",
-        hint="Redirects are not followed: configure the final address.",
-    )
 
 
 async def _read(response: httpx.Response, source: str, excerpt: int | None) -> bytes:
@@ -269,8 +223,12 @@ def _system_reason(error: BaseException | None) -> str:
     return reason
 
 
-def _place(url: str, source: str) -> str:
-    """Scheme, host and port: all of an address that may be shown."""
+def place_of(url: str, source: str) -> str:
+    """Scheme, host and port: all of an address that may be shown.
+
+    Raises:
+        ConfigurationError: It is not one that we call.
+    """
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
@@ -286,6 +244,12 @@ def _place(url: str, source: str) -> str:
             hint="Use auth = 'basic' with username and credential instead.",
         )
     return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+
+
+def _charset(content_type: str) -> str:
+    message = Message()
+    message["content-type"] = content_type
+    return str(message.get_param("charset") or "").strip().lower()
 
 
 def _skew(date: str | None, now: datetime) -> float | None:

@@ -1,0 +1,1 @@
+"""Calling partners: one call, its retries, its breaker, and what is remembered of them."""
