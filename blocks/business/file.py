@@ -12,11 +12,13 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from blocks.business.ordering.desks import DESKS, MailDesk
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.business.webhooks import WebhookSource
 from blocks.egress import host_in, is_local_name
 from blocks.errors import ConfigurationError
+from blocks.prefect_api.mail import MailServer
 from blocks.store.block import StoreDatabase
 from blocks.store.mapping import FrameMapping, Join
 from blocks.store.url import host_of, parse_url
@@ -138,6 +140,8 @@ def _allow_what_is_named(block: BusinessBlock) -> None:
         case SupplierConnection():
             host = host_in(block.base_url)
             hosts = [host] if is_local_name(host) else []
+            if isinstance(block.ordering, MailDesk):
+                block.ordering.server.internal_hosts.append(block.ordering.server.host)
         case _:
             return
     block.internal_hosts += [host for host in dict.fromkeys(hosts) if host]
@@ -170,7 +174,12 @@ def _build(kind: type[BusinessBlock], entry: Any, path: str) -> BusinessBlock:
 
 
 def _as_written(fault: str, entry: dict[str, Any], path: str) -> str:
-    """The fault with its key as it stands in the file: a frame may be a table or a list."""
+    """The fault with its key as it stands in the file.
+
+    A frame may be a table or a list, and how a supplier takes orders is no key of its own.
+    """
+    for via in DESKS:
+        fault = fault.replace(f"{path}.ordering.{via}", f"{path}.ordering")
     frames = entry.get("frames")
     for name, frame in (frames if isinstance(frames, dict) else {}).items():
         if not isinstance(frame, list):
@@ -188,10 +197,24 @@ def _refuse_unknown_in(kind: type[BaseModel], entry: dict[str, Any], path: str) 
                 if isinstance(each, dict):
                     at = f"{there}[{i}]" if isinstance(frame, list) else there
                     _refuse_unknown_in(FrameMapping, each, at)
+    if kind is SupplierConnection and isinstance(entry.get("ordering"), dict):
+        _refuse_unknown_desk(entry["ordering"], f"{path}.ordering")
     if kind is FrameMapping and isinstance(entry.get("joins"), list):
         for position, join in enumerate(entry["joins"]):
             if isinstance(join, dict):
                 _refuse_unknown_in(Join, join, f"{path}.joins[{position}]")
+
+
+def _refuse_unknown_desk(entry: dict[str, Any], path: str) -> None:
+    via = entry.get("via")
+    if not isinstance(via, str) or via not in DESKS:
+        raise ConfigurationError(
+            f"{path}.via does not say how the supplier takes orders.",
+            hint=f"Write via = {' or '.join(map(repr, DESKS))}.",
+        )
+    _refuse_unknown_in(DESKS[via], entry, path)
+    if isinstance(entry.get("server"), dict):
+        _refuse_unknown_in(MailServer, entry["server"], f"{path}.server")
 
 
 def _refuse_unknown(table: dict[str, Any], known: list[str], path: str) -> None:

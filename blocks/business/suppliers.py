@@ -4,49 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any, Literal
-from xml.etree import ElementTree
+from decimal import Decimal
+from typing import Literal
 
 import pandas as pd
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
-from blocks.business.http import Answer, fetch, require_success
+from blocks.business.catalogues.answers import SupplierAnswer, is_a_part, problems_of
+from blocks.business.catalogues.columns import (
+    PriceStep,
+    refuse_no_element_path,
+    refuse_unknown_charset,
+    refuse_unnamed,
+)
+from blocks.business.catalogues.reading import Agreed, read_offers
+from blocks.business.ordering.desks import ApiDesk, MailDesk
 from blocks.business.terms import SupplierTerms
 from blocks.egress import InternalHosts, Reach
 from blocks.errors import ContractViolation, SourceGarbled
 from blocks.formats.decimal_marks import DecimalMark
-from blocks.formats.parsing import Format, UnreadableError, read_rows
-from blocks.vocabulary.conform import conform
-from blocks.vocabulary.frames import OFFERS, Problem
+from blocks.formats.parsing import Format, Rows, UnreadableError, read_rows
+from blocks.partners.answers import Answer, require_success
+from blocks.partners.http import fetch
+from blocks.partners.paging import Paging
+from blocks.partners.partner import Partner
+from blocks.vocabulary.frames import Problem
 from blocks.vocabulary.messages import Name
-
-
-@dataclass(frozen=True)
-class SupplierAnswer:
-    """What a supplier offered, and how its connection behaved.
-
-    Attributes:
-        supplier: The supplier's name.
-        fetched_at: When it was asked.
-        frame: Valid rows, contract OFFERS.
-        rows: How many rows it sent, valid or not.
-        status: HTTP status.
-        latency_ms: Time to the last byte.
-        clock_skew_s: Its clock minus ours, to about half a second; None when unknown.
-        problems: Rows that were set aside, and why.
-    """
-
-    supplier: str
-    fetched_at: datetime
-    frame: pd.DataFrame
-    rows: int
-    status: int
-    latency_ms: float
-    clock_skew_s: float | None
-    problems: list[Problem] = field(default_factory=list)
 
 
 class SupplierConnection(Block):
@@ -83,12 +69,35 @@ class SupplierConnection(Block):
         description="Where the rows are in the answer: dotted keys for JSON (data.items), "
         "an element path for XML (catalogue/item); unused for CSV.",
     )
+    paging: Paging | None = Field(
+        default=None,
+        description="How its catalogue is divided into pages, where it is; CSV and XML by links "
+        "alone.",
+    )
+    charset: str = Field(
+        default="",
+        description="What its text is written in, where its answers do not say so or are wrong: "
+        "windows-1252.",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Our column (sku, unit_cost, lead_time_days, min_order_units, and where they "
-        "tell it from_units, pack_units, shelf_life_days, currency, unit) to theirs: "
-        "a CSV column, dotted JSON keys (price.net), an XML element path or @attribute. "
-        "A column that is not named here has the same name there.",
+        "tell it available_units, from_units, pack_units, price_units, shelf_life_days, currency, "
+        "unit) to theirs: a CSV column, dotted JSON keys (price.net, prices.0.net), an XML element "
+        "path or @attribute. A column that is not named here has the same name there.",
+    )
+    price_steps: list[PriceStep] = Field(
+        default_factory=list,
+        description="Further prices in the same row: from how many pieces on (a number, or their "
+        "column), and their column of the price.",
+    )
+    prices: Literal["net", "gross"] | None = Field(
+        default=None,
+        description="Whether its prices are without tax (net) or with it (gross); what goods cost "
+        "is net.",
+    )
+    tax_rate: Decimal | None = Field(
+        default=None, ge=0, lt=1, description="Of the tax in gross prices: 0.19 is 19 percent."
     )
     defaults: dict[str, float | str] = Field(
         default_factory=dict,
@@ -104,6 +113,11 @@ class SupplierConnection(Block):
         default_factory=SupplierTerms,
         description="What it asks of a whole order: currency, minimum value, freight.",
     )
+    ordering: ApiDesk | MailDesk | None = Field(
+        default=None,
+        discriminator="via",
+        description="How it takes orders from us: an API, or mail; empty: it takes none.",
+    )
     latency_budget_ms: float = Field(
         default=2000.0, gt=0, description="Slower answers than this are reported."
     )
@@ -114,19 +128,26 @@ class SupplierConnection(Block):
     def _has_what_its_auth_needs(self) -> SupplierConnection:
         if self.auth != "none" and self.credential is None:
             raise ValueError(f"auth {self.auth!r} needs a credential")
-        unknown = sorted((set(self.columns) | set(self.defaults)) - set(OFFERS.columns))
-        if unknown:
-            raise ValueError(
-                f"{', '.join(map(repr, unknown))}: offers have only {', '.join(OFFERS.columns)}"
-            )
-        for column, value in self.defaults.items():
-            is_text = str(OFFERS.columns[column].dtype) != "float64"
-            if isinstance(value, str) != is_text:
-                raise ValueError(f"defaults.{column} is {'a text' if is_text else 'a number'}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self) -> SupplierConnection:
+        refuse_unnamed(self.columns, self.defaults)
         if self.format == "xml":
-            for path in (self.records_path, *self.columns.values()):
-                if not _is_element_path(path.partition("@")[0].rstrip("/")):
-                    raise ValueError(f"{path!r} is no element path such as catalogue/item")
+            for path in (self.records_path, *self._agreed.theirs(self.columns).values()):
+                refuse_no_element_path(path)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> SupplierConnection:
+        if self.paging and self.paging.style != "link" and self.format != "json":
+            raise ValueError(f"paging.style is 'link' for {self.format.upper()}")
+        if self.charset:
+            refuse_unknown_charset(self.charset)
+        if self.prices == "gross" and not self.tax_rate:
+            raise ValueError("prices = 'gross' needs the tax_rate that is in them: 0.19")
+        if self.prices is None and self.tax_rate is not None:
+            raise ValueError("tax_rate needs prices = 'net' or 'gross'")
         return self
 
     async def fetch_offers(self, now: datetime) -> SupplierAnswer:
@@ -137,39 +158,118 @@ class SupplierConnection(Block):
 
         Raises:
             SourceRefused: It refused our credentials or the request.
-            SourceUnavailable: It cannot be reached, or answered 429 or 5xx.
+            SourceUnavailable: It cannot be reached, or answered 429 or 5xx, however often it was
+                asked (see blocks.partners.partner); or it is left alone for a while.
             SourceTimeout: It did not answer completely within ``timeout``.
             SourceGarbled: It answered something else than a catalogue in its format, or one
                 beyond the limits of blocks.formats.parsing.
         """
-        answer = await self._get(self.catalogue_path)
-        rows = await self._rows(answer)
-        frame, problems, count = await asyncio.to_thread(self._offers, rows)
-        return SupplierAnswer(
-            supplier=self.name,
-            fetched_at=now,
-            frame=frame,
-            rows=count,
-            status=answer.status,
-            latency_ms=answer.latency_ms,
-            clock_skew_s=answer.clock_skew_s,
-            problems=problems,
-        )
+        return await self._read(self._pages(), now)
+
+    async def look_at_offers(self, now: datetime) -> SupplierAnswer:
+        """Ask for the catalogue once, to see how the supplier is.
+
+        A look is neither repeated nor left out because earlier calls failed.
+
+        Args:
+            now: The instant of the check, stamped on the answer.
+
+        Raises:
+            SourceError: One of its family, as fetch_offers.
+        """
+
+        async def once() -> AsyncIterator[Answer]:
+            yield await self._get(self.catalogue_path)
+
+        return await self._read(once(), now)
 
     async def check(self) -> Answer:
-        """Make the cheapest request that shows that it is reachable and knows us.
+        """Make the cheapest request that shows that it is reachable and knows us; once, as a look.
 
         Raises:
             SourceError: One of its family, as fetch_offers.
         """
         return await self._get(self.health_path or self.catalogue_path)
 
-    async def _get(self, path: str) -> Answer:
-        url = f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
-        answer = await fetch(
-            url, source=self._who, timeout=self.timeout, reach=self.reach, headers=self._auth()
+    async def ask(self, path: str) -> Answer:
+        """Ask it for something, with our credentials.
+
+        Args:
+            path: Below the base URL.
+
+        Returns:
+            Its answer, whatever the status, unless that is 408, 429 or 5xx.
+
+        Raises:
+            OrchestratorError: As blocks.partners.partner.Partner.get.
+        """
+        return await self._partner.get(self._url(path), headers=self._auth())
+
+    async def post(
+        self, path: str, body: bytes, *, content_type: str, headers: Mapping[str, str]
+    ) -> Answer:
+        """Have it do something, with our credentials; never twice.
+
+        Args:
+            path: Below the base URL.
+            body: What is sent.
+            content_type: What that is.
+            headers: Further headers.
+
+        Returns:
+            Its answer, as of ``ask``.
+
+        Raises:
+            OrchestratorError: As blocks.partners.partner.Partner.post.
+        """
+        return await self._partner.post(
+            self._url(path), body, content_type=content_type, headers={**self._auth(), **headers}
         )
-        return require_success(answer, self._who)
+
+    async def _get(self, path: str) -> Answer:
+        answer = await fetch(
+            self._url(path),
+            source=self.who,
+            timeout=self.timeout,
+            reach=self.reach,
+            headers=self._auth(),
+        )
+        return require_success(answer, self.who)
+
+    async def _pages(self) -> AsyncIterator[Answer]:
+        """Its catalogue: one answer, or all pages."""
+        url, headers = self._url(self.catalogue_path), self._auth()
+        if self.paging is None:
+            yield require_success(await self._partner.get(url, headers=headers), self.who)
+            return
+        records = self.records_path
+        async for page in self._partner.pages(
+            url, self.paging, records_path=records, headers=headers
+        ):
+            yield page
+
+    async def _read(self, pages: AsyncIterator[Answer], now: datetime) -> SupplierAnswer:
+        read = [(page, await self._rows(page)) async for page in pages]
+        answer, rows = read[0][0], Rows.joined([part for _, part in read])
+        frame, problems = await asyncio.to_thread(self._offers, rows)
+        part = "" if self.paging else is_a_part(rows, answer.headers)
+        return SupplierAnswer(
+            supplier=self.name,
+            fetched_at=now,
+            frame=frame,
+            rows=len(rows),
+            status=answer.status,
+            latency_ms=sum(page.latency_ms for page, _ in read),
+            clock_skew_s=answer.clock_skew_s,
+            problems=problems_of(rows, part, self.who) + problems,
+        )
+
+    def _url(self, path: str) -> str:
+        return f"{self.base_url.rstrip('/')}/{path.lstrip('/')}"
+
+    @property
+    def _partner(self) -> Partner:
+        return Partner(self.who, reach=self.reach, timeout=self.timeout)
 
     def _auth(self) -> dict[str, str]:
         secret = self.credential.get_secret_value() if self.credential else ""
@@ -184,38 +284,42 @@ class SupplierConnection(Block):
                 return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
         return {}
 
-    async def _rows(self, answer: Answer) -> dict[str, list[Any]]:
+    async def _rows(self, answer: Answer) -> Rows:
         """The wanted columns as they came, under our names."""
-        theirs = {ours: self.columns.get(ours, ours) for ours in OFFERS.columns}
+        wanted = self._agreed.theirs(self.columns)
+        charset = self.charset or answer.charset
         try:
-            return await read_rows(answer.body, self.format, self.records_path, theirs)
+            return await read_rows(answer.body, self.format, self.records_path, wanted, charset)
         except UnreadableError as error:
             raise SourceGarbled(
-                f"{self._who} did not answer a {self.format.upper()} catalogue: {error} "
+                f"{self.who} did not answer a {self.format.upper()} catalogue: {error} "
                 f"({answer.content_type or 'no content type'}, {len(answer.body)} bytes, "
                 f"beginning {answer.beginning()!r}).",
                 hint="Check the connection's format, catalogue_path and records_path.",
             ) from None
 
-    def _offers(self, rows: dict[str, list[Any]]) -> tuple[pd.DataFrame, list[Problem], int]:
-        """The valid offers, what is wrong with the others, and how many there were."""
-        raw = pd.DataFrame(rows, dtype=object)
-        count = len(raw)
-        if count:  # a column that no row has is missed, unless there is no row
-            raw = raw.dropna(axis="columns", how="all")
-        raw["supplier"] = self.name
-        for column, value in self.defaults.items():
-            raw[column] = raw[column].fillna(value) if column in raw else value
+    def _offers(self, rows: Rows) -> tuple[pd.DataFrame, list[Problem]]:
+        """The valid offers, and what is wrong with the others."""
         try:
-            frame, problems = conform(raw, OFFERS, self.decimal_mark)
+            frame, problems = read_offers(rows.columns, self._agreed)
         except ContractViolation as error:
             raise SourceGarbled(
-                f"{self._who} answered rows that are no offers: {error.what}",
+                f"{self.who} answered rows that are no offers: {error.what}",
                 hint="Name its columns in the connection's columns, or give defaults.",
             ) from None
-        if not count:
-            problems = [Problem("offers", "", f"{self._who} sent an empty catalogue")]
-        return frame, problems, count
+        return frame, problems if len(rows) else []
+
+    @property
+    def _agreed(self) -> Agreed:
+        """What is known of its catalogue beside what that says."""
+        return Agreed(
+            supplier=self.name,
+            defaults=self.defaults,
+            decimal_mark=self.decimal_mark,
+            price_steps=self.price_steps,
+            currency=self.terms.currency,
+            tax_rate=self.tax_rate or Decimal(0) if self.prices == "gross" else Decimal(0),
+        )
 
     @property
     def reach(self) -> Reach:
@@ -223,13 +327,6 @@ class SupplierConnection(Block):
         return Reach(tuple(self.internal_hosts))
 
     @property
-    def _who(self) -> str:
+    def who(self) -> str:
+        """As errors name it."""
         return f"supplier {self.name!r}"
-
-
-def _is_element_path(path: str) -> bool:
-    try:
-        ElementTree.Element("root").findall(path)
-    except (SyntaxError, TypeError, KeyError):  # of an unclosed predicate: TypeError
-        return False
-    return True

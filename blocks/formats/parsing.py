@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from blocks.formats import rows as foreign_rows
-from blocks.formats.rows import Job
+from blocks.formats.rows import Job, Said
 
 Format = Literal["json", "csv", "xml"]
 
@@ -36,9 +38,42 @@ class UnreadableError(ValueError):
     """There are no rows in an answer; the text says why."""
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The wanted columns of an answer.
+
+    Attributes:
+        columns: Our name to a list with a cell per row: text, number, truth value, or None where
+            it is empty, absent, nested or endless.
+        said: What the answer says of itself beside its rows.
+    """
+
+    columns: dict[str, list[Any]]
+    said: Said = field(default_factory=Said)
+
+    def __len__(self) -> int:
+        return max(map(len, self.columns.values()), default=0)
+
+    @classmethod
+    def joined(cls, pages: Sequence[Rows]) -> Rows:
+        """The rows of several answers as one, with all that they say of themselves."""
+        if len(pages) == 1:
+            return pages[0]
+        said = Said()
+        for page in pages:
+            said.update(page.said)
+        return cls(
+            {
+                name: [cell for page in pages for cell in page.columns[name]]
+                for name in pages[0].columns
+            },
+            said,
+        )
+
+
 async def read_rows(
-    body: bytes, kind: Format, records_path: str, columns: dict[str, str]
-) -> dict[str, list[Any]]:
+    body: bytes, kind: Format, records_path: str, columns: dict[str, str], charset: str = ""
+) -> Rows:
     """The wanted columns of an answer.
 
     Args:
@@ -46,10 +81,7 @@ async def read_rows(
         kind: Its format.
         records_path: Where the rows are: dotted keys for JSON, an element path for XML.
         columns: Our name of each wanted column to theirs.
-
-    Returns:
-        Our name to a list with a cell per row: text, number, truth value, or None where it is
-        empty, absent, nested or endless.
+        charset: What its text is labelled as; "" where nobody says.
 
     Raises:
         UnreadableError: It is not in its format, holds no rows, or is beyond a limit.
@@ -57,6 +89,7 @@ async def read_rows(
     job = Job(
         format=kind,
         records_path=records_path,
+        charset=charset,
         columns=columns,
         max_rows=MAX_ROWS,
         max_columns=MAX_COLUMNS,
@@ -65,18 +98,19 @@ async def read_rows(
         seconds=int(SECONDS) + 1,  # in case we are gone ourselves at the deadline
     )
     said = await _ask(json.dumps(job).encode() + b"\n" + body)
-    return await asyncio.to_thread(_columns, said, list(columns))
+    return await asyncio.to_thread(_rows, said, list(columns))
 
 
-def _columns(said: bytes, names: list[str]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for line in said.splitlines():
+def _rows(answer: bytes, names: list[str]) -> Rows:
+    rows = Rows({name: [] for name in names})
+    for line in answer.splitlines():
         part = json.loads(line)
         if "error" in part:
             raise UnreadableError(part["error"])
         for name, cells in zip(names, part.get("cells", ()), strict=False):
-            columns[name] += cells
-    return columns
+            rows.columns[name] += cells
+        rows.said.update(part.get("said", {}))
+    return rows
 
 
 async def _ask(request: bytes) -> bytes:

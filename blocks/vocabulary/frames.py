@@ -145,6 +145,8 @@ OFFERS = pa.DataFrameSchema(
         "min_order_units": _number(0),
         "from_units": _number(0, nullable=True, required=False),
         "pack_units": _number(0, nullable=True, required=False),
+        "available_units": _number(0, nullable=True, required=False),
+        "lead_time_deviation": _number(0, nullable=True, required=False),
         "shelf_life_days": _number(0, nullable=True, required=False),
         "currency": pa.Column(str, nullable=True, required=False),
         "unit": pa.Column(str, nullable=True, required=False),
@@ -152,10 +154,13 @@ OFFERS = pa.DataFrameSchema(
     name="offers",
     strict="filter",
 )
-"""One row per supplier, SKU and price step: what a unit costs from ``from_units`` on (0 where that
-is not told), how long it takes, the smallest order, and units per pack (orders are whole packs; 1
-where it is not told). ``currency`` is the price's (the supplier's where it is not told), ``unit``
-what the price is for (``piece`` where it is not told), ``shelf_life_days`` how long goods last."""
+"""One row per supplier, SKU and price step: what a unit costs, net of tax, from ``from_units`` on
+(0 where that is not told), how long it takes, the smallest order, and units per pack (orders are
+whole packs; 1 where it is not told). ``available_units`` are what the supplier has (nobody knows
+where it is not told); ``lead_time_deviation`` is the standard deviation of the lead time in days,
+where it was learned from deliveries. ``currency`` is the price's (the store's where it is not
+told), ``unit`` what the price is for (``piece`` where it is not told), ``shelf_life_days`` how long
+goods last."""
 
 _NO_LIMIT = 1e300
 """Bytes and nanoseconds count in far more than 10^12. Beyond this, a number stands for "no limit"

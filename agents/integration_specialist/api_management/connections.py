@@ -119,7 +119,7 @@ async def check_supplier(supplier: SupplierConnection, now: datetime) -> Checked
 
 async def validate_supplier(supplier: SupplierConnection, now: datetime) -> Checked:
     """Fetch the supplier's offers and hold them against their contract."""
-    answer = await supplier.fetch_offers(now)
+    answer = await supplier.look_at_offers(now)
     result = ConnectionCheck(
         name=supplier.name,
         kind="supplier",

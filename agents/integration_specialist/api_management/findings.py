@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agents.integration_specialist.api_management.report import ConnectionCheck
+from blocks.business.catalogues.answers import SupplierAnswer
 from blocks.business.connections import Kind
-from blocks.business.suppliers import SupplierAnswer, SupplierConnection
+from blocks.business.suppliers import SupplierConnection
 from blocks.errors import (
     ConfigurationError,
     OrchestratorError,
@@ -42,12 +43,15 @@ def unusable_offers(answer: SupplierAnswer) -> list[Finding]:
     if not answer.problems:
         return []
     usable = len(answer.frame)
+    title = f"Of {answer.rows} offers of {answer.supplier}, {usable} are usable"
+    if not answer.whole:
+        title = f"{answer.supplier} sent a part of its catalogue: {answer.rows} rows"
     return [
         Finding(
             kind="supplier-incomplete",
             resource=f"supplier:{answer.supplier}",
             severity=Severity.WARNING if usable else Severity.ERROR,
-            title=f"Of {answer.rows} offers of {answer.supplier}, {usable} are usable",
+            title=title,
             evidence={"problems": [str(problem) for problem in answer.problems]},
             advice="Tell the supplier; until then its other offers are used.",
         )

@@ -18,6 +18,7 @@ from blocks.errors import (
     SourceTimeout,
     SourceUnavailable,
 )
+from blocks.partners.call import ATTEMPTS
 from blocks.vocabulary.frames import OFFERS
 from tests.loopback import HANG, Loopback, Reply, serve
 
@@ -233,7 +234,7 @@ async def test_an_empty_catalogue_is_a_problem_and_not_a_failure(kind: str, body
     async with serve(Reply(body)) as server:
         answer = await supplier(server, kind).fetch_offers(NOW)
     assert answer.frame.empty
-    assert list(answer.frame.columns) == list(OFFERS.columns)
+    OFFERS.validate(answer.frame)
     assert "empty catalogue" in str(answer.problems[0])
 
 
@@ -283,3 +284,33 @@ def test_a_connection_that_cannot_work_is_refused_at_once() -> None:
     for path in ("/catalogue/item", "item["):
         with pytest.raises(ValidationError, match="is no element path"):
             SupplierConnection(name="acme", base_url="http://x", format="xml", records_path=path)
+
+
+async def test_a_look_is_a_single_request_whatever_is_known_of_the_supplier() -> None:
+    async with serve(Reply(status=503)) as server:
+        acme = supplier(server, "json")
+        for _ in range(12):
+            with pytest.raises(SourceUnavailable, match="HTTP 503"):
+                await acme.check()
+            with pytest.raises(SourceUnavailable, match="HTTP 503"):
+                await acme.look_at_offers(NOW)
+        assert len(server.requests) == 24
+        with pytest.raises(SourceUnavailable, match="HTTP 503"):
+            await acme.fetch_offers(NOW)  # of whose breaker they say nothing
+    assert len(server.requests) == 24 + ATTEMPTS
+
+
+async def test_a_catalogue_is_read_in_the_charset_that_it_is_in() -> None:
+    text = "Part;Cost;Days;Minimum\nÄ1;1,20;3;10\n"
+    reply = Reply(text.encode("cp1252"), content_type="text/csv; charset=ISO-8859-1")
+    async with serve(reply) as server:
+        answer = await supplier(server, "csv").fetch_offers(NOW)
+    assert list(answer.frame["sku"]) == ["Ä1"]
+
+
+async def test_a_character_that_cannot_be_read_costs_its_row_and_is_told() -> None:
+    body = b"Part;Cost;Days;Minimum\n\xc41;1,20;3;10\nB2;1,30;3;10\n"
+    async with serve(Reply(body, content_type="text/csv")) as server:
+        answer = await supplier(server, "csv").fetch_offers(NOW)
+    assert list(answer.frame["sku"]) == ["B2"]
+    assert "bytes that are no text of its charset" in answer.problems[0].reason

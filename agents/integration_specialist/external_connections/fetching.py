@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from agents.capability import ANYBODY, action
+from agents.integration_specialist.external_connections.asking import fetch_offers
 from blocks.business.business import Business
-from blocks.business.snapshots import READING_TIMEOUT, keep_offers, take_snapshot
+from blocks.business.snapshots import READING_TIMEOUT, take_snapshot
 from blocks.errors import ConfigurationError, InvalidMessage, SourceError
 from blocks.ledger import Ledger
 from blocks.text import did_you_mean
@@ -60,13 +61,5 @@ async def _fetch_supplier(business: Business, ledger: Ledger, now: datetime, nam
     if name not in suppliers:
         hint = did_you_mean(name, [STORE, *suppliers])
         raise InvalidMessage(f"There is no source {name!r}.", hint=hint)
-    answer = await suppliers[name].fetch_offers(now)
-    offers = Snapshot(
-        taken_at=now,
-        frames={"offers": answer.frame},
-        problems=answer.problems,
-        currency=business.currency,
-        timezone=business.timezone,
-    )
-    await keep_offers(name, offers, ledger)
+    _, offers = await fetch_offers(suppliers[name], business, ledger, now)
     return offers

@@ -1,0 +1,1 @@
+"""Fetching data from outside: the store's database, and what its suppliers offer."""
