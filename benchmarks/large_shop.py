@@ -7,9 +7,9 @@ judging it), in a process of its own: on the first day, when nothing is known of
 the next, when its settled months are kept. Agents' calls, reports and Prefect are left out: they do
 not grow with the shop.
 
-The time inside the database's driver is the database's, all other processor time is ours. SQLite
-works in our process; its memory counts as ours. The exponent is that of our time in the number of
-items, between the two largest shops.
+The time inside the database's driver is the database's (it makes Python's values of the rows, too),
+all other processor time is ours. SQLite works in our process; its memory counts as ours. The
+exponent is that of our time in the number of items, between the two largest shops.
 
     python -m benchmarks.large_shop [--json] [--full] [--postgres URL]
 
@@ -23,16 +23,20 @@ import asyncio
 import json
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from math import log
 from pathlib import Path
 from time import perf_counter, process_time, thread_time
 from typing import Any
+
+import psycopg
 
 from benchmarks.output import show_rows
 
@@ -54,21 +58,47 @@ class Database:
         self.seconds = self.processor = 0.0
 
     def watch(self) -> None:
-        """From now on, measure each statement of this process."""
+        """From now on, measure all that cursors of this process do.
+
+        Fetching, too: SQLite groups while it is asked for the groups.
+        """
         import sqlalchemy as sa
 
-        begun: dict[int, tuple[float, float]] = {}
+        timed = self._timed(sqlite3.Cursor)
 
-        def before(_: Any, cursor: Any, *__: Any) -> None:
-            begun[id(cursor)] = perf_counter(), thread_time()
+        class Connection(sqlite3.Connection):
+            def cursor(self, factory: Any = timed) -> Any:
+                return super().cursor(factory)
 
-        def after(_: Any, cursor: Any, *__: Any) -> None:
-            wall, processor = begun.pop(id(cursor))
-            self.seconds += perf_counter() - wall
-            self.processor += thread_time() - processor
+        # A connection of SQLite's has no other place for the kind of its cursors.
+        vars(sqlite3)["connect"] = partial(sqlite3.connect, factory=Connection)
 
-        sa.event.listen(sa.Engine, "before_cursor_execute", before)
-        sa.event.listen(sa.Engine, "after_cursor_execute", after)
+        def connected(raw: Any, _: Any) -> None:
+            if isinstance(raw, psycopg.Connection):
+                raw.cursor_factory = self._timed(psycopg.Cursor)
+
+        sa.event.listen(sa.Pool, "connect", connected)
+
+    def _timed(self, cursor: type[Any]) -> type[Any]:
+        """A driver's cursors, each call of which is measured."""
+
+        def measured(name: str) -> Any:
+            call = getattr(cursor, name)
+
+            def timed(*args: Any, **kwargs: Any) -> Any:
+                wall, processor = perf_counter(), thread_time()
+                try:
+                    return call(*args, **kwargs)
+                finally:
+                    self.seconds += perf_counter() - wall
+                    self.processor += thread_time() - processor
+
+            return timed
+
+        return type(f"Timed{cursor.__name__}", (cursor,), {name: measured(name) for name in _CALLS})
+
+
+_CALLS = ("execute", "executemany", "fetchone", "fetchmany", "fetchall")
 
 
 async def measure(url: str, workflow: str, day: int) -> Figures:

@@ -12,7 +12,7 @@ import pandas as pd
 from agents.data_intelligence.predictive_analytics.demand.demand import Demand
 from agents.data_intelligence.predictive_analytics.demand_model import DemandModel
 from agents.data_intelligence.predictive_analytics.ordering.economics import Economics, LeadTimes
-from agents.data_intelligence.predictive_analytics.ordering.levels import economic_levels
+from agents.data_intelligence.predictive_analytics.ordering.levels import levels_of
 from agents.data_intelligence.predictive_analytics.ordering.rules import (
     Parameters,
     erpnext,
@@ -82,8 +82,7 @@ def learned(known: list[Known], price: Floats, costs: Costs) -> Schedule:
         (1 - costs.margin) * price, costs.margin * price, costs.holding_per_year, costs.line_cost
     )
     levels = [
-        economic_levels(each.demand, lead, economics, costs.review_days, past=each.past)
-        for each in known
+        levels_of(each.demand, lead, economics, costs.review_days, past=each.past) for each in known
     ]
     return Schedule(
         np.column_stack([each.reorder for each in levels]),

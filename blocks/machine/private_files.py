@@ -5,24 +5,42 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_private(path: Path, text: str, *, durable: bool = False) -> Path:
-    """Write a file that only this user may read, replacing it in one step.
+@contextmanager
+def private_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """A file to be written that only this user may read; what was there stays until it is whole.
+
+    When writing it fails, what was there stays for good, and nothing else is left.
 
     Args:
         path: Where to.
-        text: What.
         durable: Whether it must outlive a power cut from now on; costs a disk sync.
+
+    Raises:
+        OSError: It cannot be written.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(opened, "wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str, *, durable: bool = False) -> Path:
+    """Write a text as ``private_file`` writes; where it is."""
+    with private_file(path, durable=durable) as file:
+        file.write(text.encode())
     return path
 
 

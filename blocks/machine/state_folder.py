@@ -18,6 +18,7 @@ _OURS = (
     "prefect",
     "ledger.db",
     "logs",
+    "partners",
     "receipts",
     "sample",
     "stack.",

@@ -187,9 +187,10 @@ def _running_out(item: ItemAtRisk) -> str:
             f" (free: {item.free:,.0f}, {item.on_hand:,.0f} on hand less "
             f"{item.reserved:,.0f} reserved)"
         )
+    due = f", {item.arriving:,.0f} more by then," if item.arriving else ""
     return (
-        f"{item.name} {chance}: {item.free + item.arriving:.0f} units{held} for an "
-        f"expected {item.demand:.0f} in the {item.lead_time_days} days until an order arrives"
+        f"{item.name} {chance}: {item.free:,.0f} units{held}{due} for an "
+        f"expected {item.demand:,.0f} in the {item.lead_time_days} days until an order arrives"
     )
 
 
@@ -208,7 +209,7 @@ def _advice(item: ItemAtRisk) -> str:
     else:
         advice = f"Order now: it takes {item.lead_time_days} days."
     if item.overdue:
-        advice = f"Ask after the {item.overdue:.0f} units that are overdue. {advice}"
+        advice = f"Ask after the {item.overdue:,.0f} units that are overdue. {advice}"
     return f"{advice} Serve the {item.owed:,.0f} owed first." if item.owed else advice
 
 

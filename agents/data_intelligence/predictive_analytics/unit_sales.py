@@ -73,7 +73,7 @@ class UnitSales:
         recent_from = 7 * max(weeks - RECENT_WEEKS, 0)
         most = int((sales["date"] >= pd.Timestamp(start + recent_from)).sum())
         rows, days_of = np.empty(most, np.int32), np.empty(most, np.int16)
-        nets: Units = np.empty(most, np.float32)
+        nets: Units = np.zeros(most, np.float32)  # what is not filled yet may be cast, too
         there = 0
         for at in range(0, len(sales), at_once):
             some = sales.iloc[at : at + at_once]

@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 from agents.capability import Asker, action
 from agents.integration_specialist.format_transformation.business_file import business_file, remarks
 from agents.integration_specialist.format_transformation.catalogue import Table
+from agents.integration_specialist.format_transformation.coins import ask_about_coins
 from agents.integration_specialist.format_transformation.looking.links import find_links
 from agents.integration_specialist.format_transformation.looking.looker import Looker
 from agents.integration_specialist.format_transformation.looking.reading import (
@@ -86,8 +87,10 @@ def _look(url: URL, reach: Reach) -> ConnectProposal:
         find_links(found.tables, looker)
         outline = _outline(found.tables, looker)
         reader = FrameReader(connection, ZoneInfo(outline.timezone))
-        frames = [tried(name, outline.frames[name], reader, looker) for name in STORE_FRAMES]
-        ask_about_unknown(frames)
+        tries = [tried(name, outline.frames[name], reader, looker) for name in STORE_FRAMES]
+    frames = [frame for frame, _ in tries]
+    ask_about_unknown(frames)
+    ask_about_coins({frame.name: (frame, rows) for frame, rows in tries})
     return ConnectProposal(
         database=sql.describe(url),
         system=outline.title,

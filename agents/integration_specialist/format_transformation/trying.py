@@ -25,13 +25,13 @@ _FEWEST = 20  # rows that tell whether names differ
 _SAME = 0.1
 
 
-def tried(name: str, outline: FrameOutline, reader: FrameReader, looker: Looker) -> FrameProposal:
-    """A frame read as it is outlined."""
-    if not outline.mappings:
-        return FrameProposal(name=name, **_told(outline))
+def tried(
+    name: str, outline: FrameOutline, reader: FrameReader, looker: Looker
+) -> tuple[FrameProposal, pd.DataFrame]:
+    """A frame read as it is outlined, and the rows that fit."""
     told = _told(outline)
-    if outline.missing:
-        return FrameProposal(name=name, mappings=outline.mappings, **told)
+    if outline.missing or not outline.mappings:
+        return FrameProposal(name=name, mappings=outline.mappings, **told), pd.DataFrame()
     try:
         sample = looker.bounded(lambda: reader.newest(name, outline.mappings, SAMPLE_ROWS))
     except Unreadable as error:
@@ -52,7 +52,7 @@ def tried(name: str, outline: FrameOutline, reader: FrameReader, looker: Looker)
         told["questions"].append(
             "most products have the same few names: is it the name of a group?"
         )
-    return FrameProposal(
+    proposal = FrameProposal(
         name=name,
         mappings=outline.mappings,
         rows_seen=sample.seen,
@@ -61,6 +61,7 @@ def tried(name: str, outline: FrameOutline, reader: FrameReader, looker: Looker)
         ready=not sample.error and nameless <= UNFIT * sample.seen,
         **told,
     )
+    return proposal, sample.frame
 
 
 def _set_aside(sample: FrameSample, columns: frozenset[str] = frozenset()) -> int:

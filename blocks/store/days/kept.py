@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from blocks.machine.private_files import private_file
 from blocks.store.days.block import Block, ItemDays, Told
 from blocks.store.days.sums import Span
 
@@ -98,7 +98,7 @@ class KeptMonths:
         columns["row"] = (np.cumsum(named, dtype=np.int32) - 1)[items.row]
         columns["told"] = np.frombuffer(json.dumps(text).encode(), dtype=np.uint8)
         self._begin()
-        with _written(self._file(month)) as file:
+        with private_file(self._file(month)) as file:
             np.savez(file, **columns)
         return True
 
@@ -117,7 +117,7 @@ class KeptMonths:
     def note_none_nowhere(self, today: date) -> None:
         """Remember that there were none."""
         self._begin()
-        with _written(self._own / _NOWHERE) as file:
+        with private_file(self._own / _NOWHERE) as file:
             file.write(today.isoformat().encode())
 
     def _begin(self) -> None:
@@ -157,15 +157,6 @@ def whole_months(first: date, end: date) -> Iterator[Span]:
             return
         yield Span(month, last)
         last = month
-
-
-@contextmanager
-def _written(file: Path) -> Iterator[BinaryIO]:
-    """A file that is seen once it is complete."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-        yield opened
-    draft.replace(file)
 
 
 def _tagged(cell: Any) -> Any:

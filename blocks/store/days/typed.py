@@ -57,23 +57,32 @@ def text(element: Element, dialect: str) -> Typed | None:
     """A text of the contract; None for a type that the databases write in their own ways."""
     kind = element.type
     if dialect == "sqlite":
-        there: Element = sa.func.typeof(element).in_(("integer", "text"))
-        value: Element = sa.cast(element, sa.Text)
-        # Most have no blank at all, and nothing but ASCII: that is seen at once.
-        plain = sa.not_(value.op("GLOB")("*[^!-~]*"))
-        whole = sa.or_(plain, sa.func.trim(value, _BLANKS) == value)
-    elif isinstance(kind, sa.Integer | sa.Uuid) or _is_decimal(kind):
+        return _sqlite_text(element)
+    if isinstance(kind, sa.Integer | sa.Uuid) or _is_decimal(kind):
         return Typed(_as_text(element, dialect), element.is_not(None))
-    elif isinstance(kind, sa.String):  # an enumeration, too
-        value, there = _as_text(element, dialect), element.is_not(None)
-        whole = (
-            sa.func.btrim(value, _BLANKS) == value
-            if dialect == "postgresql"
-            else sa.not_(value.regexp_match(f"^[{_BLANKS}]|[{_BLANKS}]$"))
-        )
-    else:
+    if not isinstance(kind, sa.String):  # an enumeration is one, too
         return None
-    return Typed(value, sa.and_(there, sa.func.length(value).between(1, LONGEST), whole))
+    value, there = _as_text(element, dialect), element.is_not(None)
+    whole = (
+        sa.func.btrim(value, _BLANKS) == value
+        if dialect == "postgresql"
+        else sa.not_(value.regexp_match(f"^[{_BLANKS}]|[{_BLANKS}]$"))
+    )
+    return Typed(value, sa.and_(there, _has_length(value), whole))
+
+
+def _sqlite_text(element: Element) -> Typed:
+    value: Element = sa.cast(element, sa.Text)
+    stored = sa.func.typeof(element)
+    # Most have no blank at all, and nothing but ASCII: that is seen at once.
+    plain = sa.not_(value.op("GLOB")("*[^!-~]*"))
+    whole = sa.or_(plain, sa.func.trim(value, _BLANKS) == value)
+    written = sa.and_(stored == "text", _has_length(value), whole)
+    return Typed(value, sa.or_(stored == "integer", written))
+
+
+def _has_length(value: Element) -> Element:
+    return sa.func.length(value).between(1, LONGEST)
 
 
 def number(element: Element, dialect: str) -> Typed | None:

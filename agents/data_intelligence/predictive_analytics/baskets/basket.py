@@ -20,7 +20,7 @@ from agents.data_intelligence.predictive_analytics.baskets.needs import Needs, b
 from agents.data_intelligence.predictive_analytics.baskets.outlook import LEAD_TIME_CV, Ints
 from agents.data_intelligence.predictive_analytics.baskets.problem import Asks, Problem
 from agents.data_intelligence.predictive_analytics.baskets.program import solve
-from agents.data_intelligence.predictive_analytics.baskets.stakes import Ways
+from agents.data_intelligence.predictive_analytics.baskets.ways import Ways, all_ways
 from agents.data_intelligence.predictive_analytics.demand.demand import Demand
 from agents.data_intelligence.predictive_analytics.ordering.economics import (
     REVIEW_DAYS,
@@ -146,7 +146,7 @@ def _priced(needs: Needs, quantities: Quantities) -> tuple[Ways, Asks]:
     lose then, and those that are in it get it back.
     """
     stakes, asked = needs.stakes, needs.stakes.asked
-    ways = stakes.ways(quantities)
+    ways = all_ways(stakes, quantities)
     home = stakes.offered.supplier[stakes.cycles.home]
     joining = stakes.joining()
     charge = stakes.cycles.charge + np.bincount(home, joining, minlength=len(asked.freight))

@@ -31,8 +31,9 @@ class Quantities:
     Attributes:
         units: Rising per row, NaN where there are fewer: shape (offers, k).
         price: Store money per unit at each.
-        most: Units that may be bought of each offer: what the item's level asks for, or what
+        most: Units that may be bought of each offer's item: what its level asks for, or what
             sells within the cover, and never more than sells before it spoils.
+        available: Units that the supplier has; infinity where it does not say.
         least: The smallest order of each.
         wanted: Units that the item's level asks for.
     """
@@ -40,6 +41,7 @@ class Quantities:
     units: Floats
     price: Floats
     most: Floats
+    available: Floats
     least: Floats
     wanted: Floats
 
@@ -92,7 +94,9 @@ def quantities(
     pack = offers["pack_units"].to_numpy(dtype=float)[rows]
     least = np.ceil(offers["min_units"].to_numpy(dtype=float)[rows] / pack)
     most = np.minimum.reduce([np.maximum(need, beyond), fresh, limit])
-    top = np.floor(np.maximum(most, 0.0) / pack + 1e-9)
+    told = offers["available_units"].to_numpy(dtype=float)[rows]
+    available = np.where(np.isnan(told), np.inf, told)
+    top = np.floor(np.clip(most, 0.0, available) / pack + 1e-9)
     count = int(np.clip(TOGETHER // max(len(rows), 1), LEAST_QUANTITIES, MOST_QUANTITIES))
     packs = _spaced(least, top, count)
     wanted = np.maximum(need, 0.0) / pack
@@ -107,7 +111,7 @@ def quantities(
     every.sort(axis=1)
     units = every[:, : max(int(np.isfinite(every).sum(axis=1).max(initial=0)), 1)] * pack[:, None]
     price = market.unit_cost(rows, np.nan_to_num(units))
-    return Quantities(units, price, most, least * pack, need)
+    return Quantities(units, price, most, available, least * pack, need)
 
 
 def _spaced(least: Floats, top: Floats, count: int) -> Floats:

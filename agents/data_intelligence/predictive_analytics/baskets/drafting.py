@@ -32,8 +32,8 @@ def draft_orders(
         items: As for ``plan_orders``, indexed by SKU or with a column ``sku``. Shown where it is
             there: ``name``, ``free``, ``on_order``, ``reorder_point``, ``order_up_to``,
             ``protection_days``, ``demand``, ``days_of_cover``, ``probability``,
-            ``waiting_cost_per_day``, ``why_item``, ``why_units``, ``rules`` (mapping) and
-            ``guards`` (list of texts).
+            ``waiting_cost_per_day``, ``why_item``, ``why_units``, ``group``, ``rules`` (mapping)
+            and ``guards`` (list of texts).
         market: As for ``plan_orders``.
         today: The store's date; the day it is ordered.
     """
@@ -140,8 +140,9 @@ def _line(
         probability=_number(row, "probability", 0.0),
         waiting_cost_per_day=money(_number(row, "waiting_cost_per_day", float("nan"))),
         why_item=_why_item(record, row),
-        why_units=_why_units(record, row, pack),
+        why_units=_why_units(record, row, market),
         why_supplier=_why_supplier(record, market, share),
+        group=str(row.get("group") or ""),
         rules={str(k): float(v) for k, v in dict(row.get("rules") or {}).items()},
         guards=[str(text) for text in guards] if isinstance(guards, list | tuple) else [],
     )
@@ -167,14 +168,24 @@ def _why_item(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     )
 
 
-def _why_units(record: Mapping[str, Any], row: Mapping[str, Any], pack: int) -> str:
+def _why_units(record: Mapping[str, Any], row: Mapping[str, Any], market: Market) -> str:
     """What the level asks for, and what was made of it."""
     told = str(row.get("why_units") or "")
-    units, wanted = int(record["units"]), float(record["wanted"])
+    units, wanted = int(record["units"]), max(float(record["wanted"]), 0.0)
+    offer = market.offers.iloc[int(record["offer"])]
+    pack, least = int(offer["pack_units"]), int(offer["min_units"])
+    available = float(offer["available_units"])
     packs = f" in packs of {pack:,}" if pack > 1 else ""
-    if abs(units - wanted) < max(pack, 1):
-        return told or f"{max(wanted, 0):,.0f} units up to its level{packs}."
-    what = f"{units:,} units{packs} here; its level would ask for {max(wanted, 0):,.0f} of this one"
+    if abs(units - wanted) < pack:
+        if told:
+            return f"{told} It comes{packs}." if packs else told
+        return f"{wanted:,.0f} units up to its level{packs}."
+    if units < wanted and units + pack > available:
+        return f"{told} {units:,} units{packs}: its supplier has {available:,.0f} of it.".strip()
+    if units == least > wanted:
+        why = f"{units:,} units{packs}, its smallest order here; its level asks for {wanted:,.0f}."
+        return f"{told} {why}".strip()
+    what = f"{units:,} units{packs} here; its level would ask for {wanted:,.0f} of this one"
     why = "its price steps, its delivery and what is asked of the order counted together."
     return f"{told} {what}: {why}".strip()
 

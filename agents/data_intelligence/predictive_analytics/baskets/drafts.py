@@ -35,6 +35,7 @@ class DraftLine(Strict):
         why_item: Why this item, in a sentence.
         why_units: Why this quantity.
         why_supplier: Why this supplier.
+        group: The group of items that it is trusted with, or not (``purchasing.groups``).
         rules: What the rule of each ERP system would have ordered, in pieces, by its name.
         guards: What limited or questions the quantity.
     """
@@ -57,6 +58,7 @@ class DraftLine(Strict):
     why_item: str
     why_units: str
     why_supplier: str
+    group: str = ""
     rules: dict[str, float] = Field(default_factory=dict)
     guards: list[str] = Field(default_factory=list)
 
@@ -96,7 +98,9 @@ class Hold(StrEnum):
     NO_OFFER = "no offer"
     GUARD = "held by a guard"
     MINIMUM = "below a minimum"
+    WAITS = "better ordered later"
     BUDGET = "beyond the budget"
+    UNAVAILABLE = "not available"
 
 
 class HeldItem(Strict):

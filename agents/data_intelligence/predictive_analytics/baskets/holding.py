@@ -12,7 +12,8 @@ from agents.data_intelligence.predictive_analytics.baskets.drafts import HeldIte
 from agents.data_intelligence.predictive_analytics.baskets.market import Market
 from agents.data_intelligence.predictive_analytics.baskets.needs import Needs
 from agents.data_intelligence.predictive_analytics.baskets.outlook import Ints
-from agents.data_intelligence.predictive_analytics.baskets.stakes import Ways
+from agents.data_intelligence.predictive_analytics.baskets.refusals import Refusal
+from agents.data_intelligence.predictive_analytics.baskets.ways import Ways, forced
 from agents.statistics import Floats
 
 CENT = Decimal("0.01")
@@ -33,13 +34,14 @@ def guarded(table: pd.DataFrame) -> list[HeldItem]:
 
 def without_offer(table: pd.DataFrame, market: Market) -> list[HeldItem]:
     """Items that nobody offers, or only in a way that cannot be bought."""
-    refused: dict[str, list[str]] = {}
+    refused: dict[str, list[Refusal]] = {}
     for refusal in market.refusals:
-        refused.setdefault(refusal.sku, []).append(str(refusal))
+        refused.setdefault(refusal.sku, []).append(refusal)
     held = []
     for row in table[table["held"] == ""].itertuples():
         if why := refused.get(str(row.Index)):
-            held.append(_held(row, Hold.INVALID, "; ".join(why)))
+            hold = Hold.UNAVAILABLE if all(each.unavailable for each in why) else Hold.INVALID
+            held.append(_held(row, hold, "; ".join(map(str, why))))
         else:
             nobody = "no supplier offers it: add it to a supplier's catalogue, or find another."
             held.append(_held(row, Hold.NO_OFFER, nobody))
@@ -69,6 +71,9 @@ def not_ordered(
     best = _best_order(ways)
     goods = _goods(needs, ways, chosen)
     lost = stakes.lost_waiting()
+    # What would wait even if nothing were asked of the orders as a whole.
+    later = forced(stakes, needs.quantities) & (best >= 0)
+    later &= ways.cost[chosen] <= ways.cost[best]
     held = []
     items = np.flatnonzero(waiting)
     for item, row in zip(items.tolist(), needs.table.iloc[items].itertuples(), strict=True):
@@ -78,6 +83,10 @@ def not_ordered(
             continue
         way = best[item]
         units = round(ways.units[way] + ways.other_units[way])
+        if later[item]:
+            reason = _better_later(needs, ways, int(way), lost[item])
+            held.append(_held(row, Hold.WAITS, reason, units, loss))
+            continue
         if budget is not None and ways.offer[affordable[item]] >= 0:
             value = ways.value[way] + ways.other_value[way]
             reason = (
@@ -144,6 +153,17 @@ def _too_large(needs: Needs, item: int, cover_days: int) -> str:
         "; ".join(told)
         + f" ({cover_days / 7:,.0f} weeks, or until it spoils): ask for a smaller pack, or order "
         "it by hand."
+    )
+
+
+def _better_later(needs: Needs, ways: Ways, way: int, lost: float) -> str:
+    """More would have to be ordered than is wanted, and nothing is urgent."""
+    offer, units = ways.offer[way], ways.units[way]
+    name = needs.suppliers[needs.stakes.offered.supplier[offer]]
+    return (
+        f"{name} would bring {units:,.0f} units for {ways.value[way]:,.2f}, where its level asks "
+        f"for {max(needs.wanted[offer], 0.0):,.1f}: to order and hold those costs more than the "
+        f"{lost:,.2f} that waiting until the next review is expected to lose."
     )
 
 

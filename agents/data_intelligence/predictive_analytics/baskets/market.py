@@ -48,7 +48,9 @@ class Market:
         currency: The store's.
         suppliers: By name; each has a rate.
         offers: ``sku``, ``supplier``, ``pack_units`` and ``min_units`` (whole numbers),
-            ``lead_time_days`` (whole, at least 1), ``shelf_life_days`` (NaN: it keeps).
+            ``lead_time_days`` (whole, at least 1) and ``lead_time_deviation`` (days; NaN: nobody
+            has measured it), ``shelf_life_days`` (NaN: it keeps), ``available_units`` (what the
+            supplier has; NaN: it does not say).
         step_from: Units from which each price holds, rising: shape (offers, steps), padded with
             infinity.
         step_cost: The price per unit there as the supplier wrote it, in its currency.
@@ -89,6 +91,8 @@ def open_market(
     currency: str,
     rates: Mapping[str, float],
     known_costs: Mapping[str, float] | pd.Series[float] | None = None,
+    prices: pd.Series[float] | None = None,
+    stated_costs: pd.Series[float] | None = None,
 ) -> Market:
     """Put offers side by side; what cannot be compared for sure is refused with its reason.
 
@@ -101,10 +105,15 @@ def open_market(
         currency: ISO code of the store's money; NO_CURRENCY when nobody has said.
         rates: Code to what one unit of it is worth in ``currency``, as the store declares them.
         known_costs: What a unit of an SKU costs so far, in the store's money.
+        prices: What the store sells a unit of each SKU for.
+        stated_costs: Of ``known_costs`` those that the store itself states.
     """
     refusing = Refusing(offers)
     table = refusing.table
+    nothing = pd.Series(dtype=float)
     known = pd.Series(known_costs if known_costs is not None else {}, dtype=float)
+    prices = nothing if prices is None else prices
+    stated = nothing if stated_costs is None else stated_costs
     worth = {code: Decimal(str(rate)) for code, rate in rates.items()} | {currency: ONE}
     table["code"] = _codes(table, terms, currency)
     refusing.unknown_suppliers(list(terms))
@@ -118,8 +127,10 @@ def open_market(
     )
     refusing.not_in_pieces()
     table["worth"] = table["code"].map({code: float(rate) for code, rate in worth.items()})
+    refusing.impossible_beside(prices, stated)
     refusing.far_from_known_cost(known)
     refusing.contradictory()
+    refusing.unavailable()
     suppliers = {
         name: _supplier(name, terms[name], main[name], currency, worth)
         for name in sorted(set(refusing.usable["supplier"]))
@@ -176,6 +187,8 @@ def _side_by_side(
         min_units=("min_order_units", "max"),
         first_step=("from_units", "min"),
         lead_time_days=("lead_time_days", "max"),
+        lead_time_deviation=("lead_time_deviation", "max"),
+        available_units=("available_units", "min"),
         shelf_life_days=("shelf_life_days", "min"),
         worth=("worth", "first"),
     ).reset_index()

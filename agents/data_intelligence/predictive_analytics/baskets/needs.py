@@ -148,7 +148,8 @@ def gather(
         return quantities(market, rows, wanted, sells, fresh, limit, units)
 
     home = cycles.home
-    usual = np.clip(wanted[home], able.least[home], np.maximum(able.most[home], able.least[home]))
+    most = np.minimum(able.most, able.available)[home]
+    usual = np.clip(wanted[home], able.least[home], np.maximum(most, able.least[home]))
     cost = market.unit_cost(rows[home], usual)
     goods = Goods(
         goods.position, goods.reorder, goods.up_to, goods.lead, cost, goods.margin, goods.due
@@ -199,7 +200,8 @@ def _state(
     position = _column(table, "free") + _column(table, "on_order")
     need = np.maximum(_column(table, "order_up_to") - position, 1.0)[item[rows]]
     least = offers["min_units"].to_numpy(dtype=float)[rows]
-    price = market.unit_cost(rows, np.maximum(need, least))
+    available = offers["available_units"].fillna(np.inf).to_numpy(dtype=float)[rows]
+    price = market.unit_cost(rows, np.minimum(np.maximum(need, least), available))
     cost = np.full(len(table), np.inf)
     np.minimum.at(cost, item[rows], price)
     margin, guessed = _margins(economics, of_demand, cost)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.data_intelligence.predictive_analytics.baskets.outlook import Ints
-from agents.data_intelligence.predictive_analytics.baskets.stakes import Ways
+from agents.data_intelligence.predictive_analytics.baskets.ways import Ways
 from agents.statistics import Floats
 
 

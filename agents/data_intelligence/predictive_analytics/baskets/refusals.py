@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 
+from blocks.business.catalogues.beside_store import impossible_prices
 from blocks.text import did_you_mean
 from blocks.vocabulary.frames import NO_CURRENCY
 
@@ -23,6 +25,8 @@ PIECES = frozenset(
 _OPTIONAL = {
     "from_units": 0.0,
     "pack_units": 1.0,
+    "available_units": float("nan"),
+    "lead_time_deviation": float("nan"),
     "shelf_life_days": float("nan"),
     "currency": None,
     "unit": None,
@@ -37,11 +41,13 @@ class Refusal:
         sku: Its SKU.
         supplier: Its supplier.
         reason: What is wrong, with the value, and what to do.
+        unavailable: Whether nothing is wrong but that the supplier has not enough of it.
     """
 
     sku: str
     supplier: str
     reason: str
+    unavailable: bool = False
 
     def __str__(self) -> str:
         return f"{self.supplier}: {self.reason}"
@@ -82,12 +88,17 @@ class Refusing:
         """The rows that no rule has refused."""
         return self.table[self._usable]
 
-    def _refuse(self, rows: pd.Series[bool], reasons: pd.Series[str]) -> None:
+    def _refuse(
+        self, rows: pd.Series[bool], reasons: pd.Series[str], *, unavailable: bool = False
+    ) -> None:
         """Refuse some of the usable rows; a reason is told once for an SKU of a supplier."""
         chosen = rows & self._usable
         told = self.table.loc[chosen, ["sku", "supplier"]].assign(reason=reasons[chosen])
         told = told.drop_duplicates(["sku", "supplier"])
-        self.refusals += [Refusal(*row) for row in told.itertuples(index=False, name=None)]
+        self.refusals += [
+            Refusal(sku, supplier, reason, unavailable)
+            for sku, supplier, reason in told.itertuples(index=False, name=None)
+        ]
         self._usable &= ~chosen
 
     def _offer(self, rows: pd.Series[bool]) -> pd.Series[bool]:
@@ -191,6 +202,20 @@ class Refusing:
         text = "it is priced per " + unit + ", whereas stock is counted in pieces: "
         self._refuse(unit != "piece", text + "give the price of a piece, and pack_units.")
 
+    def impossible_beside(self, prices: pd.Series[float], costs: pd.Series[float]) -> None:
+        """A price that nobody can sell at; see ``blocks.business.catalogues.beside_store``.
+
+        Args:
+            prices: What the store sells each SKU for.
+            costs: What the store itself says that each costs.
+        """
+        sku = self.table["sku"]
+        cost = (self.table["unit_cost"] * self.table["worth"]).where(self._usable)
+        told = impossible_prices(cost, sku.map(prices), sku.map(costs))
+        text = told.reindex(self.table.index)
+        text = text.groupby([sku, self.table["supplier"]]).transform("first")
+        self._refuse(text.notna(), text + " Check it before ordering.")  # one bad step refuses all
+
     def far_from_known_cost(self, known: pd.Series[float]) -> None:
         """A price that jumps tenfold is a slip, until a person says otherwise."""
         cost = self.table["sku"].map(known)
@@ -220,6 +245,18 @@ class Refusing:
         index = self.table.index
         self._refuse(offer.isin(twice), _same("it has two prices for the same quantity.", index))
         self._refuse(offer.isin(mixed), _same("it names two sizes of pack.", index))
+
+    def unavailable(self) -> None:
+        """What a supplier has too little of for the smallest order that it takes."""
+        table = self.table
+        packs = table["pack_units"]
+        first = table.groupby(["sku", "supplier"])["from_units"].transform("min")
+        smallest = table[["min_order_units"]].assign(first=first, one=1.0).max(axis=1)
+        smallest = np.ceil(smallest / packs) * packs
+        text = "it has " + table["available_units"].map("{:,.0f}".format).astype("str")
+        text += " and takes no order below " + smallest.map("{:,.0f}".format).astype("str")
+        few = self._offer(table["available_units"] < smallest)
+        self._refuse(few, text + ": ask when it is there again.", unavailable=True)
 
 
 def _same(text: str, index: pd.Index) -> pd.Series[str]:

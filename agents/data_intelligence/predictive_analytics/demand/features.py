@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,10 +108,8 @@ def _newcomers(history: History, groups: Rows, week: int) -> Floats:
     return np.asarray(((total + prior * shop) / (number + prior))[groups])
 
 
-def table(
-    history: History, season: Season, origin: Origin, rows: Rows, block: tuple[int, int]
-) -> Weeks:
-    """Features of some SKUs for one stretch of weeks after an origin: float32, a row per SKU."""
+def past(history: History, origin: Origin, rows: Rows) -> Weeks:
+    """Features of some SKUs that are the same whatever stretch of weeks comes: a row per SKU."""
     week = origin.week
     rate = history.rate[rows, max(week - YEAR, 0) : week]
     if week < YEAR:
@@ -141,6 +140,22 @@ def table(
         origin.trend[rows, 0],
         origin.trend[rows, 1],
     ]
+    return _side_by_side(columns)
+
+
+def table(
+    known: Weeks,
+    history: History,
+    season: Season,
+    origin: Origin,
+    rows: Rows,
+    block: tuple[int, int],
+) -> Weeks:
+    """All features of some SKUs for one stretch of weeks after an origin: a row per SKU.
+
+    ``known`` is what ``past`` tells of the same SKUs at the same origin.
+    """
+    week, size = origin.week, origin.size[rows]
     group, own = season.ratios(week, *block, origin.size.astype(float))
     year_ago = history.rate[rows, max(week - YEAR + block[0] - 1, 0) : week - YEAR + block[1] + 1]
     same = np.full(len(rows), np.nan)
@@ -151,5 +166,9 @@ def table(
             np.where(usable, year_ago, 0).sum(axis=1) / np.maximum(usable.sum(axis=1), 1) / size,
             np.nan,
         )
-    columns += [group[rows], own[rows], same, np.full(len(rows), sum(block) / 2)]
+    own_columns = [group[rows], own[rows], same, np.full(len(rows), sum(block) / 2)]
+    return np.concatenate([known, _side_by_side(own_columns)], axis=1)
+
+
+def _side_by_side(columns: Sequence[NDArray[np.generic]]) -> Weeks:
     return np.stack(columns, axis=1, dtype=np.float32, casting="unsafe")

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.data_intelligence.predictive_analytics.demand.bins import Bins
 from agents.data_intelligence.predictive_analytics.demand.features import (
     BLOCKS,
     SEASON,
     Origin,
     at_week,
+    past,
     table,
 )
-from agents.data_intelligence.predictive_analytics.demand.history import Flags, History, Weeks
+from agents.data_intelligence.predictive_analytics.demand.history import History, Weeks
 from agents.data_intelligence.predictive_analytics.demand.season import Season
 from agents.data_intelligence.predictive_analytics.demand_model import WARM_UP
 from agents.statistics import Floats
@@ -81,14 +83,14 @@ class Learner:
         history: Of the SKUs that are forecast.
         groups: Group of each.
         trees: The fitted model; None where there was too little to learn from.
-        columns: Features that it knows.
+        bins: The classes of the features' values, by which it knows them.
         factor: Units per squared root of each class of items.
     """
 
     history: History
     groups: Rows
     trees: Any
-    columns: Flags
+    bins: Bins
     factor: Floats
 
     @classmethod
@@ -96,10 +98,10 @@ class Learner:
         """Learn from what was sold before a week."""
         rows = _rows(history, groups, week)
         if rows is None or len(rows.target) < LEAST_ROWS:
-            return cls(history, groups, None, np.zeros(0, dtype=np.bool_), np.zeros(0))
-        # What is the same everywhere (a year ago, in a young shop) teaches nothing, and is refused.
-        columns = np.array([_varies(column) for column in rows.features.T])
-        features = rows.features[:, columns]
+            return cls(history, groups, None, Bins({}), np.zeros(0))
+        weight = rows.weight / rows.weight.mean()
+        bins = Bins.of(rows.features, weight)
+        codes = bins.codes(rows.features)
         root = np.sqrt(rows.target)
         leaf = int(np.clip(len(root) // LEAVES, *LEAF))
         # Imported first: only threads of what is loaded can be limited.
@@ -107,14 +109,14 @@ class Learner:
 
         with _one_thread():
             trees = HistGradientBoostingRegressor(min_samples_leaf=leaf, **TREES)
-            trees.fit(features, root, sample_weight=rows.weight / rows.weight.mean())
-            expected = np.maximum(trees.predict(features), 0.0) ** 2
+            trees.fit(codes, root, sample_weight=weight)
+            expected = np.maximum(trees.predict(codes), 0.0) ** 2
         cells = (len(OFTEN) + 1) * (len(RANKS) + 1)
         sold = np.bincount(rows.cell, rows.weight * rows.target, minlength=cells)
         told = np.bincount(rows.cell, rows.weight * expected, minlength=cells)
         prior = max(PRIOR * told.sum(), 1e-9)
         factor = (sold + prior * sold.sum() / max(told.sum(), 1e-9)) / (told + prior)
-        return cls(history, groups, trees, columns, factor)
+        return cls(history, groups, trees, bins, factor)
 
     def on(self, history: History, groups: Rows) -> Learner:
         """The same for other SKUs of the same weeks."""
@@ -135,9 +137,11 @@ class Learner:
                 factor = self.factor[_cells(self.history, origin, rows)]
                 age = week - self.history.first[rows]
                 young = age < WARM_UP
+                known = past(self.history, origin, rows)
                 for column, block in enumerate(BLOCKS):
-                    features = table(self.history, season, origin, rows, block)
-                    root = np.maximum(self.trees.predict(features[:, self.columns]), 0.0)
+                    features = table(known, self.history, season, origin, rows, block)
+                    codes = self.bins.codes(features)
+                    root = np.maximum(self.trees.predict(codes), 0.0)
                     # What a newcomer will do is told by others until it has weeks of its own.
                     root = np.where(young, (age * root + FIRST_WEEKS) / (age + FIRST_WEEKS), root)
                     size = _expected(origin, rows, features)
@@ -177,7 +181,8 @@ def _rows(history: History, groups: Rows, end: int) -> _Rows | None:
                 continue
             seen = history.seen[rows, weeks]
             units = np.where(seen, history.rate[rows, weeks], 0.0).sum(axis=1) / number
-            features = table(history, season, origin, rows, block)
+            known = past(history, origin, rows)
+            features = table(known, history, season, origin, rows, block)
             size = _expected(origin, rows, features)
             found.append(
                 (
@@ -212,11 +217,6 @@ def _expected(origin: Origin, rows: Rows, features: Weeks) -> Weeks:
     """What is expected of each item before anything is learned: its size in its group's season."""
     season = np.clip(np.nan_to_num(features[:, SEASON], nan=1.0), *SEASON_LIMITS)
     return np.asarray(origin.size[rows] * season, dtype=np.float32)
-
-
-def _varies(column: Weeks) -> bool:
-    known = column[np.isfinite(column)]
-    return bool(len(known)) and bool(known.min() < known.max())
 
 
 def _one_thread() -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from blocks.machine.private_files import private_file
 
 FORMAT = 1
 """Raise it when what a file holds changes: older ones count as missing."""
@@ -71,20 +71,12 @@ class Rates:
             "skus": list(self.skus),
             "groups": list(self.groups),
         }
-        written = io.BytesIO()
-        np.savez(
-            written,
-            told=np.frombuffer(json.dumps(text).encode(), dtype=np.uint8),
-            **{name: getattr(self, name) for name in _ARRAYS},
-        )
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(opened, "wb") as file:
-                file.write(written.getbuffer())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with private_file(path) as file:
+            np.savez(
+                file,
+                told=np.frombuffer(json.dumps(text).encode(), dtype=np.uint8),
+                **{name: getattr(self, name) for name in _ARRAYS},
+            )
 
     @classmethod
     def load(cls, path: Path) -> Rates | None:

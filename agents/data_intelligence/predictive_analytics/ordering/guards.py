@@ -44,7 +44,7 @@ class Guarded:
 
     Attributes:
         units: Whole packs; 0 where the item is held or nothing is wanted.
-        reasons: What cut or rounded the quantity, in words.
+        reasons: What cut the quantity, in words.
         held: Why nothing is ordered though something was wanted; "" where nothing holds it.
     """
 
@@ -244,18 +244,8 @@ def _whole_packs(work: _Work) -> None:
         return f"{wanted[i]:,.0f} units are wanted, {least}, and {late}."
 
     work.hold(~fits & ~smaller, why_held)
-    work.cut(
-        rounded != wanted,
-        rounded,
-        lambda i: (
-            f"{wanted[i]:,.0f} units rounded to {rounded[i]:,.0f}: "
-            + (
-                f"the minimum is {minimum[i]:,.0f}."
-                if minimum[i] == rounded[i] and minimum[i] > up[i]
-                else f"a pack is {pack[i]:,.0f}."
-            )
-        ),
-    )
+    # No reason to be told: what is bought in the end, and in which packs, the order's line says.
+    work.units = np.where(work.units > 0, rounded, 0.0)
 
 
 def _line_value(work: _Work) -> None:

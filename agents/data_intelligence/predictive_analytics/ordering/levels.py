@@ -13,6 +13,8 @@ no past, of the errors that the forecast made over all items (``protection.py``)
   as it saves. Over one cycle of Q / D years it costs c h Q / D to hold, and saves the margin b with
   the chance that it is asked for: P(demand > s) = c h Q / (c h Q + b D), sales being lost (Hadley
   and Whitin 1963, ch. 4-11).
+* With a target fill rate, s is that at which the expected shortage of one cycle is (1 - fill rate)
+  Q (Silver, Pyke and Thomas 2017, ch. 6).
 """
 
 from __future__ import annotations
@@ -55,18 +57,20 @@ FALLBACK_COVER_DAYS = 28
 _LEAST_SERVICE, _MOST_SERVICE = 0.5, 0.999
 
 
-def economic_levels(
+def levels_of(
     demand: Demand,
     lead: LeadTimes,
     economics: Economics,
     review_days: int = REVIEW_DAYS,
     rows: Rows | None = None,
     past: UnitSales | None = None,
+    fill_rate: float | None = None,
 ) -> Levels:
-    """Levels that cost least: holding, order lines and lost margin.
+    """Levels that cost least: holding, order lines and lost margin; or that meet a fill rate.
 
     Where cost or margin are unknown (NaN), or no margin is left, ``guessed`` is True: the quantity
     covers ``FALLBACK_COVER_DAYS`` unless the cost is known, the service is ``FALLBACK_SERVICE``.
+    With a fill rate that is so where the cost is unknown, on which the quantity rests.
 
     Args:
         demand: Whose levels.
@@ -76,10 +80,16 @@ def economic_levels(
         rows: Rows of ``demand`` that are asked for; all when None.
         past: What the SKUs of ``demand`` sold, in its rows; without it every item is judged by the
             errors over all of them.
+        fill_rate: Share of the demand that is to be served from stock, between 0 and 1.
+
+    Raises:
+        InvalidMessage: The fill rate is no share.
     """
     days = lead_time_nodes(lead) + review_days
     protection = Protection.over(demand, days, rows)
-    return levels_over(protection, demand, lead, economics, review_days, rows, past, days)
+    return levels_over(
+        protection, demand, lead, economics, review_days, rows, past, days, fill_rate
+    )
 
 
 def levels_over(
@@ -91,51 +101,24 @@ def levels_over(
     rows: Rows | None,
     past: UnitSales | None,
     days: NDArray[np.intp],
+    fill_rate: float | None = None,
 ) -> Levels:
-    """``economic_levels`` where the demand over lead time and review is known already."""
-    rate = quantity_rate(demand, rows, past)
-    quantity = order_quantity(rate, economics, review_days)
-    service, guessed = economic_service(rate, quantity, economics)
-    own = None if past is None else OwnPast.of(past, days, protection.mean, rows)
-    return _levels(quantile(protection, own, service), quantity, service, guessed, lead)
-
-
-def service_levels(
-    demand: Demand,
-    lead: LeadTimes,
-    economics: Economics,
-    fill_rate: float,
-    review_days: int = REVIEW_DAYS,
-    rows: Rows | None = None,
-    past: UnitSales | None = None,
-) -> Levels:
-    """Levels that serve a share of the demand from stock, at the economic order quantity.
-
-    The expected shortage of one cycle is (1 - fill rate) Q (Silver, Pyke and Thomas 2017, ch. 6).
-
-    Args:
-        demand: Whose levels.
-        lead: One per row that is asked for; levels of an unknown lead time are NaN.
-        economics: One per row that is asked for; ``guessed`` where the cost is unknown.
-        fill_rate: Share of the demand, between 0 and 1.
-        review_days: Days from one look at the stock to the next.
-        rows: Rows of ``demand`` that are asked for; all when None.
-        past: What the SKUs of ``demand`` sold, in its rows.
-
-    Raises:
-        InvalidMessage: The fill rate is no share.
-    """
-    if not 0 < fill_rate < 1:
+    """``levels_of`` where the demand over lead time and review is known already."""
+    if fill_rate is not None and not 0 < fill_rate < 1:
         raise InvalidMessage(
             f"A fill rate of {fill_rate} is not possible.", hint="Give one between 0 and 1."
         )
-    days = lead_time_nodes(lead) + review_days
-    protection = Protection.over(demand, days, rows)
-    quantity = order_quantity(quantity_rate(demand, rows, past), economics, review_days)
+    rate = quantity_rate(demand, rows, past)
+    quantity = order_quantity(rate, economics, review_days)
     own = None if past is None else OwnPast.of(past, days, protection.mean, rows)
-    reorder = covering(protection, own, (1 - fill_rate) * quantity)
-    service = 1 - protection.exceeds(reorder)
-    return _levels(reorder, quantity, service, np.isnan(economics.unit_cost), lead)
+    if fill_rate is None:
+        service, guessed = economic_service(rate, quantity, economics)
+        reorder = quantile(protection, own, service)
+    else:
+        reorder = covering(protection, own, (1 - fill_rate) * quantity)
+        service, guessed = 1 - protection.exceeds(reorder), np.isnan(economics.unit_cost)
+    reorder = np.where(np.isnan(lead.mean), np.nan, reorder)
+    return Levels(reorder, reorder + quantity, service, guessed)
 
 
 def quantity_rate(demand: Demand, rows: Rows | None, past: UnitSales | None) -> Floats:
@@ -183,15 +166,3 @@ def economic_service(
     np.divide(lost, held + lost, out=service, where=known & (lost > 0))
     service[known & (lost <= 0)] = _LEAST_SERVICE  # nothing sells: nothing is lost
     return np.clip(service, _LEAST_SERVICE, _MOST_SERVICE), ~known
-
-
-def _levels(
-    reorder: Floats,
-    quantity: Floats,
-    service: Floats,
-    guessed: NDArray[np.bool_],
-    lead: LeadTimes,
-) -> Levels:
-    nowhen = np.isnan(lead.mean)
-    reorder = np.where(nowhen, np.nan, reorder)
-    return Levels(reorder, reorder + quantity, service, guessed)

@@ -59,6 +59,7 @@ def propose(
     holding_per_year: float = HOLDING_PER_YEAR,
     line_cost: float = LINE_COST,
     review_days: int = REVIEW_DAYS,
+    fill_rate: float | None = None,
     limits: Limits | None = None,
     rules: Rules | None = None,
     past: UnitSales | None = None,
@@ -78,6 +79,8 @@ def propose(
         holding_per_year: Share of the cost.
         line_cost: Per order line, in the store's money.
         review_days: Days from one look at the stock to the next.
+        fill_rate: Share of the demand that is to be served from stock, between 0 and 1; what costs
+            least when None.
         limits: What the guards allow.
         rules: What the ERP systems are told; ``rules.USUAL`` when None.
         past: What the SKUs of ``demand`` sold, in its rows (``DemandModel.units``): levels follow
@@ -99,6 +102,7 @@ def propose(
 
     Raises:
         ContractViolation: A column is missing, or an SKU unknown to ``demand``.
+        InvalidMessage: The fill rate is no share.
     """
     rows = _rows(items, demand)
     limits = limits or Limits()
@@ -115,7 +119,7 @@ def propose(
     protection = together.lengths(slice(0, count))
     rate = daily_rate(demand, rows)
     levels = levels_over(
-        protection, demand, lead, economics, review_days, rows, past, nodes + review_days
+        protection, demand, lead, economics, review_days, rows, past, nodes + review_days, fill_rate
     )
     table = _state(items, levels, lead, review_days)
     table["demand"], table["rate"] = protection.mean, rate

@@ -50,13 +50,14 @@ def order_items(shelf: Shelf, snapshot: Snapshot, market: Market, review_days: i
     units = shelf.model.units.rows(rows)
     past = history(units, _covered_days(table, costs, lead, review_days))
     weeks = past["history_weeks"].to_numpy(dtype=float)
-    known = _known_costs(snapshot, table.index)
+    known = known_costs(snapshot, table.index)
     return pd.DataFrame(
         {
             "name": table["name"],
             "free": table["free"],
             "on_order": _on_order(shelf, table.index),
             "lead_days": lead,
+            "lead_deviation": offers["lead_time_deviation"].astype(float),
             "unit_cost": costs,
             "price": table["price"],
             "usual_cost": known,
@@ -112,7 +113,8 @@ def _on_order(shelf: Shelf, skus: pd.Index) -> pd.Series[float]:
     return shelf.deliveries.groupby("sku")["units"].sum().reindex(skus).fillna(0.0)
 
 
-def _known_costs(snapshot: Snapshot, skus: pd.Index) -> pd.Series[float]:
+def known_costs(snapshot: Snapshot, skus: pd.Index) -> pd.Series[float]:
+    """What the store itself says that each item costs; NaN where it does not."""
     products = snapshot.frames.get("products")
     if products is None or "unit_cost" not in products:
         return pd.Series(np.nan, index=skus)

@@ -27,6 +27,7 @@ from agents.data_intelligence.predictive_analytics.stock_facts import (
 )
 from agents.data_intelligence.stock_levels import levels
 from agents.data_intelligence.trading_calendar import completed
+from blocks.business.catalogues.beside_store import impossible_prices
 from blocks.vocabulary.frames import Snapshot
 
 _DAYS = 28  # over which demand per day is told
@@ -95,7 +96,7 @@ def read_shelf(
         out_since=out_since,
         forgotten=out_since < pd.Timestamp(model.today - timedelta(days=FORGOTTEN_DAYS)),
         price=price,
-        cost=cost.fillna(cheapest(snapshot, there.index)),
+        cost=cost.fillna(cheapest(snapshot, there.index, price)),
         down=_down(snapshot, there.index, down),
     )
     deliveries = deliveries_of(snapshot, model.today, table["lead_time"])
@@ -103,8 +104,14 @@ def read_shelf(
     return Shelf(model, wanted, table, deliveries, held)
 
 
-def cheapest(snapshot: Snapshot, skus: pd.Index) -> pd.Series:
-    """What the cheapest offer asks per piece; NaN where none is in the store's money."""
+def cheapest(snapshot: Snapshot, skus: pd.Index, price: pd.Series) -> pd.Series:
+    """What the cheapest offer asks per piece; NaN where none is in the store's money.
+
+    Args:
+        snapshot: Uses its ``offers``.
+        skus: The items.
+        price: What the store sells each for: an offer that cannot be right beside it is none.
+    """
     if "offers" not in snapshot.frames:
         return pd.Series(np.nan, index=skus)
     offers = snapshot.frames["offers"]
@@ -113,7 +120,9 @@ def cheapest(snapshot: Snapshot, skus: pd.Index) -> pd.Series:
         known &= offers["currency"].fillna(snapshot.currency) == snapshot.currency
     if "unit" in offers:
         known &= offers["unit"].fillna("piece") == "piece"
-    return offers[known].groupby("sku")["unit_cost"].min().reindex(skus)
+    offers = offers[known]
+    wrong = impossible_prices(offers["unit_cost"], offers["sku"].map(price)).index
+    return offers.drop(wrong).groupby("sku")["unit_cost"].min().reindex(skus)
 
 
 def _down(snapshot: Snapshot, skus: pd.Index, down: Collection[str]) -> pd.Series:

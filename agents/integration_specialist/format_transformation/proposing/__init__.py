@@ -22,13 +22,13 @@ from agents.integration_specialist.format_transformation.proposing.money import 
     read_names,
     tell_currency,
     tell_discounts,
-    tell_refunds,
     tell_tax,
 )
 from agents.integration_specialist.format_transformation.proposing.parts import (
     count_parts_once,
     leave_out_wholes,
 )
+from agents.integration_specialist.format_transformation.proposing.refunds import take_off_refunds
 from agents.integration_specialist.format_transformation.proposing.row_filters import (
     add_up_places,
     leave_out_deleted,
@@ -48,8 +48,8 @@ _STEPS = {
         choose_paid,
         tell_tax,
         tell_discounts,
-        tell_refunds,
         read_minor_units,
+        take_off_refunds,
         tell_currency,
         read_clock,
         take_variants,

@@ -86,20 +86,6 @@ def tell_discounts(draft: Draft) -> None:
         )
 
 
-def tell_refunds(draft: Draft) -> None:
-    """Whether what was paid back is off: by lines of its own, or only in a column beside."""
-    units = draft.place("units")
-    if draft.frame != "sale_lines" or units is None:
-        return
-    beside = [c for c in draft.table.types if {"refunded", "refund"} & set(words_of(c))]
-    if any(_number(value) < 0 for value in draft.table.values(units.column)):
-        draft.amounts["refunds"] = "excluded"
-        draft.notes.append("returns are lines of negative units: they are taken off on their day")
-    elif beside:
-        draft.amounts["refunds"] = "included"
-        draft.notes.append(f"what is paid back ({', '.join(beside)}) is not taken off")
-
-
 def tell_tax(draft: Draft) -> None:
     """With or without tax, by the names; the other one is named where there are both."""
     paid = [place for ours in ("revenue", "unit_price") if (place := draft.place(ours))]

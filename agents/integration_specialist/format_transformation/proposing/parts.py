@@ -144,6 +144,4 @@ def _paid(draft: Draft, row: dict[str, Any]) -> float | None:
 def _money(draft: Draft) -> str:
     if draft.place("revenue"):
         return draft.expression("revenue")
-    units = draft.place("units")
-    assert units is not None, "the anchor of the frame"
-    return f"{draft.expression('unit_price')} * {draft.written(units)}"
+    return f"{draft.expression('unit_price')} * {draft.expression('units')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import os
 import signal
@@ -19,8 +20,9 @@ import sqlalchemy as sa
 
 from blocks.errors import ConfigurationError
 from blocks.settings import PROJECT_ROOT
-from deployments.sample import store
+from deployments.sample import tables
 from deployments.sample.history import SALES_FILE
+from deployments.sample.replenishment import PurchaseOrder
 from deployments.sample.store import fill_store
 
 MONDAY = date(2026, 11, 23)
@@ -34,7 +36,7 @@ def contents(url: str) -> dict[str, list[sa.Row[Any]]]:
     with engine.connect() as connection:
         return {
             table.name: list(connection.execute(sa.select(table).order_by(*table.primary_key)))
-            for table in store.metadata.sorted_tables
+            for table in tables.metadata.sorted_tables
         }
 
 
@@ -89,6 +91,59 @@ def test_something_is_low_something_is_out_and_orders_are_under_way(shop) -> Non
     assert len({order.supplier for order in open_orders}) >= 2
     assert all(order.ordered_at.date() < MONDAY for order in shop["purchase_orders"])
     assert all(0 < row.unit_cost < row.unit_price for row in shop["products"])
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("server", ["postgres_url", "mariadb_url"])
+def test_tables_of_another_layout_are_made_anew(
+    server: str, shop, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(server)
+    assert fill_store(url, MONDAY)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE purchase_orders DROP COLUMN units"))
+        connection.execute(sa.text("UPDATE sample_fill SET contents = '1:before'"))
+    assert fill_store(url, MONDAY)
+    assert contents(url) == shop
+
+
+@pytest.mark.parametrize("days", [0, 1, 8, 11])
+def test_goods_of_further_orders_come_on_their_day(tmp_path: Path, shop, days: int) -> None:
+    """Ordered on the Monday, promised for the ninth day after it, there on the tenth."""
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    sku = shop["stock"][0].sku
+    promised, arrives = MONDAY + timedelta(days=9), MONDAY + timedelta(days=10)
+    ours = PurchaseOrder(
+        *("PO-2026-1", sku, "midland-express", 60_000, 1.5),
+        *(MONDAY, promised, arrives),
+    )
+    unknown = dataclasses.replace(ours, sku="no-such")
+    assert fill_store(url, MONDAY + timedelta(days=days), [ours, unknown])
+    assert not fill_store(url, MONDAY + timedelta(days=days), [ours, unknown])
+    found = [row for row in contents(url)["purchase_orders"] if row.order_id == "PO-2026-1"]
+    on_hand = next(row.on_hand for row in contents(url)["stock"] if row.sku == sku)
+    if not days:
+        assert found == [], "the store holds what was before the day"
+        return
+    (row,) = found
+    assert (row.sku, row.units, row.supplier) == (sku, 60_000, "midland-express")
+    assert row.ordered_at.date() == MONDAY
+    assert row.expected_at.date() == promised
+    assert (row.received_at is not None) == (days == 11) == (on_hand > 50_000)
+
+
+def test_another_order_fills_the_store_anew(tmp_path: Path, shop) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    assert fill_store(url, MONDAY)
+    day = MONDAY - timedelta(days=20)
+    ours = [
+        PurchaseOrder("PO-1", row.sku, "midland-express", 6, 1.0, day, day, day)
+        for row in shop["stock"][:2]
+    ]
+    assert fill_store(url, MONDAY, ours)
+    rows = [row for row in contents(url)["purchase_orders"] if row.order_id == "PO-1"]
+    assert len(rows) == 2, "one order of two items"
 
 
 def test_the_same_day_is_cheap_and_the_next_moves_on(tmp_path: Path, shop) -> None:

@@ -50,6 +50,10 @@ def test_what_arrives_in_time_counts_and_what_is_overdue_does_not():
     advice = {f.resource: f.advice for f in risk.findings}
     assert "30 units that are overdue" in advice["sku:c"]
     assert "overdue" not in advice["sku:b"]
+    titles = {f.resource: f.title for f in risk.findings}
+    # Its chance is that of the days before they come: they are told apart from what is there.
+    assert "1 units, 30 more by then, for an expected" in titles["sku:a"]
+    assert "1 units for an expected" in titles["sku:c"]
 
 
 def test_what_is_due_after_the_lead_time_is_expedited_instead_of_ordered_again():

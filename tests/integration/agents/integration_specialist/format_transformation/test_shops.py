@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,32 @@ async def test_variants_and_bundles_count_once_and_names_are_found_among_attribu
     assert days(snapshot) == {"2026-11-27": (1.0, 110.0)}
     assert sold(snapshot, "2026-11-27") == {"TEE-M-RED": 3.0, "MUG": 2.0}
     assert snapshot.currency == "EUR"  # base_price is in the shop's money, not the customer's
+
+
+async def test_units_given_back_or_cancelled_are_taken_off_where_a_column_counts_them(
+    tmp_path: Path,
+) -> None:
+    """Of 3 mugs one was paid back and one cancelled; of 2 tees, and the variant below, one."""
+    url = fill(f"sqlite:///{tmp_path / 'shop.db'}", "magento")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as file, file:
+        file.executescript(
+            """UPDATE sales_order_item SET qty_ordered = 3, row_total = 30, qty_refunded = 1,
+                qty_canceled = 1 WHERE item_id = 3;
+            UPDATE sales_order_item SET qty_refunded = 1 WHERE item_id IN (1, 2);
+            UPDATE sales_order_item SET qty_refunded = NULL, qty_canceled = NULL
+                WHERE item_id = 6;"""
+        )
+    proposal = await propose_mapping(url)
+
+    lines = frames(proposal)["sale_lines"]
+    assert (
+        "qty_canceled and qty_refunded are taken off units and money, on the day of the order"
+        in lines.notes
+    )
+    snapshot = await read(proposal, tmp_path)
+    assert snapshot.amounts.refunds == "excluded"
+    assert days(snapshot) == {"2026-11-27": (1.0, 30 + 10 + 40)}
+    assert sold(snapshot, "2026-11-27") == {"TEE-M-RED": 2.0, "MUG": 2.0}
 
 
 @pytest.mark.services

@@ -142,6 +142,33 @@ async def test_whole_numbers_that_look_like_cents_are_asked_about(tmp_path: Path
     assert not lines.ticked
 
 
+async def test_prices_on_lines_a_hundred_times_the_catalogue_s_are_asked_about(
+    tmp_path: Path,
+) -> None:
+    """Whichever of the two it is; a product that is sold off proves nothing."""
+    sold = SOLD.replace("1, 4)", "1, 4), (4, 1, 'C', 1, 4), (5, 1, 'C', 2, 4)")
+    cents = sold.replace("1, 2)", "1, 180)").replace("2, 3)", "2, 300)").replace("2, 4)", "2, 410)")
+    found = await looked_at(tmp_path, PRODUCTS + STOCK + cents)
+    (asked,) = found["sale_lines"].questions
+    assert "price of the line is about 100 times that of the catalogue in 3 of 3" in asked
+    assert asked.endswith(
+        '(A: 180.00 and 2.00): is it in the smallest coin? Then write unit_price = "price / 100"'
+    )
+    assert not found["sale_lines"].ticked
+    assert found["products"].ticked
+    (tmp_path / "shop.db").unlink()
+
+    dear = PRODUCTS.replace("'Apple', 2", "'Apple', 200").replace("'Pear', 3", "'Pear', 300")
+    found = await looked_at(tmp_path, dear.replace("'Plum', 4", "'Plum', 400") + STOCK + sold)
+    (asked,) = found["products"].questions
+    assert "price of the catalogue is about 100 times that of the line" in asked
+    assert found["sale_lines"].ticked
+    (tmp_path / "shop.db").unlink()
+
+    found = await looked_at(tmp_path, PRODUCTS + STOCK + sold.replace("1, 2)", "1, 200)"))
+    assert found["sale_lines"].ticked
+
+
 @pytest.mark.parametrize(
     ("column", "value", "note"),
     [
@@ -332,3 +359,27 @@ async def test_the_chosen_variant_is_what_was_sold(tmp_path: Path) -> None:
         sold = sold.replace(sku, ids)
     lines = (await looked_at(tmp_path, PRODUCTS + STOCK + sold))["sale_lines"]
     assert [row["sku"] for row in lines.sample] == ["A", "B"]
+
+
+async def test_what_is_paid_back_is_taken_off_the_line_s_total_in_its_share(tmp_path: Path) -> None:
+    """Not where it is more than was sold, as no count of units is; nor where only money tells."""
+    there = SOLD.replace("quantity INTEGER, price REAL", "quantity INTEGER, total REAL, {}")
+    counted = there.format("quantity_returned INTEGER, quantity_refunded INTEGER")
+    counted = counted.replace("1, 2),", "1, 2, 0, 0),").replace("2, 3),", "2, 3, 1, 1),")
+    found = await looked_at(tmp_path, PRODUCTS + counted.replace("1, 4);", "1, 4, 0, NULL);"))
+    (mapping,) = found["sale_lines"].mappings
+    left = "(quantity - first_of(quantity_refunded, 0))"
+    assert mapping.columns["units"] == left
+    assert mapping.columns["revenue"] == f"total * {left} / quantity"
+    (tmp_path / "shop.db").unlink()
+
+    told = there.format("refunded REAL").replace("1, 2),", "1, 2, 0),")
+    told = told.replace("2, 3),", "2, 3, 2.5),").replace("1, 4);", "1, 4, 0);")
+    found = await looked_at(tmp_path, PRODUCTS + told)
+    assert found["sale_lines"].mappings[0].columns["units"] == "quantity"
+    assert "what is paid back (refunded) is not taken off" in found["sale_lines"].notes
+    (tmp_path / "shop.db").unlink()
+
+    more = told.replace("refunded REAL", "quantity_refunded REAL")
+    found = await looked_at(tmp_path, PRODUCTS + more)
+    assert found["sale_lines"].mappings[0].columns["units"] == "quantity"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from agents.data_intelligence.predictive_analytics.baskets.drafts import (
     DraftLine,
@@ -17,6 +18,7 @@ from agents.data_intelligence.predictive_analytics.critical_stock import identif
 from agents.data_intelligence.predictive_analytics.ordering.guards import Limits
 from agents.data_intelligence.predictive_analytics.purchasing.proposing import propose_orders
 from blocks.business.terms import SupplierTerms
+from blocks.errors import InvalidMessage
 from blocks.vocabulary.frames import Problem, Snapshot
 from tests.unit.agents.data_intelligence.predictive_analytics.test_critical_stock import (
     offer,
@@ -78,6 +80,20 @@ def test_limits_of_value_hold_wherever_an_item_is_bought():
     assert told == [each for each in tight.orders if each.total > 30]
     noted = proposed(there, limits=Limits(order_value=Decimal(1)))
     assert all("more than the limit of 1.00 GBP" in each.notes[0] for each in noted.orders)
+
+
+def test_a_target_fill_rate_takes_the_place_of_the_costs():
+    """The more of the demand is to be served from stock, the more of it there is to be."""
+    there = shop(stock=stock(a=0, b=0))
+    low, high = (lines(proposed(there, fill_rate=rate)) for rate in (0.8, 0.9999))
+    by_costs = lines(proposed(there))
+    for sku in "ab":
+        points = {round(each[sku].reorder_point, 3) for each in (low, by_costs, high)}
+        assert len(points) == 3
+        assert low[sku].reorder_point < min(by_costs[sku].reorder_point, high[sku].reorder_point)
+        assert low[sku].units < high[sku].units
+    with pytest.raises(InvalidMessage, match=r"fill rate of 1\.5"):
+        proposed(there, fill_rate=1.5)
 
 
 def test_what_is_under_way_is_not_ordered_again_overdue_or_not():
@@ -142,6 +158,38 @@ def test_what_nobody_understands_is_refused_and_not_bought():
     )
 
 
+def test_a_price_per_hundred_is_neither_bought_at_nor_counted_as_the_cost():
+    products = [product("a", 0.09), product("b", 0.09)]
+    offers = [offer("acme", "a", 7, cost=2.4), offer("acme", "b", 7, cost=2.4)]
+    offers += [offer("globex", "b", 7, cost=0.024)]
+    cheap = STEADY.assign(revenue=STEADY["units"] * 0.09)
+    plan = proposed(shop(cheap, stock=stock(a=0, b=0), offers=offers, products=products))
+    assert {sku: line.unit_cost for sku, line in lines(plan).items()} == {"b": Decimal("0.024")}
+    (held,) = plan.held
+    assert held.hold is Hold.INVALID
+    assert "acme: it costs 26.7 times its selling price (2.4 beside 0.09" in held.reason
+    # Without the wrong offer nobody knows what it costs: the price is what is lost.
+    assert held.loss_per_day is None
+
+
+def test_an_item_on_pages_that_were_not_read_is_not_said_to_be_offered_by_nobody():
+    snapshot = shop(stock=stock(a=0), offers=[offer("acme", "b", 7)])
+    snapshot.problems.append(Problem("offers", "", "acme sent a part of its catalogue"))
+    (held,) = proposed(snapshot).held
+    assert held.reason.startswith("no supplier offers it, as far as is known")
+    assert "acme sent a part of its catalogue" in held.reason
+
+
+def test_lead_times_that_were_measured_take_the_place_of_the_usual_spread():
+    def reorder_point(**more: float) -> float:
+        offers = [offer("acme", "a", 7, **more)]
+        (line,) = lines(proposed(shop(stock=stock(a=0), offers=offers))).values()
+        return line.reorder_point
+
+    assert reorder_point(lead_time_deviation=0.1) < reorder_point()
+    assert reorder_point(lead_time_deviation=7.0) > reorder_point()
+
+
 def test_prices_of_a_supplier_that_is_down_are_marked_and_not_used_for_ever():
     snapshot = shop(stock=stock(a=0))
     lately = proposed(snapshot, down={"acme": NOW - timedelta(days=3)})
@@ -198,6 +246,17 @@ def test_the_same_shop_gives_the_same_plan_and_an_order_that_is_placed_ends_it()
     placed = [order(sku, line.units, 7) for sku, line in lines(plan).items()]
     after = proposed(shop(stock=stock(a=0, b=4, c=2_000), open_orders=placed))
     assert after.orders == []
+
+
+def test_what_was_ordered_since_the_last_review_rests_until_the_next():
+    placed = shop(stock=stock(a=0, b=-8, c=2_000), open_orders=[order("a", 1, 7), order("b", 1, 7)])
+    assert set(lines(proposed(placed))) == {"a", "b"}, "a guard or a basket left much out"
+    yesterday, week_ago = TODAY - timedelta(days=1), TODAY - timedelta(days=7)
+    plan = proposed(placed, ordered={"a": yesterday, "b": yesterday, "z": yesterday})
+    assert set(lines(plan)) == {"b"}, "of b more is owed than is under way"
+    assert plan.covered["a"].startswith("It is in an order of ")
+    assert f"{TODAY + timedelta(days=6):%d %B}" in plan.covered["a"]
+    assert set(lines(proposed(placed, ordered={"a": week_ago}))) == {"a", "b"}
 
 
 def test_who_waits_is_served_by_the_order_and_not_written_off():

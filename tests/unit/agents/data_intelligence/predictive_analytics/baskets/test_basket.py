@@ -128,6 +128,23 @@ def test_nor_does_a_pack_or_the_smallest_order():
         assert "takes no order below 500 units, what sells in 18 weeks" in item.reason
 
 
+def test_a_smallest_order_beyond_need_waits_until_that_costs_more_than_to_hold_it():
+    """One piece in ten days, one wanted, sold by the four: with three there, nothing hurries."""
+    demand = Steady({"a": 0.1})
+    packed = market([offer("s", "a", 200.0, min_order_units=4.0)])
+    there, out = items(a=(3.0, 3.0, 4.0)), items(a=(0.0, 3.0, 4.0))
+    waits = plan_orders(there, demand, packed, economics(demand))
+    assert waits.lines.empty
+    (held,) = waits.held
+    assert (held.sku, held.hold, held.units) == ("a", Hold.WAITS, 4)
+    assert "s would bring 4 units for 800.00" in held.reason
+    assert (
+        plan_orders(out, demand, packed, economics(demand, margin=5_000.0)).lines["units"][0] == 4
+    )
+    by_the_piece = market([offer("s", "a", 200.0)])
+    assert len(plan_orders(there, demand, by_the_piece, economics(demand)).lines) == 1
+
+
 def test_nor_is_more_bought_than_sells_before_it_spoils():
     rows = [offer("s", "a", 200.0, shelf_life_days=14.0)]
     basket = plan_orders(DUE, ONE, market(rows), economics(ONE))

@@ -110,6 +110,19 @@ def test_what_other_tables_tell_is_shown_and_what_is_not_known_is_left_open():
     assert second.why_units
 
 
+def test_packs_and_smallest_orders_are_told_of_what_is_bought_in_the_end():
+    packed = offer("s", "a", 200.0, pack_units=12.0)
+    (order,) = drafts(market([packed, offer("s", "b", 200.0)]))
+    packs, pieces = sorted(order.lines, key=lambda line: line.sku)
+    assert "in packs of 12" in packs.why_units
+    assert "packs" not in pieces.why_units
+    least = offer("s", "a", 200.0, min_order_units=150.0)
+    (order,) = drafts(market([least]), items(a=LEVEL))
+    (line,) = order.lines
+    assert line.units == 150
+    assert "150 units, its smallest order here; its level asks for" in line.why_units
+
+
 def test_what_came_along_says_so():
     table = items(a=LEVEL, b=(55.0, 50.0, 120.0))
     rows = [offer("s", "a", 200.0), offer("s", "b", 200.0)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agents.data_intelligence.predictive_analytics.baskets.decomposition import decomposed
 from agents.data_intelligence.predictive_analytics.baskets.problem import Asks, Problem
 from agents.data_intelligence.predictive_analytics.baskets.program import fallback, solve
-from agents.data_intelligence.predictive_analytics.baskets.stakes import Ways
+from agents.data_intelligence.predictive_analytics.baskets.ways import Ways
 
 SUPPLIER = np.array([0, 1, 0, 1, 0, 1])
 """Of the two offers of each of three items."""

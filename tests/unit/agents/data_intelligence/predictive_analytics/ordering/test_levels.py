@@ -12,10 +12,9 @@ from agents.data_intelligence.predictive_analytics.ordering.lead_times import le
 from agents.data_intelligence.predictive_analytics.ordering.levels import (
     FALLBACK_COVER_DAYS,
     FALLBACK_SERVICE,
-    economic_levels,
+    levels_of,
     order_quantity,
     quantity_rate,
-    service_levels,
 )
 from agents.data_intelligence.predictive_analytics.ordering.protection import Protection
 from agents.data_intelligence.predictive_analytics.unit_sales import UnitSales
@@ -109,7 +108,7 @@ def test_levels_under_periodic_review_against_the_exact_optimum():
         demand = steady(mean, 1.0, errors=poisson_errors(mean))
         economics = Economics(np.array([1.0]), np.array([short]), 365 * hold, fixed)
         no_lead = LeadTimes(np.zeros(1), np.zeros(1))
-        levels = economic_levels(demand, no_lead, economics, review_days=1)
+        levels = levels_of(demand, no_lead, economics, review_days=1)
         s, up_to = round(levels.reorder[0]), round(levels.up_to[0])
         # Ours lasts a whole review from the reorder point on, though the position is mostly above
         # it, and takes sales as lost: where the review is all there is to cover, it is too careful.
@@ -132,7 +131,7 @@ def test_levels_under_continuous_review_against_the_exact_optimum():
     demand = steady(10.0, 1.0, errors=poisson_errors(20.0) / sqrt(2))
     economics = Economics(np.array([1.0]), np.array([20.0]), 365.0, 15.0)
     two_periods = LeadTimes(np.array([2.0]), np.zeros(1))
-    levels = economic_levels(demand, two_periods, economics, review_days=0)
+    levels = levels_of(demand, two_periods, economics, review_days=0)
     r, quantity = round(levels.reorder[0]), round(levels.up_to[0] - levels.reorder[0])
     assert continuous_cost(r, quantity, 1, 20, 15) < 1.12 * 22.19846
 
@@ -140,8 +139,8 @@ def test_levels_under_continuous_review_against_the_exact_optimum():
 def test_lead_time_that_varies_needs_more_than_its_mean():
     economics = Economics(np.ones(1), np.ones(1))
     demand = steady(10, 5)
-    steady_lead = economic_levels(demand, LeadTimes(np.array([14.0]), np.zeros(1)), economics)
-    varying = economic_levels(demand, LeadTimes(np.array([14.0]), np.array([7.0])), economics)
+    steady_lead = levels_of(demand, LeadTimes(np.array([14.0]), np.zeros(1)), economics)
+    varying = levels_of(demand, LeadTimes(np.array([14.0]), np.array([7.0])), economics)
     assert varying.reorder[0] > 1.1 * steady_lead.reorder[0]
 
 
@@ -160,9 +159,7 @@ def test_unknown_price_or_cost_is_told_and_gets_a_service_level():
     unknown = np.nan
     cost, margin = np.array([6.0, unknown, 6.0, 6.0]), np.array([4.0, 4.0, unknown, -1.0])
     demand = steady([2.0] * 4, [3.0] * 4)
-    levels = economic_levels(
-        demand, LeadTimes(np.full(4, 7.0), np.zeros(4)), Economics(cost, margin)
-    )
+    levels = levels_of(demand, LeadTimes(np.full(4, 7.0), np.zeros(4)), Economics(cost, margin))
     assert levels.guessed.tolist() == [False, True, True, True]
     assert levels.service[1:] == pytest.approx(FALLBACK_SERVICE)
     assert levels.reorder[1] == pytest.approx(one_length(demand, 14).quantile(np.full(4, 0.95))[1])
@@ -171,7 +168,7 @@ def test_unknown_price_or_cost_is_told_and_gets_a_service_level():
 
 
 def test_unknown_lead_time_has_no_levels():
-    levels = economic_levels(
+    levels = levels_of(
         steady(2.0, 1.0),
         LeadTimes(np.array([np.nan]), np.zeros(1)),
         Economics(np.ones(1), np.ones(1)),
@@ -182,7 +179,7 @@ def test_unknown_lead_time_has_no_levels():
 
 def test_what_costs_more_to_hold_is_protected_less():
     cost = np.array([1.0, 100.0])
-    levels = economic_levels(
+    levels = levels_of(
         steady([2.0, 2.0], [3.0, 3.0]),
         LeadTimes(np.full(2, 7.0), np.full(2, 3.0)),
         Economics(cost, np.array([1.0, 1.0])),
@@ -196,13 +193,13 @@ def test_fill_rate_is_met():
     demand = steady([3.0, 0.4], [4.0, 1.5])
     lead = LeadTimes(np.full(2, 10.0), np.full(2, 4.0))
     economics = Economics(np.full(2, 5.0), np.full(2, 2.0))
-    levels = service_levels(demand, lead, economics, 0.97)
+    levels = levels_of(demand, lead, economics, fill_rate=0.97)
     protection = Protection.over(demand, lead_time_nodes(lead) + 7)
     lost = protection.shortage(levels.reorder) / (levels.up_to - levels.reorder)
     assert lost == pytest.approx(0.03, abs=1e-4)
-    assert (service_levels(demand, lead, economics, 0.99).reorder > levels.reorder).all()
+    assert (levels_of(demand, lead, economics, fill_rate=0.99).reorder > levels.reorder).all()
     with pytest.raises(InvalidMessage, match=r"1\.2"):
-        service_levels(demand, lead, economics, 1.2)
+        levels_of(demand, lead, economics, fill_rate=1.2)
 
 
 def test_some_rows_have_the_levels_that_they_have_among_all():
@@ -210,13 +207,13 @@ def test_some_rows_have_the_levels_that_they_have_among_all():
     lead = LeadTimes(np.array([7.0, 9.0, 30.0]), np.array([2.0, 0.0, 9.0]))
     economics = Economics(np.full(3, 5.0), np.full(3, 2.0))
     rows = np.array([2, 0])
-    some = economic_levels(
+    some = levels_of(
         demand,
         LeadTimes(lead.mean[rows], lead.deviation[rows]),
         Economics(economics.unit_cost[rows], economics.margin[rows]),
         rows=rows,
     )
-    assert some.reorder == pytest.approx(economic_levels(demand, lead, economics).reorder[rows])
+    assert some.reorder == pytest.approx(levels_of(demand, lead, economics).reorder[rows])
 
 
 def test_many_lead_times_take_few_horizons():
