@@ -10,6 +10,7 @@ from prefect.blocks.abstract import NotificationBlock, NotificationError
 from prefect.blocks.core import Block
 
 from blocks.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from blocks.prefect_api.channels import MailNotification
 from blocks.settings import get_settings
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -21,21 +22,29 @@ def channels() -> list[str]:
     return [name.strip() for name in get_settings().notify.split(",") if name.strip()]
 
 
-async def send(channel: str, subject: str, body: str) -> None:
+async def send(channel: str, subject: str, body: str, html: str = "") -> None:
     """Send a message through a block. After any other error nobody knows whether it was sent.
 
     No error that is raised here quotes one of a block or of what sends for it: they hold the
     addresses, and those are secrets.
 
+    Args:
+        channel: The block, as ``block-type/name``.
+        subject: In a line.
+        body: Plain text.
+        html: The same for who sees HTML: for mail, which alone shows it.
+
     Raises:
         ConfigurationError: There is no such block, or it cannot be used.
         SourceRefused: It was not taken.
         SourceUnavailable: Nobody could be reached.
+        DeliveryUnknown: It was handed over, and no answer came.
     """
     block = await _load(channel)
     try:
         with block.raise_on_failure():
-            sending = block.notify(body=body, subject=subject)
+            more = {"html": html} if isinstance(block, MailNotification) else {}
+            sending = block.notify(body=body, subject=subject, **more)
             if inspect.isawaitable(sending):  # a block of somebody's own may be synchronous
                 await sending
     except httpx.HTTPStatusError as error:

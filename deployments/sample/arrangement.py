@@ -7,19 +7,19 @@ import os
 import secrets
 import sys
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import tomli_w
 
 from blocks.business.webhook_signatures import new_secret
+from blocks.egress import host_in
 from blocks.errors import ConfigurationError
 from deployments.processes.specs import local_url
 from deployments.processes.supervisor import ProcessSpec
 from deployments.sample.catalogues import CATALOGUES
 from deployments.sample.faults import PATH as DRILL_PATH
+from deployments.sample.ordering.connections import ordering
 from deployments.sample.series import SERVICES
 from deployments.sample.serving import CREDENTIAL, DRILL_TOKEN
 from deployments.sample.store import CURRENCY, TIMEZONE
@@ -28,6 +28,9 @@ from deployments.sample.suppliers import SUPPLIERS, Supplier
 
 NAMES = [supplier.name for supplier in SUPPLIERS] + list(SERVICES)
 """All processes, in the order of their ports."""
+
+MAIL = "continental-import"
+"""Who takes orders by mail, at the port after those of all processes."""
 
 REVENUE_SHARE = {"storefront": 1.0, "checkout": 1.0, "warehouse-api": 0.3}
 
@@ -78,6 +81,11 @@ class Access:
         """The address of the named process."""
         return local_url(self.host, self.port + NAMES.index(name))
 
+    @property
+    def mail_port(self) -> int:
+        """Where the mail server of the supplier that takes mail listens."""
+        return self.port + len(NAMES)
+
 
 def folder_of(state_dir: Path) -> Path:
     """The sample's folder in a state folder."""
@@ -100,11 +108,6 @@ def open_folder(state_dir: Path) -> Path:
             hint="Set ORCHESTRATOR_STATE_DIR to a folder that you may write to.",
         ) from None
     return folder
-
-
-def shop_today() -> date:
-    """The current day at the shop."""
-    return datetime.now(ZoneInfo(TIMEZONE)).date()
 
 
 def save_access(folder: Path, host: str, port: int) -> Access:
@@ -142,9 +145,9 @@ def load_access(folder: Path) -> Access:
         ) from None
 
 
-def specs(access: Access) -> list[ProcessSpec]:
-    """The six processes."""
-    return [_spec(access, name) for name in NAMES]
+def specs(access: Access, folder: Path) -> list[ProcessSpec]:
+    """The six processes; what they keep is kept in ``folder``."""
+    return [_spec(access, name, folder) for name in NAMES]
 
 
 @dataclass(frozen=True)
@@ -202,16 +205,20 @@ def write_business_file(folder: Path, state_dir: Path, access: Access, store_url
     return file
 
 
-def _spec(access: Access, name: str) -> ProcessSpec:
+def _spec(access: Access, name: str, folder: Path) -> ProcessSpec:
     kind = _kind(name)
     port = access.port + NAMES.index(name)
     env = {DRILL_TOKEN: access.drill_tokens[name]}
+    more: list[str] = []
     if kind == "supplier":
         env[CREDENTIAL] = access.credentials[name]
+        more += ["--folder", str(folder)]
+    if name == MAIL:
+        more += ["--mail-port", str(access.mail_port)]
     return ProcessSpec(
         name=name,
         argv=(
-            *(sys.executable, "-m", f"deployments.sample.{kind}_api", name),
+            *(sys.executable, "-m", f"deployments.sample.{kind}_api", name, *more),
             *("--host", access.host, "--port", str(port)),
         ),
         env=env,
@@ -235,6 +242,7 @@ def _supplier(access: Access, supplier: Supplier) -> dict[str, Any]:
         "catalogue_path": PATHS[supplier.format],
         "health_path": "/health",
         **CATALOGUES[supplier.format],
+        "ordering": ordering(supplier.format, host_in(local_url(access.host, 1)), access.mail_port),
         **_terms(supplier),
     }
 

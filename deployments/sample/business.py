@@ -9,6 +9,7 @@ from pathlib import Path
 from blocks.settings import Settings
 from deployments.processes.supervisor import ProcessSpec
 from deployments.sample import arrangement, store
+from deployments.sample.ordering.books import deliveries
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class SampleBusiness:
         business_file: The TOML file that describes it to the orchestrator.
         store_url: SQLAlchemy URL of the shop's database.
         refilled: Whether the shop's database had to be filled for the day.
+        mail_port: Where the supplier that takes orders by mail listens, beside its API.
     """
 
     processes: list[ProcessSpec] = field(repr=False)  # their environment holds secrets
     business_file: Path
     store_url: str
     refilled: bool
+    mail_port: int
 
 
 def prepare(
@@ -33,11 +36,13 @@ def prepare(
 ) -> SampleBusiness:
     """Fill the shop's database up to yesterday and write down how to reach everything.
 
+    What the suppliers have taken orders for is delivered to the shop when it is due.
+
     Idempotent, and cheap when it was done on the same day. Secrets are drawn once per state folder.
 
     Args:
         state_dir: Everything goes to its subfolder ``sample``, readable by its owner alone.
-        settings: ``host`` and ``sample_port``, the first of six consecutive ports.
+        settings: ``host`` and ``sample_port``, the first of seven consecutive ports.
         today: The shop's current day; by its own clock if not given.
         store_url: SQLAlchemy URL of an empty or earlier filled database, instead of a SQLite file.
 
@@ -47,9 +52,10 @@ def prepare(
     folder = arrangement.open_folder(state_dir)
     access = arrangement.save_access(folder, settings.host, settings.sample_port)
     url = store_url or f"sqlite:///{folder / 'shop.db'}"
-    refilled = store.fill_store(url, today or arrangement.shop_today())
+    refilled = store.fill_store(url, today or store.shop_today(), deliveries(folder))
     business_file = arrangement.write_business_file(folder, state_dir, access, url)
-    return SampleBusiness(arrangement.specs(access), business_file, url, refilled)
+    processes = arrangement.specs(access, folder)
+    return SampleBusiness(processes, business_file, url, refilled, access.mail_port)
 
 
 def business_file(state_dir: Path) -> Path:

@@ -14,6 +14,7 @@ CATALOGUES: dict[str, dict[str, Any]] = {
             "lead_time_days": "supply.lead_days",
             "min_order_units": "supply.minimum",
             "pack_units": "supply.pack",
+            "available_units": "supply.available",
         },
     },
     "csv": {
@@ -23,6 +24,7 @@ CATALOGUES: dict[str, dict[str, Any]] = {
             "lead_time_days": "Delivery days",
             "min_order_units": "MOQ",
             "pack_units": "Pack",
+            "available_units": "Stock",
         },
     },
     "xml": {
@@ -33,6 +35,7 @@ CATALOGUES: dict[str, dict[str, Any]] = {
             "lead_time_days": "delivery/@days",
             "min_order_units": "minimum",
             "pack_units": "pack",
+            "available_units": "stock",
         },
     },
 }

@@ -6,7 +6,12 @@
     {"fault": "slow", "seconds": 60, "latency_ms": 2500}
 
 ``slow`` adds latency, ``errors`` answers 500, ``garbage`` answers a web page with status 200,
-``truncated`` the first half of the real answer. Without ``seconds`` it lasts until the restart.
+``truncated`` the first half of the real answer, ``silent`` takes the request and never says a word.
+Without ``seconds`` it lasts until the restart.
+
+A supplier's order desk has faults of its own (``ORDER_KINDS``): ``accept-and-time-out`` takes the
+order and never answers, ``html-200`` takes it and answers a web page, ``confirm-less`` delivers
+half of it, ``confirm-twice`` names each line twice, ``raise-the-price`` asks for 15% more.
 """
 
 from __future__ import annotations
@@ -23,7 +28,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATH = "/_drill"
-KINDS = ("slow", "errors", "garbage", "truncated")
+KINDS = ("slow", "errors", "garbage", "truncated", "silent")
+"""What any process can suffer from."""
+
+ORDER_KINDS = (
+    *("accept-and-time-out", "html-200", "confirm-less", "confirm-twice", "raise-the-price"),
+)
+"""What a supplier's order desk can suffer from; everything else of it works."""
+
 DEFAULT_LATENCY_MS = 2500
 """Over the latency budget of the sample's services, under every client's time limit."""
 
@@ -40,18 +52,47 @@ class Fault:
     latency_ms: float
 
 
+class Trouble:
+    """The fault that is set in a process, which ends by itself in time.
+
+    Args:
+        kinds: Those that it may have.
+    """
+
+    def __init__(self, kinds: tuple[str, ...] = KINDS) -> None:
+        self.kinds = kinds
+        self._fault: Fault | None = None
+
+    @property
+    def fault(self) -> Fault | None:
+        """The fault that is set now."""
+        if self._fault and time.monotonic() >= self._fault.until:
+            self._fault = None
+        return self._fault
+
+    @property
+    def kind(self) -> str:
+        """Which it is; "" for none."""
+        return self.fault.kind if self.fault else ""
+
+    def begin(self, fault: Fault | None) -> None:
+        """Set a fault, in place of the one that is set; None ends it."""
+        self._fault = fault
+
+
 class Faults:
     """ASGI middleware that breaks the app behind it as long as a fault is set.
 
     Args:
         app: The app.
         token: The drill token; empty closes the drill endpoint.
+        trouble: The fault, where the app has some of its own.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, trouble: Trouble | None = None) -> None:
         self._app = app
         self._token = token
-        self._fault: Fault | None = None
+        self._trouble = trouble or Trouble()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the drill endpoint, or serve under the fault that is set."""
@@ -63,21 +104,16 @@ class Faults:
         else:
             await self._serve(scope, receive, send)
 
-    @property
-    def fault(self) -> Fault | None:
-        """The fault that is set now."""
-        if self._fault and time.monotonic() >= self._fault.until:
-            self._fault = None
-        return self._fault
-
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match self.fault:
+        match self._trouble.fault:
             case Fault("errors"):
                 await JSONResponse({"error": "internal error"}, 500)(scope, receive, send)
             case Fault("garbage"):
                 await HTMLResponse(PAGE)(scope, receive, send)
             case Fault("truncated"):
                 await self._app(scope, receive, _FirstHalf(send))
+            case Fault("silent"):
+                await never_answer(receive)
             case Fault("slow", latency_ms=latency_ms):
                 await asyncio.sleep(latency_ms / 1000)
                 await self._app(scope, receive, send)
@@ -91,16 +127,16 @@ class Faults:
         match request.method:
             case "POST":
                 try:
-                    self._fault = _read(await request.json())
+                    self._trouble.begin(_read(await request.json(), self._trouble.kinds))
                 except ValueError as error:
                     return JSONResponse({"error": f"no such fault: {error}"}, 400)
             case "DELETE":
-                self._fault = None
+                self._trouble.begin(None)
             case "GET":
                 pass
             case _:
                 return JSONResponse({"error": "use GET, POST or DELETE"}, 405)
-        fault = self.fault
+        fault = self._trouble.fault
         lasting = fault is not None and math.isfinite(fault.until)
         return JSONResponse(
             {
@@ -110,6 +146,12 @@ class Faults:
                 else None,
             }
         )
+
+
+async def never_answer(receive: Receive) -> None:
+    """Return when the caller has given up, and not before."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class _FirstHalf:
@@ -134,14 +176,14 @@ class _FirstHalf:
         await self._send({"type": "http.response.body", "body": half})
 
 
-def _read(document: Any) -> Fault:
+def _read(document: Any, kinds: tuple[str, ...]) -> Fault:
     """The fault that a request describes.
 
     Raises:
         ValueError: It describes none; the text names what is wrong with it.
     """
-    if not isinstance(document, dict) or document.get("fault") not in KINDS:
-        raise ValueError(f"fault must be one of {', '.join(KINDS)}")
+    if not isinstance(document, dict) or document.get("fault") not in kinds:
+        raise ValueError(f"fault must be one of {', '.join(kinds)}")
     seconds = document.get("seconds")
     latency_ms = document.get("latency_ms", DEFAULT_LATENCY_MS)
     for name, value, limit in (("seconds", seconds, 86400), ("latency_ms", latency_ms, 600_000)):

@@ -23,9 +23,9 @@ nothing after it, so that tomorrow's replay continues today's.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import accumulate
 
@@ -62,6 +62,10 @@ class StockRecord:
     """A SKU at the end of the replay.
 
     ``opening + received - sold = on_hand - backordered``, with net sales.
+
+    Attributes:
+        orders: The buyer's.
+        bought: Those of somebody else.
     """
 
     sku: str
@@ -70,6 +74,7 @@ class StockRecord:
     level: int
     reorder_point: int = 0
     orders: list[PurchaseOrder] = field(default_factory=list)
+    bought: list[PurchaseOrder] = field(default_factory=list)
 
     @property
     def on_hand(self) -> int:
@@ -84,7 +89,8 @@ class StockRecord:
     @property
     def on_order(self) -> int:
         """Units ordered that have not arrived."""
-        return sum(order.units for order in self.orders if order.received_on is None)
+        under_way = [o for o in (*self.orders, *self.bought) if o.received_on is None]
+        return sum(order.units for order in under_way)
 
 
 def net_sales(lines: Iterable[Line]) -> dict[str, Sold]:
@@ -106,7 +112,13 @@ def review_weekday(sku: str) -> int:
     return int(chance("review", sku) * 5)
 
 
-def replay(sold: Sold, trading_days: Sequence[date], offer: Offer, opening: int) -> StockRecord:
+def replay(
+    sold: Sold,
+    trading_days: Sequence[date],
+    offer: Offer,
+    opening: int,
+    bought: Iterable[PurchaseOrder] = (),
+) -> StockRecord:
     """Replay one SKU from its first sale to the last of ``trading_days``.
 
     Args:
@@ -114,16 +126,21 @@ def replay(sold: Sold, trading_days: Sequence[date], offer: Offer, opening: int)
         trading_days: The shop's trading days in order, none before the SKU's first sale needed.
         offer: The supplier it is ordered from.
         opening: Units on hand before the first sale.
+        bought: What somebody else than the buyer ordered of it, from whomever. The buyer counts it.
     """
     first = min(sold)
     demand = _Demand(sold, first, trading_days[-1])
     record = StockRecord(offer.product.sku, offer, opening, level=opening)
+    record.bought = [replace(order) for order in sorted(bought, key=lambda o: o.ordered_on)]
+    to_come = deque(record.bought)
     due: list[PurchaseOrder] = []
     weekday = review_weekday(record.sku)
     reviewed_week = -1
     for day in trading_days:
         if day < first:
             continue
+        while to_come and to_come[0].ordered_on <= day:
+            due.append(to_come.popleft())
         for order in [order for order in due if order.arrives_on <= day]:
             order.received_on = day
             record.level += order.units

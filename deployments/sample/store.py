@@ -1,15 +1,18 @@
-"""The sample shop's database: its tables, and filling them for a day.
+"""The sample shop's database, filled for a day.
 
-One schema for SQLite, PostgreSQL and MariaDB. All times are store time (`TIMEZONE`) without an
+All times are store time (`TIMEZONE`) without an
 offset, as most shop databases hold them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from zlib import crc32
+from zoneinfo import ZoneInfo
 
 import psutil
 import sqlalchemy as sa
@@ -19,7 +22,16 @@ from blocks.errors import ConfigurationError
 from blocks.store import sql
 from deployments.sample import history, replenishment, suppliers
 from deployments.sample.history import Line
-from deployments.sample.replenishment import StockRecord
+from deployments.sample.replenishment import PurchaseOrder, StockRecord
+from deployments.sample.tables import (
+    fills,
+    metadata,
+    products,
+    purchase_orders,
+    sale_lines,
+    stock,
+    supplier_table,
+)
 
 TIMEZONE = "Europe/London"
 CURRENCY = "GBP"
@@ -27,76 +39,18 @@ DELIVERY = time(8)
 ORDERING = time(17)
 """Times of day at which deliveries arrive and the buyer orders."""
 
-LAYOUT = 1
+LAYOUT = 2
 """Raise it when tables or the derivation of their rows change: every store is then refilled."""
-
-metadata = sa.MetaData()
-
-_sku = sa.String(20)
-_name = sa.String(40)
-_money = sa.Numeric(10, 2, asdecimal=False)
-
-fills = sa.Table(
-    "sample_fill",
-    metadata,
-    sa.Column("as_of", sa.Date, primary_key=True, comment="The store holds all before this day"),
-    sa.Column("shift_days", sa.Integer, nullable=False),
-    sa.Column("contents", sa.String(80), nullable=False, comment="Layout and data it came from"),
-)
-supplier_table = sa.Table(
-    "suppliers",
-    metadata,
-    sa.Column("name", _name, primary_key=True),
-    sa.Column("lead_time_days", sa.Integer, nullable=False),
-    sa.Column("min_order_units", sa.Integer, nullable=False),
-    sa.Column("pack_units", sa.Integer, nullable=False),
-)
-products = sa.Table(
-    "products",
-    metadata,
-    sa.Column("sku", _sku, primary_key=True),
-    sa.Column("name", sa.String(100), nullable=False),
-    sa.Column("unit_price", _money, nullable=False),
-    sa.Column("unit_cost", _money, nullable=False),
-    sa.Column("supplier", _name, sa.ForeignKey("suppliers.name"), nullable=False),
-)
-stock = sa.Table(
-    "stock",
-    metadata,
-    sa.Column("sku", _sku, sa.ForeignKey("products.sku"), primary_key=True),
-    sa.Column("opening", sa.Integer, nullable=False, comment="Units before the first sale"),
-    sa.Column("on_hand", sa.Integer, nullable=False),
-    sa.Column("backordered", sa.Integer, nullable=False),
-    sa.Column("reorder_point", sa.Integer, nullable=False),
-    sa.Column("updated_at", sa.DateTime, nullable=False),
-)
-sale_lines = sa.Table(
-    "sale_lines",
-    metadata,
-    sa.Column("line_id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("order_id", sa.String(12), nullable=False),
-    sa.Column("sku", _sku, sa.ForeignKey("products.sku"), nullable=False),
-    sa.Column("sold_at", sa.DateTime, nullable=False, index=True),
-    sa.Column("units", sa.Integer, nullable=False, comment="Negative: returned"),
-    sa.Column("unit_price", _money, nullable=False),
-)
-purchase_orders = sa.Table(
-    "purchase_orders",
-    metadata,
-    sa.Column("order_id", sa.String(30), primary_key=True),
-    sa.Column("supplier", _name, sa.ForeignKey("suppliers.name"), nullable=False),
-    sa.Column("sku", _sku, sa.ForeignKey("products.sku"), nullable=False),
-    sa.Column("units", sa.Integer, nullable=False),
-    sa.Column("unit_cost", _money, nullable=False),
-    sa.Column("ordered_at", sa.DateTime, nullable=False),
-    sa.Column("expected_at", sa.DateTime, nullable=False),
-    sa.Column("received_at", sa.DateTime, comment="Empty while it is open"),
-)
 
 Rows = dict[sa.Table, list[dict[str, object]]]
 
 
-def fill_store(url: str, today: date) -> bool:
+def shop_today() -> date:
+    """The current day at the shop."""
+    return datetime.now(ZoneInfo(TIMEZONE)).date()
+
+
+def fill_store(url: str, today: date, bought: Sequence[PurchaseOrder] = ()) -> bool:
     """Make the database hold the shop's history up to yesterday.
 
     A store that already does is left alone. Otherwise everything is replaced at once: a SQLite file
@@ -106,6 +60,8 @@ def fill_store(url: str, today: date) -> bool:
         url: SQLAlchemy URL of a SQLite file, PostgreSQL or MariaDB/MySQL database.
         today: The shop's current day; its last sales are of the day before, or of the last
             trading day before that.
+        bought: Further purchase orders beside those of the shop's own buyer, in the shop's days;
+            those of ``today`` and later do not show yet.
 
     Returns:
         Whether it had to be filled.
@@ -116,8 +72,8 @@ def fill_store(url: str, today: date) -> bool:
     target = sql.parse_url(url)
     try:
         if target.database and target.get_backend_name() == "sqlite":
-            return _fill_file(target, Path(target.database), today)
-        return _fill_server(target, today)
+            return _fill_file(target, Path(target.database), today, bought)
+        return _fill_server(target, today, bought)
     except DBAPIError as error:
         raise ConfigurationError(
             f"The sample store {sql.describe(target)} cannot be filled: {error.orig}.",
@@ -125,14 +81,15 @@ def fill_store(url: str, today: date) -> bool:
         ) from None
 
 
-def rows_for(today: date) -> Rows:
+def rows_for(today: date, bought: Sequence[PurchaseOrder] = ()) -> Rows:
     """All rows of the store as of the start of ``today``, by table in order of insertion."""
     shift = history.shift_for(today)
     everything = history.source_lines()
     lines = [line for line in everything if line.sold_at.date() + shift < today]
-    records = _replay(lines, everything)
+    known = [_moved(order, -shift) for order in bought if order.ordered_on < today]
+    records = _replay(lines, everything, known)
     return {
-        fills: [{"as_of": today, "shift_days": shift.days, "contents": _contents()}],
+        fills: [{"as_of": today, "shift_days": shift.days, "contents": _contents(bought)}],
         supplier_table: [
             {
                 "name": supplier.name,
@@ -178,13 +135,18 @@ def rows_for(today: date) -> Rows:
     }
 
 
-def _replay(lines: list[Line], everything: list[Line]) -> list[StockRecord]:
+def _replay(
+    lines: list[Line], everything: list[Line], bought: Iterable[PurchaseOrder] = ()
+) -> list[StockRecord]:
     """The stock of every SKU that has been sold by now, by SKU."""
     # Launch quantity and supplier are decided on the whole history, so that they stay the same
     # from day to day; what happens after the launch depends on the past alone.
     whole = replenishment.net_sales(everything)
     so_far = replenishment.net_sales(lines)
     trading_days = sorted({line.sold_at.date() for line in lines})
+    bought_of: dict[str, list[PurchaseOrder]] = {}
+    for order in bought:
+        bought_of.setdefault(order.sku, []).append(order)
     records = []
     for sku in sorted(so_far):
         days = (max(whole[sku]) - min(whole[sku])).days + 1
@@ -192,8 +154,20 @@ def _replay(lines: list[Line], everything: list[Line]) -> list[StockRecord]:
             suppliers.offers_by_sku()[sku], sum(whole[sku].values()) / days * 7
         )
         opening = replenishment.launch_quantity(whole[sku])
-        records.append(replenishment.replay(so_far[sku], trading_days, offer, opening))
+        records.append(
+            replenishment.replay(so_far[sku], trading_days, offer, opening, bought_of.get(sku, ()))
+        )
     return records
+
+
+def _moved(order: PurchaseOrder, shift: timedelta) -> PurchaseOrder:
+    """An order in other days."""
+    return replace(
+        order,
+        ordered_on=order.ordered_on + shift,
+        promised_on=order.promised_on + shift,
+        arrives_on=order.arrives_on + shift,
+    )
 
 
 def _purchase_orders(records: Iterable[StockRecord], shift: timedelta) -> list[dict[str, object]]:
@@ -211,18 +185,19 @@ def _purchase_orders(records: Iterable[StockRecord], shift: timedelta) -> list[d
             ),
         }
         for record in records
-        for order in record.orders
+        for order in (*record.orders, *record.bought)
     ]
 
 
-def _contents() -> str:
-    return f"{LAYOUT}:{history.fingerprint()}"
+def _contents(bought: Sequence[PurchaseOrder]) -> str:
+    return f"{LAYOUT}:{history.fingerprint()}:{crc32(repr(list(bought)).encode()):08x}"
 
 
-def _fill_file(target: sa.URL, path: Path, today: date) -> bool:
-    if path.exists() and path.stat().st_size and _is_current(target, today):
+def _fill_file(target: sa.URL, path: Path, today: date, bought: Sequence[PurchaseOrder]) -> bool:
+    exists = path.exists() and path.stat().st_size
+    if exists and _filled(target) == (today, _contents(bought)):
         return False
-    rows = rows_for(today)
+    rows = rows_for(today, bought)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         _remove_drafts_of_the_dead(path)
@@ -254,14 +229,19 @@ def _remove_draft(draft: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _fill_server(target: sa.URL, today: date) -> bool:
-    if _is_current(target, today):
+def _fill_server(target: sa.URL, today: date, bought: Sequence[PurchaseOrder]) -> bool:
+    filled = _filled(target)
+    if filled == (today, _contents(bought)):
         return False
-    rows = rows_for(today)
+    rows = rows_for(today, bought)
     engine = sa.create_engine(target, poolclass=sa.NullPool)
     with engine.begin() as connection:
-        # First of all the table that marks the database as ours: MariaDB commits each of these.
+        # First of all the table that marks the database as ours, which stays: MariaDB commits each
+        # of these.
         fills.create(connection, checkfirst=True)
+        if filled and not filled[1].startswith(f"{LAYOUT}:"):
+            others = [table for table in metadata.sorted_tables if table is not fills]
+            metadata.drop_all(connection, tables=others)
         metadata.create_all(connection)
     with engine.begin() as connection:
         for table in reversed(metadata.sorted_tables):
@@ -276,8 +256,12 @@ def _insert(connection: sa.Connection, rows: Rows) -> None:
             connection.execute(table.insert(), content)
 
 
-def _is_current(target: sa.URL, today: date) -> bool:
-    """Whether the database is filled for ``today``; also refuses one that is not ours."""
+def _filled(target: sa.URL) -> tuple[date, str] | None:
+    """For which day the database is filled, and with what; None for an empty one.
+
+    Raises:
+        ConfigurationError: It is not ours.
+    """
     engine = sa.create_engine(target, poolclass=sa.NullPool)
     with engine.connect() as connection:
         found = set(sa.inspect(connection).get_table_names())
@@ -288,6 +272,6 @@ def _is_current(target: sa.URL, today: date) -> bool:
                     f"{', '.join(foreign)}.",
                     hint="Give the sample store an empty database of its own.",
                 )
-            return False
+            return None
         filled = connection.execute(sa.select(fills.c.as_of, fills.c.contents)).one_or_none()
-    return filled is not None and tuple(filled) == (today, _contents())
+    return (filled.as_of, filled.contents) if filled else None

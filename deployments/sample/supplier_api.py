@@ -6,6 +6,8 @@ Each of the three has its own paths, format, field names and way to authenticate
 - midland-express: ``/feeds/pricelist.csv``, semicolons, ``Authorization: Bearer``.
 - continental-import: ``/export/articles.xml``, attributes and elements, basic authentication.
 
+How each takes orders stands in ``deployments.sample.ordering``.
+
 ``/health`` needs no credentials. The credential comes in ``SAMPLE_CREDENTIAL``.
 """
 
@@ -18,8 +20,10 @@ import hmac
 import io
 import json
 import os
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import count
 from xml.etree import ElementTree
 
@@ -28,11 +32,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from deployments.sample.faults import KINDS, ORDER_KINDS, Trouble
+from deployments.sample.ordering.api import order_routes
+from deployments.sample.ordering.books import SupplierBook
+from deployments.sample.ordering.desk import OrderDesk
+from deployments.sample.ordering.mailbox import serving_mail
 from deployments.sample.serving import CREDENTIAL, read_place, serve
+from deployments.sample.store import shop_today
 from deployments.sample.suppliers import SUPPLIERS, Offer, Supplier, catalogue, supplier_named
 
 USERNAME = "sample-shop"
 """Our customer name at the supplier that uses basic authentication."""
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 PATHS = {
     "json": "/api/v2/catalogue",
@@ -41,17 +53,27 @@ PATHS = {
 }
 
 
-def build_app(supplier: Supplier, credential: str) -> Starlette:
-    """The supplier's API; ``credential`` is the key, token or password it accepts."""
+def build_app(desk: OrderDesk, credential: str, lifespan: Lifespan | None = None) -> Starlette:
+    """A supplier's API.
+
+    Args:
+        desk: Where it takes orders.
+        credential: The key, token or password that it accepts.
+        lifespan: What else it does as long as it is there.
+    """
+    supplier = desk.supplier
     body, media_type = render(supplier)
     header, expected, challenge = _authentication(supplier, credential)
     requests = count(1)
+
+    def known(request: Request) -> bool:
+        return hmac.compare_digest(request.headers.get(header, "").encode(), expected.encode())
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "supplier": supplier.name})
 
     async def articles(request: Request) -> Response:
-        if not hmac.compare_digest(request.headers.get(header, "").encode(), expected.encode()):
+        if not known(request):
             return PlainTextResponse(
                 "Credentials missing or wrong.", 401, headers={"WWW-Authenticate": challenge}
             )
@@ -63,7 +85,12 @@ def build_app(supplier: Supplier, credential: str) -> Starlette:
         return Response(body, media_type=media_type)
 
     return Starlette(
-        routes=[Route("/health", health), Route(PATHS[supplier.format], articles)],
+        routes=[
+            Route("/health", health),
+            Route(PATHS[supplier.format], articles),
+            *order_routes(desk, known),
+        ],
+        lifespan=lifespan,
     )
 
 
@@ -87,6 +114,7 @@ def _as_json(offers: list[Offer]) -> bytes:
             "price": {"net": offer.unit_cost, "currency": "GBP"},
             "supply": {
                 "lead_days": offer.supplier.lead_time_days,
+                "available": offer.available_units,
                 "minimum": offer.supplier.min_order_units,
                 "pack": offer.supplier.pack_units,
             },
@@ -99,24 +127,27 @@ def _as_json(offers: list[Offer]) -> bytes:
 def _as_csv(offers: list[Offer]) -> bytes:
     text = io.StringIO()
     table = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    table.writerow(["Article", "Description", "Net price GBP", "Delivery days", "MOQ", "Pack"])
-    for supplier, product, unit_cost in offers:
-        row = [product.sku, product.name, f"{unit_cost:.2f}"]
-        table.writerow(
-            [*row, supplier.lead_time_days, supplier.min_order_units, supplier.pack_units]
-        )
+    table.writerow(
+        ["Article", "Description", "Net price GBP", "Delivery days", "MOQ", "Pack", "Stock"]
+    )
+    for offer in offers:
+        supplier, product, unit_cost = offer
+        row = [product.sku, product.name, f"{unit_cost:.2f}", supplier.lead_time_days]
+        table.writerow([*row, supplier.min_order_units, supplier.pack_units, offer.available_units])
     return text.getvalue().encode()
 
 
 def _as_xml(offers: list[Offer]) -> bytes:
     root = ElementTree.Element("articles", currency="GBP")
-    for supplier, product, unit_cost in offers:
+    for offer in offers:
+        supplier, product, unit_cost = offer
         article = ElementTree.SubElement(root, "article", code=product.sku)
         ElementTree.SubElement(article, "title").text = product.name
         ElementTree.SubElement(article, "cost").text = f"{unit_cost:.2f}"
         ElementTree.SubElement(article, "delivery", days=str(supplier.lead_time_days))
         ElementTree.SubElement(article, "minimum").text = str(supplier.min_order_units)
         ElementTree.SubElement(article, "pack").text = str(supplier.pack_units)
+        ElementTree.SubElement(article, "stock").text = str(offer.available_units)
     document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return document
 
@@ -140,7 +171,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     credential = os.environ.get(CREDENTIAL)
     if not credential:
         sys.exit(f"{CREDENTIAL} is not set: a supplier without credentials would let anyone in.")
-    serve(build_app(supplier_named(place.name), credential), place)
+    supplier = supplier_named(place.name)
+    trouble = Trouble((*KINDS, *ORDER_KINDS))
+    desk = OrderDesk(supplier, SupplierBook(place.folder, supplier.name), shop_today, trouble)
+
+    def taking_mail(_: object) -> AbstractAsyncContextManager[None]:
+        return serving_mail(desk, socket.create_server((place.host, place.mail_port)))
+
+    serve(build_app(desk, credential, taking_mail if place.mail_port else None), place, trouble)
 
 
 if __name__ == "__main__":

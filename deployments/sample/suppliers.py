@@ -106,6 +106,13 @@ class Offer(NamedTuple):
     product: Product
     unit_cost: float
 
+    @property
+    def available_units(self) -> int:
+        """What the supplier has of it: of most plenty, of some little, of a few none."""
+        share = chance("available", self.supplier.name, self.product.sku)
+        packs = 0 if share < 0.02 else 5 if share < 0.07 else 100
+        return packs * self.supplier.min_order_units
+
 
 def supplier_named(name: str) -> Supplier:
     """The supplier of that name.

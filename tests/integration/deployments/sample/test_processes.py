@@ -25,7 +25,7 @@ from deployments.sample.arrangement import DrillTarget
 from deployments.sample.business import SampleBusiness, drill_targets, prepare
 from deployments.sample.series import SERVICES, labelled_anomalies
 from deployments.sample.suppliers import SUPPLIERS, catalogue, supplier_named
-from tests.integration.loopback import free_ports
+from tests.integration.loopback import free_port, free_ports
 from tests.waiting import wait_until
 
 MONDAY = date(2026, 11, 23)
@@ -39,7 +39,7 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sample(state_dir: Path) -> SampleBusiness:
-    return prepare(state_dir, Settings(sample_port=free_ports(6)), MONDAY)
+    return prepare(state_dir, Settings(sample_port=free_ports(7)), MONDAY)
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +327,7 @@ def test_a_drill_needs_the_process_s_own_token(targets) -> None:
 
 def test_without_a_token_there_is_no_drill(sample) -> None:
     spec = next(s for s in sample.processes if s.name == "storefront")
-    port = free_ports(6)
+    port = free_port()
     bare = ProcessSpec(
         name="bare",
         argv=[*spec.argv[:-1], str(port)],

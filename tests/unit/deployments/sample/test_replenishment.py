@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from deployments.sample import history
 from deployments.sample.history import Line
 from deployments.sample.replenishment import (
+    PurchaseOrder,
     StockRecord,
     launch_quantity,
     net_sales,
@@ -62,6 +63,52 @@ def test_no_unit_is_lost_or_made(sold: dict[date, int], supplier: int, opening: 
         assert 0 <= (order.arrives_on - order.promised_on).days <= terms.late_days
         # Received on the first trading day from its arrival on, or still under way.
         assert order.received_on == min((d for d in days if d >= order.arrives_on), default=None)
+
+
+@st.composite
+def bought(draw) -> list[PurchaseOrder]:
+    """Orders of somebody else, some before the first sale, some after the last."""
+    placed = draw(st.lists(st.sampled_from(weekdays(170)), max_size=4))
+    takes = [draw(st.integers(0, 40)) for _ in placed]
+    return [
+        PurchaseOrder(
+            order_id=f"PO-{i}",
+            sku=PRODUCT.sku,
+            supplier="somebody",
+            units=draw(st.integers(1, 500)),
+            unit_cost=1.0,
+            ordered_on=day,
+            promised_on=day + timedelta(days=days),
+            arrives_on=day + timedelta(days=days),
+        )
+        for i, (day, days) in enumerate(zip(placed, takes, strict=True))
+    ]
+
+
+@given(sales(), bought())
+def test_what_somebody_else_bought_comes_on_its_day(sold, orders: list[PurchaseOrder]) -> None:
+    days = weekdays(150)
+    record = replay(sold, days, offer_of(0), 100, orders)
+    came = received(record) + sum(order.units for order in record.bought if order.received_on)
+    assert 100 + came - sum(sold.values()) == record.on_hand - record.backordered
+    assert sorted(order.order_id for order in record.bought) == [o.order_id for o in orders]
+    open_days = [day for day in days if day >= min(sold)]
+    for order in record.bought:
+        assert order.received_on == min(
+            (day for day in open_days if day >= order.arrives_on), default=None
+        )
+    assert all(order.received_on is None for order in orders), "what was handed over stays as it is"
+
+
+def test_the_buyer_counts_what_somebody_else_ordered() -> None:
+    """As by hand below, where the buyer orders 48 on the second Monday."""
+    days = weekdays(12)
+    sold = dict.fromkeys(days, 2)
+    first, later = date(2010, 3, 5), date(2010, 3, 20)
+    other = PurchaseOrder("PO-1", PRODUCT.sku, "somebody", 24, 1.0, first, later, later)
+    record = replay(sold, days, offer_of(0), 20, [other])
+    assert record.orders == []
+    assert record.on_order == 24
 
 
 @given(sales(), st.integers(0, 2), st.integers(1, 149))

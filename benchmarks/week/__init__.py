@@ -1,0 +1,1 @@
+"""A week of the sample business in fast motion."""

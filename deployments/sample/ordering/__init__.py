@@ -1,0 +1,1 @@
+"""How the sample's suppliers take orders, each in its own way, and the books that they keep."""
