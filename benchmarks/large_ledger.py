@@ -51,7 +51,7 @@ async def measure() -> dict[str, float]:
     from deployments.api.prometheus import exposition
     from deployments.api.routes.overview import Watch
     from deployments.cli.status import read_status
-    from flows.settle_outcomes import settle
+    from flows.upkeep.settle_outcomes import settle
 
     found: dict[str, float] = {}
 

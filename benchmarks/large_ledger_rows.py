@@ -14,11 +14,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from random import Random
 from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks import large_ledger_orders as purchasing
 from blocks.ledger.engine.tables import METADATA
 from blocks.ledger.receipts.tables import OUTCOMES, RECEIPTS, SETTLING
 
@@ -79,6 +81,9 @@ def fill(url: str, size: Size, now: datetime) -> None:
         size: How much.
         now: Its last instant.
     """
+    number = size.runs // 20
+    ids = [_id("5", n) for n in range(number)]
+    instants = [instant(n, number, now) for n in range(number)]
     tables: dict[str, Callable[[], Rows]] = {
         "runs": partial(_runs, size, now),
         "reports": partial(_reports, size, now),
@@ -90,7 +95,10 @@ def fill(url: str, size: Size, now: datetime) -> None:
         "outcomes": partial(_outcomes, size, now),
         "events": partial(_events, size, now),
         "situations": partial(_situations, size, now),
-        "effects": partial(_effects, size, now),
+        "effects": lambda: chain(_effects(size, now), purchasing.order_effects(ids, instants)),
+        "orders": partial(purchasing.orders, ids, instants),
+        "order_lines": partial(purchasing.order_lines, ids),
+        "order_entries": partial(purchasing.order_entries, ids, instants),
         "approvals": partial(_approvals, size, now),
         "claims": partial(_claims, now),
     }

@@ -36,6 +36,8 @@ from blocks.ledger.engine.upsert import replacing
 from blocks.ledger.engine.writer import GroupWriter
 from blocks.ledger.events.inbox import Inbox
 from blocks.ledger.events.incidents import Incidents
+from blocks.ledger.purchasing.orders import Orders
+from blocks.ledger.purchasing.outcomes import OrderOutcomes
 from blocks.ledger.receipts.outcomes import Outcomes
 from blocks.ledger.receipts.policies import Policies
 from blocks.ledger.receipts.receipts import Receipts
@@ -47,6 +49,7 @@ from blocks.ledger.work.approvals import Approvals
 from blocks.ledger.work.claims import Claims
 from blocks.ledger.work.effects import Effects
 from blocks.ledger.work.tasks import Tasks
+from blocks.ledger.work.tellings import Tellings
 from blocks.settings import get_settings
 
 
@@ -68,9 +71,12 @@ class Ledger:
         approvals: Questions to a person, and their answers.
         receipts: What was decided and why, chained and signed.
         outcomes: What became of decisions.
+        order_outcomes: What came of order lines, in money.
         traces: All that is known about one id.
         history: What went on, hour by hour.
         effects: Acts on the outside world.
+        orders: Purchase orders, and what became of each.
+        tellings: What people were told of, and how that stood.
         inbox: Events, and the situations that they make up.
         incidents: Situations that are not over.
         tokens: Who may use the API, and for what.
@@ -100,9 +106,12 @@ class Ledger:
         self.approvals = Approvals(access)
         self.receipts = Receipts(access, seal)
         self.outcomes = Outcomes(access)
+        self.order_outcomes = OrderOutcomes(access)
         self.traces = Traces(access)
         self.history = History(access)
         self.effects = Effects(access)
+        self.orders = Orders(access)
+        self.tellings = Tellings(access)
         self.inbox = Inbox(access)
         self.incidents = Incidents(access)
         self.tokens = Tokens(access)

@@ -102,6 +102,9 @@ class Effect:
         approval: Who lets it happen, unless the policy says otherwise.
         cooldown: For so long after one that helped, the same target is left alone.
         undo: The agent's action that takes it back, by the same parameters; "" when nothing does.
+        lasts: For so long it is wanted; then whoever sweeps takes it back, also when nobody knows
+            how far it came. Its undo may be repeated, and changes nothing where there is nothing to
+            take back. None: it is meant to stay.
     """
 
     precondition: str
@@ -111,3 +114,4 @@ class Effect:
     approval: Approval = Approval.AUTOMATIC
     cooldown: timedelta = timedelta(minutes=5)
     undo: str = ""
+    lasts: timedelta | None = None

@@ -12,8 +12,8 @@ from uuid import uuid4
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
 
 from blocks.errors import OrchestratorError
-from blocks.masking import without_passwords
 from blocks.models import Strict
+from blocks.text.masking import without_passwords
 from blocks.vocabulary.severity import Priority as Priority
 from blocks.vocabulary.severity import Severity as Severity
 from blocks.vocabulary.urgency import urgency

@@ -26,6 +26,7 @@ from deployments.api.intake.webhook_senders import Senders
 from deployments.api.routes import (
     alerts,
     approvals,
+    autonomy,
     events,
     health,
     orchestrate,
@@ -92,7 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (events, alerts, webhooks):
         # Not included: to find its way through a router costs a request as much as to be read.
         app.router.routes += part.router.routes
-    for part in (orchestrate, orders, system, approvals, health, overview, page):
+    for part in (orchestrate, orders, autonomy, system, approvals, health, overview, page):
         app.include_router(part.router)
     describe(app)
     app.add_middleware(RateHeaders)

@@ -18,7 +18,6 @@ from deployments.cli import (
     events,
     ledger,
     messages,
-    orders,
     policy,
     stack,
     status,
@@ -26,6 +25,7 @@ from deployments.cli import (
     workflows,
 )
 from deployments.cli.app import app
+from deployments.cli.purchasing import orders
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The stack": (stack.up, stack.api, stack.register, stack.env, doctor.doctor, ledger.ledger),
@@ -33,15 +33,16 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         *(connect.connect, connect.disconnect),
         *(workflows.run, events.event, messages.send, drill.drill),
     ),
-    "What goes on": (status.status, status.agents, orders.orders, events.inbox),
+    "What goes on": (status.status, status.agents, events.inbox),
     "What a person decides": (
         *(approvals.approvals, approvals.approve, approvals.reject),
-        *(policy.policy, decisions.replay, decisions.explain, decisions.verify),
+        *(policy.policy, policy.autonomy, decisions.replay, decisions.explain, decisions.verify),
     ),
 }
 
 app.add_typer(tokens.token, name="token", rich_help_panel="The stack")
 app.add_typer(messages.dead_letters, name="dead-letters", rich_help_panel="Your business")
+app.add_typer(orders.orders, name="orders", rich_help_panel="What goes on")
 app.add_typer(effects.effects, name="effects", rich_help_panel="What goes on")
 for panel, commands in COMMANDS.items():
     for each in commands:

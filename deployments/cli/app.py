@@ -58,7 +58,7 @@ app = typer.Typer(
 for _stream in (sys.stdout, sys.stderr):  # a locale without ✓ or — gets a ? and no traceback
     if isinstance(_stream, io.TextIOWrapper):
         _stream.reconfigure(errors="replace")
-out, err = Console(), Console(stderr=True)
+out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 

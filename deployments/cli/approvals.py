@@ -90,7 +90,9 @@ def _print_approvals(found: list[ApprovalRecord], console: Console) -> None:
         console.print("Nothing waits for an answer.")
         return
     now = utc_now()
-    table = Table("Id", "Question", "Asked", "Stands", "If nobody answers")
+    table = Table()
+    for column in ("Id", "Question", "Asked", "Stands", "If nobody answers"):
+        table.add_column(column, overflow="fold")
     for record in found:
         table.add_row(
             record.id[:8],

@@ -1,9 +1,11 @@
-"""``./orchestrator policy``: the decision matrix in force, and how it is changed."""
+"""``./orchestrator policy`` and ``autonomy``: what is in force, and how far that lets orders go."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +19,9 @@ from deployments.console.markup import escape
 
 if TYPE_CHECKING:
     from agents.registry import Registry
+    from blocks.policy.autonomy_rules import AutonomyRules
     from blocks.policy.policy import Policy
+    from flows.orchestrator.purchasing.ladder import Standing
 
 
 @command
@@ -64,6 +68,7 @@ async def _of_file(file: Path, *, put: bool) -> tuple[Policy, str]:
 
 
 async def _in_force() -> tuple[Policy, str]:
+    """The policy that decisions are made under now, and where it comes from, in words."""
     from agents.registry import registry
     from blocks.policy.policy import Policy
     from blocks.prefect_api.env import use_embedded_prefect
@@ -115,7 +120,10 @@ def read_changes_file(file: Path) -> Any:
 
     try:
         text = file.read_text(encoding="utf-8")
-        return json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+        if file.suffix == ".json":
+            return json.loads(text)
+        # TOML has times and dates of its own; what is put in force is JSON.
+        return json.loads(json.dumps(tomllib.loads(text), default=str))
     except OSError as error:
         raise ConfigurationError(
             f"The policy file {file} cannot be read: {error.strerror}."
@@ -148,4 +156,63 @@ def _print_policy(shown: PolicyShown, console: Console) -> None:
             f"  {escape(instance.name)}: {instance.agent}, {where}, "
             f"{instance.capacity or 'usual'} calls at once",
             highlight=False,
+        )
+    for name, value in _changed(shown.policy):
+        line(f"  {escape(name)} = {escape(json.dumps(value, ensure_ascii=False))}", console)
+
+
+def _changed(policy: Policy) -> Iterator[tuple[str, Any]]:
+    """What differs from the default beside the matrix, by dotted name as in a policy file."""
+    beside = policy.model_dump(mode="json", exclude_defaults=True)
+    for part, fields in beside.items():
+        if part not in ("task_types", "instances"):
+            yield from (
+                ((f"{part}.{name}", value) for name, value in fields.items())
+                if isinstance(fields, dict)
+                else [(part, fields)]
+            )
+
+
+@command
+async def autonomy(as_json: AsJson = False) -> None:
+    """Show which groups of items a person is asked about, and what that rests on.
+
+    Ceilings are set in the policy: [autonomy] ceilings = { tea = "automatic" }, and policy FILE
+    --set.
+    """
+    from flows.orchestrator.purchasing.autonomy import ladder_of
+
+    policy, _ = await _in_force()
+    found: list[Standing] = []
+    with existing_ledger() as ledger:
+        if ledger is not None:
+            found = await ladder_of(ledger, policy.autonomy)
+    show(found, as_json, partial(_print_ladder, rules=policy.autonomy))
+
+
+def _print_ladder(found: list[Standing], console: Console, *, rules: AutonomyRules) -> None:
+    named = [f"{escape(group)}: {ceiling.value}" for group, ceiling in rules.ceilings.items()]
+    rest = "all other groups" if named else "all groups"
+    line(f"Ceilings: {', '.join([*named, f'{rest}: {rules.ceiling.value}'])}.", console)
+    if not found:
+        line("Nothing is known yet of what orders came to: a person is asked.", console)
+        return
+    table = Table(title="How far orders go by themselves", title_justify="left")
+    for column in ("Group", "Now", "Ceiling", "Since its last step", "Why"):
+        table.add_column(column)
+    for each in found:
+        shown = each.evidence
+        table.add_row(
+            escape(each.group or "no group"),
+            each.level.value,
+            each.ceiling.value,
+            f"{shown.lines} lines of {shown.orders} orders, {shown.saved:,.2f} saved",
+            escape(each.why),
+        )
+    console.print(table)
+    for move in sorted((move for each in found for move in each.moves), key=lambda move: move.at):
+        line(
+            f"{move.at:%Y-%m-%d} {escape(move.group or 'no group')}: {move.before.value} to "
+            f"[bold]{move.after.value}[/]. {escape(move.why)}",
+            console,
         )

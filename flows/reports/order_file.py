@@ -12,7 +12,7 @@ from agents.data_intelligence.predictive_analytics.baskets.drafts import (
     DraftOrder,
     PurchasePlan,
 )
-from blocks.text import printable
+from blocks.formats.spreadsheets import harmless
 
 COLUMNS = (
     *("supplier", "sku", "name", "units", "pack_units", "unit_cost", "currency", "value"),
@@ -20,8 +20,6 @@ COLUMNS = (
     *("days_of_cover", "stock_out_chance", "waiting_cost_per_day"),
     *("why_item", "why_units", "why_supplier", "erp_rules", "guards"),
 )
-
-_FORMULA = tuple("=+-@＝＋－＠")  # the wide ones count in some countries
 
 
 def as_csv(plan: PurchasePlan, supplier: str = "") -> str:
@@ -43,7 +41,7 @@ def as_csv(plan: PurchasePlan, supplier: str = "") -> str:
 
 
 def _row(order: DraftOrder, line: DraftLine) -> list[str]:
-    return [_harmless(cell) for cell in _cells(order, line)]
+    return [harmless(cell) for cell in _cells(order, line)]
 
 
 def _cells(order: DraftOrder, line: DraftLine) -> Iterator[str]:
@@ -70,9 +68,3 @@ def _money(amount: Decimal) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.2f}"
-
-
-def _harmless(cell: str) -> str:
-    """Text that a spreadsheet shows and does not carry out, on one line."""
-    line = printable(cell)
-    return f"'{line}" if line.lstrip().startswith(_FORMULA) else line

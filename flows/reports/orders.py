@@ -16,7 +16,8 @@ from agents.data_intelligence.predictive_analytics.purchasing.critical_items imp
     Why,
     reason_of,
 )
-from flows.reports.model import Cell, Chart, Section, Table, count, money, short
+from flows.reports.model import Cell, Chart, PlacedOrder, Section, Table, count, money, short
+from flows.reports.placed_orders import what_became
 
 LINES = 25
 """Lines of a draft that a report shows; all of them are in the CSV."""
@@ -27,8 +28,20 @@ BARS = 10
 NOTHING_IS_SENT = "Drafts only: nothing has been sent to anybody."
 
 
-def headline(stock: CriticalStock, plan: PurchasePlan | None) -> str:
-    """What a manager has to know, in three sentences."""
+def headline(
+    stock: CriticalStock,
+    plan: PurchasePlan | None,
+    placed: Sequence[PlacedOrder] = (),
+    waiting: int = 0,
+) -> str:
+    """What a manager has to know, in a few sentences.
+
+    Args:
+        stock: What is critical.
+        plan: The drafts.
+        placed: What became of them.
+        waiting: Orders of earlier runs that wait for a person's yes.
+    """
     parts = [_critical_in_short(stock)]
     if plan is None:
         parts.append("No orders could be drafted.")
@@ -42,7 +55,12 @@ def headline(stock: CriticalStock, plan: PurchasePlan | None) -> str:
             f"{names}{more}."
         )
     else:
-        parts.append("Nothing has to be ordered.")
+        more = " more" if stock.items else ""
+        parts.append(f"Nothing{more} has to be ordered.")
+    if waiting:
+        parts.append(f"{count(waiting, 'earlier order')} still waiting for a yes.")
+    if placed:
+        parts.append(what_became(placed))
     if plan and plan.held:
         parts.append(f"{count(len(plan.held), 'item')} held for a person to look at.")
     return " ".join(parts)
@@ -127,16 +145,20 @@ def _loss(item: CriticalItem) -> float | None:
     return None if item.lost_margin_per_day is None else round(item.lost_margin_per_day, 2)
 
 
-def drafts(plan: PurchasePlan, lines: int = LINES) -> list[Section]:
-    """One section per draft order, and one about what they rest on."""
+def drafts(plan: PurchasePlan, lines: int = LINES, *, is_placed: bool = False) -> list[Section]:
+    """One section per draft order, and one about what they rest on.
+
+    Args:
+        plan: The drafts.
+        lines: Lines of each that are shown.
+        is_placed: Whether they became orders, of which another section tells.
+    """
     if not plan.orders:
         text = f"Nothing has to be ordered. {plan.demand_basis}"
         return [Section(title="Draft orders", text=text)]
     total = "" if plan.total is None else f", together {money(float(plan.total), plan.currency)}"
-    about = Section(
-        title="Draft orders",
-        text=f"{count(len(plan.orders), 'order')}{total}. {NOTHING_IS_SENT} {plan.demand_basis}",
-    )
+    told = [f"{count(len(plan.orders), 'order')}{total}.", "" if is_placed else NOTHING_IS_SENT]
+    about = Section(title="Draft orders", text=" ".join(filter(None, [*told, plan.demand_basis])))
     return [about, *(_draft(order, plan.currency, lines) for order in plan.orders)]
 
 

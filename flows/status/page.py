@@ -15,6 +15,7 @@ from flows.reports.model import Report, count, money
 from flows.status.drafts import orders_in_short
 from flows.status.incidents import incidents, is_about_stock, last_daily_check
 from flows.status.metrics import incident_reasons
+from flows.status.open_orders import open_orders_in_short
 from flows.status.page_model import (
     PARTS,
     Activity,
@@ -76,6 +77,7 @@ def overview(facts: Facts, now: datetime) -> Overview:
         workflows=_workflows(facts),
         stock=next(filter(None, map(_stock, facts.reports)), None),
         orders=orders_in_short(facts.orders) if facts.orders else None,
+        open_orders=open_orders_in_short(facts.open_orders),
         activity=activity(facts.calls, facts.events, now),
         timeline=timeline(
             facts.runs,

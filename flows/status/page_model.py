@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 from blocks.ledger.calls.history import HourOfCalls
 from blocks.ledger.calls.records import RunRecord
 from blocks.ledger.events.records import Depth, SituationRecord
+from blocks.ledger.purchasing.records import OrderRecord
 from blocks.ledger.status import AgentMetrics, Health, SystemStatus, Target
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.ledger.work.effects import EffectRecord
@@ -162,6 +163,43 @@ class Orders(Strict):
     waiting_cost_per_day: float | None
 
 
+class OpenOrder(Strict):
+    """One purchase order of which goods may come.
+
+    Attributes:
+        reference: Our number of it.
+        stage: Where it stands, in a word.
+        total: Money in ``currency``, as text with its two decimals.
+        items: How many.
+        units: Pieces that are still to come.
+        first: The item of which most is to come, in words.
+        due_on: When all of it should be there.
+    """
+
+    reference: str
+    supplier: str
+    stage: str
+    total: str
+    currency: str
+    items: int
+    units: int
+    first: str
+    due_on: date
+
+
+class OpenOrders(Strict):
+    """Orders under way, the first that is due first.
+
+    Attributes:
+        left_out: How many more there are.
+        worth: What all of them cost, one text per currency.
+    """
+
+    orders: list[OpenOrder]
+    left_out: int
+    worth: list[str]
+
+
 class Activity(Strict):
     """The last week hour by hour, oldest first; ``start`` is that of the first hour."""
 
@@ -201,6 +239,7 @@ class Overview(Strict):
     workflows: list[WorkflowLine] | None = None
     stock: Stock | None = None
     orders: Orders | None = None
+    open_orders: OpenOrders | None = None
     activity: Activity | None = None
     timeline: list[Moment] | None = None
     parts: list[PagePart] = Field(description="Those that are shown, even if there is nothing.")
@@ -225,6 +264,7 @@ class Facts:
         headlines: What each run reports in short, by its id.
         reports: The newest report of each workflow that looks at the business, newest first.
         orders: The last draft orders.
+        open_orders: Purchase orders under way.
         calls, events: Of the last week, by the hour.
         titles: What each agent is called.
         prefect: Where Prefect's pages are.
@@ -243,6 +283,7 @@ class Facts:
     headlines: Mapping[str, str] = field(default_factory=dict)
     reports: Sequence[Report] = ()
     orders: LastOrders | None = None
+    open_orders: Sequence[OrderRecord] = ()
     calls: Sequence[HourOfCalls] = ()
     events: Mapping[datetime, int] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from flows.status.page_model import (
     Condition,
     Incidents,
     Moment,
+    OpenOrders,
     Orders,
     Overview,
     Question,
@@ -36,6 +37,7 @@ def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
         workflows=_workflows(shown.get("workflows")),
         stock=(stock := shown.get("stock")) and stock.model_copy(update={"run_id": ""}),
         orders=_orders(shown.get("orders")),
+        open_orders=_open_orders(page.open_orders) if "orders" in shown else None,
         activity=shown.get("activity"),
         timeline=_moments(shown.get("timeline"), parts),
         parts=list(shown),
@@ -82,6 +84,14 @@ def _orders(orders: Orders | None) -> Orders | None:
     return orders.model_copy(
         update={"run_id": "", "text": "", "waiting_cost_per_day": None, "orders": told}
     )
+
+
+def _open_orders(orders: OpenOrders | None) -> OpenOrders | None:
+    if orders is None:
+        return None
+    bare = {"reference": "", "total": "", "currency": ""}
+    told = [order.model_copy(update=bare) for order in orders.orders]
+    return orders.model_copy(update={"worth": [], "orders": told})
 
 
 def _workflows(lines: list[WorkflowLine] | None) -> list[WorkflowLine] | None:

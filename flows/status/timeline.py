@@ -125,6 +125,8 @@ def _went(effect: EffectRecord) -> tuple[str, Literal["good", "warning", "bad", 
     if effect.status.is_open:
         return "is being tried", "neutral"
     if effect.status is EffectStatus.UNDONE:
+        if effect.helped:
+            return "helped, and was put back as it was before", "good"
         return "did not help and was undone", "bad"
     match effect.outcome.verdict:
         case EffectVerdict.NOT_NEEDED:

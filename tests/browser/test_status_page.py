@@ -161,6 +161,17 @@ async def test_an_event_that_becomes_a_situation_appears_by_itself(
     await expect(page.locator("#timeline")).to_contain_text("Host db-7: disk full")
 
 
+async def test_a_long_list_leaves_the_answer_in_sight(api: Api, ledger: Ledger, page: Page) -> None:
+    items = "\n".join(f"- 6 of item {n}" for n in range(30))
+    asked = question("Order 30 items?").model_copy(update={"detail": f"For the shop.\n\n{items}"})
+    await ledger.approvals.ask(asked)
+    await page.goto(api.url)
+    await expect(page.get_by_text("For the shop.")).to_be_visible()
+    await expect(page.get_by_text("6 of item 29")).to_be_hidden()
+    await page.get_by_text("The list: 30 lines").click()
+    await expect(page.get_by_text("6 of item 29")).to_be_visible()
+
+
 @pytest.mark.prefect
 async def test_a_click_answers_and_the_answer_takes_effect(
     own_server: str,
@@ -281,7 +292,7 @@ async def test_the_draft_orders_are_shown_and_saved_as_a_file(
     shown = page.locator("#orders")
     await expect(shown).to_contain_text("37.50 GBP")
     await expect(shown).to_contain_text("1 held for a person")
-    await expect(shown).to_contain_text("nothing is sent")
+    await expect(shown).to_contain_text("No order is under way")
     await expect(shown).to_contain_text("<img src=x")
     assert await page.evaluate("window.hacked") is None
     assert await serious_violations(page) == []

@@ -141,7 +141,7 @@ def stack(folder: Path, **more: str) -> Iterator[Kills]:
     settings = {
         "ORCHESTRATOR_STATE_DIR": str(folder),
         "ORCHESTRATOR_PREFECT_PORT": str(prefect),
-        "ORCHESTRATOR_SAMPLE_PORT": str(free_ports(6)),
+        "ORCHESTRATOR_SAMPLE_PORT": str(free_ports(7)),
         "ORCHESTRATOR_API_PORT": str(api),
         **more,
     }

@@ -12,13 +12,11 @@ from blocks.errors import RequestError
 from blocks.ledger.calls.queries import matching, newest
 from blocks.ledger.calls.tables import DEAD_LETTERS
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.prefixes import SHORTEST_PREFIX
 from blocks.ledger.engine.upsert import insert
-from blocks.masking import without_passwords
 from blocks.models import Strict
+from blocks.text.masking import without_passwords
 from blocks.vocabulary.messages import new_id
-
-SHORTEST_PREFIX = 6
-"""Characters of an id that may stand for all of it."""
 
 
 class LetterStatus(StrEnum):

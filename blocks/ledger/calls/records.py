@@ -137,6 +137,7 @@ class ReceiptKind(StrEnum):
     ACT = "act"
     VERIFY = "verify"
     UNDO = "undo"
+    ENTRUST = "entrust"
     REMEDIATE = "remediate"
     RETENTION = "retention"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blocks.masking import without_passwords
+from blocks.text.masking import without_passwords
 
 MAX_DEPTH = 100
 """Deeper nesting is cut: PostgreSQL and most JSON readers refuse it, and cycles end here."""

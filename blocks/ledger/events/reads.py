@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_, sel
 
 from blocks.ledger.calls.queries import matching, newest
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.prefixes import SHORTEST_PREFIX
 from blocks.ledger.events.records import (
     Depth,
     SituationRecord,
@@ -20,8 +21,6 @@ from blocks.ledger.events.records import (
 from blocks.ledger.events.situations import UNSETTLED
 from blocks.ledger.events.tables import EVENTS, SITUATIONS
 from blocks.vocabulary.messages import Severity, SystemEvent
-
-_SHORTEST_PREFIX = 6  # characters of an id that may stand for all of it
 
 
 class InboxReads:
@@ -124,7 +123,7 @@ class InboxReads:
             limit: How many at most.
         """
         same = EVENTS.c.id == name
-        if len(name) >= _SHORTEST_PREFIX:
+        if len(name) >= SHORTEST_PREFIX:
             same |= EVENTS.c.situation_id.startswith(name, autoescape=True)
             same |= EVENTS.c.id.startswith(f"{name}-", autoescape=True)
         query = select(EVENTS).where(same).limit(limit)

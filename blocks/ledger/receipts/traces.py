@@ -14,10 +14,10 @@ from blocks.ledger.calls.queries import begins
 from blocks.ledger.calls.records import ReceiptRecord
 from blocks.ledger.calls.tables import MESSAGES, REPLIES, RUNS
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.prefixes import SHORTEST_PREFIX
 from blocks.ledger.events.tables import SITUATIONS
 from blocks.ledger.receipts.chain import receipt_record
 from blocks.ledger.receipts.tables import OUTCOMES, RECEIPTS
-from blocks.ledger.work.approvals import SHORTEST_PREFIX
 from blocks.ledger.work.tables import APPROVALS, TASKS
 from blocks.models import Frozen
 

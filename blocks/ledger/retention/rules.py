@@ -24,9 +24,17 @@ from blocks.ledger.calls.tables import (
 )
 from blocks.ledger.engine.tables import Instant
 from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
+from blocks.ledger.purchasing.tables import (
+    ORDER_ENTRIES,
+    ORDER_LINES,
+    ORDER_OUTCOMES,
+    ORDERS,
+)
 from blocks.ledger.receipts.tables import OUTCOMES
 from blocks.ledger.snapshots.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
-from blocks.ledger.work.tables import APPROVALS, EFFECTS, TASKS
+from blocks.ledger.work.effects import ORDER
+from blocks.ledger.work.tables import APPROVALS, EFFECTS, TASKS, TELLINGS
+from blocks.vocabulary.effects import EffectStatus
 
 BEFORE = bindparam("before", type_=Instant)
 """What is of this instant or later is kept."""
@@ -106,6 +114,28 @@ def _of_snapshots(table: Table) -> Rule:
     return Rule("snapshots", table, taken_at, _any(of, _NOT_LAST_SNAPSHOT))
 
 
+_OF_ORDER = EFFECTS.alias()
+
+# What was not sent for sure is over with its effect, all else once nothing more comes of it.
+_ORDER_IS_OVER = or_(
+    _ended(ORDERS.c.ended_at),
+    _any(
+        _OF_ORDER.c.id == ORDERS.c.effect_id,
+        or_(_OF_ORDER.c.status == EffectStatus.REFUSED, _OF_ORDER.c.status == EffectStatus.FAILED),
+        _ended(_OF_ORDER.c.finished_at),
+    ),
+)
+
+_ORDER_STAYS = or_(ORDERS.c.proposed_at >= BEFORE, ~_ORDER_IS_OVER)
+
+
+def _of_orders(table: Table) -> Rule:
+    """Before their order: without it nobody would know them for its."""
+    of = ORDERS.c.id == table.c.order_id
+    proposed_at = select(ORDERS.c.proposed_at).where(of).scalar_subquery()
+    return Rule("effects", table, proposed_at, _any(of, _ORDER_IS_OVER))
+
+
 RULES = [
     Rule(
         "calls",
@@ -170,12 +200,24 @@ RULES = [
             ~_any(SITUATIONS.c.approval_id == APPROVALS.c.id, SITUATIONS.c.settled_at.is_(None)),
         ),
     ),
+    _of_orders(ORDER_LINES),
+    _of_orders(ORDER_ENTRIES),
+    Rule("effects", ORDERS, ORDERS.c.proposed_at, _ORDER_IS_OVER),
     Rule(
         "effects",
         EFFECTS,
         EFFECTS.c.intended_at,
-        and_(_ended(EFFECTS.c.finished_at), EFFECTS.c.next_at.is_(None)),
+        and_(
+            _ended(EFFECTS.c.finished_at),
+            EFFECTS.c.next_at.is_(None),
+            or_(
+                EFFECTS.c.kind != ORDER,
+                ~_any(ORDERS.c.effect_id == EFFECTS.c.id, _ORDER_STAYS),
+            ),
+        ),
     ),
+    # What is open and seen is told again long before: what is old is seen no more.
+    Rule("effects", TELLINGS, TELLINGS.c.told_at, TELLINGS.c.fingerprint != ""),
     Rule(
         "dead_letters",
         DEAD_LETTERS,
@@ -192,5 +234,11 @@ RULES = [
         func.coalesce(API_REQUESTS.c.finished_at, API_REQUESTS.c.alive_until) < BEFORE,
     ),
     Rule("receipts", OUTCOMES, OUTCOMES.c.decided_at, _ended(OUTCOMES.c.settled_at)),
+    Rule(
+        "receipts",
+        ORDER_OUTCOMES,
+        ORDER_OUTCOMES.c.decided_at,
+        _ended(ORDER_OUTCOMES.c.settled_at),
+    ),
 ]
 """What may go, in the order in which it does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -10,17 +10,24 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 
-from blocks.errors import LedgerError, NotFound, RequestError
+from blocks.errors import LedgerError
 from blocks.ledger.calls.queries import matching, newest
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.dialect_sql import each_text
+from blocks.ledger.engine.prefixes import require_enough, the_one
 from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import clean_text, to_json
 from blocks.ledger.work.tables import APPROVALS
 from blocks.models import Strict
 from blocks.vocabulary.messages import Priority, new_id
 
-SHORTEST_PREFIX = 6
-"""Characters of an id that name an approval, as long as no other one begins with them."""
+MOST_ATTEMPTS = 10
+"""Of so many attempts at an effect the questions are looked for."""
+
+
+def question_key(effect_id: str, attempt: int) -> str:
+    """Need key of the question about an effect: before its first attempt, or after one."""
+    return f"effect {effect_id} attempt {attempt}"
 
 
 class ApprovalStatus(StrEnum):
@@ -218,22 +225,12 @@ class Approvals:
             NotFound: There is none.
             RequestError: There are several, or the beginning is too short.
         """
-        if len(id_or_prefix) < SHORTEST_PREFIX:
-            raise RequestError(
-                f"{id_or_prefix!r} is too short to name an approval.",
-                hint=f"Give at least {SHORTEST_PREFIX} characters of its id.",
-            )
+        require_enough(id_or_prefix, "an approval")
         begins = APPROVALS.c.id.startswith(id_or_prefix, autoescape=True)
         found = await self._access.rows(select(APPROVALS).where(begins).limit(2))
-        if not found:
-            raise NotFound(
-                f"There is no approval {id_or_prefix!r}.", hint="See ./orchestrator approvals --all"
-            )
-        if len(found) > 1:
-            raise RequestError(
-                f"More than one approval begins with {id_or_prefix!r}.", hint="Give more of its id."
-            )
-        return _record(found[0])
+        return _record(
+            the_one(found, id_or_prefix, "an approval", "./orchestrator approvals --all")
+        )
 
     async def list(
         self, *statuses: ApprovalStatus, task_id: str | None = None, limit: int = 100
@@ -243,6 +240,20 @@ class Approvals:
         if statuses:
             query = query.where(APPROVALS.c.status.in_(statuses))
         return [_record(row) for row in await self._access.rows(query)]
+
+    async def about(self, effect_ids: Collection[str]) -> dict[str, Sequence[ApprovalRecord]]:
+        """Questions about these effects, by effect, the first asked first; none where none was."""
+        of = {question_key(id_, n): id_ for id_ in effect_ids for n in range(MOST_ATTEMPTS + 1)}
+
+        def read(connection: Connection) -> Sequence[ApprovalRecord]:
+            these = select(each_text(connection, sorted(of)).c.value)
+            query = select(APPROVALS).where(APPROVALS.c.need_key.in_(these))
+            return [_record(row) for row in connection.execute(query).mappings()]
+
+        found: dict[str, list[ApprovalRecord]] = {id_: [] for id_ in effect_ids}
+        for record in sorted(await self._access.read(read), key=lambda record: record.asked_at):
+            found[of[record.need_key]].append(record)
+        return dict(found)
 
     async def unsettled(self, now: datetime) -> Sequence[ApprovalRecord]:
         """What there is to do: open questions whose time is up, and what ``unapplied`` gives."""

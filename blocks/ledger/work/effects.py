@@ -13,20 +13,23 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select, update
 
-from blocks.errors import NotFound, RequestError
 from blocks.ledger.calls.queries import newest
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.prefixes import require_enough, the_one
 from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
-from blocks.ledger.work.approvals import SHORTEST_PREFIX
 from blocks.ledger.work.claims import holds
 from blocks.ledger.work.tables import EFFECTS
 from blocks.models import Strict
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.messages import new_id
 
-DELIVERIES = ("notification",)
+DELIVERIES = ("notification", "heartbeat")
 """Kinds that tell somebody something; all others change a thing, their target."""
+
+
+ORDER = "purchase-order"
+"""The kind that sends an order to a supplier."""
 
 
 class EffectOutcome(Strict):
@@ -62,7 +65,8 @@ class EffectRecord(Strict):
         fence: Token of the claim of the target that it is done under.
         lease: Until then whoever acts is taken to be alive.
         attempts: How often it was begun, or begun to be taken back.
-        next_at: When whoever sweeps is to look at it; None when nobody need.
+        next_at: When whoever sweeps is to look at it; None when nobody need. Of what is done, when
+            it is to be taken back.
         approval_id: The question about it.
         receipt: Of the last decision about it.
     """
@@ -91,6 +95,12 @@ class EffectRecord(Strict):
     def helped(self) -> bool:
         """Whether what was wrong is known to be well."""
         return self.outcome.verdict is not None and self.outcome.verdict.helped
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What the agent's action is called with that does it; empty for other kinds."""
+        remedy = self.payload.get("finding", {}).get("remedy") or {}
+        return dict(remedy.get("params", {}))
 
     @property
     def awaits_a_yes(self) -> bool:
@@ -123,19 +133,7 @@ class Effects:
         Returns:
             False when its need is taken (somebody else acts, or did), or its claim lost.
         """
-        statement = (
-            insert(self._access.dialect, EFFECTS)
-            .values(effect_row(effect))
-            .on_conflict_do_nothing(index_elements=["need_key"])
-            .returning(EFFECTS.c.id)
-        )
-
-        def write(connection: Connection) -> bool:
-            if not _is_fenced(connection, effect, effect.intended_at):
-                return False
-            return connection.scalar(statement) is not None
-
-        return await self._access.write(write)
+        return await self._access.write(lambda connection: intend_in(connection, effect))
 
     async def begin(
         self, effect: EffectRecord, now: datetime, until: datetime
@@ -201,20 +199,22 @@ class Effects:
             "lease": None,
             "next_at": next_at,
             "finished_at": None if status.is_open else now,
-            "approval_id": None,
+            # By what was refused, the answer is found.
+            "approval_id": effect.approval_id if status is EffectStatus.REFUSED else None,
             "receipt": receipt or effect.receipt,
         }
         return await self._change(effect, sources, closed)
 
     async def undo(self, effect: EffectRecord, until: datetime) -> EffectRecord | None:
-        """Begin to take back what is done; None when it is not, or another one does."""
+        """Begin to take back what is done, or may be; None when it is not, or another one does."""
         undoing = {
             "status": EffectStatus.UNDOING,
             "attempts": effect.attempts + 1,
             "lease": until,
+            "next_at": None,
             "finished_at": None,
         }
-        return await self._change(effect, {EffectStatus.DONE}, undoing)
+        return await self._change(effect, {EffectStatus.DONE, EffectStatus.UNKNOWN}, undoing)
 
     async def reopen(
         self, effect: EffectRecord, next_at: datetime | None = None
@@ -245,6 +245,11 @@ class Effects:
         found = [_record(row) for row in await self._access.rows(query)]
         return sorted(found, key=lambda effect: effect.intended_at)
 
+    async def standing(self) -> Sequence[EffectRecord]:
+        """What is done for a while only, and not taken back yet, newest first."""
+        done = EFFECTS.c.status == EffectStatus.DONE
+        return await self._list(and_(done, EFFECTS.c.next_at.is_not(None)), None)
+
     async def of_key(self, idempotency_key: str) -> EffectRecord | None:
         """The effect that an act with this key belongs to."""
         found = await self._list(EFFECTS.c.idempotency_key == idempotency_key, 1)
@@ -260,9 +265,9 @@ class Effects:
     ) -> Sequence[EffectRecord]:
         """What was done, or is to be done, to things; intended at ``since`` or later.
 
-        Newest first. Who was told what is not among them.
+        Newest first. Who was told what is not among them, nor what was ordered.
         """
-        which: list[ColumnElement[bool]] = [EFFECTS.c.kind.not_in(DELIVERIES)]
+        which: list[ColumnElement[bool]] = [EFFECTS.c.kind.not_in((*DELIVERIES, ORDER))]
         which += [EFFECTS.c.intended_at >= since] if since is not None else []
         which += [EFFECTS.c.target == target] if target is not None else []
         which += [EFFECTS.c.run_id == run_id] if run_id is not None else []
@@ -282,21 +287,9 @@ class Effects:
             NotFound: There is none.
             RequestError: There are several, or the beginning is too short.
         """
-        if len(id_or_prefix) < SHORTEST_PREFIX:
-            raise RequestError(
-                f"{id_or_prefix!r} is too short to name an effect.",
-                hint=f"Give at least {SHORTEST_PREFIX} characters of its id.",
-            )
+        require_enough(id_or_prefix, "an effect")
         found = await self._list(EFFECTS.c.id.startswith(id_or_prefix, autoescape=True), 2)
-        if not found:
-            raise NotFound(
-                f"There is no effect {id_or_prefix!r}.", hint="See ./orchestrator effects --all"
-            )
-        if len(found) > 1:
-            raise RequestError(
-                f"More than one effect begins with {id_or_prefix!r}.", hint="Give more of its id."
-            )
-        return found[0]
+        return the_one(found, id_or_prefix, "an effect", "./orchestrator effects --all")
 
     async def _list(
         self, which: ColumnElement[bool] | None, limit: int | None
@@ -313,6 +306,19 @@ class Effects:
         statement = _from(effect, *sources).values({name: row[name] for name in values})
         done = await self._access.change(statement)
         return changed if done else None
+
+
+def intend_in(connection: Connection, effect: EffectRecord) -> bool:
+    """``Effects.intend`` within a transaction that writes down more than the effect."""
+    if not _is_fenced(connection, effect, effect.intended_at):
+        return False
+    statement = (
+        insert(connection.dialect.name, EFFECTS)
+        .values(effect_row(effect))
+        .on_conflict_do_nothing(index_elements=["need_key"])
+        .returning(EFFECTS.c.id)
+    )
+    return connection.scalar(statement) is not None
 
 
 def _from(effect: EffectRecord, *sources: EffectStatus) -> Any:

@@ -1,4 +1,4 @@
-"""The tables of work: tasks, claims, approvals, effects."""
+"""The tables of work: tasks, claims, approvals, effects, what people were told of."""
 
 from __future__ import annotations
 
@@ -122,3 +122,20 @@ Index("ix_effects_status", EFFECTS.c.status, EFFECTS.c.intended_at)
 # Every few seconds somebody asks what is due: almost always nothing.
 index_where("ix_effects_lease", EFFECTS.c.lease.is_not(None), EFFECTS.c.lease)
 index_where("ix_effects_next_at", EFFECTS.c.next_at.is_not(None), EFFECTS.c.next_at)
+
+TELLINGS = Table(
+    "tellings",
+    METADATA,
+    required("audience", primary_key=True),
+    required("fingerprint", primary_key=True),
+    required("state"),
+    required("title"),
+    required("source"),
+    required("since", Instant),
+    required("told_at", Instant, index=True),
+    Column("over_at", Instant),
+)
+"""One row per audience and thing that it was told of; and one per audience, by whose lock of those
+who tell it something at once one comes after the other."""
+
+index_where("ix_tellings_open", TELLINGS.c.over_at.is_(None), TELLINGS.c.audience)

@@ -8,7 +8,7 @@ import { prepareOrderFile } from "./order-file.js";
 import { tick, timeOfDay, when } from "./format.js";
 import { prepareReports } from "./report.js";
 import {
-  showAgents, showFigures, showHealth, showIncidents, showWorkflows, showOrders, showStock, showTimeline,
+  showAgents, showFigures, showHealth, showIncidents, showOpenOrders, showOrders, showStock, showWorkflows, showTimeline,
 } from "./sections.js";
 
 const EVERY = 3000; // milliseconds between two questions
@@ -64,6 +64,7 @@ function show(data) {
   if (data.workflows) showWorkflows(data.workflows, data.prefect);
   if (data.parts.includes("stock")) showStock(data.stock);
   if (data.parts.includes("orders")) showOrders(data.orders, data.currency);
+  if (data.open_orders) showOpenOrders(data.open_orders);
   if (data.timeline) showTimeline(data.timeline);
   if (data.activity) showActivity(data.activity);
   byId("start").hidden = !data.can_start.length;

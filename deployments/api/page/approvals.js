@@ -6,6 +6,7 @@ import { when } from "./format.js";
 
 const ANSWER_PATIENCE = 60_000; // milliseconds: what was proposed may be carried out meanwhile
 const LOOK = 1500; // milliseconds between two looks at what came of an answer
+const MOST_POINTS = 5; // of a list that is shown at once
 const WORDS = { approve: "yes", reject: "no" };
 
 const cards = new Map(); // by the question's id
@@ -70,10 +71,20 @@ function form(question) {
     { class: "question", "aria-labelledby": `question-${question.id}`, data: { state: "open" } },
     el("h3", { id: `question-${question.id}` }, told(question.title)),
     facts(question),
-    el("div", { class: "prose" }, markdown(question.detail)),
+    el("div", { class: "prose" }, detail(question.detail)),
     send,
   );
   return card;
+}
+
+/** What a question says; of a long list only how long it is, so that the answer stays in sight. */
+function detail(text) {
+  return text.split("\n\n").flatMap((block) => {
+    const points = block.split("\n").filter((line) => line.startsWith("- ")).length;
+    return points > MOST_POINTS
+      ? el("details", {}, el("summary", {}, `The list: ${points} lines`), markdown(block))
+      : markdown(block);
+  });
 }
 
 async function answer(question, card, approve, note, buttons, fault) {

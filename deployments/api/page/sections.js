@@ -199,7 +199,6 @@ export function showOrders(orders, currency) {
       : el("div", {},
           one.text && el("p", {}, told(one.text)),
           facing([
-            "drafts only: nothing is sent",
             one.held > 0 && `${number(one.held)} held for a person`,
             one.waiting_cost_per_day && `each day of waiting costs about ${money(one.waiting_cost_per_day, currency)}`,
           ].filter(Boolean)),
@@ -211,6 +210,26 @@ function draft(order) {
   return el("li", { class: "draft" },
     el("p", { class: "title" }, told(order.supplier), order.total && [" ", el("span", { class: "tag" }, `${order.total} ${order.currency}`)]),
     facing([lines, `arrives about ${day(order.arrives_on)}`, order.first && el("span", {}, "first ", told(order.first))].filter(Boolean)));
+}
+
+export function showOpenOrders(open) {
+  keyed(byId("open-orders-body"), [open], () => "open-orders", (one) =>
+    one.orders.length === 0
+      ? el("p", { class: "empty" }, "No order is under way.")
+      : el("div", {},
+          facing([
+            `${number(one.orders.length + one.left_out)} under way`,
+            one.worth.length > 0 && `worth ${one.worth.join(" and ")}`,
+            one.left_out > 0 && `${number(one.left_out)} are not shown`,
+          ].filter(Boolean)),
+          el("ul", { class: "list" }, one.orders.map(openOrder))));
+}
+
+function openOrder(order) {
+  const items = `${number(order.items)} ${order.items === 1 ? "item" : "items"}`;
+  return el("li", { class: "draft" },
+    el("p", { class: "title" }, told(order.supplier), " ", el("span", { class: "tag" }, order.stage), order.total && [" ", el("span", { class: "tag" }, `${order.total} ${order.currency}`)]),
+    facing([order.reference, items, `${number(order.units)} units to come, due ${day(order.due_on)}`, order.first && el("span", {}, told(order.first))].filter(Boolean)));
 }
 
 const FIRST_MOMENTS = 12;

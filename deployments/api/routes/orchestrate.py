@@ -13,8 +13,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from blocks.ledger.work.tasks import TaskRecord
-from blocks.masking import without_passwords
 from blocks.models import Strict
+from blocks.text.masking import without_passwords
 from blocks.vocabulary.messages import Priority, utc_now
 from deployments.api.context import Context, Ctx
 from deployments.api.http.bodies import StrictRoute

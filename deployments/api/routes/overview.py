@@ -96,6 +96,7 @@ class Watch:
             headlines=await ctx.ledger.history.headlines([run.id for run in runs]),
             reports=await self._reports.get(),
             orders=await self._orders.get(),
+            open_orders=await ctx.ledger.orders.under_way(),
             calls=calls,
             events=events,
             titles={agent: spec.title for agent, spec in ctx.team.agents.items()},

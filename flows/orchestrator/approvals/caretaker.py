@@ -18,7 +18,7 @@ from flows.orchestrator.approvals.escalation import escalate
 from flows.orchestrator.dispatch.context import leave_receipt
 from flows.orchestrator.dispatch.policy import policy_in_force
 from flows.orchestrator.effects.actions import known_kinds
-from flows.orchestrator.effects.sweep import sweep
+from flows.orchestrator.effects.sweep import TakeBack, sweep
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,15 @@ class Caretaker:
         return leave_receipt(self.ledger, self.policy, kind, subject, body)
 
 
-async def settle_effects(ledger: Ledger, now: datetime) -> list[str]:
+async def settle_effects(
+    ledger: Ledger, now: datetime, take_back: TakeBack | None = None
+) -> list[str]:
     """Settle the effects that are due. With nothing due it is one small query.
+
+    Args:
+        ledger: Where they are.
+        now: The instant to judge at.
+        take_back: How what has lasted long enough is taken back; None: it is left to who can.
 
     Returns:
         What a person should know of, in words.
@@ -59,7 +66,8 @@ async def settle_effects(ledger: Ledger, now: datetime) -> list[str]:
         return []
     team = registry()
     in_force = await policy_in_force(ledger, team)
-    return await sweep(Caretaker(ledger, in_force.policy), known_kinds(team), now)
+    kinds = known_kinds(team, ledger)
+    return await sweep(Caretaker(ledger, in_force.policy), kinds, now, take_back)
 
 
 async def resend(ledger: Ledger, effect_id: str) -> EffectRecord:
@@ -77,7 +85,7 @@ async def resend(ledger: Ledger, effect_id: str) -> EffectRecord:
         LedgerError: The ledger cannot be read or written.
     """
     effect, now = await ledger.effects.get(effect_id), utc_now()
-    kind = known_kinds(registry()).get(effect.kind)
+    kind = known_kinds(registry(), ledger).get(effect.kind)
     if kind is None or kind.act is None:
         raise RequestError(
             f"{effect.kind} is not sent: a workflow does it when it finds that it is needed.",

@@ -15,14 +15,22 @@ from blocks.vocabulary.blame import Blame, blame
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.messages import ErrorInfo
 from flows.orchestrator.dispatch.resume import result_of_call
+from flows.orchestrator.effects.heartbeats import HEARTBEAT
 from flows.orchestrator.effects.kinds import Came, Kind
 from flows.orchestrator.effects.notifications import NOTIFICATION
+from flows.orchestrator.effects.purchase_orders import purchase_orders
 
 
-def known_kinds(registry: Registry) -> dict[str, Kind]:
-    """Every kind of effect, by its name."""
+def known_kinds(registry: Registry, ledger: Ledger) -> dict[str, Kind]:
+    """Every kind of effect, by its name.
+
+    Args:
+        registry: Whose actions may be effects.
+        ledger: Where the orders are that are sent.
+    """
     acts = [kind_of(spec) for spec in registry.actions() if spec.policy.effect]
-    return {kind.name: kind for kind in (NOTIFICATION, *acts)}
+    theirs = (NOTIFICATION, HEARTBEAT, purchase_orders(ledger))
+    return {kind.name: kind for kind in (*theirs, *acts)}
 
 
 def kind_of(spec: ActionSpec) -> Kind:

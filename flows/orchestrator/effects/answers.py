@@ -62,7 +62,7 @@ async def refuse(team: RunContext, record: ApprovalRecord, said: str) -> str:
 
 async def _asked_about(team: RunContext, record: ApprovalRecord) -> tuple[EffectRecord, Kind]:
     effect = await team.ledger.effects.get(str(record.proposal["effect_id"]))
-    kinds = known_kinds(team.toolbox.registry)
+    kinds = known_kinds(team.toolbox.registry, team.ledger)
     return effect, kinds.get(effect.kind) or Kind.forgotten(effect.kind)
 
 

@@ -27,6 +27,8 @@ class Came:
         verdict: How it went, where that was measured.
         before, after: What was measured.
         is_final: Whether it is useless to try again, though it failed.
+        is_repeatable: Whether it does no harm to try again, though nobody knows whether it was
+            done: who receives it knows it again, or is asked first.
     """
 
     status: EffectStatus
@@ -35,6 +37,14 @@ class Came:
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
     is_final: bool = False
+    is_repeatable: bool = False
+
+    @property
+    def is_tried_again(self) -> bool:
+        """Whether it is, as long as its kind's schedule goes."""
+        if self.status is EffectStatus.UNKNOWN:
+            return self.is_repeatable
+        return self.status is EffectStatus.FAILED and not self.is_final
 
     @property
     def outcome(self) -> EffectOutcome:
@@ -53,6 +63,9 @@ Act = Callable[[EffectRecord], Awaitable[Came]]
 LookUp = Callable[[Ledger, EffectRecord], Awaitable[Came | None]]
 """Asks the target what came of it; None when that cannot be told."""
 
+Question = Callable[[EffectRecord, bool], tuple[str, str]]
+"""Title and text of the question whether it is done, when it is new, or done again."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -66,6 +79,7 @@ class Kind:
         undo: How it is taken back; None when it cannot be.
         schedule: The pauses before it is tried again after it failed.
         lease: How long an attempt by whoever sweeps takes at most; after it that one is dead.
+        question: How a person is asked about it; None for the usual words.
     """
 
     name: str
@@ -75,6 +89,7 @@ class Kind:
     undo: Act | None = None
     schedule: Sequence[timedelta] = ()
     lease: timedelta = timedelta(minutes=1)
+    question: Question | None = None
 
     @classmethod
     def forgotten(cls, name: str) -> Kind:

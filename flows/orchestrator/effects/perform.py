@@ -16,20 +16,22 @@ from typing import Any, Protocol
 from blocks.crash_points import reach
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import ReceiptKind
-from blocks.ledger.work.approvals import ApprovalRecord
+from blocks.ledger.work.approvals import ApprovalRecord, question_key
 from blocks.ledger.work.effects import EffectOutcome, EffectRecord
 from blocks.policy.policy import Policy
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.messages import Priority, new_id, utc_now
 from flows.orchestrator.effects.kinds import Act, Came, Kind
-
-NOBODY_KNOWS = "Nobody knows whether it was done: look before it is done again."
+from flows.orchestrator.effects.questions import NOBODY_KNOWS, question_about
 
 QUESTION = "effect"
 """The kind of proposal that has an effect done."""
 
 UNDO_TIME = timedelta(minutes=10)
 """How long it may take to take an effect back."""
+
+UNDO_AGAIN = timedelta(minutes=1)
+"""When it is tried again to take back what was wanted for a while, and could not be."""
 
 
 class Doer(Protocol):
@@ -123,7 +125,7 @@ async def perform(
 
 
 async def undo(by: Doer, kind: Kind, effect: EffectRecord) -> EffectRecord | None:
-    """Take back what is done.
+    """Take back what is done, or may be.
 
     Returns:
         The effect as it stands afterwards; None when it is not done, or another one undoes it.
@@ -168,12 +170,18 @@ async def conclude(
     """
     now = utc_now()
     status, next_at, outcome = came.status, None, came.outcome
+    lasts = by.policy.effects.lasting(kind.name, kind.says)
     if begun.status is EffectStatus.UNDOING:
         status, outcome = _UNDONE.get(status, status), _with(begun, came)
-    elif status is EffectStatus.FAILED and not came.is_final:
+        if lasts is not None and status is not EffectStatus.UNDONE:
+            status, next_at = EffectStatus.DONE, now + UNDO_AGAIN
+    elif came.is_tried_again:
         next_at = _next_try(kind, begun, now)
         status = status if next_at is None else EffectStatus.INTENDED
-    if status is EffectStatus.UNKNOWN:
+    elif lasts is not None and status in _MAY_BE_DONE:
+        next_at = now + lasts if status is EffectStatus.DONE else now
+    is_asked = status is EffectStatus.UNKNOWN and lasts is None
+    if is_asked:
         next_at = None if begun.task_id else now  # the task asks
         outcome = outcome.model_copy(update={"detail": f"{outcome.detail} {NOBODY_KNOWS}"})
     receipt = _leave_receipts(by, kind, begun, came, status, next_at)
@@ -181,7 +189,7 @@ async def conclude(
         begun, status, outcome, now, receipt=receipt, next_at=next_at, late=not swept
     )
     reach("effect.closed")
-    if closed is not None and status is EffectStatus.UNKNOWN and not closed.task_id:
+    if closed is not None and is_asked and not closed.task_id:
         return await ask_a_person(by, kind, closed)
     return closed
 
@@ -193,6 +201,8 @@ def _with(begun: EffectRecord, came: Came) -> EffectOutcome:
         update={"detail": f"{before.detail} {came.detail}".lstrip(), "undoing": True}
     )
 
+
+_MAY_BE_DONE = (EffectStatus.DONE, EffectStatus.UNKNOWN)
 
 _UNDONE = {
     EffectStatus.DONE: EffectStatus.UNDONE,
@@ -252,13 +262,14 @@ async def ask_a_person(by: Doer, kind: Kind, effect: EffectRecord) -> EffectReco
     """Have a person say whether an effect is done, or done again; asked twice, it is asked once."""
     now = utc_now()
     is_new = effect.status is EffectStatus.INTENDED
+    title, detail = question_about(kind, effect, is_new)
     asked = await by.escalate(
         ApprovalRecord(
             id=effect.approval_id if is_new and effect.approval_id else new_id(),
-            need_key=f"effect {effect.id} attempt {effect.attempts}",
+            need_key=question_key(effect.id, effect.attempts),
             run_id=effect.run_id,
-            title=_title(effect, is_new),
-            detail=_detail(kind, effect, is_new),
+            title=title,
+            detail=detail,
             resource=effect.target,
             priority=Priority.HIGH,
             proposal={"kind": QUESTION, "effect_id": effect.id, "effect": kind.name},
@@ -268,23 +279,3 @@ async def ask_a_person(by: Doer, kind: Kind, effect: EffectRecord) -> EffectReco
     )
     reach("effect.asked")
     return await by.ledger.effects.asked(effect, asked.id) or effect
-
-
-def _title(effect: EffectRecord, is_new: bool) -> str:
-    act = f"{effect.kind} on {effect.target}"
-    if is_new:
-        return f"May {act} be done?"
-    return f"Nobody knows whether {act} was {'undone' if effect.outcome.undoing else 'done'}"
-
-
-def _detail(kind: Kind, effect: EffectRecord, is_new: bool) -> str:
-    cause = f" It is for {effect.cause}." if effect.cause else ""
-    touched = f"It may touch {kind.says.blast_radius}."
-    if is_new:
-        return (
-            f"It is done when {kind.says.precondition}; expected is that {kind.says.prediction}."
-            f"{cause} {touched}\n\nYes has it done. No leaves it undone."
-        )
-    return (
-        f"{effect.outcome.detail}{cause} {touched}\n\nYes has it done again. No leaves it as it is."
-    )

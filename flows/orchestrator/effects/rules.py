@@ -89,7 +89,7 @@ def reason_not_to_act(
 
 
 _DID_NOT_HELP = {EffectVerdict.INEFFECTIVE, EffectVerdict.INCONCLUSIVE}
-_UNSUCCESSFUL = {EffectStatus.FAILED, EffectStatus.UNKNOWN, EffectStatus.UNDONE}
+_UNSUCCESSFUL = {EffectStatus.FAILED, EffectStatus.UNKNOWN}
 
 
 class _Judge:
@@ -117,6 +117,8 @@ class _Judge:
         """Whether it is known not to have helped, or not known to have."""
         if effect.status in (EffectStatus.ACTING, EffectStatus.UNDOING):
             return not self.goes_on(effect)
+        if effect.status is EffectStatus.UNDONE:
+            return not effect.helped  # what helped was wanted for a while only
         return effect.status in _UNSUCCESSFUL or effect.outcome.verdict in _DID_NOT_HELP
 
     def since(self, effect: EffectRecord) -> timedelta:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from blocks.crash_points import reach
+from blocks.errors import OrchestratorError
 from blocks.ledger.work.effects import EffectOutcome, EffectRecord
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.messages import utc_now
@@ -17,7 +18,13 @@ NEVER_BEGUN = "never-begun"
 """The reason why an effect was not done whose run died before it began."""
 
 
-async def sweep(by: Doer, kinds: Mapping[str, Kind], now: datetime) -> list[str]:
+TakeBack = Callable[[EffectRecord], Awaitable[object]]
+"""Takes back what was wanted for a while only; a run has to."""
+
+
+async def sweep(
+    by: Doer, kinds: Mapping[str, Kind], now: datetime, take_back: TakeBack | None = None
+) -> list[str]:
     """Settle what is due. Safe to call at any time, from several processes.
 
     What was being done by somebody who died is never done again by itself: its target is asked
@@ -28,6 +35,7 @@ async def sweep(by: Doer, kinds: Mapping[str, Kind], now: datetime) -> list[str]
         by: Who settles.
         kinds: Every kind of effect, by its name.
         now: The instant to judge at.
+        take_back: How what has lasted long enough is taken back; None: it is left to who can.
 
     Returns:
         What a person should know of, in words.
@@ -35,7 +43,7 @@ async def sweep(by: Doer, kinds: Mapping[str, Kind], now: datetime) -> list[str]
     Raises:
         LedgerError: The ledger cannot be read or written.
     """
-    said = []
+    said, over = [], []
     for effect in await by.ledger.effects.due(now):
         kind = kinds.get(effect.kind) or Kind.forgotten(effect.kind)
         match effect.status:
@@ -43,14 +51,28 @@ async def sweep(by: Doer, kinds: Mapping[str, Kind], now: datetime) -> list[str]
                 settled = await _clear_up(by, kind, effect)
             case EffectStatus.INTENDED if effect.approval_id is None:
                 settled = await _take_up(by, kind, effect)
+            case EffectStatus.DONE | EffectStatus.UNKNOWN if kind.says.lasts is not None:
+                over.append(effect)
+                continue
             case _:
                 settled = await ask_a_person(by, kind, effect)
         if settled is not None and settled.status in _TOLD:
             said.append(f"{effect.kind} on {effect.target}: {settled.outcome.detail}")
+    if take_back is not None:
+        said += [fault for effect in over if (fault := await _have_taken_back(effect, take_back))]
     return said
 
 
 _TOLD = (EffectStatus.UNKNOWN, EffectStatus.FAILED)
+
+
+async def _have_taken_back(effect: EffectRecord, take_back: TakeBack) -> str:
+    """What went wrong; empty when it was taken back. The next sweep tries again."""
+    try:
+        await take_back(effect)
+    except OrchestratorError as error:
+        return f"{effect.kind} on {effect.target} could not be taken back: {error}"
+    return ""
 
 
 async def _clear_up(by: Doer, kind: Kind, effect: EffectRecord) -> EffectRecord | None:

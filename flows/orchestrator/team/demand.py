@@ -9,17 +9,21 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from agents.calls import Reply
 from agents.data_intelligence.predictive_analytics.demand.rates import Rates
 from agents.data_intelligence.predictive_analytics.demand.stock_outs import load_spells, save_spells
 from agents.data_intelligence.trading_calendar import local_day
+from blocks.business.business import Business
 from blocks.policy.policy import DATA
 from blocks.settings import get_settings
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.team.team import Orchestrator
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEPT_DEMAND = "demand"
 """Folder in the state folder of what the nightly runs learned; it may be thrown away."""
@@ -36,7 +40,7 @@ async def demand_for(team: Orchestrator, snapshot: Snapshot) -> Rates | None:
     """
     if "sales" not in snapshot.frames:
         return None
-    folder = _folder(team)
+    folder = _folder(team.business)
     if rates := await _fresh(folder, snapshot):
         return rates
     async with _alone(folder):
@@ -48,14 +52,19 @@ async def demand_for(team: Orchestrator, snapshot: Snapshot) -> Rates | None:
 
 async def fit_now(team: Orchestrator, snapshot: Snapshot) -> Reply:
     """Have the demand learned anew, and keep it for all runs of the coming days."""
-    folder = _folder(team)
+    folder = _folder(team.business)
     async with _alone(folder):
         return await _fit(team, snapshot, folder)
 
 
+async def known_out(business: Business) -> pd.DataFrame | None:
+    """Spells in which items were out, as the nightly runs saw them; None before the first."""
+    return await asyncio.to_thread(load_spells, _folder(business) / "out.csv")
+
+
 async def _fit(team: Orchestrator, snapshot: Snapshot, folder: Path) -> Reply:
-    known_out = await asyncio.to_thread(load_spells, folder / "out.csv")
-    reply = await team.ask(DATA, "fit_demand", {"snapshot": snapshot, "known_out": known_out})
+    seen = await known_out(team.business)
+    reply = await team.ask(DATA, "fit_demand", {"snapshot": snapshot, "known_out": seen})
     # What an old snapshot tells serves this run; the next one asks the store again.
     if reply.ok and not snapshot.stale_because:
         try:
@@ -75,13 +84,13 @@ async def _fresh(folder: Path, snapshot: Snapshot) -> Rates | None:
     return rates if rates and rates.fresh(today) else None
 
 
-def _folder(team: Orchestrator) -> Path:
+def _folder(business: Business) -> Path:
     """Of what was learned from this store as it is mapped now: units and SKUs hang on that."""
-    store = team.business.store
+    store = business.store
     meaning = store.model_dump(mode="json", include={"frames", "timezone"}) if store else {}
     told = json.dumps(meaning, sort_keys=True)
     name = hashlib.sha256(told.encode()).hexdigest()[:16]
-    return get_settings().state_dir / KEPT_DEMAND / team.business.name / name
+    return get_settings().state_dir / KEPT_DEMAND / business.name / name
 
 
 def _lock_of(folder: Path) -> IO[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from prefect.context import FlowRunContext
@@ -12,13 +12,14 @@ from prefect.context import FlowRunContext
 from agents.calls import Toolbox
 from agents.registry import Registry, registry
 from blocks.business.business import current_business
-from blocks.errors import OrchestratorError
+from blocks.errors import LedgerError, OrchestratorError
 from blocks.ledger.calls.records import RunRecord
 from blocks.prefect_api.client import PrefectApi
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import Outcome, new_id, utc_now
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.dispatch.policy import policy_in_force
+from flows.orchestrator.effects.heartbeats import beat
 from flows.orchestrator.runs.deaths import record_id
 from flows.orchestrator.team.team import Orchestrator
 
@@ -45,6 +46,7 @@ async def workflow_run(
     *,
     with_business: bool = True,
     passes_on: bool = False,
+    watched: bool = False,
     agents: Registry | None = None,
 ) -> AsyncIterator[Orchestrator]:
     """Open a workflow run: its ledger entry, its tools; everything durable when it closes.
@@ -53,6 +55,7 @@ async def workflow_run(
         workflow: Dashed name of the workflow.
         with_business: Whether the run looks after the configured business.
         passes_on: Whether its calls are what somebody else wrote, mistakes and all.
+        watched: Whether a watcher outside is told that it is over.
         agents: The team; all agents of this installation by default.
 
     Raises:
@@ -76,6 +79,9 @@ async def workflow_run(
             outcome = Outcome.REFUSED
         raise
     finally:
+        if watched:
+            with suppress(LedgerError):  # what else the ledger does not take is told below
+                await beat(orchestrator, workflow, run.id, ok=outcome is not Outcome.FAILED)
         ledger.record(run.model_copy(update={"finished_at": utc_now(), "outcome": outcome}))
         await ledger.flush()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from prefect.logging import get_logger
+
 from agents.calls import PLAIN, Envelope, Reply, Toolbox
 from agents.data_intelligence.predictive_analytics.baskets.drafts import PurchasePlan
 from blocks.ledger.calls.records import ReportRecord, RunRecord
@@ -14,6 +16,7 @@ from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.gaps import left_out
 from blocks.vocabulary.messages import Outcome, utc_now
 from flows.orchestrator.approvals.escalation import escalate
+from flows.orchestrator.digests.telling import tell
 from flows.orchestrator.dispatch.context import RunContext
 from flows.orchestrator.dispatch.dispatcher import dispatch
 from flows.orchestrator.dispatch.policy import InForce
@@ -25,7 +28,7 @@ from flows.orchestrator.team.outcome import (
     what_is_missing,
     with_what_was_left_out,
 )
-from flows.reports.model import RemediationLine, Report, Section
+from flows.reports.model import PlacedOrder, RemediationLine, Report, Section
 
 
 class Orchestrator(RunContext):
@@ -64,6 +67,11 @@ class Orchestrator(RunContext):
         self.replies.append(reply)
         return reply
 
+    async def tell(self, report: Report) -> None:
+        """Tell people what is news to them; see ``flows.orchestrator.digests.telling``."""
+        for fault in await tell(self, self.business.name, report, self.replies):
+            get_logger("digests").warning("%s", fault)
+
     async def escalate(self, record: ApprovalRecord) -> ApprovalRecord:
         """Put a question to a person; see ``flows.orchestrator.approvals.escalation``."""
         return await escalate(self, record)
@@ -82,7 +90,9 @@ class Orchestrator(RunContext):
         return Outcome.SUCCEEDED if whole else Outcome.PARTIAL
 
     def _lacks_data(self, result: Any) -> bool:
-        """Whether a snapshot is not of now, or lacks a frame or rows that matter."""
+        """Whether a result says that it is partial, or a snapshot is not of now or lacks much."""
+        if getattr(result, "partial", False):
+            return True
         if not isinstance(result, Snapshot) or not self.business.store:
             return False
         meant = self.business.store.frames
@@ -109,6 +119,7 @@ class Orchestrator(RunContext):
         replies: Sequence[Reply],
         remediations: Sequence[RemediationLine] = (),
         orders: PurchasePlan | None = None,
+        placed: Sequence[PlacedOrder] = (),
     ) -> Report:
         """Compile the run's report; durable in the ledger, shown as an artifact in the Prefect UI.
 
@@ -121,6 +132,7 @@ class Orchestrator(RunContext):
             replies: Whose results say what they lack.
             remediations: What was done about the findings.
             orders: What was drafted.
+            placed: What became of the drafts.
         """
         business = self.toolbox.business
         report = Report(
@@ -138,6 +150,7 @@ class Orchestrator(RunContext):
             remediations=list(remediations),
             missing=what_is_missing([*self.notes, *self.failures], replies),
             orders=orders,
+            placed=list(placed),
         )
         await self.ledger.save_report(
             ReportRecord(

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from blocks.settings import PROJECT_ROOT
+from deployments.cli.app import line
 
 STUCK = """
 import asyncio, os, signal, sys, threading
@@ -54,3 +55,8 @@ def test_a_thread_that_never_ends_keeps_neither_what_is_told_nor_the_process(how
     )
     assert ended.returncode == code
     assert said in ended.stdout + ended.stderr
+
+
+def test_a_word_between_colons_is_no_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    line("subject group:tea: 1 decision")
+    assert capsys.readouterr().out == "subject group:tea: 1 decision\n"

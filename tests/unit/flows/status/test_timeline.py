@@ -6,6 +6,7 @@ import pytest
 
 from blocks.ledger.events.records import Ending
 from blocks.ledger.work.approvals import ApprovalStatus
+from blocks.vocabulary.effects import EffectStatus
 from blocks.vocabulary.messages import Outcome
 from flows.status.page_model import Overview
 from flows.status.public import for_everybody
@@ -89,3 +90,18 @@ def test_an_incident_ends_by_what_ended_it(ending, title, detail):
         Overview(timeline=moments, parts=["timeline", "incidents"]), ["timeline", "incidents"]
     ).timeline
     assert "Ada" not in bare.model_dump_json()
+
+
+def test_what_was_wanted_for_a_while_and_put_back_is_told_as_such():
+    back = {"status": EffectStatus.UNDONE}
+    acts = [
+        remedy(verdict, ago=MINUTE).model_copy(update=back)
+        for verdict in ("verified", "ineffective")
+    ]
+    assert [(title, mark) for each in acts for title, mark, _ in told(acts=[each])] == [
+        (
+            "Remedy for service:shop helped, and was put back as it was before: restart service",
+            "good",
+        ),
+        ("Remedy for service:shop did not help and was undone: restart service", "bad"),
+    ]

@@ -24,7 +24,7 @@ from blocks.ledger.retention.retention import next_page
 from blocks.ledger.retention.rules import RULES
 from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.vocabulary.messages import ErrorInfo, SystemEvent
-from flows.settle_outcomes import settle
+from flows.upkeep.settle_outcomes import settle
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, WEEK = NOW - timedelta(days=1), NOW - timedelta(days=7)
@@ -44,9 +44,12 @@ PARTIAL = {
 Look = Callable[[Ledger], Awaitable[Any]]
 
 
+_BY_ANOTHER_TABLE = ("alerts", "snapshot_parts", "snapshot_items", "order_lines", "order_entries")
+
+
 async def pages_of_what_may_go(ledger: Ledger) -> None:
     for rule in RULES:
-        if rule.table.name in ("alerts", "snapshot_parts", "snapshot_items"):
+        if rule.table.name in _BY_ANOTHER_TABLE:
             continue  # a row per outage, or few; and once a day
         read = partial(next_page, rule=rule, since=WEEK, after=DAY - timedelta(days=700))
         await ledger._access.read(read)
@@ -75,9 +78,15 @@ LOOKS: dict[str, Look] = {
     "taking events": lambda ledger: ledger.inbox.take(NOW, "run", NOW, 50),
     "equal events": lambda ledger: ledger.inbox.earlier(SystemEvent(source="s", type="t"), DAY),
     "effects that are due": lambda ledger: ledger.effects.due(NOW),
+    "open tellings": lambda ledger: ledger.tellings.open("owner"),
     "effect of a key": lambda ledger: ledger.effects.of_key("7"),
     "acts": lambda ledger: ledger.effects.acts(since=DAY),
     "acts on a target": lambda ledger: ledger.effects.acts(target="service:7"),
+    "orders under way": lambda ledger: ledger.orders.under_way(),
+    "orders heard of": lambda ledger: ledger.orders.heard_of(NOW - timedelta(hours=1)),
+    "orders of items": lambda ledger: ledger.orders.of_skus(["7", "8"]),
+    "order of an effect": lambda ledger: ledger.orders.of_effect("7"),
+    "lead times": lambda ledger: ledger.orders.lead_times("acme"),
     "attempts": lambda ledger: ledger.past_attempts(DAY, 400),
     "what came back": lambda ledger: ledger.outcomes.list(since=DAY, verdict=Verdict.RECURRED),
     "activity": lambda ledger: ledger.activity(NOW),

@@ -12,7 +12,7 @@ from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord, TaskRecord, TaskSt
 from blocks.ledger.receipts.outcomes import OutcomeRecord, Verdict
 from blocks.vocabulary.messages import AgentMessage, AgentReply, Outcome
 from flows.orchestrator.decisions.outcomes import CALL_GRACE, COMES_BACK, GIVEN_UP
-from flows.settle_outcomes import settle
+from flows.upkeep.settle_outcomes import settle
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

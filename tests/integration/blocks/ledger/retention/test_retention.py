@@ -29,10 +29,12 @@ from blocks.ledger.calls.tables import (
 )
 from blocks.ledger.engine.tables import METADATA, Instant
 from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
+from blocks.ledger.purchasing.tables import ORDER_ENTRIES, ORDER_LINES, ORDERS
 from blocks.ledger.receipts.signing import Seal
 from blocks.ledger.receipts.tables import OUTCOMES, SETTLING
 from blocks.ledger.retention.rules import RULES
 from blocks.ledger.snapshots.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
+from blocks.ledger.work.effects import ORDER
 from blocks.ledger.work.tables import APPROVALS, EFFECTS, TASKS
 from blocks.settings import PROJECT_ROOT, Retention
 from blocks.vocabulary.effects import EffectStatus
@@ -131,6 +133,17 @@ STAYS: dict[str, list[Row]] = {
         row(SITUATIONS, approval_id="a1"),
     ],
     "what was begun and nobody knows how it ended": [row(EFFECTS)],
+    "an order of which goods may come, and its effect": [
+        row(EFFECTS, id="x1", kind=ORDER, status=EffectStatus.DONE, **OVER),
+        row(ORDERS, id="o1", effect_id="x1"),
+        row(ORDER_LINES, order_id="o1"),
+        row(ORDER_ENTRIES, order_id="o1"),
+    ],
+    "an order that ended lately, and its effect": [
+        row(EFFECTS, id="x2", kind=ORDER, status=EffectStatus.DONE, **OVER),
+        row(ORDERS, id="o2", effect_id="x2", ended_at=LATELY),
+        row(ORDER_LINES, order_id="o2"),
+    ],
     "a dead letter that waits": [row(DEAD_LETTERS)],
     "a workflow's last report": [row(REPORTS, workflow="seldom")],
     "a store's last snapshot": [
@@ -162,6 +175,17 @@ GOES: dict[str, list[Row]] = {
         event("ended-4", situation_id="i4"),
     ],
     "effects": [row(EFFECTS, **OVER, status=EffectStatus.UNKNOWN)],
+    "an order that came, and its effect": [
+        row(EFFECTS, id="x3", kind=ORDER, status=EffectStatus.DONE, **OVER),
+        row(ORDERS, id="o3", effect_id="x3", ended_at=LONG_AGO),
+        row(ORDER_LINES, order_id="o3"),
+        row(ORDER_ENTRIES, order_id="o3"),
+    ],
+    "an order that was declined": [
+        row(EFFECTS, id="x4", kind=ORDER, status=EffectStatus.REFUSED, **OVER),
+        row(ORDERS, id="o4", effect_id="x4"),
+        row(ORDER_LINES, order_id="o4"),
+    ],
     "dead letters": [row(DEAD_LETTERS, settled_at=LONG_AGO)],
     "reports": [row(REPORTS, workflow="seldom", created_at=LONG_AGO - DAY)],
     "snapshots": [

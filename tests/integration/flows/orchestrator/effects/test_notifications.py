@@ -13,6 +13,7 @@ from prefect.blocks.system import Secret
 from blocks.errors import RequestError
 from blocks.ledger import Ledger
 from blocks.policy.effect_rules import EffectRules
+from blocks.policy.notify_rules import Audience, NotifyRules
 from blocks.policy.policy import Policy
 from blocks.settings import get_settings
 from blocks.vocabulary.effects import Approval, EffectStatus
@@ -92,6 +93,21 @@ async def test_everybody_is_told_once_and_each_fault_is_said_without_its_secret(
     assert SECRET not in " ".join(said)
     for effect in await ledger.effects.list():
         assert SECRET not in effect.model_dump_json()
+
+
+async def test_where_no_channel_is_set_those_of_the_audiences_are_told(
+    ledger: Ledger, told: pytest.MonkeyPatch
+) -> None:
+    audience = Audience(channels=["custom-webhook/people"])
+    policy = Policy(notify=NotifyRules(audiences={"owner": audience, "buyer": audience}))
+    async with serve(Reply("ok")) as people, serve(Reply("ok")) as ops:
+        await save("people", people.url)
+        await save("ops", ops.url)
+        tell(told, "")
+        assert await notify(Clerk(ledger, policy), "q", "Subject", "Body") == []
+        tell(told, "custom-webhook/ops")
+        assert await notify(Clerk(ledger, policy), "r", "Subject", "Body") == []
+    assert (len(people.requests), len(ops.requests)) == (1, 1)
 
 
 async def test_who_could_not_be_told_is_told_when_the_channel_is_back(

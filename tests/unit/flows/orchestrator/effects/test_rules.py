@@ -232,3 +232,15 @@ def test_what_lies_in_the_future_is_not_history(history):
         for r in history
     ]
     assert judged(finding(), later, NOW) is None
+
+
+def put_back(ago: float, verdict: str) -> EffectRecord:
+    return past(ago, verdict).model_copy(update={"status": EffectStatus.UNDONE})
+
+
+def test_what_helped_and_was_put_back_as_it_was_meant_to_be_is_no_failure():
+    for times in range(1, 5):
+        history = [put_back(400 + minute * 60, "verified") for minute in range(times)]
+        assert judged(finding(), history) is None
+    assert judged(finding(), [put_back(30, "ineffective")]) is Reason.BACKOFF
+    assert judged(finding(), [put_back(30, "unknown")]) is Reason.BACKOFF

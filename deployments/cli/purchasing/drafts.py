@@ -1,4 +1,4 @@
-"""``./orchestrator orders``: the last draft orders, on the screen or as CSV."""
+"""``./orchestrator orders drafts``: the last draft orders, on the screen or as CSV."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @command
-async def orders(
+async def drafts(
     supplier: Annotated[str, typer.Option(help="Only the draft to this supplier.")] = "",
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the lines as CSV; - prints them.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the last draft orders: what to order from whom, and why. Nothing is sent."""
+    """Show the last draft orders: what to order from whom, and why."""
     found = await _read(supplier)
     if csv is None:
         show(found, as_json, _print)
@@ -78,7 +78,7 @@ def _print(found: LastOrders, console: Console) -> None:
         console.print(table)
         if len(plan.held) > MOST_HELD:
             console.print(f"{len(plan.held) - MOST_HELD} more are held; --json shows all.")
-    console.print("[dim]Nothing has been sent. As a file: ./orchestrator orders --csv FILE[/]")
+    console.print("[dim]As a file: ./orchestrator orders drafts --csv FILE[/]")
 
 
 MOST_HELD = 20

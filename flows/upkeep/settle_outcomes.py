@@ -9,10 +9,15 @@ from prefect import flow
 
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
+from blocks.ledger.purchasing.outcomes import OrderOutcome
 from blocks.ledger.receipts.outcomes import OutcomeRecord
 from blocks.vocabulary.messages import utc_now
+from flows.internal.take_back import have_taken_back
 from flows.orchestrator.approvals.caretaker import settle_effects
 from flows.orchestrator.decisions.outcomes import CALL_GRACE, judge_call, judge_task
+from flows.orchestrator.purchasing.autonomy import ladder_of
+from flows.orchestrator.purchasing.section import ladder_section
+from flows.orchestrator.purchasing.settling import settle_orders
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
@@ -26,7 +31,8 @@ MOST = 5000
     name="settle-outcomes",
     description=(
         "Compares each automatic decision with what then happened: did the chosen agent succeed, "
-        "did the issue come back, how long did it take. Selection learns from it."
+        "did the issue come back, how long did it take; what an order cost against a simple rule. "
+        "Selection learns from it, and groups of items earn, or lose, orders without asking."
     ),
     timeout_seconds=900,
 )
@@ -39,12 +45,18 @@ async def settle_outcomes() -> Report:
     """
     async with workflow_run("settle-outcomes", with_business=False) as team:
         settled = await settle(team.ledger, utc_now())
+        orders = await settle_orders(team, utc_now())
+        ladder = await ladder_of(team.ledger, team.policy.autonomy)
         # A stack does so every few seconds; where only workers run, nobody else does.
-        team.notes += await settle_effects(team.ledger, utc_now())
+        swept = await settle_effects(team.ledger, utc_now(), have_taken_back)
+        team.notes += [*swept, *orders.missing]
         report = await team.report(
             "Outcomes of decisions",
-            _headline(settled),
-            sections=[_section(settled)] if settled else [],
+            f"{_headline(settled)}{_of_orders(orders.outcomes)}",
+            sections=[
+                *([_section(settled)] if settled else []),
+                *([ladder_section(ladder, orders.outcomes)] if ladder else []),
+            ],
             findings=[],
             replies=[],
         )
@@ -97,6 +109,12 @@ def _headline(settled: list[OutcomeRecord]) -> str:
     verdicts = Counter(outcome.verdict.value for outcome in settled)
     parts = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.most_common())
     return f"The outcome of {count(len(settled), 'decision')} is known: {parts}."
+
+
+def _of_orders(outcomes: list[OrderOutcome]) -> str:
+    if not outcomes:
+        return ""
+    return f" What came of {count(len(outcomes), 'order line')} is known."
 
 
 def _section(settled: list[OutcomeRecord]) -> Section:

@@ -1,0 +1,1 @@
+"""Commands about what is bought: drafts, and orders."""
