@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
@@ -17,6 +18,12 @@ class EffectRules(Strict):
         default={},
         description="Kind of effect, for instance sre-reliability.restart_service, to ask, "
         "automatic or shadow; as the kind itself says where none is named.",
+    )
+    lasts_minutes: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={},
+        description="Kind of effect that is taken back, for instance "
+        "sre-reliability.raise_pool_limit, to the minutes after which it is, at the latest; "
+        "as the kind itself says where none is named.",
     )
     failures: PositiveInt = Field(
         default=3, description="So many in a row of one finding that did not help bring a pause."
@@ -36,6 +43,12 @@ class EffectRules(Strict):
     def approval_of(self, kind: str, says: Effect) -> Approval:
         """Who lets a kind of effect happen."""
         return self.approval.get(kind, says.approval)
+
+    def lasting(self, kind: str, says: Effect) -> timedelta | None:
+        """How long a kind of effect is wanted; None when it is meant to stay."""
+        if says.lasts is None or kind not in self.lasts_minutes:
+            return says.lasts
+        return timedelta(minutes=self.lasts_minutes[kind])
 
     @property
     def history(self) -> timedelta:

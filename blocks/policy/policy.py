@@ -16,10 +16,13 @@ from pydantic import Field, PositiveInt, model_validator
 
 from blocks.models import Strict
 from blocks.policy.alert_rules import AlertRules
+from blocks.policy.autonomy_rules import AutonomyRules
 from blocks.policy.claim_rules import ClaimRules
 from blocks.policy.effect_rules import EffectRules
 from blocks.policy.event_rules import EventRules
+from blocks.policy.notify_rules import NotifyRules
 from blocks.policy.selection_rules import SelectionRules
+from blocks.policy.surge_rules import SurgeRules
 from blocks.policy.target_rules import TargetRules
 from blocks.vocabulary.messages import Name, TaskType
 from blocks.vocabulary.severity import Severity
@@ -107,8 +110,10 @@ class RecoveryRules(Strict):
     wait_for_slot_seconds: float = Field(
         default=30.0, ge=0, description="How long a call waits while every instance is busy."
     )
+    # Less than the shortest day, that on which clocks go forward: what a daily check asked is over
+    # before the next one, which then asks anew instead of waiting for the old question.
     approval_hours: float = Field(
-        default=24.0, gt=0, description="After it a question counts as answered with the safe no."
+        default=22.0, gt=0, description="After it a question counts as answered with the safe no."
     )
     restarts: int = Field(
         default=3,
@@ -140,7 +145,10 @@ class Policy(Strict):
     alerts: AlertRules = Field(default_factory=AlertRules)
     claims: ClaimRules = Field(default_factory=ClaimRules)
     effects: EffectRules = Field(default_factory=EffectRules)
+    notify: NotifyRules = Field(default_factory=NotifyRules)
     targets: TargetRules = Field(default_factory=TargetRules)
+    autonomy: AutonomyRules = Field(default_factory=AutonomyRules)
+    surge: SurgeRules = Field(default_factory=SurgeRules)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

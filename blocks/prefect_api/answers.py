@@ -42,13 +42,28 @@ class WorkerInfo(Frozen):
 
 
 class PoolInfo(Frozen):
-    """One work pool with its workers. ``concurrency_limit`` None means unlimited."""
+    """One work pool with its workers.
+
+    Attributes:
+        concurrency_limit: The pool's own limit, set in Prefect; None when it has none.
+        worker_limit: What its worker runs at once of itself, as ``prefect.yaml`` said when it was
+            registered; None for a pool that is not listed there.
+    """
 
     name: str
     type: str
     paused: bool
     concurrency_limit: int | None
+    worker_limit: int | None = None
     workers: list[WorkerInfo]
+
+    @property
+    def limit(self) -> int | None:
+        """The runs at once that really hold; None when nothing limits them.
+
+        Our worker follows its pool's own limit, and keeps to its own while the pool has none.
+        """
+        return self.worker_limit if self.concurrency_limit is None else self.concurrency_limit
 
     @property
     def online(self) -> int:

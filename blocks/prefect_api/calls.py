@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import count
 from time import perf_counter
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterEndTime,
     FlowRunFilterNextScheduledStartTime,
     FlowRunFilterState,
+    FlowRunFilterStateName,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType, WorkPool
@@ -38,6 +40,9 @@ multiple for workers."""
 
 REFUSED = "Refused"
 """Name of the state FAILED of a run that was asked for what cannot be done: no failure of ours."""
+
+WORKER_LIMITS = "orchestrator_worker_limits"
+"""The Prefect variable that says how many runs at once the worker of each pool takes of itself."""
 
 PAGE = 200  # the server's default limit of one answer
 
@@ -88,6 +93,21 @@ async def running_runs(client: PrefectClient) -> list[FlowRun]:
     )
 
 
+async def slots_in_use(client: PrefectClient) -> Counter[str]:
+    """By work pool, the runs that hold a slot of its worker: a run that is paused keeps it."""
+    state = _state(StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
+    state.name = FlowRunFilterStateName(not_any_=["Suspended"])  # its process has ended
+    found: Counter[str] = Counter()
+    for page in count():
+        runs = await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=state), limit=PAGE, offset=page * PAGE
+        )
+        found.update(run.work_pool_name for run in runs if run.work_pool_name)
+        if len(runs) < PAGE:
+            break
+    return found
+
+
 async def ended_runs(
     client: PrefectClient, since: datetime, *states: StateType, limit: int = PAGE
 ) -> list[FlowRun]:
@@ -102,8 +122,13 @@ async def ended_runs(
 
 async def pools(client: PrefectClient, now: datetime) -> list[PoolInfo]:
     """All work pools with their workers."""
-    found = await client.read_work_pools()
-    return list(await asyncio.gather(*(_pool(client, pool, now) for pool in found)))
+    found, limits = await asyncio.gather(
+        client.read_work_pools(), client.read_variable_by_name(WORKER_LIMITS)
+    )
+    known = limits.value if limits is not None and isinstance(limits.value, dict) else {}
+    return list(
+        await asyncio.gather(*(_pool(client, pool, now, known.get(pool.name)) for pool in found))
+    )
 
 
 async def flow_names(client: PrefectClient, runs: list[FlowRun]) -> dict[UUID, str]:
@@ -193,13 +218,16 @@ def _state(*types: StateType) -> FlowRunFilterState:
     return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
 
 
-async def _pool(client: PrefectClient, pool: WorkPool, now: datetime) -> PoolInfo:
+async def _pool(
+    client: PrefectClient, pool: WorkPool, now: datetime, worker_limit: Any
+) -> PoolInfo:
     workers = await client.read_workers_for_work_pool(pool.name)
     return PoolInfo(
         name=pool.name,
         type=pool.type,
         paused=pool.is_paused,
         concurrency_limit=pool.concurrency_limit,
+        worker_limit=worker_limit if isinstance(worker_limit, int) else None,
         workers=[
             WorkerInfo(
                 name=worker.name,

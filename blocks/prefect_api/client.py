@@ -7,16 +7,19 @@ the process is set to use, an ephemeral server included.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
 from blocks.errors import (
+    NotFound,
     OrchestratorError,
     RequestError,
     SourceGarbled,
@@ -121,6 +124,28 @@ class PrefectApi:
         """
         async with self._client() as client:
             return await calls.pools(client, now)
+
+    async def slots_in_use(self) -> Mapping[str, int]:
+        """How many slots of its worker the runs of each work pool hold; absent: none.
+
+        Raises:
+            SourceError: As for health.
+        """
+        async with self._client() as client:
+            return await calls.slots_in_use(client)
+
+    async def limit_pool(self, name: str, limit: int | None) -> None:
+        """Set how many runs a work pool may have at once; None leaves that to its worker.
+
+        Raises:
+            NotFound: There is no such pool.
+            SourceError: As for health.
+        """
+        async with self._client() as client:
+            try:
+                await client.update_work_pool(name, WorkPoolUpdate(concurrency_limit=limit))
+            except ObjectNotFound:
+                raise NotFound(f"There is no work pool {name!r}.") from None
 
     def _client(self) -> AbstractAsyncContextManager[PrefectClient]:
         return prefect_client(self._deadline)

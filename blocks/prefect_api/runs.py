@@ -25,9 +25,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
 
 from blocks.errors import ConfigurationError, NotFound, SourceError, SourceUnavailable
-from blocks.masking import without_passwords
 from blocks.prefect_api.client import in_our_words
 from blocks.prefect_api.templates import refuse_templates
+from blocks.text.masking import without_passwords
 
 log = logging.getLogger("orchestrator.runs")
 
@@ -171,6 +171,18 @@ class Runs:
             ),
         )
         return found[0] if found else None
+
+    async def waits(self, deployment: str, by: datetime) -> bool:
+        """Whether a run of a deployment that is due by then has not begun, however long it waits.
+
+        Raises:
+            SourceUnavailable: The server does not answer.
+        """
+        due = FlowRunFilter(
+            state=_state(any_=[StateType.SCHEDULED, StateType.PENDING]),
+            expected_start_time=FlowRunFilterExpectedStartTime(before_=by),
+        )
+        return bool(await self._find(deployment, due))
 
     async def going_on(self, deployment: str) -> list[FlowRun]:
         """The runs of a deployment that have not ended.

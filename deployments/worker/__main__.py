@@ -26,11 +26,11 @@ import httpx
 from blocks.errors import ConfigurationError, OrchestratorError, StackError
 from blocks.machine.state_folder import files_for_us_alone
 from blocks.prefect_api.env import use_embedded_prefect
+from blocks.prefect_api.worker_names import worker_name
 from blocks.settings import Settings, get_settings
 from deployments.processes.gather import together
 from deployments.processes.liveness import answer_probes
 from deployments.registration.registration import WorkPool, flow_modules, read_work_pools
-from deployments.worker.names import worker_name
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

@@ -43,7 +43,7 @@ from deployments.worker.supervision import SupervisedRun, Supervision
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, WorkPool
     from prefect.client.schemas.responses import DeploymentResponse
 
 # What interpreters, the loader and numerical libraries read when they start, not later.
@@ -110,6 +110,18 @@ class WarmWorker(PoolWorker, abc.ABC):  # ABC: see PoolWorker
         """As in Prefect; one query at a time, so that none submits on an outdated answer."""
         async with self._one_query:
             return await super().get_and_submit_flow_runs()
+
+    def _record_work_pool_snapshot(self, work_pool: WorkPool) -> None:
+        """As in Prefect; a limit of the pool takes the place of the worker's own while it is set.
+
+        So there is one limit that holds, which a person, or a surge, can raise while runs go on.
+        """
+        super()._record_work_pool_snapshot(work_pool)
+        limit = work_pool.concurrency_limit or self._limit
+        if self._limiter is not None and limit is not None and limit != self._limiter.total_tokens:
+            self._logger.info("Runs at once: %s, after %s.", limit, self._limiter.total_tokens)
+            self._limiter.total_tokens = limit
+            self.wake()
 
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
         """As in Prefect, but nothing waits for it (15 ms)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
@@ -17,9 +18,11 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import StateType
+from prefect.states import Cancelled
 
+from blocks.prefect_api.client import PrefectApi
+from blocks.prefect_api.worker_names import worker_name
 from deployments.registration.registration import PREFECT_FILE, WorkPool, register, save_pool
-from deployments.worker.names import worker_name
 from tests.integration.workers import is_completed, is_running, run_that, working
 from tests.waiting import until
 
@@ -141,3 +144,29 @@ def test_without_any_server_none_is_started(tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 1
     (line,) = (tmp_path / "log").read_text().splitlines()
     assert line == "No Prefect server runs, and a worker needs one. ./orchestrator up"
+
+
+async def test_a_limit_of_the_pool_takes_the_place_of_the_workers_while_it_is_set(
+    client: PrefectClient, deployed: None, tmp_path: Path
+) -> None:
+    flood = [await start(client, "endless/flood") for _ in range(3)]
+    prompt = {"ORCHESTRATOR_WORKER_LIMIT": "1", "PREFECT_WORKER_HEARTBEAT_SECONDS": "1"}
+    with working(tmp_path / "log", "operations", **prompt):
+        first = await run_that(client, flood[0], is_running)
+        await PrefectApi().limit_pool("operations", 2)
+        await run_that(client, flood[1], is_running)
+        assert (await client.read_flow_run(flood[2])).state_type is StateType.SCHEDULED
+
+        # Back at its own, it takes none before as many have ended as are too many.
+        await PrefectApi().limit_pool("operations", None)
+        await until(partial(has_read, tmp_path / "log", "Runs at once: 1, after 2."), "the limit")
+        await client.set_flow_run_state(flood[1], Cancelled(), force=True)
+        psutil.Process(int((await client.read_flow_run(flood[1])).infrastructure_pid or 0)).kill()
+        assert (await client.read_flow_run(first.id)).state_type is StateType.RUNNING
+        assert (await client.read_flow_run(flood[2])).state_type is StateType.SCHEDULED
+        psutil.Process(int(first.infrastructure_pid or 0)).kill()
+        await run_that(client, flood[2], is_running)
+
+
+async def has_read(log: Path, line: str) -> bool:
+    return line in await asyncio.to_thread(log.read_text)

@@ -1,0 +1,1 @@
+"""What systems can bear, what an expected surge asks of them, and limits raised for as long."""
