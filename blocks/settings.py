@@ -155,6 +155,11 @@ class Settings(BaseSettings):
         description="Prefect notification blocks that are told when a person is needed, "
         "for instance slack-webhook/ops,custom-webhook/pager.",
     )
+    heartbeat_url: SecretStr | None = Field(
+        default=None,
+        description="Called after each daily check, so that a watcher outside notices one that "
+        "did not run; URL/fail when it came to nothing (healthchecks.io and its like).",
+    )
     retention: Retention = Field(
         default=Retention(), description="For how many days the ledger keeps what is over."
     )

@@ -55,7 +55,7 @@ async def daily_health_check(
         LedgerError: What was done could not be recorded.
         NothingAchieved: Every call failed; the report is kept all the same.
     """
-    async with workflow_run("daily-health-check") as team:
+    async with workflow_run("daily-health-check", watched=True) as team:
         integrations, health, data = await asyncio.gather(
             team.ask(INTEGRATION, "validate_all_integrations"),
             team.ask(SRE, "comprehensive_health_check"),
@@ -92,6 +92,7 @@ async def daily_health_check(
             replies=replies,
             remediations=remedies,
         )
+        await team.tell(report)
     return conclude(report)
 
 

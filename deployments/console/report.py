@@ -53,9 +53,10 @@ def print_report(report: Report, console: Console) -> None:
 def _findings(report: Report) -> RichTable:
     table = RichTable(title="What needs attention", title_justify="left", expand=True)
     table.add_column("Severity", no_wrap=True)
-    table.add_column("What", ratio=5)
+    # Long names are folded, never cut short: a reader at 80 columns may need each.
+    table.add_column("What", ratio=5, overflow="fold")
     table.add_column("At risk per day", justify="right")
-    table.add_column("Done / to do", ratio=5)
+    table.add_column("Done / to do", ratio=5, overflow="fold")
     for finding in report.findings:
         table.add_row(
             f"[{COLOURS[finding.severity]}]{finding.severity.value}[/]",
@@ -83,7 +84,7 @@ def _table(table: Table) -> RichTable:
     )
     for i, column in enumerate(table.columns):
         numeric = all(isinstance(row[i], int | float | None) for row in table.rows)
-        out.add_column(escape(column), justify="right" if numeric else "left")
+        out.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
     for row in table.rows:
         out.add_row(*(escape(display(cell)) for cell in row))
     return out

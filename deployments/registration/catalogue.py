@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from blocks.errors import RequestError
-from blocks.masking import without_passwords
 from blocks.text import did_you_mean
+from blocks.text.masking import without_passwords
 from deployments.registration.registration import PREFECT_FILE
 
 if TYPE_CHECKING:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 PREFECT_FILE = PROJECT_ROOT / "prefect.yaml"
 
+ZONE = "orchestrator_timezone"
+"""The Prefect variable that holds the zone of schedules."""
+
 
 class WorkPool(Strict):
     """One work pool of ``prefect.yaml``.
@@ -86,7 +89,7 @@ async def register(*, file: Path = PREFECT_FILE) -> Registration:
         for pool in ours.work_pools:
             await save_pool(client, pool)
         saved = await _save_blocks(settings)
-        await _save_variables(client)
+        await _save_variables(client, ours, settings)
         await _deploy(client, file)
         automations = await save_automations(client, names)
         return Registration(
@@ -193,22 +196,29 @@ async def _queues(client: PrefectClient, pool: str) -> dict[str, WorkQueue]:
     return {queue.name: queue for queue in await client.read_work_queues(work_pool_name=pool)}
 
 
-async def _save_variables(client: PrefectClient) -> None:
-    """What ``prefect.yaml`` refers to, so that plain ``prefect deploy --all`` finds it too."""
+async def _save_variables(client: PrefectClient, ours: Ours, settings: Settings) -> None:
+    """What ``prefect.yaml`` refers to, so that plain ``prefect deploy --all`` finds it too.
+
+    And what it says of workers, for those who judge how much they can take.
+    """
     from blocks.business.business import local_timezone
-    from blocks.prefect_api.calls import save_variable
+    from blocks.prefect_api.calls import WORKER_LIMITS, save_variable
 
     for name, value in {
         "orchestrator_home": str(PROJECT_ROOT),
-        "orchestrator_timezone": await local_timezone(),
+        ZONE: await local_timezone(),
+        WORKER_LIMITS: {
+            pool.name: pool.worker_limit or settings.worker_limit for pool in ours.work_pools
+        },
     }.items():
         await save_variable(client, name, value)
 
 
 async def _save_blocks(settings: Settings) -> list[str]:
     from blocks.business.business import KINDS, current_business, save_business
+    from blocks.prefect_api.channels import CHANNELS
 
-    for block in KINDS:
+    for block in (*KINDS, *CHANNELS):
         await block.register_type_and_schema()  # so that the UI offers them
     if settings.business_file is None:
         return []

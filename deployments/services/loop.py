@@ -19,6 +19,9 @@ from deployments.services.run_monitoring import Reconciler
 PERIOD = 10.0
 """Seconds between two looks; each is a few small queries while there is nothing to do."""
 
+SELDOM = 60.0
+"""Seconds between two looks at what changes when a person changes it."""
+
 
 async def keep_settling(
     ledger: Ledger, reconciler: Reconciler, say: Callable[[str], None]
@@ -30,7 +33,9 @@ async def keep_settling(
         reconciler: Looks after the runs, beside the rest: one may have to wait for a server.
         say: Told what goes wrong, when it is something new.
     """
+    from deployments.registration.store_zone import follow_store_zone
     from flows.internal.apply_approval import apply_approval
+    from flows.internal.take_back import have_taken_back
     from flows.orchestrator.approvals.caretaker import settle_effects
     from flows.orchestrator.approvals.escalation import settle_due, show_forms
     from flows.orchestrator.runs.starting import resume_abandoned
@@ -39,12 +44,16 @@ async def keep_settling(
         await reconciler.look(now)
         return []
 
+    async def zone(now: datetime) -> list[str]:
+        return await follow_store_zone()
+
     await together(
         _repeat(lambda now: settle_due(ledger, now, apply=apply_approval), say),
         _repeat(lambda now: resume_abandoned(ledger, now), say),
         _repeat(lambda now: show_forms(ledger, now), say),
-        _repeat(lambda now: settle_effects(ledger, now), say),
+        _repeat(lambda now: settle_effects(ledger, now, have_taken_back), say),
         _repeat(runs, say),
+        _repeat(zone, say, SELDOM),
         keep_examining(ledger, say),
         keep_forgetting(ledger, get_settings().retention, say),
     )
@@ -52,7 +61,9 @@ async def keep_settling(
 
 
 async def _repeat(
-    look: Callable[[datetime], Awaitable[list[str]]], say: Callable[[str], None]
+    look: Callable[[datetime], Awaitable[list[str]]],
+    say: Callable[[str], None],
+    period: float = PERIOD,
 ) -> NoReturn:
     known: list[str] = []
     while True:
@@ -66,4 +77,4 @@ async def _repeat(
             if fault not in known:
                 say(fault)
         known = faults
-        await asyncio.sleep(PERIOD)
+        await asyncio.sleep(period)

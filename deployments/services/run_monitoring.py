@@ -19,10 +19,10 @@ from uuid import UUID
 from blocks.errors import SourceUnavailable
 from blocks.ledger import Ledger
 from blocks.policy.policy import RecoveryRules
+from blocks.prefect_api.worker_names import is_here
 from blocks.vocabulary.messages import ErrorInfo, Outcome
 from deployments.services.prefect_runs import WORKER, PrefectRuns
 from deployments.services.run_processes import RunProcesses
-from deployments.worker.names import is_here
 from flows.orchestrator.runs import deaths as run_deaths
 from flows.orchestrator.runs.deaths import Next, Process, Sight
 

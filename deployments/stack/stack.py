@@ -19,6 +19,7 @@ from blocks.errors import (
     StackError,
 )
 from blocks.prefect_api.env import RunningStack
+from blocks.prefect_api.worker_names import worker_name
 from blocks.settings import Settings
 from blocks.vocabulary.messages import utc_now
 from deployments.console.progress import Progress
@@ -43,7 +44,6 @@ from deployments.registration.registration import (
     save_pool,
 )
 from deployments.stack.preflight import back_up_prefect_database
-from deployments.worker.names import worker_name
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -226,11 +226,12 @@ class Stack:
 
         sample = await asyncio.to_thread(prepare, self.settings.state_dir, self.settings)
         specs = [ProcessSpec(s.name, s.argv, s.env, s.ready_url) for s in sample.processes]
-        for spec in specs:
+        ports = {spec.name: urlsplit(spec.ready_url or "").port or 0 for spec in specs}
+        for name, port in {**ports, "the mail server": sample.mail_port}.items():
             check_port(
                 self.settings.host,
-                urlsplit(spec.ready_url or "").port or 0,
-                f"{spec.name} of the sample business",
+                port,
+                f"{name} of the sample business",
                 "ORCHESTRATOR_SAMPLE_PORT",
             )
         # They are not kept alive: bringing a failed service back is the agents' work.

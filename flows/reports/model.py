@@ -8,12 +8,14 @@ rendered.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, field_validator
 
 from agents.data_intelligence.predictive_analytics.baskets.drafts import PurchasePlan
+from blocks.ledger.purchasing.records import OrderStage
 from blocks.models import Frozen
 from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding
@@ -78,6 +80,27 @@ class RemediationLine(Frozen):
         return None if status == "intended" else status
 
 
+class PlacedOrder(Frozen):
+    """What became of one draft order.
+
+    Attributes:
+        supplier: Its name.
+        reference: Our number of the order; "" where none was put on record.
+        lines: Items.
+        total: Money, in ``currency``.
+        stage: Where the order stands; None where none was put on record.
+        detail: What happened and why, in words.
+    """
+
+    supplier: str
+    reference: str = ""
+    lines: int
+    total: Decimal
+    currency: str
+    stage: OrderStage | None = None
+    detail: str
+
+
 class Report(Frozen):
     """One workflow run, told to a person."""
 
@@ -99,6 +122,9 @@ class Report(Frozen):
     orders: PurchasePlan | None = Field(
         default=None, description="Draft orders, where the workflow makes any."
     )
+    placed: list[PlacedOrder] = Field(
+        default_factory=list, description="What became of the drafts, where any was placed."
+    )
 
     @property
     def duration(self) -> timedelta:
@@ -115,6 +141,11 @@ def money(value: float | None, currency: str) -> str:
     if value is None:
         return "—"
     return f"{value:,.{2 if abs(value) < 100 else 0}f} {currency}".strip()
+
+
+def unit_price(price: Decimal) -> str:
+    """A price per piece with all of its decimals, two at least: ``4.60``, ``0.035``."""
+    return f"{price:,.2f}" if price == round(price, 2) else f"{price.normalize():,f}"
 
 
 def local(instant: datetime, zone: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from blocks.masking import without_passwords
 from blocks.text import printable
+from blocks.text.masking import without_passwords
 
 _SYMBOLS = str.maketrans({symbol: f"\\{symbol}" for symbol in "\\`*_[]<>|&~$"})
 _ADDRESS = re.compile(r"[^\s|`]*(?::/|www\.|[^\s|`]@[^\s|`])[^\s|`]*", re.IGNORECASE)

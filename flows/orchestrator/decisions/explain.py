@@ -81,6 +81,7 @@ _QUESTIONS = {
     ReceiptKind.ACT: "What came of acting",
     ReceiptKind.VERIFY: "Whether the predicted change came",
     ReceiptKind.UNDO: "What came of taking it back",
+    ReceiptKind.ENTRUST: "How far a group of items may go without a person",
     ReceiptKind.REMEDIATE: "Whether and how it is mended",
     ReceiptKind.RETENTION: "What is forgotten",
 }

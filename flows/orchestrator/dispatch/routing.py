@@ -9,7 +9,7 @@ from typing import Any
 from agents.capability import TOOLS, Asker
 from agents.registry import ActionSpec, Registry
 from blocks.errors import ConfigurationError, NoAgentAvailable, NotAllowed, UnknownAction
-from blocks.ledger.work.effects import DELIVERIES
+from blocks.ledger.work.effects import DELIVERIES, ORDER
 from blocks.policy.policy import DEFAULT_MATRIX, Instance, Plan, Policy, Role
 from blocks.text import did_you_mean
 from blocks.vocabulary.effects import Approval
@@ -60,12 +60,22 @@ def _faults(policy: Policy, team: Registry) -> Iterable[str]:
     for instance in policy.instances:
         if instance.agent not in team.agents:
             yield f"Instance {instance.name}: there is no agent {instance.agent!r}."
-    kinds = [*DELIVERIES, *(spec.full_name for spec in team.actions() if spec.policy.effect)]
+    acts = (spec.full_name for spec in team.actions() if spec.policy.effect)
+    kinds = [*DELIVERIES, ORDER, *acts]
     for kind, approval in policy.effects.approval.items():
         if kind not in kinds:
             yield f"There is no kind of effect {kind!r}. {did_you_mean(kind, kinds)}"
         elif kind in DELIVERIES and approval is Approval.ASK:
             yield f"Nobody can be asked whether to be told: {kind} is automatic or shadow."
+    lasting = [
+        spec.full_name
+        for spec in team.actions()
+        if spec.policy.effect and spec.policy.effect.lasts is not None
+    ]
+    for kind in policy.effects.lasts_minutes:
+        if kind not in lasting:
+            hint = did_you_mean(kind, lasting)
+            yield f"No kind of effect {kind!r} is wanted for a while only. {hint}"
 
 
 def instances_of(policy: Policy, team: Registry, agent: str) -> list[Instance]:

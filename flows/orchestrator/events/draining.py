@@ -29,6 +29,7 @@ from flows.orchestrator.events.joining import MOST_TRIES, Joining
 from flows.orchestrator.events.load_shedding import Tide, judge_tide
 from flows.orchestrator.events.response import Response, respond
 from flows.orchestrator.events.standing import Standing
+from flows.orchestrator.events.starts import start_for, types_of
 from flows.orchestrator.team.team import Orchestrator
 
 HOLD = timedelta(seconds=30)
@@ -142,7 +143,9 @@ class _Drainer:
         self.drained.storms += tide.storm and not self.tide.storm
         self.tide = tide
         if tide.summarise:
-            self.drained.summaries += await self.inbox.summarise(now)
+            made = await self.inbox.summarise(now)
+            self.drained.summaries += made
+            await start_for(self.team, types_of(made), now)
             reach("events.summarised")
 
     async def _take(self, depth: Depth, now: datetime) -> bool:
@@ -151,6 +154,7 @@ class _Drainer:
             return False
         reach("events.taken")
         self.drained.events += len(taken)
+        await start_for(self.team, {one.event.type for one in taken}, now)
         for correlated, situation in await self.joining.join(taken, now):
             self._receipt(correlated, situation)
             self._queue(correlated, situation)

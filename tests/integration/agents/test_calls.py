@@ -14,12 +14,17 @@ from agents.calls import Envelope, Toolbox
 from agents.capability import action, policy_of
 from agents.registry import ActionSpec, AgentSpec, Registry
 from agents.tasks import RETRY_DELAYS, ask
+from blocks.egress import PERSON
 from blocks.errors import InvalidMessage, SourceRefused, SourceUnavailable, UnknownAction
 from blocks.ledger import Ledger
+from blocks.partners.call import ATTEMPTS
+from blocks.partners.memory import OwnMemory
+from blocks.partners.partner import Partner
 from blocks.vocabulary.blame import Blame
 from blocks.vocabulary.messages import Outcome, utc_now
 from tests.effects import ANY
 from tests.integration.flows.seen import task_runs_of
+from tests.loopback import Reply, serve
 
 pytestmark = pytest.mark.prefect
 
@@ -36,6 +41,7 @@ class Bench:
         functions = [
             self.answer,
             self.flaky,
+            self.supplied,
             self.refused,
             self.stuck,
             self.overrun,
@@ -58,6 +64,11 @@ class Bench:
         if self.tries < 2:
             raise SourceUnavailable("The source is away.", hint="Wait.")
         return self.tries
+
+    @action(retries=2)
+    async def supplied(self, partner, url):
+        """Ask a partner."""
+        return (await partner.get(url)).text()
 
     @action(retries=2)
     async def refused(self):
@@ -151,6 +162,15 @@ async def test_a_retryable_error_is_tried_again(bench):
     assert record.attempts == 2
     attempts = await bench.toolbox.ledger.past_attempts(record.sent_at, 10)
     assert [each.blame for each in attempts] == [None, Blame.SOURCE], "newest first"
+
+
+async def test_a_partner_that_was_asked_three_times_is_not_asked_nine_times(bench):
+    async with serve(Reply(status=503)) as server:
+        partner = Partner("it", reach=PERSON, timeout=5, memory=OwnMemory())
+        reply, shown = await call(bench, "supplied", partner=partner, url=server.url)
+    assert len(server.requests) == ATTEMPTS
+    assert (shown.run_count, reply.error.code) == (1, "source-unavailable")
+    assert reply.error.retryable, "later, that is: not at once"
 
 
 async def test_an_error_that_another_try_cannot_help_is_final(bench, run_log):

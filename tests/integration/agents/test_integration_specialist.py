@@ -21,7 +21,7 @@ from agents.integration_specialist.api_management import (
     validate_all_integrations,
 )
 from agents.integration_specialist.api_management.report import ConnectionCheck, IntegrationReport
-from agents.integration_specialist.external_connections import fetch_data
+from agents.integration_specialist.external_connections.fetching import fetch_data
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection

@@ -15,15 +15,18 @@ from prefect.context import refresh_global_settings_context
 from pydantic import SecretStr
 
 from blocks.business.business import Business, current_business, save_business
+from blocks.business.ordering.desks import ApiDesk, MailDesk
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.business.webhook_signatures import new_secret
 from blocks.business.webhooks import WebhookSource
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
+from blocks.prefect_api.mail import MailServer
 from blocks.settings import PROJECT_ROOT, get_settings
 from blocks.store.block import StoreDatabase
 from blocks.store.mapping import FrameMapping, Join
 from blocks.vocabulary.messages import Severity
+from blocks.vocabulary.purchasing import SupplierSays
 
 CANARY = "canary-88b1"
 SECRET = "whsec_Y2FuYXJ5LTg4YjEtd2hpY2gtaXMtbG9uZy1lbm91Z2g="
@@ -45,6 +48,11 @@ name = "acme"
 base_url = "https://api.acme.example/v1"
 auth = "bearer"
 credential = "${ACME_TOKEN}"
+
+[suppliers.ordering]
+via = "mail"
+to = "orders@acme.example"
+server = { host = "mail", security = "none", sender = "shop@bolts.example" }
 
 [[services]]
 name = "checkout"
@@ -89,6 +97,8 @@ def test_a_file_describes_a_business(tmp_path: Path) -> None:
         )
     ]
     assert business.suppliers[0].credential == SecretStr(CANARY)
+    assert isinstance(desk := business.suppliers[0].ordering, MailDesk)
+    assert desk.server.internal_hosts == ["mail"], "it is one's own, and named"
     assert business.services[0].restart == ["systemctl", "restart", "checkout"]
     assert business.webhooks[0].secret == SecretStr(SECRET)
     assert {block.origin for block in business.blocks()} == {"file"}
@@ -117,6 +127,14 @@ def test_the_example_in_the_manual_is_a_business(
     ]
 
 
+def test_the_desks_in_the_manual_are_desks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_PASSWORD", CANARY)
+    manual = (PROJECT_ROOT / "docs" / "suppliers.md").read_text()
+    examples = [part.split("```")[0] for part in manual.split("```toml\n")[1:]]
+    suppliers = [Business.from_toml(written(tmp_path, text)).suppliers[0] for text in examples]
+    assert [type(supplier.ordering) for supplier in suppliers] == [ApiDesk, MailDesk]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -134,6 +152,10 @@ def test_the_example_in_the_manual_is_a_business(
         (("${PARCELS_SECRET}", "whsec_short"), "webhooks[0].secret: a webhook secret"),
         (("{data.order}", "{data order}"), "webhooks[0].subject: {data order} is no path"),
         (("[[suppliers]]", "[suppliers]"), "suppliers must be a list. Write [[suppliers]]"),
+        (('via = "mail"', 'via = "fax"'), "suppliers[0].ordering.via does not say how"),
+        (("to =", "too ="), "suppliers[0].ordering.too: there is no such key. Did you mean to?"),
+        (("host =", "hots ="), "suppliers[0].ordering.server.hots: there is no such key"),
+        (("orders@acme", "acme"), "suppliers[0].ordering.to: 'acme.example' is no mail address"),
         (('"shelf"', "7"), "store.frames.stock.table: Input should be a valid string"),
         (("sqlite:///", "mongodb://"), "'mongodb' are not supported"),
         (('name = "bolts"', 'name = bolts"'), "is not TOML: Invalid value (at line 3, column 8)"),
@@ -240,6 +262,28 @@ FULL: list[Block] = [
         credential=SecretStr(CANARY),
         columns={"sku": "@no"},
         defaults={"lead_time_days": 5},
+        ordering=ApiDesk(
+            via="api",
+            orders_path="orders",
+            idempotency_header="Idempotency-Key",
+            fixed={"customer": 4711},
+            answer={"status": "state"},
+            status_words={"OK": SupplierSays.CONFIRMED},
+        ),
+    ),
+    SupplierConnection(
+        name="globex",
+        base_url="https://globex.example",
+        ordering=MailDesk(
+            via="mail",
+            to="orders@globex.example",
+            server=MailServer(
+                host="mail.shop.example",
+                sender="Shop <shop@shop.example>",
+                username="us",
+                password=SecretStr(CANARY),
+            ),
+        ),
     ),
     MonitoredService(
         name="checkout",

@@ -21,11 +21,11 @@ from typer.testing import CliRunner
 from agents.integration_specialist.format_transformation import propose_mapping
 from agents.sre_reliability.system_monitoring.endpoint import probe_endpoint
 from blocks.business.business import Business
-from blocks.business.http import fetch
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.egress import GuardedTransport, Reach
 from blocks.errors import ConfigurationError, SourceError, SourceUnavailable
+from blocks.partners.http import fetch
 from blocks.settings import get_settings
 from blocks.store import sql
 from blocks.store.block import StoreDatabase

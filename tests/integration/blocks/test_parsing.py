@@ -13,12 +13,12 @@ from typing import Any
 import psutil
 import pytest
 
-from blocks.business.http import MAX_JSON
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.errors import SourceGarbled
 from blocks.formats import parsing
 from blocks.formats.parsing import UnreadableError, read_rows
+from blocks.partners.answers import MAX_JSON
 from tests.loopback import Reply, serve
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -97,7 +97,7 @@ async def test_only_the_wanted_columns_are_read(wide: int) -> None:
         with pytest.raises(UnreadableError, match="2102 columns, and at most 2000 are read"):
             await read_rows(body.encode(), "csv", "", OURS)
         return
-    columns = await read_rows(body.encode(), "csv", "", OURS)
+    columns = (await read_rows(body.encode(), "csv", "", OURS)).columns
     assert columns.keys() == {"sku", "unit_cost"}
     assert (len(columns["sku"]), columns["sku"][-1], columns["unit_cost"][-1]) == (
         20_001,
@@ -108,14 +108,14 @@ async def test_only_the_wanted_columns_are_read(wide: int) -> None:
 
 
 async def test_a_header_read_twice_means_the_last_column() -> None:
-    columns = await read_rows(b"sku,cost,cost\nA1,1,2\n", "csv", "", OURS)
+    columns = (await read_rows(b"sku,cost,cost\nA1,1,2\n", "csv", "", OURS)).columns
     assert columns == {"sku": ["A1"], "unit_cost": ["2"]}
 
 
 async def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = json.dumps([{"sku": "A1"}] * 5_000).encode()
     monkeypatch.setattr(parsing, "MAX_ROWS", 5_000)
-    assert len((await read_rows(rows, "json", "", OURS))["sku"]) == 5_000
+    assert len((await read_rows(rows, "json", "", OURS)).columns["sku"]) == 5_000
     monkeypatch.setattr(parsing, "MAX_ROWS", 4_999)
     with pytest.raises(UnreadableError, match="more than 4999 rows"):
         await read_rows(rows, "json", "", OURS)
@@ -124,14 +124,14 @@ async def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_cell_that_is_nested_or_endless_is_empty() -> None:
     cells: list[Any] = ["A1", "x" * 1_000, "x" * 1_001, "", [1], {"a": 1}, None, True, 7, 1e3]
     rows = json.dumps([{"sku": cell} for cell in cells]).encode()
-    read = (await read_rows(rows, "json", "", OURS))["sku"]
+    read = (await read_rows(rows, "json", "", OURS)).columns["sku"]
     assert read == ["A1", "x" * 1_000, None, None, None, None, None, True, 7, 1e3]
 
 
 async def test_text_arrives_as_it_was_sent() -> None:
     names = ["MÜ-100", "日本", "a\u2028b", 'q"\\', "\ud800", "n\nl", "=1+1"]
     rows = json.dumps([{"sku": name} for name in names]).encode()
-    assert (await read_rows(rows, "json", "", OURS))["sku"] == names
+    assert (await read_rows(rows, "json", "", OURS)).columns["sku"] == names
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

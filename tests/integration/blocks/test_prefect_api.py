@@ -10,17 +10,21 @@ from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Failed, Running, Scheduled
+from prefect.states import Failed, Paused, Pending, Running, Scheduled, Suspended
 
 from blocks.errors import (
+    NotFound,
     SourceError,
     SourceGarbled,
     SourceRefused,
     SourceTimeout,
     SourceUnavailable,
 )
+from blocks.prefect_api import calls
+from blocks.prefect_api.calls import WORKER_LIMITS, save_variable
 from blocks.prefect_api.client import PrefectApi
 from blocks.vocabulary.messages import utc_now
+from tests.integration.pools import pool_named, reporting_pool
 from tests.loopback import HANG, Reply, serve
 from tests.waiting import until
 
@@ -73,6 +77,39 @@ async def test_a_worker_is_alive_for_three_heartbeats():
     assert pool.online == 1
     assert (await pool_at(now + timedelta(seconds=80))).online == 1
     assert (await pool_at(now + timedelta(seconds=91))).online == 0
+
+
+@prefect
+@pytest.mark.usefixtures("prefect_server")
+async def test_the_limit_that_holds_is_the_pools_own_or_else_its_workers():
+    async with reporting_pool(worker_limit=4) as name:
+        assert (await pool_named(name)).limit == 4
+        for own in (9, 1, 0):
+            await PrefectApi().limit_pool(name, own)
+            pool = await pool_named(name)
+            assert (pool.concurrency_limit, pool.worker_limit, pool.limit) == (own, 4, own)
+        await PrefectApi().limit_pool(name, None)
+        assert (await pool_named(name)).limit == 4
+        async with get_client() as client:
+            await save_variable(client, WORKER_LIMITS, "a person's slip")
+        assert (await pool_named(name)).limit is None, "nobody knows"
+    with pytest.raises(NotFound, match=f"no work pool '{name}'"):
+        await PrefectApi().limit_pool(name, 4)
+
+
+@prefect
+@pytest.mark.usefixtures("prefect_server")
+async def test_a_run_that_is_paused_keeps_its_slot_and_one_that_is_suspended_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(calls, "PAGE", 2)
+    name = f"slots-{uuid4().hex[:8]}"
+    async with get_client() as client:
+        deployed = await deployment(client, name)
+        for state in (Running(), Running(), Pending(), Paused(), Suspended(), Scheduled()):
+            run = await client.create_flow_run_from_deployment(deployed)
+            await client.set_flow_run_state(run.id, state, force=True)
+    assert (await PrefectApi().slots_in_use())[name] == 4
 
 
 @prefect

@@ -29,12 +29,12 @@ from blocks.ledger import Ledger, TaskRecord, TaskStatus
 from blocks.ledger.calls.records import ReportRecord, RunRecord
 from blocks.ledger.engine import health
 from blocks.policy.policy import RecoveryRules
+from blocks.prefect_api.worker_names import worker_name
 from blocks.settings import PROJECT_ROOT, get_settings
 from blocks.vocabulary.messages import Outcome, utc_now
 from deployments.processes.watchdog import MARK, marked
 from deployments.registration.registration import PREFECT_FILE, register
 from deployments.services.run_monitoring import Reconciler
-from deployments.worker.names import worker_name
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.runs.deaths import CRASHED, CUT_OFF, GIVEN_UP, RESTARTED, TAG
 from flows.reports.model import Report

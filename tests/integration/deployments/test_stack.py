@@ -20,12 +20,12 @@ import psutil
 import pytest
 
 from blocks.prefect_api.env import RunningStack
+from blocks.prefect_api.worker_names import worker_name
 from blocks.settings import PROJECT_ROOT
 from deployments.processes.restart import restart
 from deployments.processes.watchdog import marked
 from deployments.registration.registration import read_work_pools
 from deployments.stack.first_reports import WORKFLOWS
-from deployments.worker.names import worker_name
 from tests.integration.loopback import free_port, free_ports
 from tests.waiting import wait_until
 
@@ -45,7 +45,7 @@ class Place:
 
     state_dir: Path
     prefect_port: int = field(default_factory=free_port)
-    sample_port: int = field(default_factory=lambda: free_ports(6))
+    sample_port: int = field(default_factory=lambda: free_ports(7))
     api_port: int = field(default_factory=free_port)
     liveness_timeout: float = 15
 

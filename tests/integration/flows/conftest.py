@@ -16,8 +16,7 @@ from agents.tasks import _task_for
 from blocks.ledger import Ledger
 from blocks.ledger.receipts.faults import FaultKind
 from blocks.settings import get_settings
-from deployments.sample.arrangement import shop_today
-from deployments.sample.store import fill_store
+from deployments.sample.store import fill_store, shop_today
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.dispatch.policy import VARIABLE, forget_policy, write_changes
 from flows.orchestrator.team.demand import KEPT_DEMAND

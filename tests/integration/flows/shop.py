@@ -36,12 +36,14 @@ class Shop:
         answers: What each supplier and service answers, by name.
         description: The business file's content; ``configure`` writes it.
         open: What is closed together with the shop.
+        requests: What its suppliers and services were asked.
     """
 
     folder: Path
     answers: dict[str, Reply] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
     open: AsyncExitStack = field(default_factory=AsyncExitStack)
+    requests: list[Request] = field(default_factory=list)
 
     @property
     def database(self) -> Path:
@@ -72,6 +74,7 @@ class Shop:
         self.business_file.write_text(tomli_w.dumps(self.description))
 
     def answer(self, request: Request) -> Reply:
+        self.requests.append(request)
         name = request.path.split("/")[1]
         if name == "checkout" and (self.folder / "broken").exists():
             return SICK

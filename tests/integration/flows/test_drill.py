@@ -32,7 +32,7 @@ BREAKABLE = ("checkout", "midland-express")
 async def stack(prefect_server, ledger, filled_store, tmp_path) -> AsyncIterator[Path]:
     """State folder of a stack that runs one service and one supplier of the sample business."""
     shutil.copy(filled_store, tmp_path / "shop.db")
-    settings = Settings(sample_port=free_ports(6))
+    settings = Settings(sample_port=free_ports(7))
     sample = prepare(tmp_path, settings, store_url=f"sqlite:///{tmp_path / 'shop.db'}")
     assert not sample.refilled
     business = tomllib.loads(sample.business_file.read_text())

@@ -56,6 +56,7 @@ CALLS = {
         "data-intelligence.identify_critical_stock",
         "data-intelligence.propose_orders",
         *FETCHED,
+        "integration-specialist.check_supplier_inventory",
     ],
     "sequential-workflow": [
         "data-intelligence.analyze",

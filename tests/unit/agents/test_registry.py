@@ -24,6 +24,7 @@ def test_every_agent_folder_is_found_with_its_capabilities():
     ]
     assert registry().capabilities("sre-reliability") == [
         "automation",
+        "capacity_planning",
         "incident_response",
         "performance_optimization",
         "system_monitoring",

@@ -13,8 +13,8 @@ import pytest
 from prefect.client.schemas.objects import State
 from prefect.states import Pending, Running
 
+from blocks.prefect_api.worker_names import is_here, worker_name
 from deployments.services.run_processes import RunProcesses
-from deployments.worker.names import is_here, worker_name
 from flows.orchestrator.runs.deaths import Process
 
 BEGUN = datetime.fromtimestamp(psutil.Process().create_time(), UTC)

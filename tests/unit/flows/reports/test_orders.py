@@ -69,6 +69,9 @@ def test_the_headline_says_what_a_manager_has_to_know():
     assert orders.headline(stock(), plan()) == (
         "None of 90 items is critical. Nothing has to be ordered."
     )
+    assert orders.headline(CRITICAL, plan(), waiting=2).endswith(
+        "Nothing more has to be ordered. 2 earlier orders still waiting for a yes."
+    )
     many = plan(*(order(name, line("a")) for name in "abcde"))
     assert "a, b, c and 2 more" in orders.headline(stock(), many)
 

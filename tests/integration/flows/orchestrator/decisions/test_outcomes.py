@@ -10,12 +10,12 @@ from prefect import flow
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.receipts.outcomes import OutcomeRecord, Verdict
 from blocks.vocabulary.messages import utc_now
-from flows import settle_outcomes as settling
 from flows.orchestrator.dispatch import track_records
 from flows.orchestrator.tasks.acceptance import accept
 from flows.orchestrator.tasks.recovery import carry_out
 from flows.orchestrator.team.opening import workflow_run
-from flows.settle_outcomes import settle_outcomes
+from flows.upkeep import settle_outcomes as settling
+from flows.upkeep.settle_outcomes import settle_outcomes
 
 pytestmark = pytest.mark.prefect
 

@@ -17,8 +17,8 @@ from agents.registry import Registry, registry
 from blocks.errors import ConfigurationError, NotAllowed, RequestError
 from blocks.ledger import Ledger
 from blocks.ledger.calls.dead_letters import LetterStatus
-from blocks.masking import without_passwords
 from blocks.settings import get_settings
+from blocks.text.masking import without_passwords
 from blocks.vocabulary.messages import Outcome, Priority, Severity
 from deployments.cli.messages import exit_code, print_deliveries, send_document
 from flows.broadcast_alert import broadcast_alert

@@ -165,3 +165,15 @@ def test_our_own_matrix_can_be_played_by_who_may_be_asked():
     for plan in DEFAULT_MATRIX.values():
         for play in plan.roles.values():
             registry().action(play.agent, play.action).check_asker(Asker.MESSAGE)
+
+
+def test_only_what_lasts_for_a_while_has_a_time_to_last():
+    lasts = "sre-reliability.raise_pool_limit"
+    policy = read_policy({"effects": {"lasts_minutes": {lasts: 30}}}, registry())
+    assert policy.effects.lasts_minutes == {lasts: 30}
+    with pytest.raises(ConfigurationError, match=r"'sre-reliability\.restart_service' is wanted"):
+        read_policy(
+            {"effects": {"lasts_minutes": {"sre-reliability.restart_service": 30}}}, registry()
+        )
+    with pytest.raises(ConfigurationError, match="greater than 0"):
+        read_policy({"effects": {"lasts_minutes": {lasts: 0}}}, registry())

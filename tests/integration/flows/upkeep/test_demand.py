@@ -12,10 +12,10 @@ from agents.data_intelligence.predictive_analytics.demand.rates import LONGEST_D
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import Outcome
 from flows.daily_health_check import daily_health_check
-from flows.fit_demand import fit_demand
 from flows.orchestrator.team.demand import KEPT_DEMAND
 from flows.parallel_workflow import parallel_workflow
 from flows.sequential_workflow import sequential_workflow
+from flows.upkeep.fit_demand import fit_demand
 from tests.integration.flows.seen import assert_nothing_half_written, ran
 
 pytestmark = pytest.mark.prefect

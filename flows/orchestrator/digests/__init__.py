@@ -1,0 +1,1 @@
+"""Digests: who is told what of a check, once per change, and when."""
