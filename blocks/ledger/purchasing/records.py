@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -198,7 +198,8 @@ class OrderRecord(Strict):
                 "supplier": self.supplier,
                 "currency": self.currency,
                 "site": self.site,
-                "wanted_by": self.expected_on,
+                # A question may be answered as late as the next day: that is no difference to tell.
+                "wanted_by": self.expected_on + timedelta(days=1),
                 "lines": [
                     {
                         "sku": line.sku,
