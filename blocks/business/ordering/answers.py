@@ -7,7 +7,7 @@ ordered, or figures that cannot be. What cannot be believed is left out and told
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 import pandas as pd
@@ -30,6 +30,7 @@ from blocks.vocabulary.purchasing import (
 _SAYS_WHAT_COMES = {SupplierSays.CONFIRMED, SupplierSays.PARTLY}
 _MOST_MONEY = Decimal(10) ** 12
 _MOST_DIGITS = 30
+_LATEST = timedelta(days=730)  # after it was wanted: beyond it a day is a slip
 _LONGEST_DETAIL = 500
 
 
@@ -96,6 +97,7 @@ def held_against(order: PurchaseOrder, answer: OrderAnswer) -> OrderAnswer:
         notes += [f"it says nothing of {sku!r}" for sku in wanted if sku not in named]
     for line in lines:
         notes += _differences(wanted[line.sku], order.wanted_by, line)
+    lines = [_with_a_day_to_believe(line, order.wanted_by) for line in lines]
     says = answer.says
     names_all = {line.sku for line in lines} == set(wanted)
     if says in _SAYS_WHAT_COMES and names_all and not any(line.units for line in lines):
@@ -105,6 +107,13 @@ def held_against(order: PurchaseOrder, answer: OrderAnswer) -> OrderAnswer:
     return answer.model_copy(
         update={"says": says, "lines": tuple(lines), "detail": _joined([answer.detail, *notes])}
     )
+
+
+def _with_a_day_to_believe(line: ConfirmedLine, by: date | None) -> ConfirmedLine:
+    """Without a day that cannot be meant: it would never be late."""
+    if by and line.expected_on and line.expected_on - by > _LATEST:
+        return line.model_copy(update={"expected_on": None})
+    return line
 
 
 def _differences(wanted: OrderLine, by: date | None, line: ConfirmedLine) -> Iterator[str]:

@@ -130,6 +130,13 @@ def test_who_tells_what_cannot_be_has_taken_the_order_and_no_more(bad) -> None:
     assert said(A | bad, B, state="no").says is SupplierSays.REJECTED
 
 
+def test_a_day_that_cannot_be_meant_is_told_and_not_waited_for() -> None:
+    answer = said(A | {"day": "9999-12-31"}, B)
+    assert (answer.says, answer.lines[0].expected_on) == (SupplierSays.PARTLY, None)
+    assert "'A' on 9999-12-31, wanted by 2026-12-09" in answer.detail
+    assert said(A | {"day": "2028-01-01"}, B).lines[0].expected_on == date(2028, 1, 1)
+
+
 def test_a_word_that_nobody_knows_says_that_it_was_taken() -> None:
     answer = said(A, B, state="\x1b[31mhmm", no="7\x1b[31m")
     assert answer.number.isprintable()
