@@ -49,7 +49,7 @@ async def box(shop: Shop) -> AsyncIterator[Mailbox]:
 
 
 async def audience(**more: Any) -> None:
-    owner = {"channels": ["mail/told"], "about": ["service-*"], **more}
+    owner = {"worth_telling": "critical", "channels": ["mail/told"], "about": ["service-*"], **more}
     await write_changes({"notify": {"audiences": {"owner": owner}}}, registry())
 
 
