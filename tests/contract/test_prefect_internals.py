@@ -138,7 +138,8 @@ def test_what_is_replaced_is_what_it_was(function: Callable[..., Any], sources: 
 
 
 def test_names_that_are_set_or_read() -> None:
-    assert inspect.ismodule(orchestration.ssl)  # type: ignore[attr-defined]
+    # A module, or what stands for it once this process has loaded what runs need.
+    assert hasattr(orchestration.ssl, "create_default_context")  # type: ignore[attr-defined]
     assert "ssl.create_default_context" in inspect.getsource(orchestration.PrefectClient.__init__)
     assert "_process_map" in inspect.getsource(ProcessManager)
     assert callable(AsyncClientContext.get_or_create)
