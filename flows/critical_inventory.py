@@ -12,12 +12,13 @@ from agents.calls import Reply
 from agents.data_intelligence.predictive_analytics.baskets.drafts import PurchasePlan
 from agents.data_intelligence.predictive_analytics.demand.rates import Rates
 from agents.data_intelligence.predictive_analytics.purchasing.critical_items import CriticalStock
+from blocks.ledger.purchasing.records import OrderStage
 from blocks.policy.policy import DATA
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.purchasing.arriving import take_arrivals
 from flows.orchestrator.purchasing.autonomy import levels
 from flows.orchestrator.purchasing.placing import place_orders
-from flows.orchestrator.remedies.surge import prepare
+from flows.orchestrator.remedies.surge import prepare, put_back
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.demand import demand_for
 from flows.orchestrator.team.fetching import (
@@ -91,12 +92,14 @@ async def critical_inventory(
         raised: Sequence[RemediationLine] = ()
         placed: list[PlacedOrder] = []
         if place and (drafts := _to_place(team, fetched, plan)):
-            # What is raised stays so for as long as the policy says: orders are sent and answered
-            # after this run.
+            # Where orders went out, what is raised stays so for as long as the policy says: they
+            # are answered after this run.
             ready = await prepare(team, sum(len(order.lines) for order in drafts.orders))
             replies.append(ready.reply)
             raised = ready.raised
             placed = await _place(team, fetched, drafts)
+            if all(order.stage in _BRINGS_NO_LOAD for order in placed):
+                await put_back(team)
         report = await team.report(
             "Critical inventory",
             orders.headline(critical, plan, placed, len(fetched.proposed))
@@ -111,6 +114,10 @@ async def critical_inventory(
         )
         await team.tell(report)
     return conclude(report)
+
+
+_BRINGS_NO_LOAD = (None, OrderStage.PROPOSED, OrderStage.SHADOW)
+"""Stages of orders of which nothing was sent."""
 
 
 async def _identify(

@@ -67,6 +67,8 @@ async def test_what_fails_is_named_and_what_can_be_mended_is_mended(shop, ledger
     assert (restart.payload, restart.priority) == ({"service": "checkout"}, 4)
     (tried,) = (call for call in calls if call.payload.get("source") == "globex")
     assert tried.attempts == 1, "its three tries are one call's"
+    asked = [request.path for request in shop.requests if request.path.startswith("/globex")]
+    assert len(asked) == 3 + 1, "and the look at its connection"
     await assert_nothing_half_written(ledger, report)
 
 

@@ -250,9 +250,14 @@ async def test_the_workflow_tells_what_gives_way_first_and_raises(
     _, report = await ran(prepare_for_surge, items=MANY)
     assert report.outcome is Outcome.SUCCEEDED
     assert "at its present load" in report.headline, "of what is out, or over its limit already"
-    assert " service:checkout it is not known." in report.headline
+    unknown = report.headline.rpartition(" Of ")[2]
+    assert "ledger:local" in unknown
+    assert unknown.endswith(" service:checkout it is not known.")
     (section,) = report.sections
-    verdicts = {str(row[0]).split()[0]: row[-1] for row in section.tables[0].rows}
+    rows = {str(row[0]).split()[0]: row for row in section.tables[0].rows}
+    verdicts = {name: row[-1] for name, row in rows.items()}
+    assert rows["service:search"][0] == "service:search health"
+    assert rows["service:search"][4] == 0, "at its present load"
     assert verdicts["service:search"] == "GIVES WAY"
     assert verdicts[f"pool:{pool}"] == "GIVES WAY"
     assert verdicts["agent:data-intelligence"] == "bears it"
