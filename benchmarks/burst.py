@@ -1,7 +1,7 @@
 """How fast events are settled that have nothing to do with each other, for ``benchmarks.storm``.
 
 All are in the inbox before the real workflow begins; each is about a thing of its own, and so makes
-up a situation of its own. First they are errors, of which each gets its own response; then a mixed
+up an incident of its own. First they are errors, of which each gets its own response; then a mixed
 burst, of which four in five are news and warnings, that are summarised when too many wait.
 """
 

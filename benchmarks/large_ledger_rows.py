@@ -94,7 +94,7 @@ def fill(url: str, size: Size, now: datetime) -> None:
         "receipts": partial(_receipts, size, now),
         "outcomes": partial(_outcomes, size, now),
         "events": partial(_events, size, now),
-        "situations": partial(_situations, size, now),
+        "incidents": partial(_incidents, size, now),
         "effects": lambda: chain(_effects(size, now), purchasing.order_effects(ids, instants)),
         "orders": partial(purchasing.orders, ids, instants),
         "order_lines": partial(purchasing.order_lines, ids),
@@ -160,7 +160,7 @@ def _report(run_id: str, workflow: str, at: datetime) -> Row:
         "run_id": run_id,
         "workflow": workflow,
         "title": workflow,
-        "headline": "14 events in 3 situations: 2 mended, 1 left to a person.",
+        "headline": "14 events in 3 incidents: 2 mended, 1 left to a person.",
         "started_at": at.isoformat(),
         "finished_at": (at + timedelta(seconds=20)).isoformat(),
         "outcome": "succeeded",
@@ -339,21 +339,21 @@ def _events(size: Size, now: datetime) -> Rows:
             "received_at": at,
             "status": "waiting" if open_ else "settled",
             "tries": 0 if open_ else 1,
-            "situation_id": None if open_ else _id("1", n // _TOGETHER),
+            "incident_id": None if open_ else _id("1", n // _TOGETHER),
             "settled_at": None if open_ else at + timedelta(seconds=20),
         }
 
 
-_TOGETHER = 50  # events of a situation
+_TOGETHER = 50  # events of an incident
 
 
-def _situations(size: Size, now: datetime) -> Rows:
+def _incidents(size: Size, now: datetime) -> Rows:
     number = size.events // _TOGETHER
     for n in range(number):
         at = instant(n, number, now)
         yield {
             "id": _id("1", n),
-            "need_key": f"situation {n}",
+            "need_key": f"incident {n}",
             "resource": f"sku:{n % 900}",
             "severity": "warning",
             "title": "Stock is low",

@@ -4,7 +4,7 @@ A process of its own hands events to the ledger's inbox at a given rate, in smal
 batches; another one runs the real event-driven workflow against a Prefect server of the
 benchmark's own (both on SQLite). First only the critical events come (quiet), then the same with
 all the others around them (storm). A critical event's latency runs from the moment at which it is
-durable to the first reply of an agent; one that joins a situation which was answered already, to
+durable to the first reply of an agent; one that joins an incident which was answered already, to
 the moment at which it is settled.
 
 Of the events 2 % are critical. A quarter of those is about a resource of which nothing was said
@@ -185,30 +185,30 @@ def _depth(file: Path) -> int:
 def _count(file: Path, durable: dict[str, float], deepest: int, drained_after: float) -> Outcome:
     with closing(sqlite3.connect(file)) as connection:
         events = connection.execute(
-            "SELECT id, severity, situation_id, settled_at FROM events"
+            "SELECT id, severity, incident_id, settled_at FROM events"
         ).fetchall()
         calls = connection.execute(
             "SELECT m.recipient, m.payload, r.replied_at FROM messages m "
             "JOIN replies r ON r.message_id = m.id WHERE m.type = 'event'"
         ).fetchall()
-    situation_of = {name: situation for name, _, situation, settled in events if settled}
+    incident_of = {name: incident for name, _, incident, settled in events if settled}
     answered: dict[str, float] = {}
     asked: dict[tuple[str, str], int] = {}
     told = ((agent, e["id"], at) for agent, payload, at in calls for e in _events_in(payload))
     for agent, event, replied_at in told:
-        situation = situation_of.get(event, "")
-        asked[agent, situation] = asked.get((agent, situation), 0) + 1
+        incident = incident_of.get(event, "")
+        asked[agent, incident] = asked.get((agent, incident), 0) + 1
         at = _instant(replied_at)
-        answered[situation] = min(answered.get(situation, at), at)
+        answered[incident] = min(answered.get(incident, at), at)
     latencies = []
-    for name, severity, situation, settled_at in events:
+    for name, severity, incident, settled_at in events:
         if severity == "critical" and settled_at:
-            first = answered.get(situation, 0.0)
+            first = answered.get(incident, 0.0)
             reached = first if first >= durable[name] else _instant(settled_at)
             latencies.append(max(0.0, reached - durable[name]))
     return Outcome(
         sent=len(durable),
-        lost=sum(not situation_of.get(name) for name in durable),
+        lost=sum(not incident_of.get(name) for name in durable),
         double_effects=sum(times - 1 for times in asked.values()),
         latencies=latencies,
         deepest=deepest,

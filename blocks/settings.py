@@ -63,8 +63,9 @@ class Retention(BaseModel):
     effects: Days = Field(default=730, ge=30, description="What was done to the outside world.")
     reports: Days = Field(default=365, ge=7, description="Reports; a workflow's last one stays.")
     calls: Days = Field(default=90, ge=14, description="Runs, tasks, messages, their replies.")
-    events: Days = Field(default=90, ge=7, description="Events, and the situations they made up.")
+    events: Days = Field(default=90, ge=7, description="Events, and the incidents they made up.")
     dead_letters: Days = Field(default=90, ge=1, description="Dead letters that are settled.")
+    samples: Days = Field(default=35, ge=14, description="What our own looks measured.")
     snapshots: Days = Field(default=14, ge=1, description="Snapshots; a store's last one stays.")
     requests: Days = Field(default=2, ge=2, description="Answers to idempotency keys.")
 

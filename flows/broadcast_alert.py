@@ -12,7 +12,7 @@ from pydantic import Field
 from agents.calls import Envelope, Reply
 from agents.registry import AgentSpec
 from blocks.crash_points import reach
-from blocks.ledger.events.records import SituationRecord, SituationResponse, SituationStatus
+from blocks.ledger.events.records import IncidentRecord, IncidentResponse, IncidentStatus
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import MessageType, Severity, SystemEvent, utc_now
 from blocks.vocabulary.responses import EventResponse
@@ -111,17 +111,17 @@ async def _leave_open(
     said = {"summary": alert.detail, "labels": {k: str(v) for k, v in alert.data.items()}}
     event = SystemEvent(source=need_key, type="broadcast", data=alert.data | said)
     standing = await team.ledger.incidents.stand(
-        SituationRecord(
+        IncidentRecord(
             need_key=need_key,
             resource=alert.resource or f"alert:{alert.title}",
             severity=alert.severity,
             title=alert.title,
             opened_at=now,
             updated_at=now,
-            status=SituationStatus.STANDING,
+            status=IncidentStatus.STANDING,
             run_id=team.run.id,
             responded_at=now,
-            response=SituationResponse(
+            response=IncidentResponse(
                 done="It concerns no agent: a person is asked.",
                 assessments={},
                 failed={r.message.recipient: r.error.what for r in replies if r.error},

@@ -33,7 +33,7 @@ SHOWN = timedelta(hours=1)
 @flow(
     name="event-driven-workflow",
     description=(
-        "Drains the inbox of events: what belongs together becomes one situation, all agents that "
+        "Drains the inbox of events: what belongs together becomes one incident, all agents that "
         "take events are asked, and one response follows. In a storm critical events go first and "
         "milder ones are summarised; none is lost."
     ),
@@ -105,7 +105,7 @@ async def _report(team: Orchestrator, drained: Drained, top: int) -> Report:
         sections.events_headline(drained, depth, found),
         sections=[
             *sections.standing(found, team.business.timezone, team.business.currency, top),
-            sections.situations(drained, top),
+            sections.incidents(drained, top),
             *sections.summaries(drained.summaries, top),
             sections.inbox(depth, arrivals, team.business.timezone),
         ],

@@ -36,6 +36,7 @@ from blocks.ledger.engine.upsert import replacing
 from blocks.ledger.engine.writer import GroupWriter
 from blocks.ledger.events.inbox import Inbox
 from blocks.ledger.events.incidents import Incidents
+from blocks.ledger.incidents.entries import IncidentEntries
 from blocks.ledger.purchasing.orders import Orders
 from blocks.ledger.purchasing.outcomes import OrderOutcomes
 from blocks.ledger.receipts.outcomes import Outcomes
@@ -44,6 +45,7 @@ from blocks.ledger.receipts.receipts import Receipts
 from blocks.ledger.receipts.signing import Seal
 from blocks.ledger.receipts.traces import Traces
 from blocks.ledger.retention.retention import Retention
+from blocks.ledger.samples.samples import Samples
 from blocks.ledger.snapshots.snapshots import Snapshots
 from blocks.ledger.work.approvals import Approvals
 from blocks.ledger.work.claims import Claims
@@ -77,8 +79,10 @@ class Ledger:
         effects: Acts on the outside world.
         orders: Purchase orders, and what became of each.
         tellings: What people were told of, and how that stood.
-        inbox: Events, and the situations that they make up.
-        incidents: Situations that are not over.
+        inbox: Events, and the incidents that they make up.
+        incidents: Incidents that are not over.
+        incident_entries: What was done about incidents, step by step.
+        samples: What our own looks measured.
         tokens: Who may use the API, and for what.
         requests: What requests to the API with an idempotency key came to.
         snapshots: What stores had when they were looked at.
@@ -114,6 +118,8 @@ class Ledger:
         self.tellings = Tellings(access)
         self.inbox = Inbox(access)
         self.incidents = Incidents(access)
+        self.incident_entries = IncidentEntries(access)
+        self.samples = Samples(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)
         pieces = Access(database, self._pieces, patience)

@@ -86,7 +86,7 @@ class SystemStatus(Strict):
         uptime_s: Seconds since the stack started; None when none runs.
         response_ms: Mean time from message to result, all agents.
         throughput_per_hour: Calls that ended with a result, per hour of the window.
-        open_incidents: How many situations are not over, by severity.
+        open_incidents: How many incidents are not over, by severity.
         hours: Start of each hour of the window, for charts, with calls and mean response.
     """
 

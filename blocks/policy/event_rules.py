@@ -9,13 +9,13 @@ from blocks.vocabulary.severity import Severity
 
 
 class EventRules(Strict):
-    """How events become situations, and what waits in a storm."""
+    """How events become incidents, and what waits in a storm."""
 
     batch: PositiveInt = Field(default=100, le=2000, description="Events that are taken at once.")
     window_seconds: float = Field(
-        default=300.0, gt=0, description="Events of one resource within it are one situation."
+        default=300.0, gt=0, description="Events of one resource within it are one incident."
     )
-    at_once: PositiveInt = Field(default=8, description="Situations that are responded to at once.")
+    at_once: PositiveInt = Field(default=8, description="Incidents that are responded to at once.")
     storm_waiting: PositiveInt = Field(
         default=500, description="From so many waiting events on, low-value ones must wait."
     )

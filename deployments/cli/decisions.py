@@ -29,7 +29,7 @@ async def explain(
         str,
         typer.Argument(
             metavar="ID",
-            help="Of a receipt, task, message, run, situation or approval; six characters do.",
+            help="Of a receipt, task, message, run, incident or approval; six characters do.",
         ),
     ],
     as_json: AsJson = False,

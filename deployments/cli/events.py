@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from blocks.ledger import Ledger
-    from blocks.ledger.events.records import SituationRecord
+    from blocks.ledger.events.records import IncidentRecord
     from blocks.policy.alert_rules import AlertRules
     from blocks.vocabulary.messages import SystemEvent
 
@@ -179,11 +179,11 @@ def _documents(text: str) -> list[tuple[str, Any]]:
 async def inbox(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="An event or a situation, to be shown in full."),
+        typer.Argument(metavar="[ID]", help="An event or an incident, to be shown in full."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many events wait, for how long, and the last situations; or one's events."""
+    """Show how many events wait, for how long, and the last incidents; or one's events."""
     if name is not None:
         show(await find_events(name), as_json, _print_events)
     else:
@@ -191,7 +191,7 @@ async def inbox(
 
 
 async def find_events(name: str) -> list[SystemEvent]:
-    """The events of an id, of an alert or of a situation, the first to arrive first.
+    """The events of an id, of an alert or of an incident, the first to arrive first.
 
     Raises:
         RequestError: There is none.
@@ -201,8 +201,8 @@ async def find_events(name: str) -> list[SystemEvent]:
         found = await ledger.inbox.named(name) if ledger is not None else []
     if not found:
         raise RequestError(
-            f"The inbox has neither an event nor a situation {name!r}.",
-            hint="./orchestrator inbox --json has the ids of situations; whoever hands an event in "
+            f"The inbox has neither an event nor an incident {name!r}.",
+            hint="./orchestrator inbox --json has the ids of incidents; whoever hands an event in "
             "is told its id.",
         )
     return found
@@ -236,18 +236,18 @@ class InboxState:
 
     Attributes:
         waiting: Events that wait, by severity.
-        incidents: Situations that are not over, the worst first; ``standing`` says how each stands.
-        situations: The last ones.
+        open: Incidents that are not over, the worst first; ``standing`` says how each stands.
+        incidents: The last ones.
     """
 
     waiting: dict[str, int] = field(default_factory=dict)
     oldest_seconds: float = 0.0
-    incidents: list[dict[str, Any]] = field(default_factory=list)
-    situations: list[SituationRecord] = field(default_factory=list)
+    open: list[dict[str, Any]] = field(default_factory=list)
+    incidents: list[IncidentRecord] = field(default_factory=list)
 
 
 async def read_inbox(limit: int = 10) -> InboxState:
-    """What waits, what is open, and the last situations.
+    """What waits, what is open, and the last incidents.
 
     Raises:
         LedgerError: The ledger cannot be read.
@@ -261,8 +261,8 @@ async def read_inbox(limit: int = 10) -> InboxState:
         return InboxState(
             waiting={severity.value: w.events for severity, w in depth.waiting.items()},
             oldest_seconds=round(depth.oldest_wait.total_seconds(), 1),
-            incidents=await _open_incidents(ledger),
-            situations=await ledger.inbox.situations(limit=limit),
+            open=await _open_incidents(ledger),
+            incidents=await ledger.inbox.incidents(limit=limit),
         )
 
 
@@ -276,7 +276,7 @@ async def _open_incidents(ledger: Ledger) -> list[dict[str, Any]]:
 
     policy = await last_used_policy(ledger, registry())
     return [
-        {**each.situation.model_dump(mode="json"), "standing": each.told}
+        {**each.incident.model_dump(mode="json"), "standing": each.told}
         for each in await open_incidents(ledger, policy.events, utc_now())
     ]
 
@@ -287,28 +287,28 @@ def _print_inbox(state: InboxState, console: Console) -> None:
         line(f"Waiting: {told}; the oldest for {state.oldest_seconds:,.0f} s.", console)
     else:
         line("Nothing waits.", console)
-    if state.incidents:
+    if state.open:
         table = Table("since", "severity", "open incident", "how it stands", "question")
-        for incident in state.incidents:
+        for one in state.open:
             table.add_row(
-                incident["opened_at"][:19].replace("T", " "),
-                incident["severity"],
-                escape(incident["title"]),
-                escape(incident["standing"]),
-                (incident["approval_id"] or "")[:8],
+                one["opened_at"][:19].replace("T", " "),
+                one["severity"],
+                escape(one["title"]),
+                escape(one["standing"]),
+                (one["approval_id"] or "")[:8],
             )
         console.print(table)
-    if not state.situations:
+    if not state.incidents:
         return
-    table = Table("opened", "severity", "situation", "events", "status", "done")
-    for situation in state.situations:
+    table = Table("opened", "severity", "incident", "events", "status", "done")
+    for incident in state.incidents:
         table.add_row(
-            _when(situation.opened_at),
-            situation.severity,
-            escape(situation.title),
-            str(situation.events),
-            situation.ending or situation.status,
-            escape(situation.done or ("summarised" if situation.response else "")),
+            _when(incident.opened_at),
+            incident.severity,
+            escape(incident.title),
+            str(incident.events),
+            incident.ending or incident.status,
+            escape(incident.done or ("summarised" if incident.response else "")),
         )
     console.print(table)
 

@@ -159,7 +159,7 @@ async def _retry_task(team: Orchestrator, record: ApprovalRecord) -> str:
 
 
 async def _close_incidents(team: Orchestrator, record: ApprovalRecord) -> str:
-    """Have the situations be over that the question is about."""
+    """Have the incidents be over that the question is about."""
     closed = await team.ledger.incidents.answer(record.id, record.answered_by or "", utc_now())
     return f"{count(closed, 'incident')} closed." if closed else "Nothing was open any more."
 

@@ -13,7 +13,6 @@ from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.vocabulary.messages import Severity
 from flows.reports.model import Report, count, money
 from flows.status.drafts import orders_in_short
-from flows.status.incidents import incidents, is_about_stock, last_daily_check
 from flows.status.metrics import incident_reasons
 from flows.status.open_orders import open_orders_in_short
 from flows.status.page_model import (
@@ -23,15 +22,16 @@ from flows.status.page_model import (
     Agents,
     Condition,
     Facts,
-    Incident,
-    Incidents,
     Overview,
     Question,
     Reason,
     Stock,
+    Trouble,
+    Troubles,
     WorkflowLine,
 )
 from flows.status.timeline import timeline
+from flows.status.troubles import is_about_stock, last_daily_check, troubles
 
 MOST_INCIDENTS = 12
 RECENT = 12
@@ -55,12 +55,12 @@ def overview(facts: Facts, now: datetime) -> Overview:
     """The whole page."""
     # Of a run that failed, the run itself tells more than the event that it led to.
     runs = {f"run:{run.id}" for run in facts.runs}
-    told = [situation for situation in facts.situations if situation.resource not in runs]
-    facts = replace(facts, situations=told)
-    found = incidents(facts, now)
+    told = [incident for incident in facts.incidents if incident.resource not in runs]
+    facts = replace(facts, incidents=told)
+    found = troubles(facts, now)
     return Overview(
         health=_condition(facts, found, now),
-        incidents=Incidents(
+        incidents=Troubles(
             open=found[:MOST_INCIDENTS],
             left_out=max(0, len(found) - MOST_INCIDENTS),
             waiting_events=facts.depth.events,
@@ -82,7 +82,7 @@ def overview(facts: Facts, now: datetime) -> Overview:
         timeline=timeline(
             facts.runs,
             facts.headlines,
-            facts.situations,
+            facts.incidents,
             facts.acts,
             facts.approvals,
             MOST_MOMENTS,
@@ -111,7 +111,7 @@ def activity(
     )
 
 
-def _condition(facts: Facts, found: Sequence[Incident], now: datetime) -> Condition:
+def _condition(facts: Facts, found: Sequence[Trouble], now: datetime) -> Condition:
     grave: list[Reason] = []
     lesser: list[Reason] = []
     if not facts.prefect_answers:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from blocks.ledger.calls.history import HourOfCalls
 from blocks.ledger.calls.records import RunRecord
-from blocks.ledger.events.records import Depth, SituationRecord
+from blocks.ledger.events.records import Depth, IncidentRecord
 from blocks.ledger.purchasing.records import OrderRecord
 from blocks.ledger.status import AgentMetrics, Health, SystemStatus, Target
 from blocks.ledger.work.approvals import ApprovalRecord
@@ -42,11 +42,11 @@ class Condition(Strict):
     reasons: list[Reason]
 
 
-class Incident(Strict):
+class Trouble(Strict):
     """Something that is wrong.
 
     Attributes:
-        id: Of its situation, else the finding's fingerprint.
+        id: Of its incident, else the finding's fingerprint.
         standing: What is being done about it, or was, or a person should do.
         since: When it began; of a finding, when it was reported.
         events: How many events tell of it; 0 when a check found it.
@@ -70,10 +70,10 @@ class Incident(Strict):
     part: PagePart = "incidents"
 
 
-class Incidents(Strict):
+class Troubles(Strict):
     """What is wrong, worst first, and how much waits to be looked at."""
 
-    open: list[Incident]
+    open: list[Trouble]
     left_out: int = Field(description="How many more there are, of less weight.")
     waiting_events: int
     checked_at: AwareDatetime | None = Field(description="When the last daily check ended.")
@@ -233,7 +233,7 @@ class Overview(Strict):
     """The status page. A part that is None is not shown to whoever asked."""
 
     health: Condition | None = None
-    incidents: Incidents | None = None
+    incidents: Troubles | None = None
     approvals: list[Question] | None = None
     agents: Agents | None = None
     workflows: list[WorkflowLine] | None = None
@@ -257,8 +257,8 @@ class Facts:
     Attributes:
         status: Of the last 24 hours.
         depth: What waits in the inbox.
-        runs, situations, approvals: The newest, newest first; with all that are open.
-        heard: When the source of each situation that fires was last heard of, by its id.
+        runs, incidents, approvals: The newest, newest first; with all that are open.
+        heard: When the source of each incident that fires was last heard of, by its id.
         silence: For how long a source may say nothing before that is told.
         acts: On the outside world, of the last 24 hours, newest first.
         headlines: What each run reports in short, by its id.
@@ -275,7 +275,7 @@ class Facts:
     status: SystemStatus
     depth: Depth
     runs: Sequence[RunRecord] = ()
-    situations: Sequence[SituationRecord] = ()
+    incidents: Sequence[IncidentRecord] = ()
     approvals: Sequence[ApprovalRecord] = ()
     heard: Mapping[str, datetime] = field(default_factory=dict)
     silence: timedelta = timedelta(seconds=EventRules().silence_seconds)

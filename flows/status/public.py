@@ -9,12 +9,12 @@ from blocks.settings import PagePart
 from flows.status.page_model import (
     PARTS,
     Condition,
-    Incidents,
     Moment,
     OpenOrders,
     Orders,
     Overview,
     Question,
+    Troubles,
     WorkflowLine,
 )
 
@@ -55,7 +55,7 @@ def _condition(condition: Condition | None, parts: Collection[PagePart]) -> Cond
     return condition.model_copy(update={"reasons": told})
 
 
-def _incidents(incidents: Incidents | None, parts: Collection[PagePart]) -> Incidents | None:
+def _incidents(incidents: Troubles | None, parts: Collection[PagePart]) -> Troubles | None:
     if incidents is None:
         return None
     bare = {"id": "", "standing": "", "impact_per_day": None, "run_id": None, "runbook": ""}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from blocks.ledger.calls.records import RunRecord
-from blocks.ledger.events.records import Ending, SituationRecord
+from blocks.ledger.events.records import Ending, IncidentRecord
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.ledger.work.effects import EffectRecord
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
@@ -20,7 +20,7 @@ _TOLD_OTHERWISE = frozenset({"apply-approval", "approval-form", "agent-call"})
 def timeline(
     runs: Iterable[RunRecord],
     headlines: Mapping[str, str],
-    situations: Iterable[SituationRecord],
+    incidents: Iterable[IncidentRecord],
     acts: Iterable[EffectRecord],
     approvals: Iterable[ApprovalRecord],
     limit: int,
@@ -30,14 +30,14 @@ def timeline(
     Args:
         runs: Of workflows.
         headlines: What each run reports in short, by its id.
-        situations: Of the inbox.
+        incidents: Of the inbox.
         acts: What was done to things, or is to be.
         approvals: Questions and their answers.
         limit: How many moments at most.
     """
     moments = [
         *(_run(run, headlines.get(run.id, "")) for run in runs if _is_told(run)),
-        *(moment for situation in situations for moment in _situation(situation)),
+        *(moment for incident in incidents for moment in _incident(incident)),
         *(_act(record) for record in acts),
         *(moment for record in approvals for moment in _approval(record)),
     ]
@@ -68,40 +68,40 @@ def _run(run: RunRecord, headline: str) -> Moment:
     )
 
 
-def _situation(situation: SituationRecord) -> Iterator[Moment]:
-    grave = situation.severity >= Severity.ERROR
+def _incident(incident: IncidentRecord) -> Iterator[Moment]:
+    grave = incident.severity >= Severity.ERROR
     yield Moment(
-        at=situation.opened_at,
+        at=incident.opened_at,
         part="incidents",
         what="incident",
         mark="bad" if grave else "warning",
-        title=situation.title,
-        detail=situation.resource,
-        run_id=situation.run_id,
+        title=incident.title,
+        detail=incident.resource,
+        run_id=incident.run_id,
     )
-    if situation.settled_at is None or situation.summary:
+    if incident.settled_at is None or incident.summary:
         return
-    word, mark = _how_it_ended(situation)
+    word, mark = _how_it_ended(incident)
     yield Moment(
-        at=situation.settled_at,
+        at=incident.settled_at,
         part="incidents",
         what="incident",
         mark=mark,
-        title=f"{word}: {situation.title}",
-        detail=f"{f'By {situation.ended_by}. ' if situation.ended_by else ''}{situation.done}",
-        run_id=situation.run_id,
+        title=f"{word}: {incident.title}",
+        detail=f"{f'By {incident.ended_by}. ' if incident.ended_by else ''}{incident.done}",
+        run_id=incident.run_id,
     )
 
 
-def _how_it_ended(situation: SituationRecord) -> tuple[str, Literal["good", "neutral"]]:
-    match situation.ending:
+def _how_it_ended(incident: IncidentRecord) -> tuple[str, Literal["good", "neutral"]]:
+    match incident.ending:
         case Ending.RESOLVED:
             return "Resolved by its source", "good"
         case Ending.ANSWERED:
             return "Closed by a person", "neutral"
         case Ending.WELL:
             return "Found well", "good"
-    mended = situation.response and situation.response.mended
+    mended = incident.response and incident.response.mended
     return ("Mended", "good") if mended else ("Dealt with", "neutral")
 
 

@@ -13,7 +13,7 @@ import uvicorn
 from playwright.async_api import Page, async_playwright
 
 from blocks.ledger import EffectOutcome, EffectRecord, Ledger, ReportRecord, RunRecord
-from blocks.ledger.events.records import SituationRecord
+from blocks.ledger.events.records import IncidentRecord
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.settings import Settings
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
@@ -113,13 +113,13 @@ def question(title: str, **fields: Any) -> ApprovalRecord:
     )
 
 
-async def open_situation(ledger: Ledger, title: str, resource: str) -> None:
-    """An event that becomes a situation, as a run does it that takes it from the inbox."""
+async def open_incident(ledger: Ledger, title: str, resource: str) -> None:
+    """An event that becomes an incident, as a run does it that takes it from the inbox."""
     now = utc_now()
     event = SystemEvent(source=HOSTILE, type="test.trouble", subject=resource)
     await ledger.inbox.accept([event], now)
     await ledger.inbox.take(now, "run", now + timedelta(minutes=5), 10)
-    situation = SituationRecord(
+    incident = IncidentRecord(
         need_key=new_id(),
         resource=resource,
         severity=Severity.CRITICAL,
@@ -127,7 +127,7 @@ async def open_situation(ledger: Ledger, title: str, resource: str) -> None:
         opened_at=now,
         updated_at=now,
     )
-    await ledger.inbox.join([(situation, [(event.source, event.id)])], "run", now)
+    await ledger.inbox.join([(incident, [(event.source, event.id)])], "run", now)
 
 
 async def fill_with_trouble(ledger: Ledger) -> None:
@@ -205,5 +205,5 @@ async def fill_with_trouble(ledger: Ledger) -> None:
     await ledger.effects.intend(effect)
     outcome = EffectOutcome(verdict=EffectVerdict.VERIFIED, detail=HOSTILE)
     await ledger.effects.close(effect, EffectStatus.DONE, outcome, now)
-    await open_situation(ledger, f"disk full {HOSTILE}", f"host:{HOSTILE}")
+    await open_incident(ledger, f"disk full {HOSTILE}", f"host:{HOSTILE}")
     await ledger.approvals.ask(question(f"Order 1,176 units of {HOSTILE}?"))

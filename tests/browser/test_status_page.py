@@ -30,7 +30,7 @@ from tests.browser.served_page import (
     Api,
     browsing,
     fill_with_trouble,
-    open_situation,
+    open_incident,
     question,
 )
 from tests.conftest import service_missing
@@ -147,7 +147,7 @@ async def test_hostile_names_are_text_everywhere(api: Api, ledger: Ledger, page:
     assert not {"\x1b", "\u202e", "\u202c"} & set(shown)
 
 
-async def test_an_event_that_becomes_a_situation_appears_by_itself(
+async def test_an_event_that_becomes_an_incident_appears_by_itself(
     api: Api, ledger: Ledger, page: Page
 ) -> None:
     await page.goto(api.url)
@@ -155,7 +155,7 @@ async def test_an_event_that_becomes_a_situation_appears_by_itself(
     waiting = SystemEvent(source="s", type="t")
     await ledger.inbox.accept([waiting], utc_now() - timedelta(minutes=20))
     await expect(page.locator("#reasons")).to_contain_text("1 event waiting, the oldest for 20")
-    await open_situation(ledger, "host db-7: disk full", "host:db-7")
+    await open_incident(ledger, "host db-7: disk full", "host:db-7")
     await expect(page.locator("#incident-list")).to_contain_text("Host db-7: disk full")
     await expect(page.locator("#reasons")).to_contain_text("Host db-7: disk full")
     await expect(page.locator("#timeline")).to_contain_text("Host db-7: disk full")
@@ -223,7 +223,7 @@ async def test_with_the_keyboard_alone(api: Api, ledger: Ledger, page: Page) -> 
         if await page.evaluate("document.activeElement.tagName") == "TEXTAREA":
             break
     await page.keyboard.type("By hand.")
-    await open_situation(ledger, "host db-7: disk full", "host:db-7")
+    await open_incident(ledger, "host db-7: disk full", "host:db-7")
     await expect(page.locator("#incident-list")).to_contain_text("Host db-7: disk full")
     # What came meanwhile took neither the words nor the place away.
     await page.keyboard.type(" Really.")
@@ -332,7 +332,7 @@ async def test_the_public_page_shows_what_is_allowed_and_leaks_nothing(
             assert await serious_violations(page) == []
             # Nor when something breaks: an error of the ledger names its file.
             with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
-                database.execute("DROP TABLE situations")
+                database.execute("DROP TABLE incidents")
             await expect(page.locator("#live-text")).to_contain_text("Stale")
             await expect(page.locator("#notice")).to_contain_text("cannot be told just now")
             async with httpx.AsyncClient(base_url=api.url, trust_env=False) as client:

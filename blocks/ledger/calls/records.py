@@ -146,7 +146,7 @@ class ReceiptRecord(Strict):
     """What was decided, from what, and why the alternatives lost.
 
     Attributes:
-        subject: Id of the task, message, situation or approval that it is about.
+        subject: Id of the task, message, incident or approval that it is about.
         body: JSON-able: ``inputs`` (what was known), ``decision``, ``why`` (in words), and where
             there was a choice ``candidates`` with their scores and why the others lost.
     """

@@ -1,7 +1,7 @@
 """Outages: what sources tell of their alerts, from the event with which one fires to its end.
 
 How an alert stands is what was said of it last. Firing after its end is another outage; firing
-while it goes on is a repeat, which only says that its source still lives. A situation whose
+while it goes on is a repeat, which only says that its source still lives. An incident whose
 outages are all resolved is over in the very commit in which the last of them is.
 """
 
@@ -16,30 +16,30 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select,
 
 from blocks.ledger.engine.dialect_sql import each_text
 from blocks.ledger.engine.upsert import insert
-from blocks.ledger.events.records import Ending, EventKey, SituationStatus
-from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
+from blocks.ledger.events.records import Ending, EventKey, IncidentStatus
+from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
 from blocks.vocabulary.messages import FIRING, Severity, SystemEvent
 
 _THIS = and_(
     ALERTS.c.fingerprint == bindparam("of_fingerprint"), ALERTS.c.number == bindparam("of_number")
 )
 _BEGAN = and_(ALERTS.c.source == EVENTS.c.source, ALERTS.c.event_id == EVENTS.c.id)
-_OF_SITUATION = and_(EVENTS.c.situation_id == SITUATIONS.c.id, _BEGAN)
+_OF_INCIDENT = and_(EVENTS.c.incident_id == INCIDENTS.c.id, _BEGAN)
 
-HAS_OUTAGE = select(ALERTS.c.number).where(_OF_SITUATION).correlate(SITUATIONS).exists()
-"""Of a situation: whether there is a source that says when it is over."""
+HAS_OUTAGE = select(ALERTS.c.number).where(_OF_INCIDENT).correlate(INCIDENTS).exists()
+"""Of an incident: whether there is a source that says when it is over."""
 
 FIRES = (
     select(ALERTS.c.number)
     .where(
-        _OF_SITUATION,
+        _OF_INCIDENT,
         ALERTS.c.resolved_at.is_(None),
         ALERTS.c.rank >= Severity.WARNING.rank,  # news that goes on is no trouble
     )
-    .correlate(SITUATIONS)
+    .correlate(INCIDENTS)
     .exists()
 )
-"""Of a situation: whether one of its outages goes on."""
+"""Of an incident: whether one of its outages goes on."""
 
 
 @dataclass
@@ -130,31 +130,31 @@ def _write(connection: Connection, touched: Sequence[_Outage], now: datetime) ->
 def end_resolved(
     connection: Connection, now: datetime, began: Collection[EventKey] | None = None
 ) -> None:
-    """End the standing situations whose outages are all resolved.
+    """End the standing incidents whose outages are all resolved.
 
     Args:
         connection: In a transaction for writing.
         now: The instant of the end.
-        began: Look only at the situations of these events, with which outages began.
+        began: Look only at the incidents of these events, with which outages began.
     """
-    over = [SITUATIONS.c.status == SituationStatus.STANDING, HAS_OUTAGE, ~FIRES]
+    over = [INCIDENTS.c.status == IncidentStatus.STANDING, HAS_OUTAGE, ~FIRES]
     if began is not None:
-        home = select(EVENTS.c.situation_id).where(among(began), EVENTS.c.situation_id.is_not(None))
+        home = select(EVENTS.c.incident_id).where(among(began), EVENTS.c.incident_id.is_not(None))
         # Locked, not only looked at: whoever settles one just now must see what was resolved, or
         # be seen.
-        these = SITUATIONS.c.id.in_(home), SITUATIONS.c.settled_at.is_(None)
-        locked = connection.scalars(select(SITUATIONS.c.id).where(*these).with_for_update()).all()
+        these = INCIDENTS.c.id.in_(home), INCIDENTS.c.settled_at.is_(None)
+        locked = connection.scalars(select(INCIDENTS.c.id).where(*these).with_for_update()).all()
         if not locked:
             return
-        over.append(SITUATIONS.c.id.in_(locked))
-    ended = {"status": SituationStatus.SETTLED, "ending": Ending.RESOLVED, "settled_at": now}
-    connection.execute(update(SITUATIONS).where(*over).values(ended))
+        over.append(INCIDENTS.c.id.in_(locked))
+    ended = {"status": IncidentStatus.SETTLED, "ending": Ending.RESOLVED, "settled_at": now}
+    connection.execute(update(INCIDENTS).where(*over).values(ended))
 
 
 def homes_of(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, str]:
-    """The situation of the outage that each of these events goes on with, or ends.
+    """The incident of the outage that each of these events goes on with, or ends.
 
-    Not there: what begins an outage, or is of one that is in no situation yet.
+    Not there: what begins an outage, or is of one that is in no incident yet.
     """
     this, later, own = EVENTS.alias(), ALERTS.alias(), ALERTS.alias()
     newest = select(func.max(later.c.number)).where(later.c.fingerprint == this.c.fingerprint)
@@ -168,12 +168,12 @@ def homes_of(connection: Connection, keys: Collection[EventKey]) -> dict[EventKe
     homes: dict[EventKey, str] = {}
     for of_outage in (goes_on, ends):  # what ended an earlier outage belongs to that one
         query = (
-            select(this.c.source, this.c.id, EVENTS.c.situation_id)
+            select(this.c.source, this.c.id, EVENTS.c.incident_id)
             .select_from(this)
             .join(ALERTS, of_outage)
             .join(EVENTS, _BEGAN)
             .where(tuple_(this.c.source, this.c.id).in_(list(keys)))
-            .where(EVENTS.c.situation_id.is_not(None))
+            .where(EVENTS.c.incident_id.is_not(None))
         )
         homes |= {(row[0], row[1]): row[2] for row in connection.execute(query)}
     return homes

@@ -16,26 +16,26 @@ from sqlalchemy import (
 )
 
 from blocks.ledger.engine.dialect_sql import each_text, instant_text
-from blocks.ledger.events import alerts, situations, summaries
+from blocks.ledger.events import alerts, grouping, summaries
+from blocks.ledger.events.grouping import RESOURCE, UNSETTLED, free
 from blocks.ledger.events.reads import InboxReads
 from blocks.ledger.events.records import (
     Accepted,
     Entered,
     EventKey,
     EventStatus,
-    SituationRecord,
+    IncidentRecord,
     TakenEvent,
     taken_event,
 )
 from blocks.ledger.events.rows import event_row, insert_events
-from blocks.ledger.events.situations import RESOURCE, UNSETTLED, free
 from blocks.ledger.events.standings import keys_of
 from blocks.ledger.events.tables import EVENTS
 from blocks.vocabulary.messages import Severity, SystemEvent
 
 
 class Inbox(InboxReads):
-    """The events in the ledger, and the situations that they make up."""
+    """The events in the ledger, and the incidents that they make up."""
 
     async def accept(self, events: Sequence[SystemEvent], now: datetime) -> Accepted:
         """Keep events; durable on return. Who accepts at the same time shares the commit.
@@ -137,52 +137,52 @@ class Inbox(InboxReads):
 
     async def join(
         self,
-        plans: Sequence[tuple[SituationRecord, Sequence[EventKey]]],
+        plans: Sequence[tuple[IncidentRecord, Sequence[EventKey]]],
         by: str,
         now: datetime,
-    ) -> list[SituationRecord | None]:
-        """Put taken events into their situations, new or known, all in one transaction.
+    ) -> list[IncidentRecord | None]:
+        """Put taken events into their incidents, new or known, all in one transaction.
 
-        A situation whose need key is known is that one. Events that join one which was responded
+        An incident whose need key is known is that one. Events that join one which was responded
         to are settled with it; unless it stands, and they are worse than all that it had: then it
         is open again.
 
         Args:
-            plans: Each situation with its events.
+            plans: Each incident with its events.
             by: The run that took the events; what was taken from it meanwhile is left alone.
             now: The instant of joining.
 
         Returns:
-            For each plan the situation as it stands; None when none of its events is the run's.
+            For each plan the incident as it stands; None when none of its events is the run's.
         """
         return await self._access.write(
-            lambda c: [situations.join(c, wanted, keys, by, now) for wanted, keys in plans]
+            lambda c: [grouping.join(c, wanted, keys, by, now) for wanted, keys in plans]
         )
 
-    async def respond(self, situation_id: str, run_id: str, now: datetime) -> bool:
+    async def respond(self, incident_id: str, run_id: str, now: datetime) -> bool:
         """Begin the response; False when it was given, or is another run's by now.
 
         ``updated_at`` becomes ``now``: what happened before it, the response covers.
         """
-        return await self._access.write(lambda c: situations.begin(c, situation_id, run_id, now))
+        return await self._access.write(lambda c: grouping.begin(c, incident_id, run_id, now))
 
-    async def settle(self, situation: SituationRecord, now: datetime) -> SituationRecord | None:
-        """Keep the response to a situation and settle all its events, in one transaction.
+    async def settle(self, incident: IncidentRecord, now: datetime) -> IncidentRecord | None:
+        """Keep the response to an incident and settle all its events, in one transaction.
 
-        It stands, or is over, as ``situations.settle`` says.
+        It stands, or is over, as ``grouping.settle`` says.
 
         Args:
-            situation: As ``join`` gave it, with the run that responded and its ``response``; its
+            incident: As ``join`` gave it, with the run that responded and its ``response``; its
                 ``ending`` if our own look ended it, else its status as far as nothing fires.
             now: The instant of settling.
 
         Returns:
-            The situation as it stands then; None when another run has taken it over.
+            The incident as it stands then; None when another run has taken it over.
         """
-        return await self._access.write(lambda c: situations.settle(c, situation, now))
+        return await self._access.write(lambda c: grouping.settle(c, incident, now))
 
     async def place(self, keys: Sequence[EventKey], by: str, now: datetime) -> set[EventKey]:
-        """Put taken events that go on with, or end, an outage into the situation of that outage.
+        """Put taken events that go on with, or end, an outage into the incident of that outage.
 
         Args:
             keys: Of events that tell how an alert stands.
@@ -191,14 +191,14 @@ class Inbox(InboxReads):
 
         Returns:
             Those that have their place; the others begin an outage, or are of none that is in a
-            situation.
+            incident.
         """
-        return await self._access.write(lambda c: situations.place(c, keys, by, now))
+        return await self._access.write(lambda c: grouping.place(c, keys, by, now))
 
     async def summarise(
         self, now: datetime, below: Severity = Severity.ERROR
-    ) -> list[SituationRecord]:
-        """Settle waiting events of little weight in bulk: one situation per type and subject.
+    ) -> list[IncidentRecord]:
+        """Settle waiting events of little weight in bulk: one incident per type and subject.
 
         No more than some thousand events are settled in one transaction, unless they are of one
         group, so that nobody waits long for the ledger.
@@ -208,7 +208,7 @@ class Inbox(InboxReads):
             below: The severity from which on events are not summarised.
 
         Returns:
-            The situations; each tells in its response how many events, from when to when, and one
+            The incidents; each tells in its response how many events, from when to when, and one
             of them as an example.
         """
         condition = and_(
@@ -219,7 +219,7 @@ class Inbox(InboxReads):
             .where(condition)
             .order_by(EVENTS.c.type, RESOURCE)
         )
-        made: list[SituationRecord] = []
+        made: list[IncidentRecord] = []
         for some in summaries.portions(await self._access.rows(waiting)):
             made += await self._access.write(partial(summaries.summarise, groups=some, now=now))
         return made

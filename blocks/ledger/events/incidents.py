@@ -1,4 +1,4 @@
-"""Situations that are not over: how they stand, who is asked about them, and what ends them."""
+"""Incidents that are not over: how they stand, who is asked about them, and what ends them."""
 
 from __future__ import annotations
 
@@ -12,97 +12,95 @@ from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.dialect_sql import each_text
 from blocks.ledger.engine.upsert import insert
 from blocks.ledger.events.alerts import end_resolved
-from blocks.ledger.events.records import Ending, SituationRecord, SituationStatus, situation_row
-from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
+from blocks.ledger.events.records import Ending, IncidentRecord, IncidentStatus, incident_row
+from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus, approval_row
 from blocks.ledger.work.tables import APPROVALS
 from blocks.vocabulary.messages import Severity
 
 NEED = "incident "
-"""What the need key of a question about situations begins with."""
+"""What the need key of a question about incidents begins with."""
 
 CLOSE = "close-incident"
 """The kind of such a question's proposal."""
 
 MOST = 2000
-"""Situations that are listed; ``counts`` counts all."""
+"""Incidents that are listed; ``counts`` counts all."""
 
-_OPEN = SITUATIONS.c.settled_at.is_(None)
-_STANDING = and_(_OPEN, SITUATIONS.c.status == SituationStatus.STANDING)
+_OPEN = INCIDENTS.c.settled_at.is_(None)
+_STANDING = and_(_OPEN, INCIDENTS.c.status == IncidentStatus.STANDING)
 
 
-def _among(connection: Connection, situation_ids: Collection[str]) -> ColumnElement[bool]:
+def _among(connection: Connection, incident_ids: Collection[str]) -> ColumnElement[bool]:
     """However many they are: as parameters of their own there could be too many."""
-    these = each_text(connection, situation_ids)
-    return SITUATIONS.c.id.in_(select(these.c.value))
+    these = each_text(connection, incident_ids)
+    return INCIDENTS.c.id.in_(select(these.c.value))
 
 
 class Incidents:
-    """The situations in the ledger that are not over."""
+    """The incidents in the ledger that are not over."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def open(self, limit: int = MOST) -> list[SituationRecord]:
+    async def open(self, limit: int = MOST) -> list[IncidentRecord]:
         """All that are not over, news left out; the one opened last first."""
         return await self._records(
-            newest(SITUATIONS.c.opened_at, limit).where(
-                _OPEN, SITUATIONS.c.severity != Severity.INFO
-            )
+            newest(INCIDENTS.c.opened_at, limit).where(_OPEN, INCIDENTS.c.severity != Severity.INFO)
         )
 
     async def counts(self) -> dict[Severity, int]:
         """How many are not over, by severity; news left out, of the others each is there."""
         query = (
-            select(SITUATIONS.c.severity, func.count().label("situations"))
+            select(INCIDENTS.c.severity, func.count().label("incidents"))
             .where(_OPEN)
-            .group_by(SITUATIONS.c.severity)
+            .group_by(INCIDENTS.c.severity)
         )
-        found = {row["severity"]: row["situations"] for row in await self._access.rows(query)}
+        found = {row["severity"]: row["incidents"] for row in await self._access.rows(query)}
         return {each: found.get(each, 0) for each in Severity if each is not Severity.INFO}
 
     async def heard(self) -> dict[str, datetime]:
-        """When a source was last heard of each situation whose outage goes on, by its id."""
+        """When a source was last heard of each incident whose outage goes on, by its id."""
         outage = and_(ALERTS.c.source == EVENTS.c.source, ALERTS.c.event_id == EVENTS.c.id)
         query = (
-            select(SITUATIONS.c.id, func.max(ALERTS.c.heard_at).label("heard_at"))
-            .join(EVENTS, EVENTS.c.situation_id == SITUATIONS.c.id)
+            select(INCIDENTS.c.id, func.max(ALERTS.c.heard_at).label("heard_at"))
+            .join(EVENTS, EVENTS.c.incident_id == INCIDENTS.c.id)
             .join(ALERTS, outage)
             .where(_STANDING, ALERTS.c.resolved_at.is_(None))
-            .group_by(SITUATIONS.c.id)
+            .group_by(INCIDENTS.c.id)
         )
         return {row["id"]: row["heard_at"] for row in await self._access.rows(query)}
 
-    async def things(self, situation_ids: Collection[str]) -> dict[str, frozenset[str]]:
-        """What each of these situations has been told of: the fingerprints of its events."""
+    async def things(self, incident_ids: Collection[str]) -> dict[str, frozenset[str]]:
+        """What each of these incidents has been told of: the fingerprints of its events."""
         query = (
-            select(EVENTS.c.situation_id, EVENTS.c.fingerprint)
+            select(EVENTS.c.incident_id, EVENTS.c.fingerprint)
             .distinct()
-            .where(EVENTS.c.situation_id.in_(sorted(situation_ids)))
+            .where(EVENTS.c.incident_id.in_(sorted(incident_ids)))
         )
         found: dict[str, set[str]] = {}
         for row in await self._access.rows(query):
-            found.setdefault(row["situation_id"], set()).add(row["fingerprint"])
+            found.setdefault(row["incident_id"], set()).add(row["fingerprint"])
         return {name: frozenset(things) for name, things in found.items()}
 
-    async def stand(self, record: SituationRecord) -> SituationRecord:
-        """Keep a situation that no event opened, and that stands until a person answers.
+    async def stand(self, record: IncidentRecord) -> IncidentRecord:
+        """Keep an incident that no event opened, and that stands until a person answers.
 
         Returns:
-            The situation of that need, this one or an earlier one.
+            The incident of that need, this one or an earlier one.
         """
-        row = situation_row(record)
-        statement = insert(self._access.dialect, SITUATIONS).values(row).on_conflict_do_nothing()
+        row = incident_row(record)
+        statement = insert(self._access.dialect, INCIDENTS).values(row).on_conflict_do_nothing()
 
-        same = select(SITUATIONS).where(SITUATIONS.c.need_key == record.need_key)
+        same = select(INCIDENTS).where(INCIDENTS.c.need_key == record.need_key)
 
-        def write(connection: Connection) -> SituationRecord:
+        def write(connection: Connection) -> IncidentRecord:
             connection.execute(statement)
-            return SituationRecord(**connection.execute(same).mappings().one())
+            return IncidentRecord(**connection.execute(same).mappings().one())
 
         return await self._access.write(write)
 
-    async def unasked(self, now: datetime) -> list[SituationRecord]:
+    async def unasked(self, now: datetime) -> list[IncidentRecord]:
         """Those about which a person is to be asked, again if need be; the oldest first.
 
         Whoever did not answer, or left it open, is asked anew when their question's time is up.
@@ -114,22 +112,22 @@ class Incidents:
             APPROVALS.c.applied_at.is_not(None) & (APPROVALS.c.status == ApprovalStatus.APPROVED),
         )
         query = (
-            select(SITUATIONS)
-            .outerjoin(APPROVALS, APPROVALS.c.id == SITUATIONS.c.approval_id)
-            .where(_STANDING, SITUATIONS.c.group_key.is_not(None), in_vain)
-            .order_by(SITUATIONS.c.opened_at, SITUATIONS.c.id)
+            select(INCIDENTS)
+            .outerjoin(APPROVALS, APPROVALS.c.id == INCIDENTS.c.approval_id)
+            .where(_STANDING, INCIDENTS.c.group_key.is_not(None), in_vain)
+            .order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
         )
         return await self._records(query)
 
-    async def asked(self) -> dict[str, tuple[ApprovalRecord, list[SituationRecord]]]:
-        """The open questions by group, each with the situations that it is about."""
+    async def asked(self) -> dict[str, tuple[ApprovalRecord, list[IncidentRecord]]]:
+        """The open questions by group, each with the incidents that it is about."""
         query = (
-            select(SITUATIONS)
-            .join(APPROVALS, APPROVALS.c.id == SITUATIONS.c.approval_id)
+            select(INCIDENTS)
+            .join(APPROVALS, APPROVALS.c.id == INCIDENTS.c.approval_id)
             .where(_STANDING, APPROVALS.c.status == ApprovalStatus.OPEN)
-            .order_by(SITUATIONS.c.opened_at, SITUATIONS.c.id)
+            .order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
         )
-        about: dict[str, list[SituationRecord]] = {}
+        about: dict[str, list[IncidentRecord]] = {}
         for one in await self._records(query):
             about.setdefault(str(one.approval_id), []).append(one)
         questions = select(APPROVALS).where(APPROVALS.c.id.in_(sorted(about)))
@@ -139,11 +137,11 @@ class Incidents:
         }
 
     async def ask(
-        self, question: ApprovalRecord, situation_ids: Sequence[str]
+        self, question: ApprovalRecord, incident_ids: Sequence[str]
     ) -> ApprovalRecord | None:
-        """Put a question about situations, or tell in an open one of more of them.
+        """Put a question about incidents, or tell in an open one of more of them.
 
-        Question and situations are written together: a crash leaves none without the other.
+        Question and incidents are written together: a crash leaves none without the other.
 
         Returns:
             The question as it stands for its need; None when it was answered meanwhile.
@@ -161,8 +159,8 @@ class Incidents:
             if (found := row.one_or_none()) is None:
                 return None
             connection.execute(
-                update(SITUATIONS)
-                .where(_among(connection, situation_ids), _OPEN)
+                update(INCIDENTS)
+                .where(_among(connection, incident_ids), _OPEN)
                 .values(approval_id=found["id"])
             )
             return ApprovalRecord(**found)
@@ -170,15 +168,15 @@ class Incidents:
         return await self._access.write(write)
 
     async def answer(self, approval_id: str, by: str, now: datetime) -> int:
-        """End the situations that a question is about; how many there are that it ended."""
+        """End the incidents that a question is about; how many there are that it ended."""
         ended = {
-            "status": SituationStatus.SETTLED,
+            "status": IncidentStatus.SETTLED,
             "settled_at": now,
             "ending": Ending.ANSWERED,
             "ended_by": by,
         }
-        mine = SITUATIONS.c.approval_id == approval_id, _STANDING
-        statement = update(SITUATIONS).where(*mine).values(ended)
+        mine = INCIDENTS.c.approval_id == approval_id, _STANDING
+        statement = update(INCIDENTS).where(*mine).values(ended)
         return await self._access.change(statement)
 
     async def end_resolved(self, now: datetime) -> None:
@@ -186,8 +184,8 @@ class Incidents:
         await self._access.write(lambda c: end_resolved(c, now))
 
     async def pointless_questions(self) -> list[ApprovalRecord]:
-        """Open questions about situations that are all over."""
-        goes_on = select(SITUATIONS.c.id).where(_OPEN, SITUATIONS.c.approval_id == APPROVALS.c.id)
+        """Open questions about incidents that are all over."""
+        goes_on = select(INCIDENTS.c.id).where(_OPEN, INCIDENTS.c.approval_id == APPROVALS.c.id)
         query = select(APPROVALS).where(
             APPROVALS.c.applied_at.is_(None),
             APPROVALS.c.status == ApprovalStatus.OPEN,
@@ -196,5 +194,5 @@ class Incidents:
         )
         return [ApprovalRecord(**row) for row in await self._access.rows(query)]
 
-    async def _records(self, query: Select[tuple[object, ...]]) -> list[SituationRecord]:
-        return [SituationRecord(**row) for row in await self._access.rows(query)]
+    async def _records(self, query: Select[tuple[object, ...]]) -> list[IncidentRecord]:
+        return [IncidentRecord(**row) for row in await self._access.rows(query)]

@@ -11,15 +11,15 @@ from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_, sel
 from blocks.ledger.calls.queries import matching, newest
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.prefixes import SHORTEST_PREFIX
+from blocks.ledger.events.grouping import UNSETTLED
 from blocks.ledger.events.records import (
     Depth,
-    SituationRecord,
-    SituationStatus,
+    IncidentRecord,
+    IncidentStatus,
     Waiting,
     taken_event,
 )
-from blocks.ledger.events.situations import UNSETTLED
-from blocks.ledger.events.tables import EVENTS, SITUATIONS
+from blocks.ledger.events.tables import EVENTS, INCIDENTS
 from blocks.vocabulary.messages import Severity, SystemEvent
 
 
@@ -80,33 +80,33 @@ class InboxReads:
         query = select(same.scalar_subquery() - itself.scalar_subquery())
         return await self._access.read(lambda connection: connection.scalar(query) or 0)
 
-    async def about(self, resources: Collection[str], since: datetime) -> list[SituationRecord]:
-        """Situations of these resources that are open, or were opened at ``since`` or later."""
-        query = newest(SITUATIONS.c.opened_at, None).where(
-            SITUATIONS.c.resource.in_(sorted(resources)),
-            or_(SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.opened_at >= since),
+    async def about(self, resources: Collection[str], since: datetime) -> list[IncidentRecord]:
+        """Incidents of these resources that are open, or were opened at ``since`` or later."""
+        query = newest(INCIDENTS.c.opened_at, None).where(
+            INCIDENTS.c.resource.in_(sorted(resources)),
+            or_(INCIDENTS.c.settled_at.is_(None), INCIDENTS.c.opened_at >= since),
         )
-        return [SituationRecord(**row) for row in await self._access.rows(query)]
+        return [IncidentRecord(**row) for row in await self._access.rows(query)]
 
-    async def situations(
+    async def incidents(
         self,
         *,
         resource: str | None = None,
         run_id: str | None = None,
-        status: SituationStatus | None = None,
+        status: IncidentStatus | None = None,
         limit: int = 100,
-    ) -> list[SituationRecord]:
-        """Situations, the one opened last first."""
-        query = newest(SITUATIONS.c.opened_at, limit)
-        query = matching(query, SITUATIONS, resource=resource, run_id=run_id, status=status)
-        if status not in (None, SituationStatus.SETTLED):
-            query = query.where(SITUATIONS.c.settled_at.is_(None))
-        return [SituationRecord(**row) for row in await self._access.rows(query)]
+    ) -> list[IncidentRecord]:
+        """Incidents, the one opened last first."""
+        query = newest(INCIDENTS.c.opened_at, limit)
+        query = matching(query, INCIDENTS, resource=resource, run_id=run_id, status=status)
+        if status not in (None, IncidentStatus.SETTLED):
+            query = query.where(INCIDENTS.c.settled_at.is_(None))
+        return [IncidentRecord(**row) for row in await self._access.rows(query)]
 
-    async def situation(self, situation_id: str) -> SituationRecord | None:
-        """One situation."""
-        found = await self._access.rows(select(SITUATIONS).where(SITUATIONS.c.id == situation_id))
-        return SituationRecord(**found[0]) if found else None
+    async def incident(self, incident_id: str) -> IncidentRecord | None:
+        """One incident."""
+        found = await self._access.rows(select(INCIDENTS).where(INCIDENTS.c.id == incident_id))
+        return IncidentRecord(**found[0]) if found else None
 
     async def received(self, since: datetime, limit: int) -> list[SystemEvent]:
         """The events that came in at ``since`` or later, the newest ``limit`` of them."""
@@ -115,26 +115,26 @@ class InboxReads:
         return [taken_event(row).event for row in await self._access.rows(query.limit(limit))]
 
     async def named(self, name: str, limit: int = 100) -> list[SystemEvent]:
-        """The events of an id, of an alert, or of a situation, the first to arrive first.
+        """The events of an id, of an alert, or of an incident, the first to arrive first.
 
         Args:
-            name: An event's id, what the ids of an alert's events begin with, or a situation's id;
-                of a situation the first six characters are enough.
+            name: An event's id, what the ids of an alert's events begin with, or an incident's id;
+                of an incident the first six characters are enough.
             limit: How many at most.
         """
         same = EVENTS.c.id == name
         if len(name) >= SHORTEST_PREFIX:
-            same |= EVENTS.c.situation_id.startswith(name, autoescape=True)
+            same |= EVENTS.c.incident_id.startswith(name, autoescape=True)
             same |= EVENTS.c.id.startswith(f"{name}-", autoescape=True)
         query = select(EVENTS).where(same).limit(limit)
         query = query.order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
         return [taken_event(row).event for row in await self._access.rows(query)]
 
-    async def events(self, situation_id: str, limit: int = 100) -> list[SystemEvent]:
-        """The events of a situation, the first to arrive first."""
+    async def events(self, incident_id: str, limit: int = 100) -> list[SystemEvent]:
+        """The events of an incident, the first to arrive first."""
         query = (
             select(EVENTS)
-            .where(EVENTS.c.situation_id == situation_id)
+            .where(EVENTS.c.incident_id == incident_id)
             .order_by(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id)
             .limit(limit)
         )

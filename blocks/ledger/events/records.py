@@ -1,4 +1,4 @@
-"""What the inbox holds: events on their way, and the situations that they make up."""
+"""What the inbox holds: events on their way, and the incidents that they make up."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class EventStatus(StrEnum):
     SETTLED = "settled"
 
 
-class SituationStatus(StrEnum):
-    """Where a situation stands.
+class IncidentStatus(StrEnum):
+    """Where an incident stands.
 
     ``standing``: it was responded to, and is not over: its source still tells of it, or nobody
     knows it and a person has to say what becomes of it.
@@ -42,7 +42,7 @@ class SituationStatus(StrEnum):
 
 
 class Ending(StrEnum):
-    """What ended a situation; None where nobody has to know, as of news."""
+    """What ended an incident; None where nobody has to know, as of news."""
 
     RESOLVED = "resolved"  # by its source
     ANSWERED = "answered"  # by a person
@@ -60,8 +60,8 @@ class Summary(Frozen):
     example: dict[str, Any]
 
 
-class SituationResponse(Frozen):
-    """What came of a situation.
+class IncidentResponse(Frozen):
+    """What came of an incident.
 
     Attributes:
         done: What was done, or is to be done, in a sentence.
@@ -88,11 +88,11 @@ class SituationResponse(Frozen):
     summary: Summary | None = None
 
 
-class SituationRecord(Strict):
+class IncidentRecord(Strict):
     """Events that belong together, and the one response to them.
 
     Attributes:
-        need_key: Unique: of runs that open the same situation, one does.
+        need_key: Unique: of runs that open the same incident, one does.
         resource: What it is about, ``type:name``; the source where events name no subject.
         severity: The worst of its events'.
         updated_at: When its response began, once it has.
@@ -115,11 +115,11 @@ class SituationRecord(Strict):
     title: str
     opened_at: AwareDatetime
     updated_at: AwareDatetime
-    status: SituationStatus = SituationStatus.OPEN
+    status: IncidentStatus = IncidentStatus.OPEN
     events: int = 0
     run_id: str | None = None
     settled_at: AwareDatetime | None = None
-    response: SituationResponse | None = None
+    response: IncidentResponse | None = None
     responded_at: AwareDatetime | None = None
     ending: Ending | None = None
     ended_by: str | None = None
@@ -145,7 +145,7 @@ class SituationRecord(Strict):
     @property
     def is_over(self) -> bool:
         """Whether nothing more is to come of it."""
-        return self.status is SituationStatus.SETTLED
+        return self.status is IncidentStatus.SETTLED
 
 
 @dataclass(frozen=True)
@@ -180,13 +180,13 @@ class TakenEvent:
 
     Attributes:
         tries: How often it was taken; more than once when a run died over it.
-        situation_id: The situation that an earlier run had put it into.
+        incident_id: The incident that an earlier run had put it into.
     """
 
     event: SystemEvent
     received_at: datetime
     tries: int
-    situation_id: str | None = None
+    incident_id: str | None = None
 
     @property
     def key(self) -> EventKey:
@@ -237,10 +237,10 @@ class Depth:
 def taken_event(row: RowMapping) -> TakenEvent:
     """The event of a row."""
     fields = {name: row[name] for name in SystemEvent.model_fields}
-    return TakenEvent(SystemEvent(**fields), row["received_at"], row["tries"], row["situation_id"])
+    return TakenEvent(SystemEvent(**fields), row["received_at"], row["tries"], row["incident_id"])
 
 
-def situation_row(record: SituationRecord) -> dict[str, Any]:
-    """The row of a situation."""
+def incident_row(record: IncidentRecord) -> dict[str, Any]:
+    """The row of an incident."""
     response = None if record.response is None else to_json(record.response)
     return dict(record) | {"response": response}

@@ -1,4 +1,4 @@
-"""Many waiting events of little weight, settled in bulk: a situation per type and resource."""
+"""Many waiting events of little weight, settled in bulk: an incident per type and resource."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sqlalchemy import Connection, Row, RowMapping, func, select, update
 
 from blocks.ledger.engine.dialect_sql import each_row, each_text
 from blocks.ledger.events.alerts import FIRES
+from blocks.ledger.events.grouping import UNSETTLED, free
 from blocks.ledger.events.records import (
     EventKey,
     EventStatus,
-    SituationRecord,
-    SituationResponse,
-    SituationStatus,
+    IncidentRecord,
+    IncidentResponse,
+    IncidentStatus,
     Summary,
-    situation_row,
+    incident_row,
 )
-from blocks.ledger.events.situations import UNSETTLED, free
-from blocks.ledger.events.tables import EVENTS, SITUATIONS
+from blocks.ledger.events.tables import EVENTS, INCIDENTS
 from blocks.vocabulary.messages import Severity, new_id
 
 MOST_SUMMARISED = 2000
@@ -47,36 +47,36 @@ def portions(waiting: Sequence[RowMapping]) -> Iterator[Groups]:
         yield portion
 
 
-def summarise(connection: Connection, groups: Groups, now: datetime) -> list[SituationRecord]:
-    """Settle waiting events as one situation per type and resource; see ``Inbox.summarise``."""
+def summarise(connection: Connection, groups: Groups, now: datetime) -> list[IncidentRecord]:
+    """Settle waiting events as one incident per type and resource; see ``Inbox.summarise``."""
     made = {new_id(): group for group in groups}
     named = each_row(
         connection, [(name, *key) for name, group in made.items() for key in groups[group]]
     )
     name, source, event = named.columns
-    settled = {"status": EventStatus.SETTLED, "settled_at": now, "situation_id": name}
+    settled = {"status": EventStatus.SETTLED, "settled_at": now, "incident_id": name}
     this = EVENTS.c.source == source, EVENTS.c.id == event
     connection.execute(update(EVENTS).where(*this, UNSETTLED, free(now)).values(settled))
-    these = EVENTS.c.situation_id.in_(select(each_text(connection, list(made)).c.value))
+    these = EVENTS.c.incident_id.in_(select(each_text(connection, list(made)).c.value))
     first = func.row_number().over(
-        partition_by=EVENTS.c.situation_id,
+        partition_by=EVENTS.c.incident_id,
         order_by=(EVENTS.c.received_at, EVENTS.c.source, EVENTS.c.id),
     )
     ranked = select(EVENTS, first.label("place")).where(these).subquery()
     examples = connection.execute(select(ranked).where(ranked.c.place == 1)).mappings()
-    about = {row["situation_id"]: row for row in examples}
+    about = {row["incident_id"]: row for row in examples}
     figures = (
         select(
-            EVENTS.c.situation_id,
+            EVENTS.c.incident_id,
             func.count().label("events"),
             func.min(EVENTS.c.time).label("first"),
             func.max(EVENTS.c.time).label("last"),
             func.max(EVENTS.c.rank).label("rank"),
         )
         .where(these)
-        .group_by(EVENTS.c.situation_id)
+        .group_by(EVENTS.c.incident_id)
     )
-    counted = {row.situation_id: row for row in connection.execute(figures)}
+    counted = {row.incident_id: row for row in connection.execute(figures)}
     records = [
         _summary(group, counted[name], about[name], now)
         for name, group in made.items()
@@ -84,31 +84,31 @@ def summarise(connection: Connection, groups: Groups, now: datetime) -> list[Sit
     ]
     if not records:
         return []
-    connection.execute(SITUATIONS.insert(), [situation_row(record) for record in records])
+    connection.execute(INCIDENTS.insert(), [incident_row(record) for record in records])
     # Only counted, but not over: their sources still tell of them.
-    stands = {"status": SituationStatus.STANDING, "settled_at": None}
+    stands = {"status": IncidentStatus.STANDING, "settled_at": None}
     ids = select(each_text(connection, list(made)).c.value)
-    firing = update(SITUATIONS).where(SITUATIONS.c.id.in_(ids), FIRES).values(stands)
-    stand = set(connection.scalars(firing.returning(SITUATIONS.c.id)))
+    firing = update(INCIDENTS).where(INCIDENTS.c.id.in_(ids), FIRES).values(stands)
+    stand = set(connection.scalars(firing.returning(INCIDENTS.c.id)))
     return [r.model_copy(update=stands) if r.id in stand else r for r in records]
 
 
 def _summary(
     group: tuple[str, str], counted: Row[Any], example: RowMapping, now: datetime
-) -> SituationRecord:
+) -> IncidentRecord:
     kind, resource = group
-    return SituationRecord(
-        id=counted.situation_id,
-        need_key=f"summary {counted.situation_id}",
+    return IncidentRecord(
+        id=counted.incident_id,
+        need_key=f"summary {counted.incident_id}",
         resource=resource,
         severity=list(Severity)[counted.rank],
         title=f"{kind} about {resource}: {counted.events} events, summarised",
         opened_at=now,
         updated_at=now,
-        status=SituationStatus.SETTLED,
+        status=IncidentStatus.SETTLED,
         events=counted.events,
         settled_at=now,
-        response=SituationResponse(
+        response=IncidentResponse(
             summary=Summary(
                 type=kind,
                 events=counted.events,

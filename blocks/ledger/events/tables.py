@@ -1,4 +1,4 @@
-"""The tables of events: the inbox, situations, and outages that sources tell of."""
+"""The tables of events: the inbox, incidents, and outages that sources tell of."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVENTS = Table(
     Column("taken_by", CleanText),
     Column("taken_until", Instant),
     required("tries", BigInteger),
-    Column("situation_id", CleanText, index=True),
+    Column("incident_id", CleanText, index=True),
     Column("settled_at", Instant),
 )
 """The inbox: one row per event, whatever became of it."""
@@ -42,8 +42,8 @@ index_where("ix_events_open", EVENTS.c.settled_at.is_(None), EVENTS.c.rank, EVEN
 # Whether an event says something new of a thing is asked on arrival, of its newest event only.
 Index("ix_events_fingerprint", EVENTS.c.fingerprint, EVENTS.c.received_at)
 
-SITUATIONS = Table(
-    "situations",
+INCIDENTS = Table(
+    "incidents",
     METADATA,
     required("id", primary_key=True),
     required("need_key", unique=True),
@@ -64,12 +64,12 @@ SITUATIONS = Table(
     Column("group_key", CleanText),
     Column("approval_id", CleanText),
 )
-"""One row per situation: events that belong together, and the one response to them."""
+"""One row per incident: events that belong together, and the one response to them."""
 
-Index("ix_situations_resource", SITUATIONS.c.resource, SITUATIONS.c.opened_at)
+Index("ix_incidents_resource", INCIDENTS.c.resource, INCIDENTS.c.opened_at)
 
 # What is not over is asked for all the time, and is little however long the ledger grows.
-index_where("ix_situations_open", SITUATIONS.c.settled_at.is_(None), SITUATIONS.c.opened_at)
+index_where("ix_incidents_open", INCIDENTS.c.settled_at.is_(None), INCIDENTS.c.opened_at)
 
 ALERTS = Table(
     "alerts",

@@ -15,7 +15,7 @@ from blocks.ledger.calls.records import ReceiptRecord
 from blocks.ledger.calls.tables import MESSAGES, REPLIES, RUNS
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.prefixes import SHORTEST_PREFIX
-from blocks.ledger.events.tables import SITUATIONS
+from blocks.ledger.events.tables import INCIDENTS
 from blocks.ledger.receipts.chain import receipt_record
 from blocks.ledger.receipts.tables import OUTCOMES, RECEIPTS
 from blocks.ledger.work.tables import APPROVALS, TASKS
@@ -31,7 +31,7 @@ class TraceKind(StrEnum):
     TASK = "task"
     MESSAGE = "message"
     RUN = "run"
-    SITUATION = "situation"
+    INCIDENT = "incident"
     APPROVAL = "approval"
     SUBJECT = "subject"
 
@@ -59,7 +59,7 @@ class Trace(Frozen):
 
     Attributes:
         receipts: The decisions in order of time, at most the first 1,000.
-        standings: Of each task, message, run, situation and approval among them.
+        standings: Of each task, message, run, incident and approval among them.
         verdicts: What a later comparison said of a decision, by its receipt's id.
     """
 
@@ -75,7 +75,7 @@ _TABLES: dict[TraceKind, Table] = {
     TraceKind.TASK: TASKS,
     TraceKind.MESSAGE: MESSAGES,
     TraceKind.RUN: RUNS,
-    TraceKind.SITUATION: SITUATIONS,
+    TraceKind.INCIDENT: INCIDENTS,
     TraceKind.APPROVAL: APPROVALS,
 }
 
@@ -87,7 +87,7 @@ class Traces:
         self._access = access
 
     async def find(self, id_or_prefix: str) -> Trace:
-        """What is known of a receipt, task, message, run, situation or approval.
+        """What is known of a receipt, task, message, run, incident or approval.
 
         Args:
             id_or_prefix: Its id, or at least 6 characters that no other one begins with; also the
@@ -145,7 +145,7 @@ def _named(connection: Connection, wanted: str) -> tuple[TraceKind, str]:
         raise RequestError(f"{wanted!r} names more than one thing.", hint=f"Among them: {several}.")
     raise RequestError(
         f"The ledger knows no {wanted!r}.",
-        hint="Give the id of a receipt, task, message, run, situation or approval.",
+        hint="Give the id of a receipt, task, message, run, incident or approval.",
     )
 
 
@@ -161,8 +161,8 @@ def _decisions(connection: Connection, kind: TraceKind, found: str) -> Any:
             messages = select(MESSAGES.c.id).where(MESSAGES.c.task_id == found)
             approvals = select(APPROVALS.c.id).where(APPROVALS.c.task_id == found)
             return or_(subject == found, subject.in_(messages), subject.in_(approvals))
-        case TraceKind.SITUATION:
-            run = connection.scalar(select(SITUATIONS.c.run_id).where(SITUATIONS.c.id == found))
+        case TraceKind.INCIDENT:
+            run = connection.scalar(select(INCIDENTS.c.run_id).where(INCIDENTS.c.id == found))
             return or_(subject == found, run_id == run) if run else subject == found
         case TraceKind.APPROVAL:
             task = connection.scalar(select(APPROVALS.c.task_id).where(APPROVALS.c.id == found))
@@ -187,7 +187,7 @@ def _standings(ids: Collection[str]) -> _Standings:
             _message,
         ),
         (select(RUNS).where(RUNS.c.id.in_(ids)), _run),
-        (select(SITUATIONS).where(SITUATIONS.c.id.in_(ids)), _situation),
+        (select(INCIDENTS).where(INCIDENTS.c.id.in_(ids)), _incident),
         (select(APPROVALS).where(APPROVALS.c.id.in_(ids)), _approval),
     ]
 
@@ -211,10 +211,10 @@ def _run(row: Row) -> Standing:
     return _standing(TraceKind.RUN, row, row["workflow"], status, row["finished_at"])
 
 
-def _situation(row: Row) -> Standing:
+def _incident(row: Row) -> Standing:
     detail = f"{row['events']} events about {row['resource']}"
     return _standing(
-        TraceKind.SITUATION, row, row["title"], row["status"], row["settled_at"], detail
+        TraceKind.INCIDENT, row, row["title"], row["status"], row["settled_at"], detail
     )
 
 

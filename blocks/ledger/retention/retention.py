@@ -20,7 +20,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, se
 from blocks.crash_points import reach
 from blocks.ledger.calls.records import ReceiptKind, ReceiptRecord
 from blocks.ledger.engine.access import Access
-from blocks.ledger.events.tables import SITUATIONS
+from blocks.ledger.events.tables import INCIDENTS
 from blocks.ledger.receipts.checkpoints import last_before, last_checkpoint
 from blocks.ledger.receipts.outcomes import first_open
 from blocks.ledger.receipts.receipts import Receipts
@@ -43,7 +43,7 @@ _SPARE = 8  # one page in so many of SQLite's file may be free: what goes is soo
 _OPEN = (
     (TASKS.c.requested_at, TASKS.c.finished_at),
     (APPROVALS.c.asked_at, APPROVALS.c.applied_at),
-    (SITUATIONS.c.opened_at, SITUATIONS.c.settled_at),
+    (INCIDENTS.c.opened_at, INCIDENTS.c.settled_at),
 )
 
 T = TypeVar("T")

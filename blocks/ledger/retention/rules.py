@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Table, and_, bindparam, func, or_, select, true
 
 from blocks.ledger.callers.tables import API_REQUESTS
 from blocks.ledger.calls.tables import (
@@ -23,7 +23,8 @@ from blocks.ledger.calls.tables import (
     RUNS,
 )
 from blocks.ledger.engine.tables import Instant
-from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
+from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
+from blocks.ledger.incidents.tables import INCIDENT_ENTRIES
 from blocks.ledger.purchasing.tables import (
     ORDER_ENTRIES,
     ORDER_LINES,
@@ -31,6 +32,7 @@ from blocks.ledger.purchasing.tables import (
     ORDERS,
 )
 from blocks.ledger.receipts.tables import OUTCOMES
+from blocks.ledger.samples.tables import SAMPLES
 from blocks.ledger.snapshots.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
 from blocks.ledger.work.effects import ORDER
 from blocks.ledger.work.tables import APPROVALS, EFFECTS, TASKS, TELLINGS
@@ -165,16 +167,16 @@ RULES = [
         EVENTS.c.received_at,
         and_(
             ~_EVENT_STAYS,
-            ~_any(SITUATIONS.c.id == EVENTS.c.situation_id, _goes_on(SITUATIONS.c.settled_at)),
+            ~_any(INCIDENTS.c.id == EVENTS.c.incident_id, _goes_on(INCIDENTS.c.settled_at)),
         ),
     ),
     Rule(
         "events",
-        SITUATIONS,
-        SITUATIONS.c.opened_at,
+        INCIDENTS,
+        INCIDENTS.c.opened_at,
         and_(
-            _ended(SITUATIONS.c.settled_at),
-            ~_any(EVENTS.c.situation_id == SITUATIONS.c.id, _EVENT_STAYS),
+            _ended(INCIDENTS.c.settled_at),
+            ~_any(EVENTS.c.incident_id == INCIDENTS.c.id, _EVENT_STAYS),
         ),
     ),
     Rule(
@@ -186,18 +188,26 @@ RULES = [
             ~_any(
                 EVENTS.c.source == ALERTS.c.source,
                 EVENTS.c.id == ALERTS.c.event_id,
-                SITUATIONS.c.id == EVENTS.c.situation_id,
-                SITUATIONS.c.settled_at.is_(None),
+                INCIDENTS.c.id == EVENTS.c.incident_id,
+                INCIDENTS.c.settled_at.is_(None),
             ),
         ),
     ),
+    # A timeline goes with its incident.
+    Rule(
+        "events",
+        INCIDENT_ENTRIES,
+        INCIDENT_ENTRIES.c.at,
+        ~_any(INCIDENTS.c.id == INCIDENT_ENTRIES.c.incident_id),
+    ),
+    Rule("samples", SAMPLES, SAMPLES.c.at, true()),
     Rule(
         "approvals",
         APPROVALS,
         APPROVALS.c.asked_at,
         and_(
             _ended(APPROVALS.c.applied_at),
-            ~_any(SITUATIONS.c.approval_id == APPROVALS.c.id, SITUATIONS.c.settled_at.is_(None)),
+            ~_any(INCIDENTS.c.approval_id == APPROVALS.c.id, INCIDENTS.c.settled_at.is_(None)),
         ),
     ),
     _of_orders(ORDER_LINES),

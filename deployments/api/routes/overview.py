@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from blocks.errors import NotFound
 from blocks.ledger.calls.history import HourOfCalls
-from blocks.ledger.events.records import SituationRecord
+from blocks.ledger.events.records import IncidentRecord
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.vocabulary.messages import utc_now
 from deployments.api.context import Context, Ctx, Shared
@@ -88,7 +88,7 @@ class Watch:
             status=status,
             depth=await ctx.depth.get(),
             runs=runs,
-            situations=await self._situations(),
+            incidents=await self._incidents(),
             heard=await ctx.ledger.incidents.heard(),
             silence=await self._silence(),
             approvals=await self._approvals(),
@@ -106,9 +106,9 @@ class Watch:
         )
         return overview(facts, now)
 
-    async def _situations(self) -> list[SituationRecord]:
+    async def _incidents(self) -> list[IncidentRecord]:
         inbox = self._context.ledger.inbox
-        found = await inbox.situations(limit=60)
+        found = await inbox.incidents(limit=60)
         found += await self._context.ledger.incidents.open()
         return sorted({s.id: s for s in found}.values(), key=lambda s: s.opened_at, reverse=True)
 

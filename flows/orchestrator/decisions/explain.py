@@ -76,7 +76,7 @@ _QUESTIONS = {
     ReceiptKind.APPROVE: "What comes of a person's answer",
     ReceiptKind.ARBITRATE: "Who may touch a resource",
     ReceiptKind.CORRELATE: "Which events belong together",
-    ReceiptKind.RESPOND: "How a situation is answered",
+    ReceiptKind.RESPOND: "How an incident is answered",
     ReceiptKind.DECIDE: "Whether to act on it",
     ReceiptKind.ACT: "What came of acting",
     ReceiptKind.VERIFY: "Whether the predicted change came",

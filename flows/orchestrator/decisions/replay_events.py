@@ -1,7 +1,7 @@
-"""Recorded events, put together again under another policy: which situations would differ. Pure.
+"""Recorded events, put together again under another policy: which incidents would differ. Pure.
 
 Both policies get all the events at once. As they came, in batches, a late one may have opened a
-situation of its own; that depends on the moment and not on the policy, so it is left out of both.
+incident of its own; that depends on the moment and not on the policy, so it is left out of both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _Key = tuple[str, str]
 def replay_events(
     events: Sequence[SystemEvent], then: Policy, policy: Policy, now: datetime
 ) -> tuple[Tally, list[Difference]]:
-    """Compare the situations that events make up under two policies.
+    """Compare the incidents that events make up under two policies.
 
     Args:
         events: What came in, in any order.
@@ -30,7 +30,7 @@ def replay_events(
         now: The instant at which urgency is judged, for both.
 
     Returns:
-        How many situations would be the same, and those that would be others: other events, named
+        How many incidents would be the same, and those that would be others: other events, named
         after another resource, or of another priority.
     """
     before = correlate(events, then.events, now, priorities=then.priorities)

@@ -1,4 +1,4 @@
-"""What the agents know of situations: each is asked whom it may concern, about many at once."""
+"""What the agents know of incidents: each is asked whom it may concern, about many at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flows.orchestrator.team.team import Orchestrator
 
 @dataclass
 class Answers:
-    """What is known of one situation.
+    """What is known of one incident.
 
     Attributes:
         said: Agent to its answer.
@@ -37,7 +37,7 @@ async def ask_agents(team: Orchestrator, batch: Sequence[Correlated]) -> list[An
 
     Args:
         team: The run that asks.
-        batch: The situations, the most urgent first.
+        batch: The incidents, the most urgent first.
 
     Returns:
         The answers to each, in their order.

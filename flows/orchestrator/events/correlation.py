@@ -1,6 +1,6 @@
-"""Which events belong together: one situation per trouble, named after its lowest cause.
+"""Which events belong together: one incident per trouble, named after its lowest cause.
 
-Pure: the same events give the same situations in whatever order they came in.
+Pure: the same events give the same incidents in whatever order they came in.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ def correlate(
     priorities: PriorityRules | None = None,
     at_risk: Mapping[str, float] | None = None,
 ) -> list[Correlated]:
-    """Put events together into situations.
+    """Put events together into incidents.
 
     Events of one resource whose times lie within the window of each other are together. Trouble
     with a resource that depends on another, by the topology and within the window, belongs to the
     lowest one that is troubled; of several lowest ones to the worst, then the earliest. News
     (``info``) explains nothing and is explained by nothing.
 
-    They join a known situation of that resource, or of one below it, within the window, when it
+    They join a known incident of that resource, or of one below it, within the window, when it
     is at least as severe, and the events happened before its response began or that response
     heard every agent and mended nothing. An alert that fires joins none that is over: it is
     another outage. One that stands takes up whatever says again what it was told, at any time.
@@ -82,12 +82,12 @@ def correlate(
         events: In any order; events of equal source and id are one.
         rules: Window and topology.
         now: The instant to judge urgency at.
-        known: Situations that exist already.
+        known: Incidents that exist already.
         priorities: How urgency is judged.
         at_risk: Money per hour that trouble with a resource puts at risk, as far as is known.
 
     Returns:
-        The situations, the most urgent first.
+        The incidents, the most urgent first.
     """
     window = timedelta(seconds=rules.window_seconds)
     below = _depths(rules.topology)
@@ -189,22 +189,22 @@ def _standing(
     below: Mapping[str, set[str]],
     window: timedelta,
 ) -> Known | None:
-    """The known situation that covers these events, the latest of several."""
+    """The known incident that covers these events, the latest of several."""
     first, last, gravest = events[0].time, events[-1].time, worst(events)
     fires = any(event.status == FIRING for event in events)
     things = {event.fingerprint for event in events}
     covering = [
-        situation
-        for situation in known
-        if situation.resource == cause.resource
-        or (cause.troubled and situation.resource in below.get(cause.resource, ()))
-        if things <= situation.things
+        incident
+        for incident in known
+        if incident.resource == cause.resource
+        or (cause.troubled and incident.resource in below.get(cause.resource, ()))
+        if things <= incident.things
         or (
-            situation.severity >= gravest
-            and around(first, -window) <= situation.opened_at
-            and situation.opened_at <= around(first, window)
-            and (last <= situation.since or not situation.over)
-            and not (fires and situation.ended)
+            incident.severity >= gravest
+            and around(first, -window) <= incident.opened_at
+            and incident.opened_at <= around(first, window)
+            and (last <= incident.since or not incident.over)
+            and not (fires and incident.ended)
         )
     ]
     return max(covering, key=lambda s: (s.opened_at, s.id), default=None)
@@ -232,7 +232,7 @@ def _reasons(
                 "trouble below explains trouble above."
             )
     if standing:
-        yield f"The situation of {standing.resource} ({standing.id}) covers it already."
+        yield f"The incident of {standing.resource} ({standing.id}) covers it already."
 
 
 def _others(

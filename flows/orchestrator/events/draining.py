@@ -12,14 +12,14 @@ from typing import Any
 
 from blocks.crash_points import reach
 from blocks.ledger.calls.records import ReceiptKind
+from blocks.ledger.events.grouping import RESPONDED
 from blocks.ledger.events.records import (
     Depth,
-    SituationRecord,
-    SituationResponse,
-    SituationStatus,
+    IncidentRecord,
+    IncidentResponse,
+    IncidentStatus,
     TakenEvent,
 )
-from blocks.ledger.events.situations import RESPONDED
 from blocks.vocabulary.messages import Severity, utc_now
 from blocks.vocabulary.told import group_of, told_by
 from flows.orchestrator.events.asking import Answers, ask_agents
@@ -39,10 +39,10 @@ PAUSE = 0.2
 """Seconds between two looks at an inbox from which nothing can be taken."""
 
 TOGETHER = 32
-"""Situations that agents are asked about in one call; so many fit its message whole."""
+"""Incidents that agents are asked about in one call; so many fit its message whole."""
 
 MOST_TOLD = 200
-"""Situations that a report lists; the ledger has them all."""
+"""Incidents that a report lists; the ledger has them all."""
 
 MOST_REPLIES = 2000
 """Replies that a run keeps in memory; the ledger has them all."""
@@ -50,9 +50,9 @@ MOST_REPLIES = 2000
 
 @dataclass(frozen=True)
 class Handled:
-    """One situation that this run settled."""
+    """One incident that this run settled."""
 
-    situation: SituationRecord
+    incident: IncidentRecord
     response: Response
     why: tuple[str, ...]
 
@@ -62,14 +62,14 @@ class Drained:
     """What a run did to the inbox."""
 
     handled: list[Handled] = field(default_factory=list)
-    situations: int = 0
+    incidents: int = 0
     events: int = 0
-    given_up: list[SituationRecord] = field(default_factory=list)
-    summaries: list[SituationRecord] = field(default_factory=list)
+    given_up: list[IncidentRecord] = field(default_factory=list)
+    summaries: list[IncidentRecord] = field(default_factory=list)
     storms: int = 0
 
 
-_Work = tuple[float, int, Correlated, SituationRecord]
+_Work = tuple[float, int, Correlated, IncidentRecord]
 
 
 async def drain(team: Orchestrator, seconds: float) -> Drained:
@@ -105,7 +105,7 @@ class _Drainer:
         self.drained = Drained()
         self.tide = Tide()
         self.queue: asyncio.PriorityQueue[_Work] = asyncio.PriorityQueue()
-        self.mine: set[str] = set()  # situations that are queued or responded to
+        self.mine: set[str] = set()  # incidents that are queued or responded to
         self.numbers = count()
         self.taken_up = asyncio.Event()  # set when a worker has emptied the queue, or some of it
         self.acting = asyncio.Semaphore(self.rules.at_once)
@@ -155,9 +155,9 @@ class _Drainer:
         reach("events.taken")
         self.drained.events += len(taken)
         await start_for(self.team, {one.event.type for one in taken}, now)
-        for correlated, situation in await self.joining.join(taken, now):
-            self._receipt(correlated, situation)
-            self._queue(correlated, situation)
+        for correlated, incident in await self.joining.join(taken, now):
+            self._receipt(correlated, incident)
+            self._queue(correlated, incident)
         return True
 
     async def _most_severe(self, depth: Depth, now: datetime) -> list[TakenEvent]:
@@ -179,12 +179,12 @@ class _Drainer:
                 return taken
         return []
 
-    def _queue(self, correlated: Correlated, situation: SituationRecord) -> None:
-        if situation.status in RESPONDED or situation.id in self.mine:
+    def _queue(self, correlated: Correlated, incident: IncidentRecord) -> None:
+        if incident.status in RESPONDED or incident.id in self.mine:
             return  # settled with what it joined, or will be
-        self.mine.add(situation.id)
+        self.mine.add(incident.id)
         # Whole points: a hundredth must not let the newer ones overtake for ever.
-        work = (-round(correlated.urgency.score), next(self.numbers), correlated, situation)
+        work = (-round(correlated.urgency.score), next(self.numbers), correlated, incident)
         self.queue.put_nowait(work)
 
     async def work(self) -> None:
@@ -198,14 +198,14 @@ class _Drainer:
             parts = [[one] for one in batch if one[2].severity is Severity.CRITICAL]
             parts.append([one for one in batch if one[2].severity is not Severity.CRITICAL])
             await asyncio.gather(*map(self._respond, parts))
-            for *_, situation in batch:
-                self.mine.discard(situation.id)
+            for *_, incident in batch:
+                self.mine.discard(incident.id)
                 self.queue.task_done()
 
     async def _respond(self, batch: Sequence[_Work]) -> None:
         run_id, now = self.team.run.id, utc_now()
         begun = await asyncio.gather(
-            *(self.inbox.respond(situation.id, run_id, now) for *_, situation in batch)
+            *(self.inbox.respond(incident.id, run_id, now) for *_, incident in batch)
         )
         # Of the others another run responds to it, and lives.
         ours = [one[2:] for one, is_ours in zip(batch, begun, strict=True) if is_ours]
@@ -222,11 +222,11 @@ class _Drainer:
         )
 
     async def _settle(
-        self, correlated: Correlated, situation: SituationRecord, answers: Answers
+        self, correlated: Correlated, incident: IncidentRecord, answers: Answers
     ) -> None:
         async with self.acting:
-            response = await respond(self.team, correlated, situation, answers)
-        responded = situation.model_copy(
+            response = await respond(self.team, correlated, incident, answers)
+        responded = incident.model_copy(
             update={
                 "run_id": self.team.run.id,
                 "severity": response.severity,
@@ -242,13 +242,13 @@ class _Drainer:
             self._tell(Handled(settled, response, correlated.why))
             self.standing.note(settled)
 
-    async def _give_up(self, correlated: Correlated, situation: SituationRecord) -> None:
-        left = SituationResponse(
+    async def _give_up(self, correlated: Correlated, incident: IncidentRecord) -> None:
+        left = IncidentResponse(
             done=f"{correlated.tries} runs died over it; a person must look.",
             told=told_by(correlated.lead),
         )
         grave = correlated.severity >= self.rules.worth_asking
-        given_up = situation.model_copy(
+        given_up = incident.model_copy(
             update={"run_id": self.team.run.id, "response": left, **_whose(correlated, grave)}
         )
         if settled := await self.inbox.settle(given_up, utc_now()):
@@ -256,11 +256,11 @@ class _Drainer:
             self.standing.note(settled)
 
     def _tell(self, handled: Handled) -> None:
-        self.drained.situations += 1
+        self.drained.incidents += 1
         told = self.drained.handled
         told.append(handled)
         if len(told) > 2 * MOST_TOLD:
-            told.sort(key=lambda h: h.situation.severity, reverse=True)
+            told.sort(key=lambda h: h.incident.severity, reverse=True)
             del told[MOST_TOLD:]
         del self.team.replies[:-MOST_REPLIES]
 
@@ -270,10 +270,10 @@ class _Drainer:
             await asyncio.sleep(HOLD.total_seconds() / 4)
             await self.inbox.renew(self.team.run.id, utc_now() + HOLD)
 
-    def _receipt(self, correlated: Correlated, situation: SituationRecord) -> None:
+    def _receipt(self, correlated: Correlated, incident: IncidentRecord) -> None:
         self.team.receipt(
             ReceiptKind.CORRELATE,
-            situation.id,
+            incident.id,
             inputs={
                 "events": [[e.source, e.id] for e in correlated.events[:100]],
                 "count": len(correlated.events),
@@ -281,7 +281,7 @@ class _Drainer:
                 "window_seconds": self.rules.window_seconds,
             },
             decision={
-                "resource": situation.resource,
+                "resource": incident.resource,
                 "severity": correlated.severity.value,
                 "title": correlated.title,
                 "urgency": correlated.urgency.score,
@@ -292,7 +292,7 @@ class _Drainer:
 
 
 def _whose(correlated: Correlated, needs_a_person: bool) -> dict[str, Any]:
-    """Whether a situation stands until a person answers, and what they are asked with it."""
+    """Whether an incident stands until a person answers, and what they are asked with it."""
     if not needs_a_person:
-        return {"status": SituationStatus.SETTLED, "group_key": None}
-    return {"status": SituationStatus.STANDING, "group_key": group_of(correlated.lead)}
+        return {"status": IncidentStatus.SETTLED, "group_key": None}
+    return {"status": IncidentStatus.STANDING, "group_key": group_of(correlated.lead)}

@@ -14,7 +14,7 @@ from blocks.vocabulary.urgency import Urgency
 
 @dataclass(frozen=True)
 class Known:
-    """A situation that exists already, as far as new events are compared with it.
+    """An incident that exists already, as far as new events are compared with it.
 
     Attributes:
         since: When its response began; what happened before it, the response covers.
@@ -37,7 +37,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Correlated:
-    """Events that make up one situation.
+    """Events that make up one incident.
 
     Attributes:
         resource: What it is named after: the lowest troubled resource.
@@ -45,7 +45,7 @@ class Correlated:
         urgency: How soon it must be seen to.
         why: Why these events were joined, one sentence per reason.
         candidates: Other causes that were considered, and why they lost.
-        known: The situation that they join; None: they open one.
+        known: The incident that they join; None: they open one.
         tries: How often a run has taken them on.
     """
 

@@ -1,4 +1,4 @@
-"""Taken events into their situations: those that are known, those that stand, and new ones."""
+"""Taken events into their incidents: those that are known, those that stand, and new ones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Protocol
 
 from blocks.crash_points import reach
 from blocks.ledger import Ledger
-from blocks.ledger.events.records import EventKey, SituationRecord, SituationStatus, TakenEvent
-from blocks.ledger.events.situations import RESPONDED
+from blocks.ledger.events.grouping import RESPONDED
+from blocks.ledger.events.records import EventKey, IncidentRecord, IncidentStatus, TakenEvent
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import FIRING, RESOLVED, SystemEvent
 from blocks.vocabulary.urgency import urgency
@@ -26,7 +26,7 @@ from flows.orchestrator.events.incident import (
 MOST_TRIES = 5
 """Runs that may die over an event before it is left to a person."""
 
-_Plan = tuple[Correlated, SituationRecord, list[EventKey]]
+_Plan = tuple[Correlated, IncidentRecord, list[EventKey]]
 
 
 class Money(Protocol):
@@ -40,7 +40,7 @@ class Joining:
     """Puts the events that one run takes where they belong.
 
     Args:
-        ledger: Has the events, and the situations.
+        ledger: Has the events, and the incidents.
         run_id: The run that takes them.
         policy: How events are put together, and how urgency is judged.
         at_risk: What is known of money at risk.
@@ -53,16 +53,16 @@ class Joining:
 
     async def join(
         self, taken: Sequence[TakenEvent], now: datetime
-    ) -> list[tuple[Correlated, SituationRecord]]:
-        """Put events into situations; what goes on with an outage or ends it, where that is.
+    ) -> list[tuple[Correlated, IncidentRecord]]:
+        """Put events into incidents; what goes on with an outage or ends it, where that is.
 
         Returns:
-            The situations that were opened or joined, as they stand then, each with its events.
+            The incidents that were opened or joined, as they stand then, each with its events.
 
         Raises:
             LedgerError: The ledger cannot be read or written.
         """
-        told = [one for one in taken if one.situation_id is None and one.event.status]
+        told = [one for one in taken if one.incident_id is None and one.event.status]
         ends = [one for one in told if one.event.status == RESOLVED]
         repeats = await self._place([one for one in told if one.event.status == FIRING], now)
         apart = repeats | {one.key for one in ends}
@@ -77,14 +77,14 @@ class Joining:
 
     async def _put_together(
         self, taken: Sequence[TakenEvent], now: datetime
-    ) -> list[tuple[Correlated, SituationRecord]]:
+    ) -> list[tuple[Correlated, IncidentRecord]]:
         if not taken:
             return []
         known = await self._known(taken)
         at_risk = await self._at_risk.of(one.event for one in taken)
         plans = [*await self._begun_before(taken, now), *self._new(taken, known, at_risk, now)]
         joined = await self._inbox.join(
-            [(situation, keys) for _, situation, keys in plans], self._run_id, now
+            [(incident, keys) for _, incident, keys in plans], self._run_id, now
         )
         reach("events.joined")
         return [
@@ -94,60 +94,60 @@ class Joining:
         ]
 
     async def _whole(
-        self, correlated: Correlated, situation: SituationRecord, now: datetime
+        self, correlated: Correlated, incident: IncidentRecord, now: datetime
     ) -> Correlated:
-        """With all its events, if the situation is to be responded to anew."""
-        if situation.responded_at is None or situation.status in RESPONDED:
+        """With all its events, if the incident is to be responded to anew."""
+        if incident.responded_at is None or incident.status in RESPONDED:
             return correlated
-        every = sorted(await self._inbox.events(situation.id), key=in_order)
+        every = sorted(await self._inbox.events(incident.id), key=in_order)
         why = "It stood, and has become worse."
-        return self._again(every, situation.resource, why, now, correlated.tries)
+        return self._again(every, incident.resource, why, now, correlated.tries)
 
-    async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, tuple[SituationRecord, Known]]:
+    async def _known(self, taken: Sequence[TakenEvent]) -> dict[str, tuple[IncidentRecord, Known]]:
         resources = {resource_of(one.event) for one in taken}
         resources |= {d for r in resources for d in dependencies(r, self._rules.topology)}
         since = around(
             min(one.event.time for one in taken), -timedelta(seconds=self._rules.window_seconds)
         )
         found = [s for s in await self._inbox.about(resources, since) if not s.summary]
-        stand = [s.id for s in found if s.status is SituationStatus.STANDING]
+        stand = [s.id for s in found if s.status is IncidentStatus.STANDING]
         things = await self._ledger.incidents.things(stand) if stand else {}
         return {s.id: (s, _as_known(s, things.get(s.id, frozenset()))) for s in found}
 
     def _new(
         self,
         taken: Sequence[TakenEvent],
-        known: dict[str, tuple[SituationRecord, Known]],
+        known: dict[str, tuple[IncidentRecord, Known]],
         at_risk: Mapping[str, float],
         now: datetime,
     ) -> Iterable[_Plan]:
-        alone = [one for one in taken if one.situation_id is None]
+        alone = [one for one in taken if one.incident_id is None]
         fresh = [one.event for one in alone if one.tries <= MOST_TRIES]
         covering = [as_known for _, as_known in known.values()]
         for one in correlate(fresh, self._rules, now, covering, self._priorities, at_risk):
-            situation = known[one.known][0] if one.known else _situation(one, now)
-            yield one, situation, [(e.source, e.id) for e in one.events]
+            incident = known[one.known][0] if one.known else _incident(one, now)
+            yield one, incident, [(e.source, e.id) for e in one.events]
         for late in alone:
             if late.tries > MOST_TRIES:  # what runs die of must not take the others along
                 why = f"A run that died had taken it; this is try {late.tries}."
                 given_up = self._again([late.event], resource_of(late.event), why, now, late.tries)
-                yield given_up, _situation(given_up, now), [late.key]
+                yield given_up, _incident(given_up, now), [late.key]
 
     async def _begun_before(self, taken: Sequence[TakenEvent], now: datetime) -> list[_Plan]:
         """What a run that died had put together already: it stays together."""
         again: dict[str, list[TakenEvent]] = {}
         for one in taken:
-            if one.situation_id is not None:
-                again.setdefault(one.situation_id, []).append(one)
+            if one.incident_id is not None:
+                again.setdefault(one.incident_id, []).append(one)
         found = []
-        for situation_id, events in again.items():
-            situation = await self._inbox.situation(situation_id)
-            assert situation is not None, "an event joins what is there"
-            every = sorted(await self._inbox.events(situation_id), key=in_order)
+        for incident_id, events in again.items():
+            incident = await self._inbox.incident(incident_id)
+            assert incident is not None, "an event joins what is there"
+            every = sorted(await self._inbox.events(incident_id), key=in_order)
             tries = max(one.tries for one in events)
             why = f"A run that died had taken them; this is try {tries}."
-            correlated = self._again(every, situation.resource, why, now, tries)
-            found.append((correlated, situation, [one.key for one in events]))
+            correlated = self._again(every, incident.resource, why, now, tries)
+            found.append((correlated, incident, [one.key for one in events]))
         return found
 
     def _again(
@@ -169,8 +169,8 @@ class Joining:
         )
 
 
-def _situation(correlated: Correlated, now: datetime) -> SituationRecord:
-    return SituationRecord(
+def _incident(correlated: Correlated, now: datetime) -> IncidentRecord:
+    return IncidentRecord(
         need_key=correlated.need_key,
         resource=correlated.resource,
         severity=correlated.severity,
@@ -180,16 +180,16 @@ def _situation(correlated: Correlated, now: datetime) -> SituationRecord:
     )
 
 
-def _as_known(situation: SituationRecord, things: frozenset[str]) -> Known:
-    responding = situation.status is not SituationStatus.OPEN
-    response = situation.response
+def _as_known(incident: IncidentRecord, things: frozenset[str]) -> Known:
+    responding = incident.status is not IncidentStatus.OPEN
+    response = incident.response
     return Known(
-        id=situation.id,
-        resource=situation.resource,
-        severity=situation.severity,
-        opened_at=situation.opened_at,
-        since=situation.updated_at if responding else datetime.max.replace(tzinfo=UTC),
+        id=incident.id,
+        resource=incident.resource,
+        severity=incident.severity,
+        opened_at=incident.opened_at,
+        since=incident.updated_at if responding else datetime.max.replace(tzinfo=UTC),
         over=bool(response and (response.mended or response.failed)),
-        ended=situation.is_over,
+        ended=incident.is_over,
         things=things,
     )

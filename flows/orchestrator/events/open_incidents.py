@@ -1,4 +1,4 @@
-"""The situations that are not over, as reports and the command line tell them."""
+"""The incidents that are not over, as reports and the command line tell them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from blocks.ledger import Ledger
-from blocks.ledger.events.records import SituationRecord, SituationStatus
+from blocks.ledger.events.records import IncidentRecord, IncidentStatus
 from blocks.policy.event_rules import EventRules
 
 
@@ -15,13 +15,13 @@ from blocks.policy.event_rules import EventRules
 class OpenIncident:
     """One of them, and how it stands in words."""
 
-    situation: SituationRecord
+    incident: IncidentRecord
     standing: str
 
     @property
     def told(self) -> str:
         """How it stands, and where it says what to do."""
-        runbook = self.situation.told.runbook
+        runbook = self.incident.told.runbook
         return f"{self.standing} Runbook: {runbook}" if runbook else self.standing
 
 
@@ -45,30 +45,30 @@ def how_many(found: Sequence[OpenIncident]) -> str:
     if not found:
         return ""
     incidents = "incident" if len(found) == 1 else "incidents"
-    return f"{len(found):,} {incidents} open, the worst {found[0].situation.severity.value}"
+    return f"{len(found):,} {incidents} open, the worst {found[0].incident.severity.value}"
 
 
 def how_it_stands(
-    situation: SituationRecord,
+    incident: IncidentRecord,
     heard: Mapping[str, datetime],
     silence: timedelta,
     now: datetime,
 ) -> str:
-    """What is being done about a situation that is not over, or has to be, in a few sentences.
+    """What is being done about an incident that is not over, or has to be, in a few sentences.
 
     Args:
-        situation: As the ledger has it.
-        heard: When the source of each alert that fires was last heard of, by the situation's id.
+        incident: As the ledger has it.
+        heard: When the source of each alert that fires was last heard of, by the incident's id.
         silence: For how long a source may say nothing before that is told.
         now: The instant to judge at.
     """
-    if situation.status is SituationStatus.RESPONDING:
+    if incident.status is IncidentStatus.RESPONDING:
         return "The agents are dealing with it."
-    if situation.status is SituationStatus.OPEN:
+    if incident.status is IncidentStatus.OPEN:
         return "Waits for the agents."
-    told, last = situation.told, heard.get(situation.id)
+    told, last = incident.told, heard.get(incident.id)
     parts = [told.summary.rstrip(".") + "." if told.summary else ""]
-    parts.append(situation.done)
+    parts.append(incident.done)
     if last is not None:
         quiet = now - last > silence
         parts.append(f"No news since {last:%Y-%m-%d %H:%M} UTC." if quiet else "It still fires.")

@@ -1,4 +1,4 @@
-"""The one response to a situation: all agents asked, their answers settled, what is safe tried."""
+"""The one response to an incident: all agents asked, their answers settled, what is safe tried."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from blocks.crash_points import reach
 from blocks.ledger.calls.records import ReceiptKind
-from blocks.ledger.events.records import Ending, SituationRecord, SituationResponse
+from blocks.ledger.events.records import Ending, IncidentRecord, IncidentResponse
 from blocks.ledger.work.effects import EffectRecord
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity
@@ -28,7 +28,7 @@ _NOT_ITS_KIND = "It knows nothing of this kind of thing, and was not asked."
 
 @dataclass(frozen=True)
 class Response:
-    """What came of a situation.
+    """What came of an incident.
 
     Attributes:
         severity: The worst that an agent whom it concerns judges it to be.
@@ -94,9 +94,9 @@ class Response:
         return f"{why}: a person is asked." if self.needs_a_person else f"{why}."
 
     @property
-    def kept(self) -> SituationResponse:
-        """What the situation keeps of it."""
-        return SituationResponse(
+    def kept(self) -> IncidentResponse:
+        """What the incident keeps of it."""
+        return IncidentResponse(
             done=self.done,
             severity=self.severity,
             mended=self.mended,
@@ -115,18 +115,18 @@ def in_short(line: RemediationLine) -> str:
 
 
 async def respond(
-    team: Orchestrator, correlated: Correlated, situation: SituationRecord, answers: Answers
+    team: Orchestrator, correlated: Correlated, incident: IncidentRecord, answers: Answers
 ) -> Response:
     """Settle what the agents say, and try what they propose.
 
     An agent that fails is no obstacle: the others' answers count, and it is named. A remedy that
-    was tried since the situation was opened is not tried again, whoever tried it: a run that died
-    over the situation may have acted.
+    was tried since the incident was opened is not tried again, whoever tried it: a run that died
+    over the incident may have acted.
 
     Args:
         team: The run that responds.
-        correlated: The situation's events.
-        situation: The situation as the ledger has it.
+        correlated: The incident's events.
+        incident: The incident as the ledger has it.
         answers: What the agents say.
 
     Raises:
@@ -136,7 +136,7 @@ async def respond(
     severity, findings = settle_answers(correlated, answers.said)
     if well:
         findings = []  # there is nothing to try, and nothing to tell a person
-    fresh, earlier = await _not_tried_yet(team, findings, situation.opened_at)
+    fresh, earlier = await _not_tried_yet(team, findings, incident.opened_at)
     lines = [*earlier, *await remediate(team, fresh)]
     reach("events.remedied")
     response = Response(
@@ -150,7 +150,7 @@ async def respond(
         told=told_by(correlated.lead),
         grave=severity >= team.policy.events.worth_asking,
     )
-    _leave_receipt(team, situation, correlated, answers, response)
+    _leave_receipt(team, incident, correlated, answers, response)
     return response
 
 
@@ -164,7 +164,7 @@ def settle_answers(
     greatest that an agent sees.
 
     Args:
-        correlated: The situation's events.
+        correlated: The incident's events.
         answers: Agent to what it said.
 
     Returns:
@@ -243,14 +243,14 @@ async def _tried(team: Orchestrator, finding: Finding, opened_at: datetime) -> E
 
 def _leave_receipt(
     team: Orchestrator,
-    situation: SituationRecord,
+    incident: IncidentRecord,
     correlated: Correlated,
     answers: Answers,
     response: Response,
 ) -> None:
     team.receipt(
         ReceiptKind.RESPOND,
-        situation.id,
+        incident.id,
         inputs={
             "resource": correlated.resource,
             "severity": correlated.severity.value,

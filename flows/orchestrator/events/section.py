@@ -1,4 +1,4 @@
-"""What a report says of events: situations, summaries, arrivals, and what still waits."""
+"""What a report says of events: incidents, summaries, arrivals, and what still waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from blocks.ledger.events.records import Depth, SituationRecord
+from blocks.ledger.events.records import Depth, IncidentRecord
 from blocks.vocabulary.messages import Severity
 from flows.orchestrator.events.draining import MOST_TOLD, Drained, Handled
 from flows.orchestrator.events.open_incidents import OpenIncident, how_many, per_day
@@ -21,7 +21,7 @@ def events_headline(drained: Drained, depth: Depth, found: Sequence[OpenIncident
         return f"No event came. {left}"
     mended = sum(handled.response.mended for handled in drained.handled)
     parts = [
-        f"{count(drained.events, 'event')}, {count(drained.situations, 'situation')}",
+        f"{count(drained.events, 'event')}, {count(drained.incidents, 'incident')}",
         *([f"{mended} mended and verified"] if mended else []),
         *([f"{len(drained.given_up)} given up"] if drained.given_up else []),
         *([f"{summarised:,} milder events summarised"] if summarised else []),
@@ -35,10 +35,10 @@ def standing(found: Sequence[OpenIncident], zone: str, currency: str, top: int) 
         return []
     rows: list[list[str | float | int | None]] = [
         [
-            each.situation.severity.value,
-            each.situation.title,
-            local(each.situation.opened_at, zone),
-            money(per_day(each.situation.impact_per_hour), currency),
+            each.incident.severity.value,
+            each.incident.title,
+            local(each.incident.opened_at, zone),
+            money(per_day(each.incident.impact_per_hour), currency),
             each.told,
         ]
         for each in found[:top]
@@ -52,31 +52,31 @@ def standing(found: Sequence[OpenIncident], zone: str, currency: str, top: int) 
     return [Section(title="Open incidents", text=text, tables=[table])]
 
 
-def situations(drained: Drained, top: int) -> Section:
+def incidents(drained: Drained, top: int) -> Section:
     """What happened and what was done about it, the worst first."""
-    worst = sorted(drained.handled, key=lambda h: (-h.situation.severity.rank, -h.situation.events))
+    worst = sorted(drained.handled, key=lambda h: (-h.incident.severity.rank, -h.incident.events))
     shown = worst[:top]
     note = (
-        f"{drained.situations - len(shown)} more are in the ledger."
-        if (drained.situations > len(shown))
+        f"{drained.incidents - len(shown)} more are in the ledger."
+        if (drained.incidents > len(shown))
         else ""
     )
     table = Table(
-        columns=["Severity", "Situation", "Events", "Done / to do", "Why together"],
+        columns=["Severity", "Incident", "Events", "Done / to do", "Why together"],
         rows=[_row(handled) for handled in shown],
         note=note,
     )
     left = [f"{s.title}: {s.done}" for s in drained.given_up[:MOST_TOLD]]
-    return Section(title="Situations", text=" ".join(left), tables=[table] if shown else [])
+    return Section(title="Incidents", text=" ".join(left), tables=[table] if shown else [])
 
 
 def _row(handled: Handled) -> list[str | float | int | None]:
-    situation, why = handled.situation, " ".join(handled.why)
+    incident, why = handled.incident, " ".join(handled.why)
     done = handled.response.done
-    return [situation.severity.value, situation.title, situation.events, done, why]
+    return [incident.severity.value, incident.title, incident.events, done, why]
 
 
-def summaries(made: Sequence[SituationRecord], top: int) -> list[Section]:
+def summaries(made: Sequence[IncidentRecord], top: int) -> list[Section]:
     """What was settled in bulk; no section when nothing was."""
     if not made:
         return []

@@ -8,7 +8,7 @@ from time import monotonic
 
 from blocks.crash_points import reach
 from blocks.ledger.events.incidents import CLOSE, NEED
-from blocks.ledger.events.records import SituationRecord, SituationStatus
+from blocks.ledger.events.records import IncidentRecord, IncidentStatus
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.text import printable
 from blocks.vocabulary.messages import ORCHESTRATOR, new_id
@@ -37,10 +37,10 @@ class Standing:
         """Whether something that this run settled waits until its group's wait is over."""
         return bool(self._noted)
 
-    def note(self, situation: SituationRecord) -> None:
-        """A situation was settled; if a person is to be asked about it, this run sees to it."""
-        if situation.status is SituationStatus.STANDING and situation.group_key is not None:
-            self._noted.add(situation.id)
+    def note(self, incident: IncidentRecord) -> None:
+        """An incident was settled; if a person is to be asked about it, this run sees to it."""
+        if incident.status is IncidentStatus.STANDING and incident.group_key is not None:
+            self._noted.add(incident.id)
 
     async def look(self, now: datetime, *, at_once: bool = False) -> None:
         """Ask what is due, if the last look was some time ago.
@@ -62,10 +62,10 @@ class Standing:
 async def ask_due(team: Orchestrator, now: datetime) -> set[str]:
     """Ask a person about what nobody knows and the wait of whose group is over.
 
-    Situations of one group are one question; those that come while it is open are told in it.
+    Incidents of one group are one question; those that come while it is open are told in it.
 
     Returns:
-        The ids of the situations whose group still waits.
+        The ids of the incidents whose group still waits.
 
     Raises:
         LedgerError: A question could not be kept.
@@ -74,14 +74,14 @@ async def ask_due(team: Orchestrator, now: datetime) -> set[str]:
     if not unasked:
         return set()
     wait = timedelta(seconds=team.policy.events.group_wait_seconds)
-    groups: dict[str, list[SituationRecord]] = {}
-    for situation in unasked:
-        groups.setdefault(str(situation.group_key), []).append(situation)
+    groups: dict[str, list[IncidentRecord]] = {}
+    for incident in unasked:
+        groups.setdefault(str(incident.group_key), []).append(incident)
     asked, waiting = await team.ledger.incidents.asked(), set()
     for name, group in groups.items():
         question, about = asked.get(name, (None, []))
         if question is None and now - group[0].opened_at < wait:
-            waiting |= {situation.id for situation in group}
+            waiting |= {incident.id for incident in group}
         else:
             await ask_about(team, [*about, *group], now, question)
     return waiting
@@ -89,11 +89,11 @@ async def ask_due(team: Orchestrator, now: datetime) -> set[str]:
 
 async def ask_about(
     team: Orchestrator,
-    group: Sequence[SituationRecord],
+    group: Sequence[IncidentRecord],
     now: datetime,
     question: ApprovalRecord | None = None,
 ) -> None:
-    """Ask whether situations are dealt with, or tell in an open question of more of them.
+    """Ask whether incidents are dealt with, or tell in an open question of more of them.
 
     Args:
         team: The run that asks.
@@ -106,7 +106,7 @@ async def ask_about(
     """
     text = {"title": _title(group), "detail": _detail(team, group)}
     record = question.model_copy(update=text) if question else _question(team, group, text, now)
-    more = [situation.id for situation in group if situation.approval_id != record.id]
+    more = [incident.id for incident in group if incident.approval_id != record.id]
     kept = await team.ledger.incidents.ask(record, more)
     reach("incident.asked")
     if kept is not None and question is None and kept.id == record.id:
@@ -114,7 +114,7 @@ async def ask_about(
 
 
 def _question(
-    team: Orchestrator, group: Sequence[SituationRecord], text: dict[str, str], now: datetime
+    team: Orchestrator, group: Sequence[IncidentRecord], text: dict[str, str], now: datetime
 ) -> ApprovalRecord:
     first = group[0]
     at_risk = [each.impact_per_hour for each in group if each.impact_per_hour is not None]
@@ -124,7 +124,7 @@ def _question(
         run_id=team.run.id,
         resource=first.resource if len(group) == 1 else "",
         priority=urgency(
-            worst_of(situation.severity for situation in group),
+            worst_of(incident.severity for incident in group),
             now,
             impact_per_hour=max(at_risk, default=None),
             since=first.opened_at,
@@ -137,23 +137,23 @@ def _question(
     )
 
 
-def _title(group: Sequence[SituationRecord]) -> str:
+def _title(group: Sequence[IncidentRecord]) -> str:
     title = printable(group[0].title)
     if len(group) == 1:
         return f"{title}: is it dealt with?"
     return f"{title}, and {len(group) - 1:,} more: are they dealt with?"
 
 
-def _detail(team: Orchestrator, group: Sequence[SituationRecord]) -> str:
+def _detail(team: Orchestrator, group: Sequence[IncidentRecord]) -> str:
     """Why it is asked, in Markdown; texts from outside as code, so that they are only texts."""
     one = len(group) == 1
-    severity = worst_of(situation.severity for situation in group).value
+    severity = worst_of(incident.severity for incident in group).value
     about = "this incident" if one else f"these {len(group):,} incidents of one group"
     more = len(group) - _EXAMPLES
     parts = [
         f"No agent could deal with {about}; severity **{severity}**, open since "
         f"{group[0].opened_at:%Y-%m-%d %H:%M} UTC.",
-        "\n".join(f"- {_example(situation)}" for situation in group[:_EXAMPLES]),
+        "\n".join(f"- {_example(incident)}" for incident in group[:_EXAMPLES]),
         f"And {more:,} more." if more > 0 else "",
         f"**Yes** closes {'it' if one else 'them'}: there is nothing left to do here. **No**, and "
         f"no answer, leaves {'it' if one else 'them'} open until its source says that it is over; "
@@ -162,9 +162,9 @@ def _detail(team: Orchestrator, group: Sequence[SituationRecord]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _example(situation: SituationRecord) -> str:
-    told = situation.told
-    parts = [_code(situation.resource), _code(told.summary or situation.title)]
+def _example(incident: IncidentRecord) -> str:
+    told = incident.told
+    parts = [_code(incident.resource), _code(told.summary or incident.title)]
     parts += [f"runbook {told.runbook}"] if told.runbook else []
     labels = [f"{name}={value}" for name, value in list(told.labels.items())[:_LONGEST_LIST]]
     return ", ".join([*parts, *([_code(", ".join(labels))] if labels else [])])

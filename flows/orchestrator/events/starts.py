@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from blocks.errors import OrchestratorError
-from blocks.ledger.events.records import SituationRecord
+from blocks.ledger.events.records import IncidentRecord
 from blocks.prefect_api.runs import Runs
 from flows.orchestrator.runs.starting import has_server
 from flows.orchestrator.team.team import Orchestrator
@@ -31,7 +31,7 @@ async def start_for(team: Orchestrator, types: Collection[str], now: datetime) -
             team.notes += [note] if note not in team.notes else []
 
 
-def types_of(summaries: Iterable[SituationRecord]) -> set[str]:
+def types_of(summaries: Iterable[IncidentRecord]) -> set[str]:
     """Of which types the events are that were summarised."""
     told = (each.response.summary for each in summaries if each.response)
     return {summary.type for summary in told if summary}

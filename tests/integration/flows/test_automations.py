@@ -67,8 +67,8 @@ async def test_a_failed_run_of_ours_ends_as_an_event_in_the_inbox(no_blocks, sho
 
     await ran(event_driven_workflow, event=event)
     await ran(event_driven_workflow, event=event)
-    (situation,) = await ledger.inbox.situations()
-    (kept,) = await ledger.inbox.events(situation.id)
+    (incident,) = await ledger.inbox.incidents()
+    (kept,) = await ledger.inbox.events(incident.id)
     assert (kept.id, kept.severity) == (event["id"], Severity.ERROR)
     assert kept.subject.startswith("run:")
     assert abs(kept.time - utc_now()).days == 0

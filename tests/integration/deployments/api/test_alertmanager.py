@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 
 from blocks.ledger import Ledger
 from blocks.ledger.callers.tokens import Scope
-from blocks.ledger.events.records import SituationStatus
+from blocks.ledger.events.records import IncidentStatus
 from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.vocabulary.messages import utc_now
 from tests.conftest import service_missing
@@ -121,12 +121,12 @@ async def test_a_rule_that_fires_ends_in_a_coordinated_response(
                 "service:checkout",
             )
             wait_until(lambda: _settled(intake), "settled", timeout=200)
-        (situation,) = await ledger.inbox.situations()
+        (incident,) = await ledger.inbox.incidents()
         # No agent knows the service, and the alert still fires.
-        assert (situation.status, situation.events) == (SituationStatus.STANDING, 1)
-        assert situation.resource == "service:checkout"
-        assert situation.run_id is not None
-        run = next(r for r in await ledger.runs(limit=10) if r.id == situation.run_id)
+        assert (incident.status, incident.events) == (IncidentStatus.STANDING, 1)
+        assert incident.resource == "service:checkout"
+        assert incident.run_id is not None
+        run = next(r for r in await ledger.runs(limit=10) if r.id == incident.run_id)
         assert run.flow_run_id is not None
         async with get_client() as client:
             await run_that(client, UUID(run.flow_run_id), is_completed)

@@ -10,7 +10,7 @@ import pytest
 
 from blocks.errors import InvalidMessage, RequestError
 from blocks.ledger import Ledger
-from blocks.ledger.events.records import SituationRecord, SituationStatus
+from blocks.ledger.events.records import IncidentRecord, IncidentStatus
 from blocks.vocabulary.messages import Severity, alert_identity, utc_now
 from deployments.cli.events import one_event, read_file
 from tests.forked import orchestrator
@@ -58,7 +58,7 @@ def test_an_event_is_found_again_with_all_that_came_with_it(tmp_path: Path) -> N
     code, told, _ = told_by(tmp_path, "inbox", kept.id, "--json")
     assert json.loads(told)[0]["data"]["labels"] == alert["labels"]
     code, _, told = told_by(tmp_path, "inbox", "nothing")
-    assert (code, "neither an event nor a situation 'nothing'" in told) == (2, True)
+    assert (code, "neither an event nor an incident 'nothing'" in told) == (2, True)
 
 
 def test_events_come_from_standard_input(tmp_path: Path) -> None:
@@ -128,20 +128,20 @@ def test_an_event_of_options() -> None:
 def test_what_is_open_is_in_the_inbox_and_in_the_status(tmp_path: Path) -> None:
     now = utc_now()
     told = {"summary": "It crashes.", "runbook": "https://rb.example/x", "labels": {}}
-    record = SituationRecord(
+    record = IncidentRecord(
         need_key="k",
         resource="pod:shop/a",
         severity=Severity.CRITICAL,
         title="pod shop/a: crash looping",
         opened_at=now,
         updated_at=now,
-        status=SituationStatus.STANDING,
+        status=IncidentStatus.STANDING,
         response={"done": "No agent knows anything about it.", "told": told},
         approval_id="3f2a9c1e5f",
     )
     with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         asyncio.run(ledger.incidents.stand(record))
-    (incident,) = json.loads(told_by(tmp_path, "inbox", "--json")[1])["incidents"]
+    (incident,) = json.loads(told_by(tmp_path, "inbox", "--json")[1])["open"]
     assert incident["standing"] == (
         "It crashes. No agent knows anything about it. Runbook: https://rb.example/x"
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from blocks.ledger.calls.records import RunRecord
-from blocks.ledger.events.records import Depth, SituationRecord, SituationStatus
+from blocks.ledger.events.records import Depth, IncidentRecord, IncidentStatus
 from blocks.ledger.status import SystemStatus
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.ledger.work.effects import EffectOutcome, EffectRecord
@@ -45,9 +45,9 @@ def run(outcome: Outcome | None = Outcome.SUCCEEDED, *, ago: timedelta = HOUR, *
     return RunRecord(started_at=NOW - ago, finished_at=end, outcome=outcome, **named)
 
 
-def situation(*, ago: timedelta = HOUR, settled: dict[str, Any] | None = None, **fields: Any):
-    status = SituationStatus.OPEN if settled is None else SituationStatus.SETTLED
-    return SituationRecord(
+def incident(*, ago: timedelta = HOUR, settled: dict[str, Any] | None = None, **fields: Any):
+    status = IncidentStatus.OPEN if settled is None else IncidentStatus.SETTLED
+    return IncidentRecord(
         **{
             "need_key": f"n{ago}",
             "resource": "service:shop",

@@ -19,9 +19,9 @@ from tests.unit.flows.status.pages import (
     daily,
     facts,
     finding,
+    incident,
     question,
     run,
-    situation,
 )
 
 
@@ -48,8 +48,8 @@ def test_nothing_yet_is_healthy():
         (Severity.WARNING, "healthy"),
     ],
 )
-def test_a_situation_weighs_as_much_as_it_is_severe(severity, state):
-    assert health(situations=[situation(severity=severity)])[0] == state
+def test_an_incident_weighs_as_much_as_it_is_severe(severity, state):
+    assert health(incidents=[incident(severity=severity)])[0] == state
 
 
 def test_the_gravest_reason_comes_first():
@@ -75,8 +75,8 @@ def test_the_gravest_reason_comes_first():
 
 def test_a_failed_run_is_told_once_whatever_event_it_led_to():
     failed = run(Outcome.FAILED)
-    event = situation(resource=f"run:{failed.id}", title="run r: failed")
-    page = overview(facts(runs=[failed], situations=[event]), NOW)
+    event = incident(resource=f"run:{failed.id}", title="run r: failed")
+    page = overview(facts(runs=[failed], incidents=[event]), NOW)
     assert [incident.title for incident in page.incidents.open] == ["w failed"]
     assert [moment.title for moment in page.timeline] == ["w failed"]
 

@@ -25,10 +25,10 @@ from tests.unit.flows.status.pages import (
     daily,
     facts,
     finding,
+    incident,
     question,
     remedy,
     run,
-    situation,
 )
 
 SUBSETS = list(chain.from_iterable(combinations(PARTS, n) for n in range(len(PARTS) + 1)))
@@ -72,10 +72,10 @@ def everything() -> Overview:
             depth=Depth(NOW, {Severity.ERROR: Waiting(66001, NOW - HOUR, NOW)}),
             runs=runs,
             headlines={"private": "private", "private2": "private"},
-            situations=[
-                situation(title="of-incidents", resource="x", run_id="private"),
-                situation(title=f"of-incidents in run {RUN}", resource=f"run:{RUN}"),
-                situation(title="of-incidents", resource="y", settled=left, ago=3 * HOUR),
+            incidents=[
+                incident(title="of-incidents", resource="x", run_id="private"),
+                incident(title=f"of-incidents in run {RUN}", resource=f"run:{RUN}"),
+                incident(title="of-incidents", resource="y", settled=left, ago=3 * HOUR),
             ],
             approvals=[
                 question(title="of-approvals", detail="private", resource="private", id="private"),

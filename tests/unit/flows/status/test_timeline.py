@@ -11,11 +11,11 @@ from blocks.vocabulary.messages import Outcome
 from flows.status.page_model import Overview
 from flows.status.public import for_everybody
 from flows.status.timeline import timeline
-from tests.unit.flows.status.pages import HOUR, MINUTE, NOW, question, remedy, run, situation
+from tests.unit.flows.status.pages import HOUR, MINUTE, NOW, incident, question, remedy, run
 
 
-def told(runs=(), headlines=None, situations=(), acts=(), approvals=(), limit=40):
-    found = timeline(runs, headlines or {}, situations, acts, approvals, limit)
+def told(runs=(), headlines=None, incidents=(), acts=(), approvals=(), limit=40):
+    found = timeline(runs, headlines or {}, incidents, acts, approvals, limit)
     return [(moment.title, moment.mark, moment.count) for moment in found]
 
 
@@ -28,7 +28,7 @@ def test_everything_in_one_list_newest_first():
     )
     assert told(
         runs=[run(ago=10 * MINUTE), run(Outcome.FAILED, ago=20 * MINUTE), run(None, ago=MINUTE)],
-        situations=[situation(ago=2 * HOUR, settled={"mended": True, "done": "Restarted."})],
+        incidents=[incident(ago=2 * HOUR, settled={"mended": True, "done": "Restarted."})],
         acts=[remedy("ineffective", ago=30 * MINUTE)],
         approvals=[answered],
     ) == [
@@ -82,7 +82,7 @@ def test_runs_that_only_serve_a_question_are_not_told():
 def test_an_incident_ends_by_what_ended_it(ending, title, detail):
     response = {"mended": ending is Ending.MENDED, "done": "Looked."}
     by = "Ada" if ending is Ending.ANSWERED else None
-    ended = situation(settled=response, ending=ending, ended_by=by)
+    ended = incident(settled=response, ending=ending, ended_by=by)
     moments = timeline([], {}, [ended], [], [], 9)
     assert (moments[0].title, moments[0].detail) == (f"{title}: service shop: down", detail)
     # Who answered is told to nobody without a token.

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, event
 from benchmarks.large_ledger_rows import Size, fill
 from blocks.ledger import Ledger, ReceiptKind, TaskStatus
 from blocks.ledger.engine.tables import METADATA
-from blocks.ledger.events.records import SituationStatus
+from blocks.ledger.events.records import IncidentStatus
 from blocks.ledger.receipts.outcomes import Verdict
 from blocks.ledger.retention.retention import next_page
 from blocks.ledger.retention.rules import RULES
@@ -73,7 +73,7 @@ LOOKS: dict[str, Look] = {
     "open runs": lambda ledger: ledger.runs(since=WEEK, going_on=True, limit=500),
     "last run of a workflow": lambda ledger: ledger.runs(workflow="daily-health-check"),
     "last report of a workflow": lambda ledger: ledger.latest_reports(workflow="seldom"),
-    "open situations": lambda ledger: ledger.inbox.situations(status=SituationStatus.OPEN),
+    "open incidents": lambda ledger: ledger.inbox.incidents(status=IncidentStatus.OPEN),
     "depth": lambda ledger: ledger.inbox.depth(NOW),
     "taking events": lambda ledger: ledger.inbox.take(NOW, "run", NOW, 50),
     "equal events": lambda ledger: ledger.inbox.earlier(SystemEvent(source="s", type="t"), DAY),

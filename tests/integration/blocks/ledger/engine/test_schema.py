@@ -15,14 +15,14 @@ import pandas as pd
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Executable, create_engine, text, update
+from sqlalchemy import Executable, MetaData, create_engine, text, update
 
 from blocks.errors import LedgerSchemaError
 from blocks.ledger import Ledger, ReceiptKind
 from blocks.ledger.engine import schema
 from blocks.ledger.engine.tables import METADATA
-from blocks.ledger.events.records import SituationResponse
-from blocks.ledger.events.tables import SITUATIONS
+from blocks.ledger.events.records import IncidentResponse
+from blocks.ledger.events.tables import INCIDENTS
 from blocks.ledger.snapshots.frames import pack_frame
 from blocks.settings import PROJECT_ROOT
 from blocks.vocabulary.amounts import Amounts
@@ -217,18 +217,19 @@ async def test_what_was_settled_before_there_were_outages_stays_settled(ledger_u
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     old = {"id": "s", "need_key": "k", "resource": "service:web", "severity": "critical"}
     old |= {"title": "Ill", "opened_at": now, "updated_at": now, "events": 0, "settled_at": now}
+    situations = INCIDENTS.to_metadata(MetaData(), name="situations")
     at_revision(
         ledger_url,
         "0004",
-        SITUATIONS.insert().values(**old, status="settled", response={"mended": True}),
-        SITUATIONS.insert().values(**old | {"id": "o", "need_key": "o"}, status="open"),
-        update(SITUATIONS).where(SITUATIONS.c.id == "o").values(settled_at=None),
+        situations.insert().values(**old, status="settled", response={"mended": True}),
+        situations.insert().values(**old | {"id": "o", "need_key": "o"}, status="open"),
+        update(situations).where(situations.c.id == "o").values(settled_at=None),
     )
     with Ledger.open(ledger_url) as ledger:
-        kept = await ledger.inbox.situation("s")
+        kept = await ledger.inbox.incident("s")
         assert kept is not None
         assert kept.is_over
-        assert (kept.ending, kept.response) == (None, SituationResponse(mended=True))
+        assert (kept.ending, kept.response) == (None, IncidentResponse(mended=True))
         assert [each.id for each in await ledger.incidents.open()] == ["o"]
         assert await ledger.incidents.unasked(now) == []
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import (
-    SituationRecord,
-    SituationResponse,
-    SituationStatus,
+    IncidentRecord,
+    IncidentResponse,
+    IncidentStatus,
     TakenEvent,
 )
 from blocks.vocabulary.messages import Severity, SystemEvent
@@ -42,9 +42,9 @@ def event(name: str, **fields: Any) -> SystemEvent:
     return SystemEvent(**given | {"subject": "service:web"} | fields)
 
 
-def situation(key: str, **fields: Any) -> SituationRecord:
+def incident(key: str, **fields: Any) -> IncidentRecord:
     given = {"need_key": key, "resource": "service:web", "severity": "error", "title": "Ill"}
-    return SituationRecord(**given | {"opened_at": NOON, "updated_at": NOON} | fields)
+    return IncidentRecord(**given | {"opened_at": NOON, "updated_at": NOON} | fields)
 
 
 def names(taken: list[TakenEvent]) -> list[str]:
@@ -112,31 +112,31 @@ async def test_what_a_dead_run_had_taken_is_taken_again(ledger: Ledger) -> None:
     assert (again.event.id, again.tries) == ("1", 2)
 
 
-async def test_a_situation_is_settled_with_its_events(ledger: Ledger) -> None:
+async def test_an_incident_is_settled_with_its_events(ledger: Ledger) -> None:
     inbox = ledger.inbox
     await inbox.accept([event("1"), event("2"), event("3")], NOON)
     taken = await take(ledger)
-    (opened,) = await inbox.join([(situation("k"), [e.key for e in taken[:2]])], "run", at(1))
+    (opened,) = await inbox.join([(incident("k"), [e.key for e in taken[:2]])], "run", at(1))
     assert opened
-    assert (opened.events, opened.status) == (2, SituationStatus.OPEN)
+    assert (opened.events, opened.status) == (2, IncidentStatus.OPEN)
     assert await inbox.respond(opened.id, "run", at(2))
-    done = opened.model_copy(update={"run_id": "run", "response": SituationResponse(mended=True)})
+    done = opened.model_copy(update={"run_id": "run", "response": IncidentResponse(mended=True)})
     assert await inbox.settle(done, at(3))
     assert await inbox.settle(done, at(3)), "repeated, as after a broken connection"
     assert not await inbox.settle(done, at(4))
     assert not await inbox.respond(opened.id, "run", at(4))
-    kept = await inbox.situation(opened.id)
+    kept = await inbox.incident(opened.id)
     assert kept is not None
     assert (kept.status, kept.response, kept.updated_at) == (
-        SituationStatus.SETTLED,
-        SituationResponse(mended=True),
+        IncidentStatus.SETTLED,
+        IncidentResponse(mended=True),
         at(2),
     )
     assert [e.id for e in await inbox.events(opened.id)] == ["1", "2"]
     assert (await inbox.depth(at(5))).events == 1
 
     # The third comes late, to what is settled: the same need key, and it is settled with it.
-    (joined,) = await inbox.join([(situation("k"), [taken[2].key])], "run", at(6))
+    (joined,) = await inbox.join([(incident("k"), [taken[2].key])], "run", at(6))
     assert joined
     assert (joined.id, joined.events) == (opened.id, 3)
     assert (await inbox.depth(at(7))).events == 0
@@ -147,12 +147,12 @@ async def test_one_run_responds_and_another_only_after_its_death(ledger: Ledger)
     await inbox.accept([event("1"), event("2")], NOON)
     (first,) = await take(ledger, "one", limit=1)
     (second,) = await take(ledger, "two", limit=1)
-    (mine,) = await inbox.join([(situation("k"), [first.key])], "one", NOON)
-    (theirs,) = await inbox.join([(situation("k"), [second.key])], "two", NOON)
+    (mine,) = await inbox.join([(incident("k"), [first.key])], "one", NOON)
+    (theirs,) = await inbox.join([(incident("k"), [second.key])], "two", NOON)
     assert mine
     assert theirs
     assert mine.id == theirs.id
-    assert await inbox.join([(situation("k"), [first.key])], "two", NOON) == [None]
+    assert await inbox.join([(incident("k"), [first.key])], "two", NOON) == [None]
     assert await inbox.respond(mine.id, "one", at(1))
     assert not await inbox.respond(mine.id, "two", at(2))
     assert not await inbox.settle(theirs.model_copy(update={"run_id": "two"}), at(2))
@@ -190,7 +190,7 @@ async def test_low_value_events_are_summarised_and_nothing_else_is(ledger: Ledge
     told = made[1].summary
     assert told.example == {"source": "monitor", "id": "0", "data": {"i": 0}}
     assert (told.events, told.first) == (10, NOON)
-    assert await inbox.situations(resource="service:0") == [made[1]]
+    assert await inbox.incidents(resource="service:0") == [made[1]]
     assert await inbox.summarise(at(8)) == []
     after = await inbox.depth(at(10))
     assert {s: w.events for s, w in after.waiting.items()} == {"error": 1, "info": 1}
@@ -260,7 +260,7 @@ class _Life:
         self.clock = 0.0
         self.accepted: set[str] = set()
         self.held: dict[int, list[TakenEvent]] = {0: [], 1: [], 2: []}
-        self.joined: dict[int, list[SituationRecord]] = {0: [], 1: [], 2: []}
+        self.joined: dict[int, list[IncidentRecord]] = {0: [], 1: [], 2: []}
         self.settled: list[str] = []
 
     async def through(self, steps: list[tuple[Any, ...]]) -> None:
@@ -291,9 +291,9 @@ class _Life:
     async def join(self, run: int) -> None:
         held, self.held[run] = self.held[run], []
         for one in held:
-            wanted = situation(f"event {one.event.id}")
-            if one.situation_id:
-                known = await self.inbox.situation(one.situation_id)
+            wanted = incident(f"event {one.event.id}")
+            if one.incident_id:
+                known = await self.inbox.incident(one.incident_id)
                 assert known
                 wanted = known
             (found,) = await self.inbox.join([(wanted, [one.key])], f"run {run}", at(self.clock))
@@ -304,7 +304,7 @@ class _Life:
         for one in joined:
             if await self.inbox.respond(one.id, f"run {run}", at(self.clock)):
                 mine = one.model_copy(
-                    update={"run_id": f"run {run}", "response": SituationResponse()}
+                    update={"run_id": f"run {run}", "response": IncidentResponse()}
                 )
                 assert await self.inbox.settle(mine, at(self.clock))
                 self.settled += [e.id for e in await self.inbox.events(one.id)]

@@ -1,4 +1,4 @@
-"""Situations that are not over, on both databases: how they stand, and what ends them."""
+"""Incidents that are not over, on both databases: how they stand, and what ends them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
 from blocks.ledger.events.incidents import NEED
-from blocks.ledger.events.records import Ending, SituationRecord, SituationResponse, SituationStatus
+from blocks.ledger.events.records import Ending, IncidentRecord, IncidentResponse, IncidentStatus
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.vocabulary.messages import Severity, SystemEvent
 
@@ -51,30 +51,30 @@ def numbered(name: str, status: str, severity: str = "warning") -> SystemEvent:
     )
 
 
-async def stands(ledger: Ledger, now: datetime, key: str = "k", **fields: Any) -> SituationRecord:
-    """Respond to all that waits, as one situation about which nobody knows anything."""
+async def stands(ledger: Ledger, now: datetime, key: str = "k", **fields: Any) -> IncidentRecord:
+    """Respond to all that waits, as one incident about which nobody knows anything."""
     inbox = ledger.inbox
     taken = await inbox.take(now, "run", now + DAY, 1000)
     given = {"need_key": key, "resource": "pod:shop/a", "severity": "critical", "title": "Ill"}
-    wanted = SituationRecord(**given | {"opened_at": now, "updated_at": now} | fields)
+    wanted = IncidentRecord(**given | {"opened_at": now, "updated_at": now} | fields)
     (opened,) = await inbox.join([(wanted, [one.key for one in taken])], "run", now)
     assert opened is not None
     assert await inbox.respond(opened.id, "run", now)
     responded = opened.model_copy(
         update={
             "run_id": "run",
-            "response": SituationResponse(done="Nobody knows."),
-            "status": SituationStatus.STANDING,
+            "response": IncidentResponse(done="Nobody knows."),
+            "status": IncidentStatus.STANDING,
             "group_key": "g",
         }
     )
     settled = await inbox.settle(responded, now)
     assert settled is not None
-    assert await inbox.situation(settled.id) == settled
+    assert await inbox.incident(settled.id) == settled
     return settled
 
 
-def question(about: SituationRecord, now: datetime, **fields: Any) -> ApprovalRecord:
+def question(about: IncidentRecord, now: datetime, **fields: Any) -> ApprovalRecord:
     given = {"need_key": f"{NEED}{about.id}", "title": "Is it dealt with?", "proposal": {}}
     given |= {"asked_at": now, "expires_at": now + timedelta(hours=1)}
     return ApprovalRecord(**given | fields)
@@ -82,9 +82,9 @@ def question(about: SituationRecord, now: datetime, **fields: Any) -> ApprovalRe
 
 async def test_what_fires_stays_open_until_all_of_it_is_resolved(ledger: Ledger) -> None:
     await ledger.inbox.accept(alerts("one", "two"), at(0))
-    situation = await stands(ledger, at(1))
-    assert (situation.status, situation.settled_at) == (SituationStatus.STANDING, None)
-    assert await ledger.incidents.open() == [situation]
+    incident = await stands(ledger, at(1))
+    assert (incident.status, incident.settled_at) == (IncidentStatus.STANDING, None)
+    assert await ledger.incidents.open() == [incident]
     assert await ledger.incidents.counts() == {
         Severity.WARNING: 0,
         Severity.ERROR: 0,
@@ -93,18 +93,18 @@ async def test_what_fires_stays_open_until_all_of_it_is_resolved(ledger: Ledger)
     assert (await ledger.inbox.depth(at(2))).events == 0, "its events are settled"
 
     assert (await ledger.inbox.accept(alerts("one"), at(60))).new == 0
-    assert await ledger.incidents.heard() == {situation.id: at(60)}
-    assert await ledger.incidents.open() == [situation], "the repeat changes nothing"
+    assert await ledger.incidents.heard() == {incident.id: at(60)}
+    assert await ledger.incidents.open() == [incident], "the repeat changes nothing"
 
     await ledger.inbox.accept(alerts("one", status="resolved"), at(90))
-    assert await ledger.incidents.open() == [situation], "the other one still fires"
-    assert await ledger.incidents.heard() == {situation.id: at(0)}
+    assert await ledger.incidents.open() == [incident], "the other one still fires"
+    assert await ledger.incidents.heard() == {incident.id: at(0)}
     await ledger.inbox.accept(alerts("two", status="resolved"), at(120))
     assert await ledger.incidents.open() == []
-    ended = await ledger.inbox.situation(situation.id)
+    ended = await ledger.inbox.incident(incident.id)
     assert ended is not None
     assert (ended.status, ended.ending, ended.settled_at) == (
-        SituationStatus.SETTLED,
+        IncidentStatus.SETTLED,
         Ending.RESOLVED,
         at(120),
     )
@@ -112,15 +112,15 @@ async def test_what_fires_stays_open_until_all_of_it_is_resolved(ledger: Ledger)
     taken = await ledger.inbox.take(at(121), "run", at(200), 100)
     keys = [one.key for one in taken]
     assert await ledger.inbox.place(keys, "run", at(122)) == set(keys)
-    assert len(await ledger.inbox.events(situation.id)) == 4
+    assert len(await ledger.inbox.events(incident.id)) == 4
     assert (await ledger.inbox.depth(at(123))).events == 0
 
 
 async def test_what_was_resolved_while_it_was_responded_to_is_over(ledger: Ledger) -> None:
     await ledger.inbox.accept(alerts("one"), at(0))
     await ledger.inbox.accept(alerts("one", status="resolved"), at(1))
-    situation = await stands(ledger, at(2))
-    assert (situation.status, situation.ending) == (SituationStatus.SETTLED, Ending.RESOLVED)
+    incident = await stands(ledger, at(2))
+    assert (incident.status, incident.ending) == (IncidentStatus.SETTLED, Ending.RESOLVED)
     # Firing again, whatever its start, is another outage of which nothing is placed.
     assert (await ledger.inbox.accept(alerts("one"), at(3))).new == 1
     (taken,) = await ledger.inbox.take(at(4), "run", at(200), 100)
@@ -131,7 +131,7 @@ async def test_our_own_look_ends_what_fires_and_news_never_stands(ledger: Ledger
     await ledger.inbox.accept(alerts("one"), at(0))
     inbox = ledger.inbox
     (taken,) = await inbox.take(at(1), "run", at(100), 1)
-    wanted = SituationRecord(
+    wanted = IncidentRecord(
         need_key="k",
         resource="service:web",
         severity=Severity.CRITICAL,
@@ -143,11 +143,11 @@ async def test_our_own_look_ends_what_fires_and_news_never_stands(ledger: Ledger
     assert opened is not None
     await inbox.respond(opened.id, "run", at(1))
     seen = opened.model_copy(
-        update={"run_id": "run", "response": SituationResponse(), "ending": Ending.WELL}
+        update={"run_id": "run", "response": IncidentResponse(), "ending": Ending.WELL}
     )
     settled = await inbox.settle(seen, at(2))
     assert settled is not None
-    assert (settled.status, settled.ending) == (SituationStatus.SETTLED, Ending.WELL)
+    assert (settled.status, settled.ending) == (IncidentStatus.SETTLED, Ending.WELL)
     assert (await inbox.accept(alerts("one"), at(3))).new == 0
 
     await inbox.accept(alerts("watchdog", severity="none"), at(4))
@@ -156,10 +156,10 @@ async def test_our_own_look_ends_what_fires_and_news_never_stands(ledger: Ledger
     (opened,) = await inbox.join([(wanted, [news.key])], "run", at(5))
     assert opened is not None
     await inbox.respond(opened.id, "run", at(5))
-    told = opened.model_copy(update={"run_id": "run", "response": SituationResponse()})
+    told = opened.model_copy(update={"run_id": "run", "response": IncidentResponse()})
     settled = await inbox.settle(told, at(6))
     assert settled is not None
-    assert settled.status is SituationStatus.SETTLED
+    assert settled.status is IncidentStatus.SETTLED
     assert await ledger.incidents.open() == []
 
 
@@ -168,29 +168,29 @@ async def test_what_becomes_worse_is_open_again_and_what_is_said_again_is_not(
 ) -> None:
     inbox = ledger.inbox
     await inbox.accept([numbered("1", "firing")], at(0))
-    situation = await stands(ledger, at(1), severity="warning")
+    incident = await stands(ledger, at(1), severity="warning")
 
     await inbox.accept([numbered("2", "firing"), numbered("1", "firing")], at(2))
     (again,) = await inbox.take(at(3), "run", at(100), 10)
     assert await inbox.place([again.key], "run", at(3)) == {again.key}
-    assert await ledger.incidents.heard() == {situation.id: at(2)}
+    assert await ledger.incidents.heard() == {incident.id: at(2)}
     assert (await inbox.depth(at(4))).events == 0
 
     await inbox.accept([numbered("3", "firing", "critical")], at(5))
     (worse,) = await inbox.take(at(6), "run", at(100), 10)
     assert await inbox.place([worse.key], "run", at(6)) == set()
-    (joined,) = await inbox.join([(situation, [worse.key])], "run", at(6))
+    (joined,) = await inbox.join([(incident, [worse.key])], "run", at(6))
     assert joined is not None
-    assert (joined.id, joined.status) == (situation.id, SituationStatus.OPEN)
-    assert await inbox.respond(situation.id, "run", at(7))
+    assert (joined.id, joined.status) == (incident.id, IncidentStatus.OPEN)
+    assert await inbox.respond(incident.id, "run", at(7))
     once_more = joined.model_copy(update={"run_id": "run", "severity": Severity.CRITICAL})
     settled = await inbox.settle(once_more, at(8))
     assert settled is not None
-    assert (settled.status, settled.severity) == (SituationStatus.STANDING, Severity.CRITICAL)
+    assert (settled.status, settled.severity) == (IncidentStatus.STANDING, Severity.CRITICAL)
 
     # Delivered again it says nothing of now; its end is one.
     await inbox.accept([numbered("2", "firing")], at(9))
-    assert await ledger.incidents.heard() == {situation.id: at(5)}
+    assert await ledger.incidents.heard() == {incident.id: at(5)}
     await inbox.accept([numbered("4", "resolved"), numbered("1", "firing")], at(10))
     assert await ledger.incidents.open() == []
 
@@ -229,7 +229,7 @@ async def test_a_person_is_asked_once_and_again_when_nobody_answers(ledger: Ledg
     await ledger.approvals.answer(last.id, True, by="Ada", via="test", now=later)
     assert await ledger.incidents.answer(last.id, "Ada", later) == 2
     assert await ledger.incidents.answer(last.id, "Ada", later) == 0
-    closed = await ledger.inbox.situation(first.id)
+    closed = await ledger.inbox.incident(first.id)
     assert closed is not None
     assert (closed.ending, closed.ended_by) == (Ending.ANSWERED, "Ada")
     assert (await ledger.inbox.accept(alerts("one", "two"), later)).new == 0, "it is covered"
@@ -238,9 +238,9 @@ async def test_a_person_is_asked_once_and_again_when_nobody_answers(ledger: Ledg
 
 async def test_a_question_about_what_is_over_is_pointless(ledger: Ledger) -> None:
     await ledger.inbox.accept(alerts("one"), at(0))
-    situation = await stands(ledger, at(1))
-    asked = question(situation, at(2))
-    await ledger.incidents.ask(asked, [situation.id])
+    incident = await stands(ledger, at(1))
+    asked = question(incident, at(2))
+    await ledger.incidents.ask(asked, [incident.id])
     assert await ledger.incidents.pointless_questions() == []
     await ledger.inbox.accept(alerts("one", status="resolved"), at(3))
     assert await ledger.incidents.pointless_questions() == [asked]
@@ -250,14 +250,14 @@ async def test_a_question_about_what_is_over_is_pointless(ledger: Ledger) -> Non
 
 
 async def test_what_no_source_ends_stands_until_a_person_answers(ledger: Ledger) -> None:
-    record = SituationRecord(
+    record = IncidentRecord(
         need_key="broadcast 1",
         resource="alert:Flood",
         severity=Severity.WARNING,
         title="Flood",
         opened_at=at(0),
         updated_at=at(0),
-        status=SituationStatus.STANDING,
+        status=IncidentStatus.STANDING,
         group_key="broadcast 1",
     )
     assert await ledger.incidents.stand(record) == record
@@ -270,7 +270,7 @@ async def test_what_no_source_ends_stands_until_a_person_answers(ledger: Ledger)
 async def test_warnings_that_were_only_counted_stand_while_they_fire(ledger: Ledger) -> None:
     await ledger.inbox.accept(alerts("one", "two", severity="warning"), at(0))
     one, two = await ledger.inbox.summarise(at(1))
-    assert {each.status for each in (one, two)} == {SituationStatus.STANDING}
+    assert {each.status for each in (one, two)} == {IncidentStatus.STANDING}
     assert {each.id for each in await ledger.incidents.open()} == {one.id, two.id}
     await ledger.inbox.accept(alerts("one", status="resolved"), at(2))
     assert [each.id for each in await ledger.incidents.open()] == [two.id]

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
 from blocks.ledger.events.incidents import NEED
-from blocks.ledger.events.records import Ending, SituationResponse, SituationStatus
+from blocks.ledger.events.records import Ending, IncidentResponse, IncidentStatus
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import Severity, SystemEvent, new_id
@@ -100,15 +100,15 @@ class Incidents(RuleBasedStateMachine):
         inbox, run = self.ledger.inbox, new_id()
         taken = await inbox.take(self.clock, run, self.clock + timedelta(minutes=1), 100)
         joining = Joining(self.ledger, run, Policy(), NoMoney())
-        for correlated, situation in await joining.join(taken, self.clock):
-            if await inbox.respond(situation.id, run, self.clock):
+        for correlated, incident in await joining.join(taken, self.clock):
+            if await inbox.respond(incident.id, run, self.clock):
                 grave = correlated.severity >= Severity.ERROR  # as a run judges
-                stands = SituationStatus.STANDING if grave else SituationStatus.SETTLED
-                responded = situation.model_copy(
+                stands = IncidentStatus.STANDING if grave else IncidentStatus.SETTLED
+                responded = incident.model_copy(
                     update={
                         "run_id": run,
                         "severity": correlated.severity,
-                        "response": SituationResponse(assessments={}),
+                        "response": IncidentResponse(assessments={}),
                         "status": stands,
                         "group_key": "g",
                     }
@@ -153,14 +153,14 @@ class Incidents(RuleBasedStateMachine):
         if not hasattr(self, "ledger"):
             return
         open_, all_ = self.wait_for(self._read())
-        for situation, alerts in open_:
-            assert situation.status is SituationStatus.STANDING
-            assert situation.ending is None
+        for incident, alerts in open_:
+            assert incident.status is IncidentStatus.STANDING
+            assert incident.ending is None
             assert alerts & self.open, "nothing of it is open any more"
         assert self.open - self.waiting <= set().union(*(alerts for _, alerts in open_))
-        for situation in all_:
-            if situation.status is SituationStatus.SETTLED:
-                assert situation.ending in (Ending.RESOLVED, Ending.ANSWERED, None)
+        for incident in all_:
+            if incident.status is IncidentStatus.SETTLED:
+                assert incident.ending in (Ending.RESOLVED, Ending.ANSWERED, None)
 
     async def _read(self) -> Any:
         inbox = self.ledger.inbox
@@ -168,7 +168,7 @@ class Incidents(RuleBasedStateMachine):
             (each, {str(e.data["fingerprint"]) for e in await inbox.events(each.id)})
             for each in await self.ledger.incidents.open()
         ]
-        return found, await inbox.situations()
+        return found, await inbox.incidents()
 
 
 def test_an_alert_that_fires_after_an_end_alone_is_open() -> None:

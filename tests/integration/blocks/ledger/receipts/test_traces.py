@@ -13,7 +13,7 @@ from agents.registry import registry
 from blocks.errors import RequestError
 from blocks.ledger import Ledger, ReceiptKind, ReceiptRecord, RunRecord
 from blocks.ledger.engine.tables import METADATA
-from blocks.ledger.events.tables import SITUATIONS
+from blocks.ledger.events.tables import INCIDENTS
 from blocks.ledger.receipts.tables import OUTCOMES
 from blocks.ledger.receipts.traces import TraceKind
 from blocks.ledger.work.approvals import ApprovalRecord
@@ -115,18 +115,18 @@ async def test_what_came_of_it_is_told_with_the_decisions(ledger: Ledger, ledger
     ]
 
 
-async def test_a_situation_is_told_with_the_decisions_of_its_run(
+async def test_an_incident_is_told_with_the_decisions_of_its_run(
     ledger: Ledger, ledger_url: str
 ) -> None:
     await a_task(ledger)
     engine = create_engine(ledger_url)
-    row = {"id": "situation-1", "need_key": "k", "resource": "service:shop", "severity": "error"}
+    row = {"id": "incident-1", "need_key": "k", "resource": "service:shop", "severity": "error"}
     row |= {"title": "The shop is slow", "status": "answered", "run_id": "run-00002"}
     times = {"opened_at": NOON, "updated_at": NOON, "events": 4}
     with engine.begin() as connection:
-        connection.execute(SITUATIONS.insert(), row | times)
+        connection.execute(INCIDENTS.insert(), row | times)
     engine.dispose()
-    trace = await ledger.traces.find("situation-1")
+    trace = await ledger.traces.find("incident-1")
     assert [receipt.id for receipt in trace.receipts] == ["receipt-d"]
     assert trace.standings[0].detail == "4 events about service:shop"
 
@@ -134,7 +134,7 @@ async def test_a_situation_is_told_with_the_decisions_of_its_run(
 @pytest.mark.parametrize(
     ("wanted", "what", "hint"),
     [
-        ("nobody-knows", "knows no 'nobody-knows'", "receipt, task, message, run, situation or ap"),
+        ("nobody-knows", "knows no 'nobody-knows'", "receipt, task, message, run, incident or ap"),
         ("", "too short", "at least 6 characters"),
         ("messa", "too short", "at least 6 characters"),
         ("message", "more than one", "message message-1, message message-2"),

@@ -28,7 +28,7 @@ from blocks.ledger.calls.tables import (
     RUNS,
 )
 from blocks.ledger.engine.tables import METADATA, Instant
-from blocks.ledger.events.tables import ALERTS, EVENTS, SITUATIONS
+from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
 from blocks.ledger.purchasing.tables import ORDER_ENTRIES, ORDER_LINES, ORDERS
 from blocks.ledger.receipts.signing import Seal
 from blocks.ledger.receipts.tables import OUTCOMES, SETTLING
@@ -95,7 +95,7 @@ STAYS: dict[str, list[Row]] = {
     "what ended lately": [
         row(TASKS, finished_at=LATELY),
         row(RUNS, finished_at=LATELY),
-        row(SITUATIONS, settled_at=LATELY),
+        row(INCIDENTS, settled_at=LATELY),
         row(APPROVALS, applied_at=LATELY),
         row(EFFECTS, finished_at=LATELY),
         row(DEAD_LETTERS, settled_at=LATELY),
@@ -107,30 +107,30 @@ STAYS: dict[str, list[Row]] = {
         row(MESSAGES, id="m2", sent_at=LATELY),
         row(REPLIES, message_id="m2", replied_at=LATELY),
         row(ATTEMPTS, message_id="m2", started_at=LATELY),
-        event("lately", received_at=LATELY, situation_id="i1"),
-        row(SITUATIONS, id="i1", settled_at=LONG_AGO),
+        event("lately", received_at=LATELY, incident_id="i1"),
+        row(INCIDENTS, id="i1", settled_at=LONG_AGO),
     ],
     "an event that waits": [event("waits", settled_at=None)],
-    "a situation that is not over, and its events": [
-        row(SITUATIONS, id="i2"),
-        event("of-open", situation_id="i2"),
-        event("began-1", situation_id="i2"),
+    "an incident that is not over, and its events": [
+        row(INCIDENTS, id="i2"),
+        event("of-open", incident_id="i2"),
+        event("began-1", incident_id="i2"),
         alert(1, resolved_at=LONG_AGO, resolved_by="ended-1"),
-        event("ended-1", situation_id="i2"),
+        event("ended-1", incident_id="i2"),
     ],
     "where an outage goes on": [
         alert(2),
-        event("began-2", situation_id="i3"),
-        row(SITUATIONS, id="i3", settled_at=LONG_AGO),
+        event("began-2", incident_id="i3"),
+        row(INCIDENTS, id="i3", settled_at=LONG_AGO),
     ],
     "what ended an outage lately": [
         alert(3, resolved_at=LATELY, resolved_by="ended-3"),
         event("began-3"),
         event("ended-3"),
     ],
-    "a question about a situation that is not over": [
+    "a question about an incident that is not over": [
         row(APPROVALS, id="a1", applied_at=LONG_AGO),
-        row(SITUATIONS, approval_id="a1"),
+        row(INCIDENTS, approval_id="a1"),
     ],
     "what was begun and nobody knows how it ended": [row(EFFECTS)],
     "an order of which goods may come, and its effect": [
@@ -168,11 +168,11 @@ GOES: dict[str, list[Row]] = {
         row(APPROVALS, task_id="t4", applied_at=LONG_AGO),
         row(TASKS, id="t4", **OVER),
     ],
-    "a situation with its outages": [
-        row(SITUATIONS, id="i4", settled_at=LONG_AGO),
-        event("began-4", situation_id="i4"),
+    "an incident with its outages": [
+        row(INCIDENTS, id="i4", settled_at=LONG_AGO),
+        event("began-4", incident_id="i4"),
         alert(4, resolved_at=LONG_AGO, resolved_by="ended-4"),
-        event("ended-4", situation_id="i4"),
+        event("ended-4", incident_id="i4"),
     ],
     "effects": [row(EFFECTS, **OVER, status=EffectStatus.UNKNOWN)],
     "an order that came, and its effect": [

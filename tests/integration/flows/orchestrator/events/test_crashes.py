@@ -10,7 +10,7 @@ from prefect.variables import Variable
 
 from agents.registry import registry
 from blocks.crash_points import VARIABLE as CRASH_AT
-from blocks.ledger.events.records import SituationStatus
+from blocks.ledger.events.records import IncidentStatus
 from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
 from flows.event_driven_workflow import event_driven_workflow
@@ -72,8 +72,8 @@ async def test_an_event_survives_the_death_of_its_run(shop, ledger, point):
     event = trouble()
     assert await run(event, point) == -signal.SIGKILL
     assert await run(event) == 0, "the same event handed in again, as an automation would"
-    (situation,) = await ledger.inbox.situations()
-    assert (situation.status, situation.events) == (SituationStatus.SETTLED, 1)
+    (incident,) = await ledger.inbox.incidents()
+    assert (incident.status, incident.events) == (IncidentStatus.SETTLED, 1)
     assert (await ledger.inbox.depth(utc_now())).events == 0
     assert shop.restarts == 1
     assert len(await ledger.effects.acts()) == 1
@@ -86,9 +86,9 @@ async def test_what_died_while_it_mended_is_not_mended_again(shop, ledger):
     assert await run(event, dies="acting") == -signal.SIGKILL
     assert await run(event) == 0
     assert shop.restarts == 1
-    (situation,) = await ledger.inbox.situations()
-    assert situation.status is SituationStatus.SETTLED
-    assert "nobody knows whether it was done" in situation.done
+    (incident,) = await ledger.inbox.incidents()
+    assert incident.status is IncidentStatus.SETTLED
+    assert "nobody knows whether it was done" in incident.done
 
 
 @pytest.fixture
@@ -106,9 +106,9 @@ async def test_a_question_survives_the_death_of_its_run(shop, ledger, nobody_wai
     event = trouble().model_copy(update={"subject": "pod:shop/a", "severity": Severity.CRITICAL})
     assert await run(event, point) == -signal.SIGKILL
     assert await run(event) == 0
-    (situation,) = await ledger.incidents.open()
+    (incident,) = await ledger.incidents.open()
     (question,) = await ledger.approvals.list()
-    assert situation.approval_id == question.id
+    assert incident.approval_id == question.id
     assert question.status is ApprovalStatus.OPEN
 
 
@@ -123,6 +123,6 @@ async def test_a_broadcast_whose_run_died_is_asked_about_by_the_next_run(
     assert ended.returncode == -signal.SIGKILL
     assert await ledger.approvals.list() == []
     await event_driven_workflow()
-    (situation,) = await ledger.incidents.open()
+    (incident,) = await ledger.incidents.open()
     (question,) = await ledger.approvals.list()
-    assert (situation.title, situation.approval_id) == ("Flood", question.id)
+    assert (incident.title, incident.approval_id) == ("Flood", question.id)

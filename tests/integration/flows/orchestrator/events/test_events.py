@@ -10,7 +10,7 @@ from prefect.variables import Variable
 from agents.registry import registry
 from blocks.errors import InvalidMessage
 from blocks.ledger.calls.records import ReceiptKind
-from blocks.ledger.events.records import SituationStatus
+from blocks.ledger.events.records import IncidentStatus
 from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.messages import Outcome, Severity, SystemEvent, utc_now
 from flows.event_driven_workflow import event_driven_workflow
@@ -47,13 +47,13 @@ async def test_events_of_one_trouble_get_one_response_that_mends_it(shop, ledger
     state, report = await ran(event_driven_workflow)
     assert state.is_completed()
     assert report.outcome is Outcome.SUCCEEDED
-    assert report.headline == ("3 events, 1 situation, 1 mended and verified. Nothing waits.")
-    (situation,) = await ledger.inbox.situations()
-    assert (situation.status, situation.events) == (SituationStatus.SETTLED, 3)
-    assert situation.severity is Severity.CRITICAL, "half of the revenue depends on it"
-    assert situation.title == "service checkout: latency high, told by 3 events"
-    assert situation.response.mended
-    assert set(situation.response.assessments) == {"data-intelligence", "sre-reliability"}
+    assert report.headline == ("3 events, 1 incident, 1 mended and verified. Nothing waits.")
+    (incident,) = await ledger.inbox.incidents()
+    assert (incident.status, incident.events) == (IncidentStatus.SETTLED, 3)
+    assert incident.severity is Severity.CRITICAL, "half of the revenue depends on it"
+    assert incident.title == "service checkout: latency high, told by 3 events"
+    assert incident.response.mended
+    assert set(incident.response.assessments) == {"data-intelligence", "sre-reliability"}
     assert shop.restarts == 1
     (line,) = report.remediations
     assert line.status is EffectVerdict.VERIFIED
@@ -62,7 +62,7 @@ async def test_events_of_one_trouble_get_one_response_that_mends_it(shop, ledger
         ("data-intelligence", "process_event"),
         ("sre-reliability", "respond_to_event"),
     }, "a service is no connection: integration is not asked"
-    receipts = {r.kind: r for r in await ledger.receipts.of(subject=situation.id)}
+    receipts = {r.kind: r for r in await ledger.receipts.of(subject=incident.id)}
     assert "they say 3 different things" in receipts[ReceiptKind.CORRELATE].body["why"]
     assert receipts[ReceiptKind.RESPOND].body["decision"]["mended"] is True
     (artifact,) = await artifacts_of(state.state_details.flow_run_id)
@@ -84,11 +84,11 @@ async def test_an_event_that_no_run_survives_is_left_to_a_person(shop, ledger, r
     for past in range(MOST_TRIES, 0, -1):  # each died before it had put anything together
         then = now - timedelta(hours=past)
         (taken,) = await ledger.inbox.take(then, f"dead {past}", then, 10)
-        assert taken.situation_id is None
+        assert taken.incident_id is None
     await accept_events(event("2", subject="service:search"))
     state, _ = await ran(event_driven_workflow)
     assert state.is_completed()
-    standing = {s.resource: s.response for s in await ledger.inbox.situations()}
+    standing = {s.resource: s.response for s in await ledger.inbox.incidents()}
     assert "a person must look" in standing["service:checkout"].done
     (left,) = await ledger.incidents.open()
     assert (left.resource, left.approval_id is None) == ("service:checkout", False)
@@ -103,20 +103,20 @@ async def test_trouble_below_explains_trouble_above(shop, ledger, rules):
         event("1", subject="service:search"), event("2", subject="supplier:globex", type="down")
     )
     _, report = await ran(event_driven_workflow)
-    (situation,) = await ledger.inbox.situations()
-    assert situation.resource == "supplier:globex"
-    assert situation.title == (
+    (incident,) = await ledger.inbox.incidents()
+    assert incident.resource == "supplier:globex"
+    assert incident.title == (
         "supplier globex: down, told by 2 events; it explains trouble with service search"
     )
-    assert not situation.response.mended
+    assert not incident.response.mended
     (finding,) = report.findings
     assert finding.advice
 
     # What comes after it is covered by it, as long as nothing was mended.
     await accept_events(event("3", subject="service:search"))
     await ran(event_driven_workflow)
-    (again,) = await ledger.inbox.situations()
-    assert (again.id, again.events) == (situation.id, 3)
+    (again,) = await ledger.inbox.incidents()
+    assert (again.id, again.events) == (incident.id, 3)
 
 
 async def test_an_agent_that_fails_is_no_obstacle_and_is_named(shop, ledger):
@@ -127,10 +127,10 @@ async def test_an_agent_that_fails_is_no_obstacle_and_is_named(shop, ledger):
     await accept_events(event("1", subject="service:search"))
     state, report = await ran(event_driven_workflow)
     assert state.name == "Partial"
-    (situation,) = await ledger.inbox.situations()
-    assert situation.status is SituationStatus.SETTLED
-    assert "sre-reliability" in situation.response.failed
-    assert "data-intelligence" in situation.response.assessments
+    (incident,) = await ledger.inbox.incidents()
+    assert incident.status is IncidentStatus.SETTLED
+    assert "sre-reliability" in incident.response.failed
+    assert "data-intelligence" in incident.response.assessments
     assert any("respond_to_event" in line for line in report.missing)
 
 
@@ -139,7 +139,7 @@ async def test_an_event_comes_as_a_parameter_too_and_once(shop, ledger):
     await ran(event_driven_workflow, event=document)
     _, report = await ran(event_driven_workflow, event=document)
     assert report.headline == "No event came. Nothing waits."
-    assert len(await ledger.inbox.situations()) == 1
+    assert len(await ledger.inbox.incidents()) == 1
     state = await event_driven_workflow(event={"type": "x"}, return_state=True)
     assert isinstance(await state.aresult(raise_on_failure=False), InvalidMessage)
 
@@ -150,13 +150,13 @@ async def test_in_a_storm_only_what_is_severe_is_answered_and_nothing_is_lost(sh
     grave = [event("bad", severity="critical", subject="service:search")]
     await accept_events(*many[:60], *grave, *many[60:])
     _, report = await ran(event_driven_workflow)
-    assert report.headline == ("1 event, 1 situation, 90 milder events summarised. Nothing waits.")
-    found = await ledger.inbox.situations()
+    assert report.headline == ("1 event, 1 incident, 90 milder events summarised. Nothing waits.")
+    found = await ledger.inbox.incidents()
     assert sorted((s.resource, s.events) for s in found) == [
         ("service:search", 1),
         *((f"sku:{i}", 30) for i in range(3)),
     ]
-    assert all(s.status is SituationStatus.SETTLED for s in found)
+    assert all(s.status is IncidentStatus.SETTLED for s in found)
     assert {c.payload["event"]["subject"] for c in await ledger.calls()} == {"service:search"}
     assert (await ledger.inbox.depth(utc_now())).events == 0
 
@@ -167,8 +167,8 @@ async def test_what_is_unrelated_is_asked_about_together_and_answered_each_by_it
     strangers = [event(f"{n}", subject=f"{kinds[n % 3]}:unknown-{n}") for n in range(12)]
     await accept_events(event("ill"), *strangers)
     _, report = await ran(event_driven_workflow)
-    assert report.headline.startswith("13 events, 13 situations, 1 mended and verified.")
-    found = {s.resource: s for s in await ledger.inbox.situations()}
+    assert report.headline.startswith("13 events, 13 incidents, 1 mended and verified.")
+    found = {s.resource: s for s in await ledger.inbox.incidents()}
     assert len(found) == 13
     assert found["service:checkout"].response.mended, "each keeps its own answer"
     assert not found["service:unknown-1"].response.assessments

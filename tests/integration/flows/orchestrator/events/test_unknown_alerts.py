@@ -18,7 +18,7 @@ from agents.registry import registry
 from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import ReceiptKind
-from blocks.ledger.events.records import Ending, SituationResponse, SituationStatus
+from blocks.ledger.events.records import Ending, IncidentResponse, IncidentStatus
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.policy.policy import Policy
 from blocks.settings import PROJECT_ROOT, get_settings
@@ -106,12 +106,12 @@ async def test_an_alert_stays_open_a_person_is_asked_and_its_source_ends_it(
     assert (post(api, notification), post(api, notification)) == (1, 0)
     _, report = await ran(event_driven_workflow)
 
-    (situation,) = await ledger.incidents.open()
-    assert situation.status is SituationStatus.STANDING
-    assert situation.severity is Severity.CRITICAL
-    assert situation.resource == ABOUT[told["alertname"]]
+    (incident,) = await ledger.incidents.open()
+    assert incident.status is IncidentStatus.STANDING
+    assert incident.severity is Severity.CRITICAL
+    assert incident.resource == ABOUT[told["alertname"]]
     (question,) = await ledger.approvals.list(ApprovalStatus.OPEN)
-    assert situation.approval_id == question.id
+    assert incident.approval_id == question.id
     assert told["summary"] in question.detail
     assert told["runbook_url"] in question.detail
     assert f"alertname={told['alertname']}" in question.detail
@@ -140,24 +140,24 @@ async def test_an_alert_stays_open_a_person_is_asked_and_its_source_ends_it(
     # The repeat changes nothing.
     assert post(api, notification) == 0
     await ran(event_driven_workflow)
-    assert await ledger.incidents.open() == [situation]
+    assert await ledger.incidents.open() == [incident]
     assert await ledger.approvals.list() == [question]
 
     # Its end ends it, before any run has looked; then nobody is asked any more.
     assert (post(api, resolved(notification)), post(api, resolved(notification))) == (1, 0)
-    (ended,) = await ledger.inbox.situations()
-    assert (ended.status, ended.ending) == (SituationStatus.SETTLED, Ending.RESOLVED)
+    (ended,) = await ledger.inbox.incidents()
+    assert (ended.status, ended.ending) == (IncidentStatus.SETTLED, Ending.RESOLVED)
     await ran(event_driven_workflow)
     (settled,) = await ledger.approvals.list()
     assert (settled.status, settled.applied_at is None) == (ApprovalStatus.APPROVED, False)
-    assert await ledger.inbox.situations() == [ended.model_copy(update={"events": 2})]
+    assert await ledger.inbox.incidents() == [ended.model_copy(update={"events": 2})]
     assert open_incidents(api)["critical"] == 0
 
     # It fires again, with the same start: another outage.
     assert post(api, notification) == 1
     await ran(event_driven_workflow)
     (again,) = await ledger.incidents.open()
-    assert again.id != situation.id
+    assert again.id != incident.id
     assert len(await ledger.approvals.list(ApprovalStatus.OPEN)) == 1
 
 
@@ -195,11 +195,11 @@ async def test_a_thousand_alerts_of_a_group_ask_once(shop, ledger, rules) -> Non
         await ledger.inbox.accept(events, now)
         taken = await ledger.inbox.take(now, "run", now + timedelta(minutes=1), 1000)
         joining = Joining(ledger, "run", Policy(), NoMoney())
-        for _, situation in await joining.join(taken, now):
-            await ledger.inbox.respond(situation.id, "run", now)
-            said = SituationResponse()
+        for _, incident in await joining.join(taken, now):
+            await ledger.inbox.respond(incident.id, "run", now)
+            said = IncidentResponse()
             left = {"run_id": "run", "response": said, "status": "standing", "group_key": "g"}
-            await ledger.inbox.settle(situation.model_copy(update=left), now)
+            await ledger.inbox.settle(incident.model_copy(update=left), now)
         await ran(event_driven_workflow)
     (question,) = await ledger.approvals.list()
     assert question.title.endswith("alert Down, and 999 more: are they dealt with?")
@@ -213,17 +213,17 @@ async def test_what_ends_before_the_wait_is_over_asks_nobody(shop, ledger, rules
     await rules(group_wait_seconds=600)
     post(api, notification("a"))
     running = asyncio.create_task(ran(event_driven_workflow))
-    (situation,) = await until(ledger.incidents.open, "an open incident")
-    await until(lambda: _responded(ledger, situation.id), "a response")
+    (incident,) = await until(ledger.incidents.open, "an open incident")
+    await until(lambda: _responded(ledger, incident.id), "a response")
     post(api, notification("a", status="resolved"))
     _, report = await running
-    assert report.headline == "2 events, 1 situation. Nothing waits."
+    assert report.headline == "2 events, 1 incident. Nothing waits."
     assert await ledger.approvals.list() == []
 
 
-async def _responded(ledger: Ledger, situation_id: str) -> bool:
-    found = await ledger.inbox.situation(situation_id)
-    return found is not None and found.status is SituationStatus.STANDING
+async def _responded(ledger: Ledger, incident_id: str) -> bool:
+    found = await ledger.inbox.incident(incident_id)
+    return found is not None and found.status is IncidentStatus.STANDING
 
 
 async def test_a_yes_closes_it_and_it_is_covered_until_it_fires_anew(
@@ -233,7 +233,7 @@ async def test_a_yes_closes_it_and_it_is_covered_until_it_fires_anew(
     await ran(event_driven_workflow)
     settled = await answered(ledger, True)
     assert settled.outcome.endswith("1 incident closed.")
-    (closed,) = await ledger.inbox.situations()
+    (closed,) = await ledger.inbox.incidents()
     assert (closed.ending, closed.ended_by) == (Ending.ANSWERED, "Ada")
     assert any(
         (moment["title"], moment["detail"][:7])
@@ -259,10 +259,10 @@ async def test_a_no_leaves_it_open_and_so_does_silence_and_it_is_asked_again(
     )
     post(api, notification("a"))
     await ran(event_driven_workflow)
-    (situation,) = await ledger.incidents.open()
+    (incident,) = await ledger.incidents.open()
     rejected = await answered(ledger, False)
     assert "stays open" in rejected.outcome
-    assert await ledger.incidents.open() == [situation]
+    assert await ledger.incidents.open() == [incident]
     await until(lambda: ledger.incidents.unasked(utc_now()), "an unasked incident")
     await ran(event_driven_workflow)
     (anew,) = await ledger.approvals.list(ApprovalStatus.OPEN)
@@ -270,7 +270,7 @@ async def test_a_no_leaves_it_open_and_so_does_silence_and_it_is_asked_again(
     await until(lambda: ledger.approvals.expire_due(utc_now()), "an expiry")
     await apply_approval(anew.id)
     assert "stays open" in (await ledger.approvals.get(anew.id)).outcome
-    assert [each.id for each in await ledger.incidents.open()] == [situation.id]
+    assert [each.id for each in await ledger.incidents.open()] == [incident.id]
     await ran(event_driven_workflow)
     assert len(await ledger.approvals.list()) == 3
 
@@ -283,11 +283,11 @@ async def test_what_our_own_look_shows_well_is_closed_and_what_is_ill_stands(
     post(api, notification("", service="checkout") | {"groupKey": "c"})
     post(api, notification("", service="search") | {"groupKey": "s"})
     _, report = await ran(event_driven_workflow)
-    found = {each.resource: each for each in await ledger.inbox.situations()}
+    found = {each.resource: each for each in await ledger.inbox.incidents()}
     well, ill = found["service:checkout"], found["service:search"]
-    assert (well.status, well.ending) == (SituationStatus.SETTLED, Ending.WELL)
+    assert (well.status, well.ending) == (IncidentStatus.SETTLED, Ending.WELL)
     assert well.done.startswith("Our own look shows it well: checkout answers well")
-    assert ill.status is SituationStatus.STANDING
+    assert ill.status is IncidentStatus.STANDING
     assert [finding.resource for finding in report.findings] == ["service:search"]
     assert await ledger.approvals.list() == [], "an agent knows it"
     (incident,) = (each for each in on_the_page(api) if each["open"])
@@ -307,14 +307,14 @@ async def test_a_statement_that_no_agent_knows_goes_to_a_person_from_error_on(
     mild = SystemEvent(id="1", type="jam", severity="warning", **told | {"subject": "printer:2"})
     await accept_events(mild, SystemEvent(id="2", type="jam", severity="error", **told))
     await ran(event_driven_workflow)
-    (situation,) = await ledger.incidents.open()
-    assert situation.resource == "printer:3"
+    (incident,) = await ledger.incidents.open()
+    assert incident.resource == "printer:3"
     (question,) = await ledger.approvals.list(ApprovalStatus.OPEN)
     assert "Paper jam" in question.detail
     # Said again it is no second question; it stands until somebody answers.
     await accept_events(SystemEvent(id="3", type="jam", severity="error", **told))
     await ran(event_driven_workflow)
-    assert [(each.id, each.events) for each in await ledger.incidents.open()] == [(situation.id, 2)]
+    assert [(each.id, each.events) for each in await ledger.incidents.open()] == [(incident.id, 2)]
     assert await ledger.approvals.list() == [question]
     await answered(ledger, True)
     assert await ledger.incidents.open() == []
@@ -343,8 +343,8 @@ async def test_a_broadcast_that_concerns_nobody_stays_until_a_person_answers(
     given = {"title": "Flood in the cellar", "severity": Severity.WARNING, "detail": "Water."}
     _, report = await ran(broadcast_alert, **given, data={"cm": 12})
     assert report.headline == ("3 agents told, 0 concerned. It stays open until a person answers.")
-    (situation,) = await ledger.incidents.open()
-    assert (situation.title, situation.resource) == (
+    (incident,) = await ledger.incidents.open()
+    assert (incident.title, incident.resource) == (
         "Flood in the cellar",
         "alert:Flood in the cellar",
     )

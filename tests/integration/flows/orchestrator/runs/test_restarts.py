@@ -151,8 +151,8 @@ async def test_an_event_without_an_id_is_accepted_once(shop: Shop, ledger: Ledge
     die(run, event_driven_workflow, "events.accepted")
     state = await live_again(run, event_driven_workflow)
     assert state.is_completed(), state.message
-    [situation] = await ledger.inbox.situations()
-    assert situation.events == 1
+    [incident] = await ledger.inbox.incidents()
+    assert incident.events == 1
     assert (await ledger.inbox.depth(utc_now())).events == 0
 
 

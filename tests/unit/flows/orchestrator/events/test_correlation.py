@@ -44,7 +44,7 @@ def groups(found: list[Correlated]) -> dict[str, str]:
     return {one.resource: "".join(e.id for e in one.events) for one in found}
 
 
-def test_one_resource_within_the_window_is_one_situation() -> None:
+def test_one_resource_within_the_window_is_one_incident() -> None:
     found = joined(
         event("a", "service:x"), event("b", "service:x", 60), event("c", "service:x", 121)
     )
@@ -105,7 +105,7 @@ def test_news_explains_nothing_and_trouble_far_away_neither() -> None:
     assert len(joined(event("a", "service:web"), event("b", "store:shop", 61))) == 2
 
 
-def test_a_circle_of_dependencies_is_one_situation() -> None:
+def test_a_circle_of_dependencies_is_one_incident() -> None:
     assert groups(joined(event("x", "loop:b"), event("y", "loop:a", 1))) == {"loop:b": "xy"}
 
 
@@ -115,9 +115,9 @@ def known(**fields: Any) -> Known:
     return Known(**given | {"severity": Severity(fields.pop("severity", "error"))} | fields)
 
 
-def test_a_known_situation_takes_up_what_it_covers() -> None:
-    def joins(one: SystemEvent, situation: Known) -> bool:
-        (found,) = joined(one, known=[situation])
+def test_a_known_incident_takes_up_what_it_covers() -> None:
+    def joins(one: SystemEvent, incident: Known) -> bool:
+        (found,) = joined(one, known=[incident])
         return found.known == "s"
 
     assert joins(event("a", "store:shop", 5), known())
@@ -131,8 +131,8 @@ def test_a_known_situation_takes_up_what_it_covers() -> None:
 
 
 def test_one_that_stands_takes_up_what_it_was_told_at_any_time() -> None:
-    def joins(one: SystemEvent, situation: Known) -> bool:
-        (found,) = joined(one, known=[situation])
+    def joins(one: SystemEvent, incident: Known) -> bool:
+        (found,) = joined(one, known=[incident])
         return found.known == "s"
 
     said = event("a", "store:shop")

@@ -1,7 +1,7 @@
-"""The life of a situation in the ledger: opened, responded to by one run, and one day over.
+"""The life of an incident in the ledger: opened, responded to by one run, and one day over.
 
-Whoever changes a situation locks its row first, then its events, so that a late event never joins
-a situation that is settled meanwhile.
+Whoever changes an incident locks its row first, then its events, so that a late event never joins
+an incident that is settled meanwhile.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from blocks.ledger.events.records import (
     Ending,
     EventKey,
     EventStatus,
-    SituationRecord,
-    SituationStatus,
-    situation_row,
+    IncidentRecord,
+    IncidentStatus,
+    incident_row,
 )
-from blocks.ledger.events.tables import EVENTS, SITUATIONS
+from blocks.ledger.events.tables import EVENTS, INCIDENTS
 
-RESPONDED = (SituationStatus.STANDING, SituationStatus.SETTLED)
+RESPONDED = (IncidentStatus.STANDING, IncidentStatus.SETTLED)
 """What no run need respond to."""
 
 UNSETTLED = EVENTS.c.settled_at.is_(None)
@@ -43,7 +43,7 @@ RESOURCE = func.coalesce(func.nullif(EVENTS.c.subject, literal_column("''")), EV
 """What an event is about, as ``flows.orchestrator.events.correlation`` sees it."""
 
 
-_NOT_RESPONDED = and_(*(SITUATIONS.c.status != status for status in RESPONDED))
+_NOT_RESPONDED = and_(*(INCIDENTS.c.status != status for status in RESPONDED))
 
 # Key by key: of a list of pairs neither database makes much of the index.
 _MINE = and_(
@@ -57,12 +57,12 @@ _PUT = Prepared(
     update(EVENTS)
     .where(_MINE)
     .values(
-        situation_id=bindparam("into"),
+        incident_id=bindparam("into"),
         status=bindparam("new_status"),
         settled_at=bindparam("settled"),
     )
 )
-_OPEN_ONE = Prepared(lambda dialect: insert(dialect, SITUATIONS).on_conflict_do_nothing())
+_OPEN_ONE = Prepared(lambda dialect: insert(dialect, INCIDENTS).on_conflict_do_nothing())
 
 
 def free(now: datetime) -> ColumnElement[bool]:
@@ -72,44 +72,44 @@ def free(now: datetime) -> ColumnElement[bool]:
 
 def join(
     connection: Connection,
-    wanted: SituationRecord,
+    wanted: IncidentRecord,
     keys: Sequence[EventKey],
     by: str,
     now: datetime,
-) -> SituationRecord | None:
-    """Put a run's events into a situation; see ``Inbox.join``."""
+) -> IncidentRecord | None:
+    """Put a run's events into an incident; see ``Inbox.join``."""
     named = [{"of_source": source, "of_event": name, "of_run": by} for source, name in keys]
     if not any(_THE_RUNS_OWN.execute(connection, one).first() for one in named):
         return None
-    standing: SituationRecord | None = wanted
-    if not _OPEN_ONE.execute(connection, situation_row(wanted)).rowcount:
-        standing = _locked(connection, SITUATIONS.c.need_key == wanted.need_key)
+    standing: IncidentRecord | None = wanted
+    if not _OPEN_ONE.execute(connection, incident_row(wanted)).rowcount:
+        standing = _locked(connection, INCIDENTS.c.need_key == wanted.need_key)
     assert standing is not None, "it was inserted, or stood there"
-    if standing.status is SituationStatus.STANDING and _are_worse(connection, standing, keys):
+    if standing.status is IncidentStatus.STANDING and _are_worse(connection, standing, keys):
         standing = _open_again(connection, standing)
     into = _joining(standing, now)
     _PUT.execute(connection, [one | into for one in named])
     return _recounted(connection, standing)
 
 
-def _joining(standing: SituationRecord, now: datetime) -> dict[str, object]:
-    """What becomes of an event that joins a situation."""
+def _joining(standing: IncidentRecord, now: datetime) -> dict[str, object]:
+    """What becomes of an event that joins an incident."""
     if standing.status in RESPONDED:
         return {"into": standing.id, "new_status": EventStatus.SETTLED, "settled": now}
     return {"into": standing.id, "new_status": EventStatus.TAKEN, "settled": None}
 
 
-def _are_worse(connection: Connection, standing: SituationRecord, keys: Sequence[EventKey]) -> bool:
-    """Whether one of the events is graver than all that the situation has."""
+def _are_worse(connection: Connection, standing: IncidentRecord, keys: Sequence[EventKey]) -> bool:
+    """Whether one of the events is graver than all that the incident has."""
     rank = select(func.max(EVENTS.c.rank))
-    before = connection.scalar(rank.where(EVENTS.c.situation_id == standing.id))
+    before = connection.scalar(rank.where(EVENTS.c.incident_id == standing.id))
     coming = connection.scalar(rank.where(among(keys)))
     return coming is not None and (before is None or coming > before)
 
 
-def _open_again(connection: Connection, standing: SituationRecord) -> SituationRecord:
-    opened = {"status": SituationStatus.OPEN, "run_id": None}
-    connection.execute(update(SITUATIONS).where(SITUATIONS.c.id == standing.id).values(opened))
+def _open_again(connection: Connection, standing: IncidentRecord) -> IncidentRecord:
+    opened = {"status": IncidentStatus.OPEN, "run_id": None}
+    connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == standing.id).values(opened))
     return standing.model_copy(update=opened)
 
 
@@ -119,7 +119,7 @@ def place(
     """Put events of an outage that goes on, or is over, where it is; see ``Inbox.place``."""
     placed = set()
     for (source, name), home in sorted(homes_of(connection, keys).items()):
-        standing = _locked(connection, SITUATIONS.c.id == home)
+        standing = _locked(connection, INCIDENTS.c.id == home)
         assert standing is not None, "an event joins what is there"
         named = {"of_source": source, "of_event": name, "of_run": by}
         if _PUT.execute(connection, named | _joining(standing, now)).rowcount:
@@ -128,36 +128,36 @@ def place(
     return placed
 
 
-def begin(connection: Connection, situation_id: str, run_id: str, now: datetime) -> bool:
+def begin(connection: Connection, incident_id: str, run_id: str, now: datetime) -> bool:
     """Make the run the one that responds; see ``Inbox.respond``."""
-    known = {"of_id": situation_id, "of_run": run_id, "now": now}
+    known = {"of_id": incident_id, "of_run": run_id, "now": now}
     return bool(_BEGIN.execute(connection, known).rowcount)
 
 
 _HOLDER_LIVES = (
     select(EVENTS.c.id)
     .where(
-        EVENTS.c.situation_id == SITUATIONS.c.id,
+        EVENTS.c.incident_id == INCIDENTS.c.id,
         UNSETTLED,
-        EVENTS.c.taken_by == SITUATIONS.c.run_id,
+        EVENTS.c.taken_by == INCIDENTS.c.run_id,
         EVENTS.c.taken_until > bindparam("now"),
     )
     .exists()
 )
-_THIS = SITUATIONS.c.id == bindparam("of_id")
+_THIS = INCIDENTS.c.id == bindparam("of_id")
 _BEGIN = Prepared(
-    update(SITUATIONS)
+    update(INCIDENTS)
     .where(
         _THIS,
         _NOT_RESPONDED,
         or_(
-            SITUATIONS.c.run_id.is_(None),
-            SITUATIONS.c.run_id == bindparam("of_run"),
+            INCIDENTS.c.run_id.is_(None),
+            INCIDENTS.c.run_id == bindparam("of_run"),
             ~_HOLDER_LIVES,
         ),
     )
     .values(
-        status=SituationStatus.RESPONDING,
+        status=IncidentStatus.RESPONDING,
         run_id=bindparam("of_run"),
         updated_at=bindparam("now"),
     )
@@ -165,80 +165,80 @@ _BEGIN = Prepared(
 
 
 def settle(
-    connection: Connection, situation: SituationRecord, now: datetime
-) -> SituationRecord | None:
-    """Keep the response to a situation, and settle its events; see ``Inbox.settle``.
+    connection: Connection, incident: IncidentRecord, now: datetime
+) -> IncidentRecord | None:
+    """Keep the response to an incident, and settle its events; see ``Inbox.settle``.
 
     What our own look ended is over. Else it stands as long as one of its outages goes on, and is
     over when all are resolved; one without any is as whoever responded says.
     """
-    this = {"of_id": situation.id, "of_run": situation.run_id, "now": now}
+    this = {"of_id": incident.id, "of_run": incident.run_id, "now": now}
     if _LOCK.execute(connection, this).first() is None:
         return None
     _SETTLE_EVENTS.execute(connection, this)
     events, fires, has_outage = _SEEN.execute(connection, this).one()
-    how = _how_it_stands(situation, fires, has_outage, now)
-    settled = situation.model_copy(update={"responded_at": now, "events": events, **how})
-    _KEEP.execute(connection, situation_row(settled) | this)
+    how = _how_it_stands(incident, fires, has_outage, now)
+    settled = incident.model_copy(update={"responded_at": now, "events": events, **how})
+    _KEEP.execute(connection, incident_row(settled) | this)
     return settled
 
 
 _LOCK = Prepared(
-    select(SITUATIONS.c.id)
+    select(INCIDENTS.c.id)
     .where(
         _THIS,
-        SITUATIONS.c.run_id == bindparam("of_run"),
-        or_(_NOT_RESPONDED, SITUATIONS.c.responded_at == bindparam("now")),
+        INCIDENTS.c.run_id == bindparam("of_run"),
+        or_(_NOT_RESPONDED, INCIDENTS.c.responded_at == bindparam("now")),
     )
     .with_for_update()
 )
 _SETTLE_EVENTS = Prepared(
     update(EVENTS)
-    .where(UNSETTLED, EVENTS.c.situation_id == bindparam("of_id"))
+    .where(UNSETTLED, EVENTS.c.incident_id == bindparam("of_id"))
     .values(status=EventStatus.SETTLED, settled_at=bindparam("now"))
 )
 _UNCHANGED = ("id", "opened_at", "updated_at", "need_key", "resource", "approval_id")
 _KEEP = Prepared(
-    update(SITUATIONS)
+    update(INCIDENTS)
     .where(_THIS)
-    .values({c: bindparam(c.name, type_=c.type) for c in SITUATIONS.c if c.name not in _UNCHANGED})
+    .values({c: bindparam(c.name, type_=c.type) for c in INCIDENTS.c if c.name not in _UNCHANGED})
 )
 _COUNT = (
     select(func.count())
-    .where(EVENTS.c.situation_id == SITUATIONS.c.id)
-    .correlate(SITUATIONS)
+    .where(EVENTS.c.incident_id == INCIDENTS.c.id)
+    .correlate(INCIDENTS)
     .scalar_subquery()
 )
 _SEEN = Prepared(select(_COUNT, FIRES, HAS_OUTAGE).where(_THIS))
 
 
 def _how_it_stands(
-    situation: SituationRecord, fires: bool, has_outage: bool, now: datetime
+    incident: IncidentRecord, fires: bool, has_outage: bool, now: datetime
 ) -> dict[str, object]:
-    over = {"status": SituationStatus.SETTLED, "settled_at": now}
-    if situation.ending is not None:
+    over = {"status": IncidentStatus.SETTLED, "settled_at": now}
+    if incident.ending is not None:
         return over
     if fires:
-        return {"status": SituationStatus.STANDING, "settled_at": None}
+        return {"status": IncidentStatus.STANDING, "settled_at": None}
     if has_outage:
         return over | {"ending": Ending.RESOLVED}
-    if situation.status is SituationStatus.STANDING:
+    if incident.status is IncidentStatus.STANDING:
         return {"settled_at": None}
     return over
 
 
-def _locked(connection: Connection, *conditions: ColumnElement[bool]) -> SituationRecord | None:
-    query = select(SITUATIONS).where(*conditions).with_for_update()
+def _locked(connection: Connection, *conditions: ColumnElement[bool]) -> IncidentRecord | None:
+    query = select(INCIDENTS).where(*conditions).with_for_update()
     row = connection.execute(query).mappings().one_or_none()
-    return SituationRecord(**row) if row else None
+    return IncidentRecord(**row) if row else None
 
 
-def _recounted(connection: Connection, situation: SituationRecord) -> SituationRecord:
-    """The situation with the number of its events brought up to date."""
-    events = _RECOUNT.execute(connection, {"of_id": situation.id}).scalar_one()
-    return situation.model_copy(update={"events": events})
+def _recounted(connection: Connection, incident: IncidentRecord) -> IncidentRecord:
+    """The incident with the number of its events brought up to date."""
+    events = _RECOUNT.execute(connection, {"of_id": incident.id}).scalar_one()
+    return incident.model_copy(update={"events": events})
 
 
 _RECOUNT = Prepared(
-    update(SITUATIONS).where(_THIS).values(events=_COUNT).returning(SITUATIONS.c.events)
+    update(INCIDENTS).where(_THIS).values(events=_COUNT).returning(INCIDENTS.c.events)
 )

@@ -1,4 +1,4 @@
-"""What is wrong now, from situations and the last daily check. Pure."""
+"""What is wrong now, from incidents and the last daily check. Pure."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from blocks.ledger.calls.records import RunRecord
-from blocks.ledger.events.records import SituationRecord, SituationResponse
+from blocks.ledger.events.records import IncidentRecord, IncidentResponse
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
 from flows.orchestrator.events.open_incidents import how_it_stands, per_day
 from flows.reports.model import Report
-from flows.status.page_model import Facts, Incident
+from flows.status.page_model import Facts, Trouble
 
 _DAY = timedelta(hours=24)
 
 
-def incidents(facts: Facts, now: datetime) -> list[Incident]:
-    """What is wrong, worst first: situations, failing workflows, and what the daily check found.
+def troubles(facts: Facts, now: datetime) -> list[Trouble]:
+    """What is wrong, worst first: incidents, failing workflows, and what the daily check found.
 
     Args:
         facts: What the ledger knows.
         now: What was left to a person, or failed, longer than a day before is told no more.
     """
     found = [
-        _situation(s, facts.heard, facts.silence, now)
-        for s in facts.situations
+        _incident(s, facts.heard, facts.silence, now)
+        for s in facts.incidents
         if not s.is_over and s.severity is not Severity.INFO
     ]
     found += _left_to_a_person(facts, now)
     found += _failing_workflows(facts, now)
-    known = {incident.resource for incident in found}
+    known = {one.resource for one in found}
     if daily := last_daily_check(facts):
         found += [
             _finding(finding, daily)
@@ -46,48 +46,48 @@ def incidents(facts: Facts, now: datetime) -> list[Incident]:
     )
 
 
-def _situation(
-    situation: SituationRecord,
+def _incident(
+    incident: IncidentRecord,
     heard: Mapping[str, datetime],
     silence: timedelta,
     now: datetime,
-) -> Incident:
-    return Incident(
-        id=situation.id,
-        severity=situation.severity,
-        title=situation.title,
-        resource=situation.resource,
-        since=situation.opened_at,
-        standing=how_it_stands(situation, heard, silence, now),
+) -> Trouble:
+    return Trouble(
+        id=incident.id,
+        severity=incident.severity,
+        title=incident.title,
+        resource=incident.resource,
+        since=incident.opened_at,
+        standing=how_it_stands(incident, heard, silence, now),
         open=True,
-        events=situation.events,
-        impact_per_day=per_day(situation.impact_per_hour),
-        runbook=situation.told.runbook,
-        run_id=situation.run_id,
+        events=incident.events,
+        impact_per_day=per_day(incident.impact_per_hour),
+        runbook=incident.told.runbook,
+        run_id=incident.run_id,
     )
 
 
-def _left_to_a_person(facts: Facts, now: datetime) -> list[Incident]:
-    """Of each resource the newest situation, if it was settled without having been mended."""
-    newest: dict[str, SituationRecord] = {}
-    for situation in facts.situations:
-        if not situation.summary:
-            newest.setdefault(situation.resource, situation)
+def _left_to_a_person(facts: Facts, now: datetime) -> list[Trouble]:
+    """Of each resource the newest incident, if it was settled without having been mended."""
+    newest: dict[str, IncidentRecord] = {}
+    for incident in facts.incidents:
+        if not incident.summary:
+            newest.setdefault(incident.resource, incident)
     return [
-        _situation(situation, facts.heard, facts.silence, now).model_copy(
-            update={"open": False, "standing": situation.done}
+        _incident(incident, facts.heard, facts.silence, now).model_copy(
+            update={"open": False, "standing": incident.done}
         )
-        for situation in newest.values()
-        if situation.settled_at is not None
-        and situation.ending is None
-        and situation.severity is not Severity.INFO
-        and now - situation.settled_at < _DAY
-        and _needs_somebody(situation)
-        and not _helped_since(situation.resource, situation.settled_at, facts)
+        for incident in newest.values()
+        if incident.settled_at is not None
+        and incident.ending is None
+        and incident.severity is not Severity.INFO
+        and now - incident.settled_at < _DAY
+        and _needs_somebody(incident)
+        and not _helped_since(incident.resource, incident.settled_at, facts)
     ]
 
 
-def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
+def _failing_workflows(facts: Facts, now: datetime) -> list[Trouble]:
     """Workflows whose last run failed; a run that did better ends the trouble."""
     ended: dict[str, list[RunRecord]] = {}
     for run in facts.runs:
@@ -99,7 +99,7 @@ def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
         if failed and now - (failed[0].finished_at or now) < _DAY:
             times = f" {len(failed)} times in a row" if len(failed) > 1 else ""
             found.append(
-                Incident(
+                Trouble(
                     id=f"workflow:{workflow}",
                     severity=Severity.ERROR,
                     title=f"{workflow} failed{times}",
@@ -114,9 +114,9 @@ def _failing_workflows(facts: Facts, now: datetime) -> list[Incident]:
     return found
 
 
-def _needs_somebody(situation: SituationRecord) -> bool:
+def _needs_somebody(incident: IncidentRecord) -> bool:
     """Whether there is advice, or a remedy that did not help; else there was nothing to do."""
-    response = situation.response or SituationResponse()
+    response = incident.response or IncidentResponse()
     if response.severity is Severity.INFO:
         return False  # whatever was told, the agents looked and found nothing wrong
     left = response.advice or response.remediations or response.assessments is None
@@ -128,9 +128,9 @@ def is_about_stock(finding: Finding) -> bool:
     return finding.resource.startswith("sku:")
 
 
-def _finding(finding: Finding, daily: Report) -> Incident:
+def _finding(finding: Finding, daily: Report) -> Trouble:
     tried = daily.remediation_of(finding)
-    return Incident(
+    return Trouble(
         id=finding.fingerprint,
         severity=finding.severity,
         title=finding.title,

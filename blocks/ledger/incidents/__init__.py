@@ -1,0 +1,1 @@
+"""What is done about incidents: by whom, when, and what they said."""

@@ -1,0 +1,1 @@
+"""What our own looks measured, series by series."""
