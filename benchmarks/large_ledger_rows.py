@@ -364,6 +364,10 @@ def _incidents(size: Size, now: datetime) -> Rows:
             "run_id": _id("a", n * size.runs // number),
             "settled_at": at + timedelta(seconds=30),
             "response": json.dumps({"done": "The agents looked at it.", "assessments": []}),
+            "type": "stock.low",
+            "labels": "{}",
+            "notice_group": "shop stock.low",
+            "outages": 1,
         }
 
 

@@ -37,6 +37,7 @@ from blocks.ledger.engine.writer import GroupWriter
 from blocks.ledger.events.inbox import Inbox
 from blocks.ledger.events.incidents import Incidents
 from blocks.ledger.incidents.entries import IncidentEntries
+from blocks.ledger.incidents.silences import Silences
 from blocks.ledger.purchasing.orders import Orders
 from blocks.ledger.purchasing.outcomes import OrderOutcomes
 from blocks.ledger.receipts.outcomes import Outcomes
@@ -82,6 +83,7 @@ class Ledger:
         inbox: Events, and the incidents that they make up.
         incidents: Incidents that are not over.
         incident_entries: What was done about incidents, step by step.
+        silences: Of which incidents nobody is told, and when.
         samples: What our own looks measured.
         tokens: Who may use the API, and for what.
         requests: What requests to the API with an idempotency key came to.
@@ -119,6 +121,7 @@ class Ledger:
         self.inbox = Inbox(access)
         self.incidents = Incidents(access)
         self.incident_entries = IncidentEntries(access)
+        self.silences = Silences(access)
         self.samples = Samples(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)

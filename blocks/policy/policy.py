@@ -20,10 +20,12 @@ from blocks.policy.autonomy_rules import AutonomyRules
 from blocks.policy.claim_rules import ClaimRules
 from blocks.policy.effect_rules import EffectRules
 from blocks.policy.event_rules import EventRules
+from blocks.policy.incident_rules import IncidentRules
 from blocks.policy.notify_rules import NotifyRules
 from blocks.policy.selection_rules import SelectionRules
 from blocks.policy.surge_rules import SurgeRules
 from blocks.policy.target_rules import TargetRules
+from blocks.policy.watch_rules import WatchRules
 from blocks.vocabulary.messages import Name, TaskType
 from blocks.vocabulary.severity import Severity
 from blocks.vocabulary.urgency import PriorityRules
@@ -145,16 +147,28 @@ class Policy(Strict):
     alerts: AlertRules = Field(default_factory=AlertRules)
     claims: ClaimRules = Field(default_factory=ClaimRules)
     effects: EffectRules = Field(default_factory=EffectRules)
+    incidents: IncidentRules = Field(default_factory=IncidentRules)
     notify: NotifyRules = Field(default_factory=NotifyRules)
     targets: TargetRules = Field(default_factory=TargetRules)
     autonomy: AutonomyRules = Field(default_factory=AutonomyRules)
     surge: SurgeRules = Field(default_factory=SurgeRules)
+    watch: WatchRules = Field(default_factory=WatchRules)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
         names = [instance.name for instance in self.instances]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two instances are named {min(twice)!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _steps_lead_to_somebody(self) -> Self:
+        for step in self.incidents.steps:
+            if step.audience not in self.notify.audiences:
+                known = ", ".join(sorted(self.notify.audiences))
+                raise ValueError(
+                    f"an escalation step leads to {step.audience!r}; notify.audiences has {known}"
+                )
         return self
 
     @cached_property

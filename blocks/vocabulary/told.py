@@ -49,6 +49,17 @@ def group_of(event: SystemEvent) -> str:
     return f"{event.source} {key if isinstance(key, str) and key else event.type}"
 
 
+def in_words(resource: str) -> str:
+    """``service:checkout`` as ``service checkout``."""
+    kind, colon, name = resource.partition(":")
+    return f"{kind} {name}" if colon and name and not name.startswith("//") else resource
+
+
+def in_short(kind: str) -> str:
+    """The last two parts of an event's type: ``com.acme.disk.full`` as ``disk full``."""
+    return " ".join(kind.split(".")[-2:]).replace("_", " ").replace("-", " ")
+
+
 def _texts(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
         return {}

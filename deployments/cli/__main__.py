@@ -15,7 +15,6 @@ from deployments.cli import (
     doctor,
     drill,
     effects,
-    events,
     ledger,
     messages,
     policy,
@@ -26,6 +25,7 @@ from deployments.cli import (
 )
 from deployments.cli.app import app
 from deployments.cli.purchasing import orders
+from deployments.cli.watching import events, watch
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "The stack": (stack.up, stack.api, stack.register, stack.env, doctor.doctor, ledger.ledger),
@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         *(connect.connect, connect.disconnect),
         *(workflows.run, events.event, messages.send, drill.drill),
     ),
-    "What goes on": (status.status, status.agents, events.inbox),
+    "What goes on": (status.status, status.agents, watch.watch, events.inbox),
     "What a person decides": (
         *(approvals.approvals, approvals.approve, approvals.reject),
         *(policy.policy, policy.autonomy, decisions.replay, decisions.explain, decisions.verify),

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from blocks.errors import RequestError
+from blocks.text.spans import span
 from deployments.cli.app import (
     AsJson,
     command,
@@ -19,7 +20,6 @@ from deployments.cli.app import (
     show,
 )
 from deployments.console.markup import escape
-from deployments.console.times import span
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -97,7 +97,7 @@ def _print_approvals(found: list[ApprovalRecord], console: Console) -> None:
         table.add_row(
             record.id[:8],
             escape(record.title),
-            f"{span(record.asked_at, now)} ago",
+            f"{span(now - record.asked_at)} ago",
             escape(_standing(record, now)),
             record.safe_choice,
         )
@@ -128,7 +128,7 @@ def _print_answered(answered: Answered, console: Console) -> None:
 
 def _standing(record: ApprovalRecord, now: datetime) -> str:
     if record.status == "open":
-        return f"open, expires in {span(now, record.expires_at)}"
+        return f"open, expires in {span(record.expires_at - now)}"
     by = f" by {record.answered_by}" if record.answered_by else ""
     applied = "in effect" if record.applied_at else "not in effect yet"
     return f"{record.status}{by}, {applied}"

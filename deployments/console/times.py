@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from blocks.errors import RequestError
+from blocks.text.spans import span
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -39,13 +40,4 @@ def _parse(text: str, now: datetime, direction: int) -> datetime:
 
 def ago(instant: datetime) -> str:
     """How long that is past."""
-    return f"{span(instant, datetime.now(UTC))} ago"
-
-
-def span(begin: datetime, end: datetime) -> str:
-    """How long it is from one instant to another, in one unit."""
-    seconds = max(0, int((end - begin).total_seconds()))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds + 30 >= size:  # four hours are four hours a moment later, too
-            return f"{(seconds + 30) // size} {unit}"
-    return f"{seconds} s"
+    return f"{span(datetime.now(UTC) - instant)} ago"

@@ -1,4 +1,4 @@
-"""Settles what is due while the stack runs: answers, questions, dead tasks, acts, runs, ledger."""
+"""What goes on while the stack runs: what is due is settled, and the business is watched."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from deployments.processes.gather import together
 from deployments.services.examining import keep_examining
 from deployments.services.retention import keep_forgetting
 from deployments.services.run_monitoring import Reconciler
+from deployments.services.watching import keep_watching
 
 PERIOD = 10.0
 """Seconds between two looks; each is a few small queries while there is nothing to do."""
@@ -54,6 +55,7 @@ async def keep_settling(
         _repeat(lambda now: settle_effects(ledger, now, have_taken_back), say),
         _repeat(runs, say),
         _repeat(zone, say, SELDOM),
+        keep_watching(ledger, say),
         keep_examining(ledger, say),
         keep_forgetting(ledger, get_settings().retention, say),
     )

@@ -85,10 +85,31 @@ async def look_at(service: MonitoredService, now: datetime) -> Look:
     return Look(_condition(probe), probe, "; ".join(filter(None, [probe.detail, slow])))
 
 
+async def judge_service(
+    service: MonitoredService, now: datetime, *, confirm_after: float = CONFIRMATION_GAP
+) -> tuple[ServiceHealth, Finding | None]:
+    """How a service is, without its metrics. It is only called ill when most of three looks agree.
+
+    Args:
+        service: Who is looked at.
+        now: The instant of the look.
+        confirm_after: Seconds between a first look that is not good and the two that confirm it.
+
+    Raises:
+        ConfigurationError: Its health_url is unusable.
+    """
+    looks = [await look_at(service, now)]
+    if looks[0].condition != "ok":
+        await asyncio.sleep(confirm_after)
+        looks += await asyncio.gather(*(look_at(service, now) for _ in range(CONFIRMATIONS)))
+    health = _summarise(service, looks)
+    return health, None if health.healthy else _finding(service, health, looks)
+
+
 async def check_service(
     service: MonitoredService, now: datetime
 ) -> tuple[ServiceHealth, list[Finding]]:
-    """How a service is, and its metrics. It is only called ill when most of three looks agree.
+    """How a service is, and its metrics.
 
     Metrics are read of a service that works, and never make it ill: what is wrong with them is a
     finding of its own, after the one about the service.
@@ -96,12 +117,8 @@ async def check_service(
     Raises:
         ConfigurationError: Its health_url is unusable.
     """
-    looks = [await look_at(service, now)]
-    if looks[0].condition != "ok":
-        await asyncio.sleep(CONFIRMATION_GAP)
-        looks += await asyncio.gather(*(look_at(service, now) for _ in range(CONFIRMATIONS)))
-    health = _summarise(service, looks)
-    findings = [] if health.healthy else [_finding(service, health, looks)]
+    health, finding = await judge_service(service, now)
+    findings = [finding] if finding else []
     if health.status in ILL:
         return health, findings
     samples, unread = await _read_metrics(service)

@@ -197,7 +197,13 @@ _SETTLE_EVENTS = Prepared(
     .where(UNSETTLED, EVENTS.c.incident_id == bindparam("of_id"))
     .values(status=EventStatus.SETTLED, settled_at=bindparam("now"))
 )
-_UNCHANGED = ("id", "opened_at", "updated_at", "need_key", "resource", "approval_id")
+_UNCHANGED = (
+    *("id", "opened_at", "updated_at", "need_key", "resource", "approval_id"),
+    *("type", "labels", "notice_group", "outages", "previous_id", "reopened_at", "worsened_at"),
+    *("flapping_since", "acknowledged_by", "acknowledged_at", "acknowledged_until"),
+    *("assigned_to", "silence_id"),
+)
+"""What a response does not change: people and sources may do so meanwhile."""
 _KEEP = Prepared(
     update(INCIDENTS)
     .where(_THIS)

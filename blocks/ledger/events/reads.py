@@ -6,20 +6,21 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, literal_column, or_, select
 
 from blocks.ledger.calls.queries import matching, newest
 from blocks.ledger.engine.access import Access
-from blocks.ledger.engine.prefixes import SHORTEST_PREFIX
+from blocks.ledger.engine.prefixes import SHORTEST_PREFIX, require_enough, the_one
 from blocks.ledger.events.grouping import UNSETTLED
 from blocks.ledger.events.records import (
     Depth,
+    FiringAlert,
     IncidentRecord,
     IncidentStatus,
     Waiting,
     taken_event,
 )
-from blocks.ledger.events.tables import EVENTS, INCIDENTS
+from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
 from blocks.vocabulary.messages import Severity, SystemEvent
 
 
@@ -80,6 +81,22 @@ class InboxReads:
         query = select(same.scalar_subquery() - itself.scalar_subquery())
         return await self._access.read(lambda connection: connection.scalar(query) or 0)
 
+    async def firing(self, source: str) -> list[FiringAlert]:
+        """The alerts of a source that fire, in the order of their fingerprints."""
+        began = and_(ALERTS.c.source == EVENTS.c.source, ALERTS.c.event_id == EVENTS.c.id)
+        query = (
+            select(EVENTS, INCIDENTS.c.ending, INCIDENTS.c.settled_at.label("ended_at"))
+            .select_from(ALERTS)
+            .join(EVENTS, began)
+            .outerjoin(INCIDENTS, EVENTS.c.incident_id == INCIDENTS.c.id)
+            .where(ALERTS.c.source == source, ALERTS.c.resolved_at.is_(None))
+            .order_by(ALERTS.c.fingerprint)
+        )
+        return [
+            FiringAlert(taken_event(row).event, row["ending"], row["ended_at"])
+            for row in await self._access.rows(query)
+        ]
+
     async def about(self, resources: Collection[str], since: datetime) -> list[IncidentRecord]:
         """Incidents of these resources that are open, or were opened at ``since`` or later."""
         query = newest(INCIDENTS.c.opened_at, None).where(
@@ -107,6 +124,19 @@ class InboxReads:
         """One incident."""
         found = await self._access.rows(select(INCIDENTS).where(INCIDENTS.c.id == incident_id))
         return IncidentRecord(**found[0]) if found else None
+
+    async def the_incident(self, id_or_prefix: str) -> IncidentRecord:
+        """One incident, by its id or by enough of its beginning.
+
+        Raises:
+            NotFound: There is none.
+            RequestError: There are several, or the beginning is too short.
+        """
+        require_enough(id_or_prefix, "an incident")
+        begins = INCIDENTS.c.id.startswith(id_or_prefix, autoescape=True)
+        rows = await self._access.rows(select(INCIDENTS).where(begins).limit(2))
+        found = [IncidentRecord(**row) for row in rows]
+        return the_one(found, id_or_prefix, "an incident", "./orchestrator incidents --all")
 
     async def received(self, since: datetime, limit: int) -> list[SystemEvent]:
         """The events that came in at ``since`` or later, the newest ``limit`` of them."""

@@ -41,6 +41,14 @@ class IncidentStatus(StrEnum):
     SETTLED = "settled"
 
 
+class IncidentState(StrEnum):
+    """Where an incident stands for the people who look after it."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
 class Ending(StrEnum):
     """What ended an incident; None where nobody has to know, as of news."""
 
@@ -106,6 +114,19 @@ class IncidentRecord(Strict):
         impact_per_hour: Money at risk, as far as anybody knows.
         group_key: What a person is asked about together; None: nobody need be asked.
         approval_id: The question to a person that it is part of.
+        type: Of the event that told most when it was opened.
+        labels: What the sender says it is about, name to value, when it was opened.
+        notice_group: What people are told of together.
+        outages: How often it began: once, and once more each time it was reopened.
+        previous_id: The incident of the same alert that was over too long to be reopened.
+        reopened_at: When the present outage came, if it is not the first.
+        worsened_at: When it last became worse than all that it had been.
+        flapping_since: Since when it begins and ends again and again; None when it does not.
+        acknowledged_by: Who sees to it.
+        acknowledged_at: When they said so.
+        acknowledged_until: Until then nobody else is called.
+        assigned_to: The person or audience whose it is.
+        silence_id: The silence that covers it.
     """
 
     id: str = Field(default_factory=new_id)
@@ -126,6 +147,37 @@ class IncidentRecord(Strict):
     impact_per_hour: float | None = None
     group_key: str | None = None
     approval_id: str | None = None
+    type: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    notice_group: str = ""
+    outages: int = 1
+    previous_id: str | None = None
+    reopened_at: AwareDatetime | None = None
+    worsened_at: AwareDatetime | None = None
+    flapping_since: AwareDatetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_at: AwareDatetime | None = None
+    acknowledged_until: AwareDatetime | None = None
+    assigned_to: str | None = None
+    silence_id: str | None = None
+
+    @property
+    def began_at(self) -> datetime:
+        """When the present outage, or the last one, came to us."""
+        return self.reopened_at or self.opened_at
+
+    @property
+    def is_silenced(self) -> bool:
+        """Whether a silence covered it when that was last looked at."""
+        return self.silence_id is not None
+
+    def state(self, now: datetime) -> IncidentState:
+        """Where it stands for the people who look after it."""
+        if self.is_over:
+            return IncidentState.RESOLVED
+        until = self.acknowledged_until
+        seen_to = until is not None and now < until
+        return IncidentState.ACKNOWLEDGED if seen_to else IncidentState.TRIGGERED
 
     @property
     def told(self) -> Told:
@@ -195,6 +247,20 @@ class TakenEvent:
 
 
 @dataclass(frozen=True)
+class FiringAlert:
+    """An alert that fires, as its source said it last with a change.
+
+    Attributes:
+        ending: How the incident ended that it made up, if it is over all the same.
+        ended_at: When that was.
+    """
+
+    event: SystemEvent
+    ending: Ending | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Waiting:
     """Events of one severity that are not settled."""
 
@@ -243,4 +309,4 @@ def taken_event(row: RowMapping) -> TakenEvent:
 def incident_row(record: IncidentRecord) -> dict[str, Any]:
     """The row of an incident."""
     response = None if record.response is None else to_json(record.response)
-    return dict(record) | {"response": response}
+    return dict(record) | {"response": response, "labels": to_json(record.labels)}

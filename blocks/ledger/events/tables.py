@@ -63,6 +63,19 @@ INCIDENTS = Table(
     Column("impact_per_hour", Double),
     Column("group_key", CleanText),
     Column("approval_id", CleanText),
+    required("type"),
+    json_column("labels", nullable=False),
+    required("notice_group"),
+    required("outages", BigInteger),
+    Column("previous_id", CleanText),
+    Column("reopened_at", Instant),
+    Column("worsened_at", Instant),
+    Column("flapping_since", Instant),
+    Column("acknowledged_by", CleanText),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_until", Instant),
+    Column("assigned_to", CleanText),
+    Column("silence_id", CleanText),
 )
 """One row per incident: events that belong together, and the one response to them."""
 

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, select
 
 from blocks.ledger.engine.access import Access
+from blocks.ledger.engine.prepared import Prepared
 from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
 from blocks.ledger.incidents.tables import INCIDENT_ENTRIES
@@ -79,8 +80,9 @@ class IncidentEntries:
 
 def enter(connection: Connection, entries: Sequence[IncidentEntry]) -> None:
     """Keep steps along with what they tell of, in one transaction."""
-    if not entries:
-        return
-    statement = insert(connection.dialect.name, INCIDENT_ENTRIES).on_conflict_do_nothing()
-    rows = [dict(entry) | {"data": to_json(entry.data)} for entry in entries]
-    connection.execute(statement, rows)
+    if entries:
+        rows = [dict(entry) | {"data": to_json(entry.data)} for entry in entries]
+        _ENTER.execute(connection, rows)
+
+
+_ENTER = Prepared(lambda dialect: insert(dialect, INCIDENT_ENTRIES).on_conflict_do_nothing())

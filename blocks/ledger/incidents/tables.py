@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table
+from sqlalchemy import Boolean, Column, Table
 
-from blocks.ledger.engine.tables import METADATA, Instant, json_column, required
+from blocks.ledger.engine.tables import METADATA, CleanText, Instant, json_column, required
 
 INCIDENT_ENTRIES = Table(
     "incident_entries",
@@ -18,3 +18,22 @@ INCIDENT_ENTRIES = Table(
     json_column("data", nullable=False),
 )
 """One row per step in an incident's life that no other record tells."""
+
+SILENCES = Table(
+    "silences",
+    METADATA,
+    required("id", primary_key=True),
+    required("resource"),
+    required("type"),
+    required("severity"),
+    json_column("labels", nullable=False),
+    required("reason"),
+    required("by"),
+    required("made_at", Instant),
+    required("starts_at", Instant),
+    required("ends_at", Instant, index=True),
+    Column("ended_by", CleanText),
+    required("maintenance", Boolean),
+    json_column("weekly"),
+)
+"""One row per silence or maintenance window, also when it is over."""

@@ -24,7 +24,7 @@ from blocks.ledger.calls.tables import (
 )
 from blocks.ledger.engine.tables import Instant
 from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
-from blocks.ledger.incidents.tables import INCIDENT_ENTRIES
+from blocks.ledger.incidents.tables import INCIDENT_ENTRIES, SILENCES
 from blocks.ledger.purchasing.tables import (
     ORDER_ENTRIES,
     ORDER_LINES,
@@ -200,6 +200,7 @@ RULES = [
         INCIDENT_ENTRIES.c.at,
         ~_any(INCIDENTS.c.id == INCIDENT_ENTRIES.c.incident_id),
     ),
+    Rule("events", SILENCES, SILENCES.c.ends_at, true()),
     Rule("samples", SAMPLES, SAMPLES.c.at, true()),
     Rule(
         "approvals",

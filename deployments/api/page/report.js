@@ -11,15 +11,16 @@ const MOST_FINDINGS = 20;
 const LONGEST_TICK = 9; // characters that fit under an axis
 const STYLES = ["done", "failed", "pace", "arrived"];
 
-export async function openReport(runId) {
+/** Show what an address of the API tells in the form of a report; `beside` makes what stands above it. */
+export async function openReport(path, beside = async () => []) {
   const dialog = byId("report");
   byId("report-title").textContent = "Report";
   byId("report-body").replaceChildren(el("p", { class: "quiet" }, "Loading …"));
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
   try {
-    const { value } = await ask(`orchestrate/reports/${encodeURIComponent(runId)}`);
+    const { value } = await ask(path);
     byId("report-title").replaceChildren(told(value.title));
-    byId("report-body").replaceChildren(...render(value));
+    byId("report-body").replaceChildren(...(await beside()), ...render(value));
   } catch (problem) {
     byId("report-body").replaceChildren(el("p", { role: "alert" }, `${problem.message} ${problem.hint}`));
   }
@@ -31,7 +32,7 @@ export function prepareReports() {
   byId("report-close").addEventListener("click", () => byId("report").close());
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-report]");
-    if (button) openReport(button.dataset.report);
+    if (button) openReport(`orchestrate/reports/${encodeURIComponent(button.dataset.report)}`);
   });
 }
 

@@ -11,9 +11,10 @@ from datetime import datetime
 
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import SystemEvent
+from blocks.vocabulary.told import in_words
 from flows.orchestrator.decisions.replay import Difference, Question, Tally
 from flows.orchestrator.events.correlation import correlate
-from flows.orchestrator.events.incident import Correlated, in_words
+from flows.orchestrator.events.incident import Correlated
 
 _Key = tuple[str, str]
 

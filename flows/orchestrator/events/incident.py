@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from blocks.vocabulary.messages import Severity, SystemEvent
+from blocks.vocabulary.told import in_short, in_words
 from blocks.vocabulary.urgency import Urgency
 
 
@@ -103,17 +104,6 @@ def around(instant: datetime, by: timedelta) -> datetime:
 def resource_of(event: SystemEvent) -> str:
     """What an event is about; its source where it names no subject."""
     return event.subject or event.source
-
-
-def in_words(resource: str) -> str:
-    """``service:checkout`` as ``service checkout``."""
-    kind, colon, name = resource.partition(":")
-    return f"{kind} {name}" if colon and name and not name.startswith("//") else resource
-
-
-def in_short(kind: str) -> str:
-    """The last two parts of an event's type: ``com.acme.disk.full`` as ``disk full``."""
-    return " ".join(kind.split(".")[-2:]).replace("_", " ").replace("-", " ")
 
 
 def in_order(event: SystemEvent) -> tuple[datetime, str, str]:

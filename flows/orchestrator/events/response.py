@@ -13,9 +13,9 @@ from blocks.ledger.work.effects import EffectRecord
 from blocks.vocabulary.findings import Finding, Remedy
 from blocks.vocabulary.messages import Severity
 from blocks.vocabulary.responses import EventResponse
-from blocks.vocabulary.told import Told, told_by
+from blocks.vocabulary.told import Told, in_words, told_by
 from flows.orchestrator.events.asking import Answers
-from flows.orchestrator.events.incident import Correlated, in_words
+from flows.orchestrator.events.incident import Correlated
 from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import RemediationLine

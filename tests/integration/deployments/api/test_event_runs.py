@@ -23,7 +23,7 @@ from blocks.prefect_api.runs import Runs
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
 from deployments.api.intake.event_runs import EventRuns
-from deployments.cli.events import hand_in
+from deployments.cli.watching.events import hand_in
 from deployments.registration.automations import FAILED_RUNS, WORKFLOW
 from flows.deliver_message import deliver_message
 from flows.orchestrator.events.accept import accept_events

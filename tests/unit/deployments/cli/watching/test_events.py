@@ -12,7 +12,7 @@ from blocks.errors import InvalidMessage, RequestError
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import IncidentRecord, IncidentStatus
 from blocks.vocabulary.messages import Severity, alert_identity, utc_now
-from deployments.cli.events import one_event, read_file
+from deployments.cli.watching.events import one_event, read_file
 from tests.forked import orchestrator
 
 OURS = {"type": "down", "subject": "service:web", "severity": "error", "source": "s", "id": "1"}

@@ -1,0 +1,1 @@
+"""Service level objectives: error budgets, and how fast they burn."""

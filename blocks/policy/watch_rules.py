@@ -1,0 +1,30 @@
+"""What is watched all the time, and how often: a part of the policy."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from blocks.models import Strict
+from blocks.vocabulary.messages import Name
+
+
+class WatchRules(Strict):
+    """How often each part of watching looks."""
+
+    enabled: bool = Field(
+        default=True, description="Whether the stack watches at all; off: only when it is asked to."
+    )
+    without: list[Name] = Field(
+        default_factory=list,
+        description='Parts that do not look: ["probes"]. ./orchestrator watch names them all.',
+    )
+    services_seconds: float = Field(
+        default=30.0, ge=5, le=3600, description="Between two looks at the services."
+    )
+    services_confirm_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=60,
+        description="After so long a service that looks ill is looked at twice more; most of the "
+        "three must agree. A restart that takes less is nobody's incident.",
+    )

@@ -1,0 +1,1 @@
+"""Commands about what is watched, what is wrong, and who is told."""

@@ -1,0 +1,1 @@
+"""What is looked at all the time: its parts, and what becomes of what they see."""

@@ -1,0 +1,53 @@
+"""The post-incident report of one incident: its story, what it cost, what worked, what is left."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.incidents import post_incident
+from flows.orchestrator.incidents.story import tell_story
+from flows.orchestrator.runs.endings import outlives_outages, refusing
+from flows.orchestrator.team.opening import workflow_run
+from flows.orchestrator.team.outcome import conclude
+from flows.reports.model import Report
+
+
+@flow(
+    name="post-incident-report",
+    description=(
+        "Tells the story of one incident from what is on record: what happened, what it cost, what "
+        "was done and worked, and what is left to do, with a timeline and charts."
+    ),
+    timeout_seconds=300,
+)
+@outlives_outages
+@refusing
+async def post_incident_report(
+    incident: Annotated[
+        str, Field(min_length=6, max_length=64, description="The incident's id, or how it begins.")
+    ],
+) -> Report:
+    """Report on one incident, whether or not it is over.
+
+    Args:
+        incident: Its id, or at least the first six characters of it.
+
+    Raises:
+        NotFound: There is no such incident.
+        LedgerError: The ledger cannot be read or written.
+    """
+    async with workflow_run("post-incident-report") as team:
+        story = await tell_story(team.ledger, incident, utc_now())
+        zone = team.business.timezone
+        report = await team.report(
+            post_incident.TITLE,
+            post_incident.headline(story, zone),
+            sections=post_incident.sections(story, zone),
+            findings=[],
+            replies=[],
+        )
+    return conclude(report)
