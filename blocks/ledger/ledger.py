@@ -122,11 +122,11 @@ class Ledger:
         self.incidents = Incidents(access)
         self.incident_entries = IncidentEntries(access)
         self.silences = Silences(access)
-        self.samples = Samples(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)
         pieces = Access(database, self._pieces, patience)
         self.snapshots = Snapshots(access, pieces)
+        self.samples = Samples(access, pieces)
         self.retention = Retention(access, pieces, self.receipts)
         self.health = Health(database, self._writer)
 

@@ -25,6 +25,7 @@ from blocks.policy.notify_rules import NotifyRules
 from blocks.policy.selection_rules import SelectionRules
 from blocks.policy.surge_rules import SurgeRules
 from blocks.policy.target_rules import TargetRules
+from blocks.policy.trade_rules import TradeRules
 from blocks.policy.watch_rules import WatchRules
 from blocks.vocabulary.messages import Name, TaskType
 from blocks.vocabulary.severity import Severity
@@ -152,6 +153,7 @@ class Policy(Strict):
     targets: TargetRules = Field(default_factory=TargetRules)
     autonomy: AutonomyRules = Field(default_factory=AutonomyRules)
     surge: SurgeRules = Field(default_factory=SurgeRules)
+    trade: TradeRules = Field(default_factory=TradeRules)
     watch: WatchRules = Field(default_factory=WatchRules)
 
     @model_validator(mode="after")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import count
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
@@ -32,7 +33,7 @@ from prefect.events.filters import (
     EventResourceFilter,
 )
 
-from blocks.prefect_api.answers import PoolInfo, QueueDepth, RunInfo, WorkerInfo
+from blocks.prefect_api.answers import PoolInfo, QueueDepth, RunInfo, WorkerInfo, WorkQueueInfo
 
 HEARTBEATS_MISSED = 3
 """After so many intervals without a heartbeat a run or worker is taken to be dead: Prefect's own
@@ -45,6 +46,19 @@ WORKER_LIMITS = "orchestrator_worker_limits"
 """The Prefect variable that says how many runs at once the worker of each pool takes of itself."""
 
 PAGE = 200  # the server's default limit of one answer
+
+T = TypeVar("T")
+
+
+async def every(read: Callable[[int], Awaitable[list[T]]]) -> list[T]:
+    """All that there is, page by page; ``read`` is given the offset of each."""
+    found: list[T] = []
+    for page in count():
+        more = await read(page * PAGE)
+        found += more
+        if len(more) < PAGE:
+            break
+    return found
 
 
 async def hello(client: PrefectClient, now: datetime) -> tuple[str, float, float | None]:
@@ -85,27 +99,45 @@ async def due_runs(client: PrefectClient, now: datetime) -> list[FlowRun]:
     )
 
 
-async def running_runs(client: PrefectClient) -> list[FlowRun]:
-    """Runs that run now, oldest first."""
-    which = FlowRunFilter(state=_state(StateType.RUNNING))
+async def runs_in(client: PrefectClient, state: StateType) -> list[FlowRun]:
+    """Runs that are in a state now, oldest first."""
     return await client.read_flow_runs(
-        flow_run_filter=which, sort=FlowRunSort.START_TIME_ASC, limit=PAGE
+        flow_run_filter=FlowRunFilter(state=_state(state)),
+        sort=FlowRunSort.START_TIME_ASC,
+        limit=PAGE,
     )
+
+
+async def awaiting_slot(client: PrefectClient) -> list[FlowRun]:
+    """Runs that were refused a slot of their deployment's limit, and ask again and again."""
+    state = FlowRunFilterState(name=FlowRunFilterStateName(any_=["AwaitingConcurrencySlot"]))
+    return await client.read_flow_runs(flow_run_filter=FlowRunFilter(state=state), limit=PAGE)
+
+
+async def work_queues(client: PrefectClient) -> list[WorkQueueInfo]:
+    """Every work queue of a pool, as it is set."""
+    found = await every(lambda offset: client.read_work_queues(limit=PAGE, offset=offset))
+    return [
+        WorkQueueInfo(
+            pool=queue.work_pool_name,
+            name=queue.name,
+            paused=queue.is_paused,
+            limit=queue.concurrency_limit,
+        )
+        for queue in found
+        if queue.work_pool_name
+    ]
 
 
 async def slots_in_use(client: PrefectClient) -> Counter[str]:
     """By work pool, the runs that hold a slot of its worker: a run that is paused keeps it."""
     state = _state(StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED)
     state.name = FlowRunFilterStateName(not_any_=["Suspended"])  # its process has ended
-    found: Counter[str] = Counter()
-    for page in count():
-        runs = await client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(state=state), limit=PAGE, offset=page * PAGE
-        )
-        found.update(run.work_pool_name for run in runs if run.work_pool_name)
-        if len(runs) < PAGE:
-            break
-    return found
+    which = FlowRunFilter(state=state)
+    runs = await every(
+        lambda offset: client.read_flow_runs(flow_run_filter=which, limit=PAGE, offset=offset)
+    )
+    return Counter(run.work_pool_name for run in runs if run.work_pool_name)
 
 
 async def ended_runs(
@@ -131,12 +163,15 @@ async def pools(client: PrefectClient, now: datetime) -> list[PoolInfo]:
     )
 
 
-async def flow_names(client: PrefectClient, runs: list[FlowRun]) -> dict[UUID, str]:
-    """Names of the flows that the runs belong to."""
-    wanted = list({run.flow_id for run in runs})
+async def flow_names(client: PrefectClient, ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Names of the flows of these ids."""
+    wanted = list(set(ids))
     if not wanted:
         return {}
-    flows = await client.read_flows(flow_filter=FlowFilter(id=FlowFilterId(any_=wanted)))
+    which = FlowFilter(id=FlowFilterId(any_=wanted))
+    flows = await every(
+        lambda offset: client.read_flows(flow_filter=which, limit=PAGE, offset=offset)
+    )
     return {flow.id: flow.name for flow in flows}
 
 
@@ -166,6 +201,8 @@ def run_info(run: FlowRun, flows: dict[UUID, str], beat: datetime | None = None)
         state=run.state_name or "",
         pool=run.work_pool_name,
         queue=run.work_queue_name,
+        deployment=str(run.deployment_id) if run.deployment_id else None,
+        since=run.state.timestamp if run.state else None,
         expected_at=(run.next_scheduled_start_time if waits else None) or run.expected_start_time,
         started_at=run.start_time,
         ended_at=run.end_time,

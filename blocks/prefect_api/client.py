@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
@@ -27,10 +27,33 @@ from blocks.errors import (
     SourceTimeout,
     SourceUnavailable,
 )
-from blocks.prefect_api import calls
-from blocks.prefect_api.answers import PoolInfo, PrefectHealth, QueueDepth, RunInfo, WorkerInfo
+from blocks.prefect_api import calls, limits, schedules
+from blocks.prefect_api.answers import (
+    DeploymentInfo,
+    LimitInfo,
+    PoolInfo,
+    PrefectHealth,
+    QueueDepth,
+    RunInfo,
+    WorkerInfo,
+    WorkQueueInfo,
+)
 
-__all__ = ["PoolInfo", "PrefectApi", "PrefectHealth", "QueueDepth", "RunInfo", "WorkerInfo"]
+__all__ = [
+    "DeploymentInfo",
+    "LimitInfo",
+    "PoolInfo",
+    "PrefectApi",
+    "PrefectHealth",
+    "QueueDepth",
+    "RunInfo",
+    "WorkQueueInfo",
+    "WorkerInfo",
+]
+
+
+_HOLDING = ("pending", "running", "cancelling")
+"""Runs that may hold a slot of a limit."""
 
 
 class PrefectApi:
@@ -65,22 +88,38 @@ class PrefectApi:
         silence = calls.HEARTBEATS_MISSED * _heartbeat_interval()
         async with self._client() as client:
             version, latency_ms, skew = await calls.hello(client, now)
-            history, due, running, failures, pools = await asyncio.gather(
+            runs, history, pools, queues, deployments = await asyncio.gather(
+                _runs(client, now, window),
                 calls.history(client, now - window, now),
-                calls.due_runs(client, now),
-                calls.running_runs(client),
-                calls.ended_runs(client, now - window, StateType.FAILED, StateType.CRASHED),
                 calls.pools(client, now),
+                calls.work_queues(client),
+                schedules.deployments(client),
             )
             # A younger run cannot have fallen silent for long enough to matter.
-            old = [run for run in running if run.start_time and now - run.start_time > silence]
+            old = [
+                run for run in runs["running"] if run.start_time and now - run.start_time > silence
+            ]
             flows, beats = await asyncio.gather(
-                calls.flow_names(client, [*due, *running, *failures]),
+                calls.flow_names(client, (run.flow_id for some in runs.values() for run in some)),
                 calls.last_heartbeats(client, old),
             )
-        waiting = [calls.run_info(run, flows) for run in due]
-        late = [run for run in waiting if calls.waited_s(run, now) > late_after.total_seconds()]
-        running_now = [calls.run_info(run, flows, beats.get(run.id)) for run in running]
+            said = {
+                what: [calls.run_info(run, flows, beats.get(run.id)) for run in some]
+                for what, some in runs.items()
+            }
+            truncated = [what for what, some in runs.items() if len(some) >= calls.PAGE]
+            held, described = await asyncio.gather(
+                limits.limits(
+                    client,
+                    deployments,
+                    [run for what in _HOLDING for run in said[what]],
+                    complete=not set(_HOLDING) & set(truncated),
+                ),
+                schedules.described(client, deployments, now - window, now),
+            )
+        late = [
+            run for run in said["late"] if calls.waited_s(run, now) > late_after.total_seconds()
+        ]
         return PrefectHealth(
             version=version,
             latency_ms=latency_ms,
@@ -89,18 +128,18 @@ class PrefectApi:
             runs_by_state=calls.count_states(history),
             mean_wait_s=calls.mean_wait_s(history),
             late=late,
-            queues=calls.queue_depths(waiting, late, now),
-            running=running_now,
-            stalled=[run for run in running_now if _stalled(run, now, silence, max_run_time)],
+            queues=calls.queue_depths(said["late"], late, now),
+            running=said["running"],
+            stalled=[run for run in said["running"] if _stalled(run, now, silence, max_run_time)],
             pools=pools,
-            failures=[
-                calls.run_info(run, flows) for run in failures if run.state_name != calls.REFUSED
-            ],
-            truncated=[
-                name
-                for name, runs in (("late", due), ("running", running), ("failures", failures))
-                if len(runs) >= calls.PAGE
-            ],
+            pending=said["pending"],
+            cancelling=said["cancelling"],
+            awaiting_slot=said["awaiting_slot"],
+            work_queues=queues,
+            limits=held,
+            deployments=described,
+            failures=[run for run in said["failures"] if run.state != calls.REFUSED],
+            truncated=truncated,
         )
 
     async def finished_runs(
@@ -113,7 +152,7 @@ class PrefectApi:
         """
         async with self._client() as client:
             runs = await calls.ended_runs(client, now - window)
-            flows = await calls.flow_names(client, runs)
+            flows = await calls.flow_names(client, (run.flow_id for run in runs))
         return [calls.run_info(run, flows) for run in runs]
 
     async def pools(self, now: datetime) -> list[PoolInfo]:
@@ -189,6 +228,22 @@ async def in_our_words(deadline: float | None = None) -> AsyncIterator[None]:
         raise SourceUnavailable(_not_as_it_should(where, error), hint=hint) from None
     except (ValueError, KeyError, TypeError) as error:  # not JSON, or not the promised fields
         raise SourceGarbled(_not_as_it_should(where, error), hint=hint) from None
+
+
+async def _runs(
+    client: PrefectClient, now: datetime, window: timedelta
+) -> dict[str, list[FlowRun]]:
+    """The runs that tell how Prefect is, a page of each sort at most."""
+    since = now - window
+    asked = {
+        "late": calls.due_runs(client, now),
+        "awaiting_slot": calls.awaiting_slot(client),
+        "pending": calls.runs_in(client, StateType.PENDING),
+        "running": calls.runs_in(client, StateType.RUNNING),
+        "cancelling": calls.runs_in(client, StateType.CANCELLING),
+        "failures": calls.ended_runs(client, since, StateType.FAILED, StateType.CRASHED),
+    }
+    return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
 
 
 def _not_as_it_should(where: str, error: Exception) -> str:

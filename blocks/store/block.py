@@ -14,6 +14,8 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from blocks.egress import InternalHosts, Reach
 from blocks.errors import ConfigurationError
 from blocks.formats.decimal_marks import DecimalMark
+from blocks.store.hours.counts import OrderCounts
+from blocks.store.hours.reading import count_orders
 from blocks.store.mapping import STORE_FRAMES, Frame, StoreSource
 from blocks.store.reader import StoreCheck, check_store, read_store
 from blocks.store.sql import parse_url
@@ -158,6 +160,25 @@ class StoreDatabase(Block):
             SourceError: As read_snapshot.
         """
         return await asyncio.to_thread(check_store, self._source(), rows)
+
+    async def count_orders(
+        self, since: datetime, until: datetime, *, seconds: float = 30.0
+    ) -> OrderCounts:
+        """Count the orders of each five minutes, the newest first, for as long as there is time.
+
+        Lines that the database cannot read by itself (see blocks.store.days.typed) are not among
+        them.
+
+        Args:
+            since: From this instant on.
+            until: Before this one; the five minutes that it lies in are left out.
+            seconds: After which no further two weeks are begun: what is older is left out then.
+
+        Raises:
+            ContractViolation: Orders have no time of day, or cannot be counted by the database.
+            SourceError: As read_snapshot.
+        """
+        return await asyncio.to_thread(count_orders, self._source(), since, until, seconds)
 
     def _source(self, kept_in: Path | None = None) -> StoreSource:
         return StoreSource(

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field
 
 from blocks.ledger.calls.history import HourOfCalls
 from blocks.ledger.calls.records import RunRecord
-from blocks.ledger.events.records import Depth, IncidentRecord
+from blocks.ledger.events.records import Depth, IncidentRecord, IncidentState
 from blocks.ledger.purchasing.records import OrderRecord
 from blocks.ledger.status import AgentMetrics, Health, SystemStatus, Target
 from blocks.ledger.work.approvals import ApprovalRecord
@@ -54,6 +54,12 @@ class Trouble(Strict):
         impact_per_day: Money at risk, in the business's currency.
         runbook: Address of the page that its sender names for what to do.
         part: The part of the page that it tells of.
+        incident_id: Of what has a life of its own; None of a finding, or a workflow.
+        state: Where an incident stands for people: triggered, acknowledged or resolved.
+        seen_to_by: Who acknowledged it, while that counts.
+        assigned_to: The person or audience whose it is.
+        silenced: Whether nobody is told of it now.
+        flapping: Whether it begins and ends again and again.
     """
 
     id: str
@@ -68,6 +74,12 @@ class Trouble(Strict):
     runbook: str = ""
     run_id: str | None = None
     part: PagePart = "incidents"
+    incident_id: str | None = None
+    state: IncidentState | None = None
+    seen_to_by: str | None = None
+    assigned_to: str | None = None
+    silenced: bool = False
+    flapping: bool = False
 
 
 class Troubles(Strict):

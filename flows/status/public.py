@@ -59,6 +59,7 @@ def _incidents(incidents: Troubles | None, parts: Collection[PagePart]) -> Troub
     if incidents is None:
         return None
     bare = {"id": "", "standing": "", "impact_per_day": None, "run_id": None, "runbook": ""}
+    bare |= {"incident_id": None, "seen_to_by": None, "assigned_to": None}
     told = [
         one.model_copy(
             update=bare | {"title": _without_ids(one.title), "resource": _without_ids(one.resource)}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from blocks.ledger.calls.records import RunRecord
-from blocks.ledger.events.records import IncidentRecord, IncidentResponse
+from blocks.ledger.events.records import IncidentRecord, IncidentResponse, IncidentState
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
 from flows.orchestrator.events.open_incidents import how_it_stands, per_day
@@ -64,6 +64,12 @@ def _incident(
         impact_per_day=per_day(incident.impact_per_hour),
         runbook=incident.told.runbook,
         run_id=incident.run_id,
+        incident_id=incident.id,
+        state=(state := incident.state(now)),
+        seen_to_by=incident.acknowledged_by if state is IncidentState.ACKNOWLEDGED else None,
+        assigned_to=incident.assigned_to,
+        silenced=incident.is_silenced,
+        flapping=incident.flapping_since is not None,
     )
 
 

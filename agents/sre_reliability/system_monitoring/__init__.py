@@ -16,7 +16,13 @@ import pandas as pd
 import psutil
 
 from agents.capability import ANYBODY, action
-from agents.sre_reliability.system_monitoring import assessment, host, platform, services
+from agents.sre_reliability.system_monitoring import (
+    assessment,
+    host,
+    platform,
+    prefect_runs,
+    services,
+)
 from agents.sre_reliability.system_monitoring.assessment import (
     DatabaseHealth,
     HealthAssessment,
@@ -163,7 +169,7 @@ class _Check:
             self._host = host.with_clock(self._host, skews)
             self._findings += host.judge_host(self._host)
         if self._prefect:
-            self._findings += platform.judge_prefect(self._prefect, self._now)
+            self._findings += prefect_runs.judge_prefect(self._prefect, self._now)
         return HealthAssessment(
             checked_at=self._now,
             status=assessment.status(self._findings),

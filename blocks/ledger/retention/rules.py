@@ -32,7 +32,7 @@ from blocks.ledger.purchasing.tables import (
     ORDERS,
 )
 from blocks.ledger.receipts.tables import OUTCOMES
-from blocks.ledger.samples.tables import SAMPLES
+from blocks.ledger.samples.tables import SAMPLE_DAYS, SAMPLES
 from blocks.ledger.snapshots.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
 from blocks.ledger.work.effects import ORDER
 from blocks.ledger.work.tables import APPROVALS, EFFECTS, TASKS, TELLINGS
@@ -202,6 +202,7 @@ RULES = [
     ),
     Rule("events", SILENCES, SILENCES.c.ends_at, true()),
     Rule("samples", SAMPLES, SAMPLES.c.at, true()),
+    Rule("samples", SAMPLE_DAYS, SAMPLE_DAYS.c.day, true()),
     Rule(
         "approvals",
         APPROVALS,

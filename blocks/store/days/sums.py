@@ -64,7 +64,7 @@ class Sums:
         Rows without a day tell how many lines cannot be added up; SQLite is asked with ``count``
         instead. Of dates in UTC, the days before and after the span are partly there, too.
         """
-        lines = self._lines(span)
+        lines = self.lines(span)
         sold = sa.case((lines.c.units > 0, lines.c.units), else_=0)
         returned = sa.case((lines.c.units < 0, -lines.c.units), else_=0)
         sums = (sold, returned, lines.c.money)
@@ -84,7 +84,7 @@ class Sums:
 
     def orders(self, span: Span) -> Select:
         """Per day, how many orders had a unit sold."""
-        lines = self._lines(span)
+        lines = self.lines(span)
         order = sa.case((sa.and_(lines.c.clean, _sold(lines)), lines.c.order_id))
         # To count distinct orders, databases would sort each day's.
         found = sa.select(lines.c.day, order.label("order_id")).distinct().subquery("orders")
@@ -92,7 +92,7 @@ class Sums:
 
     def among(self, span: Span, orders: Collection[str]) -> Select:
         """Per day, which of some orders had a unit sold."""
-        lines = self._lines(span)
+        lines = self.lines(span)
         these = lines.c.order_id.in_(sorted(orders))
         return (
             sa.select(lines.c.day, lines.c.order_id)
@@ -102,7 +102,7 @@ class Sums:
 
     def repeated(self, span: Span) -> Select:
         """Per day, how many lines are exact duplicates of another, and the order of one of them."""
-        lines = self._lines(span)
+        lines = self.lines(span)
         count = sa.func.count()
         columns = [column for column in lines.c if column.name not in _NOT_OF_LINE]
         (day,) = self._if_clean(lines, lines.c.day)
@@ -145,7 +145,7 @@ class Sums:
         """
         return self._dialect == "sqlite"
 
-    def _lines(self, span: Span) -> sa.Subquery:
+    def lines(self, span: Span) -> sa.Subquery:
         """The lines of all mappings, with ``clean``: whether they can be added up."""
         parts = []
         for asked in self._asked:
@@ -169,6 +169,18 @@ class Sums:
         margin = timedelta(0) if self._is_local(asked) else _DAY
         column = asked.columns["sold_at"]
         return typed.between(column, self._dialect, span.first - margin, span.end + margin)
+
+    @property
+    def local(self) -> bool | None:
+        """Whether times are on the store's clock; None where mappings differ in that."""
+        found = {self._is_local(asked) for asked in self._asked}
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def dates_only(self) -> bool:
+        """Whether a mapping's times are dates by their type."""
+        times = [asked.columns["sold_at"].type for asked in self._asked]
+        return any(isinstance(each, sa.Date) for each in times)
 
     def _is_local(self, asked: Statement) -> bool:
         zoned = getattr(asked.columns["sold_at"].type, "timezone", False)

@@ -5,6 +5,7 @@ import { ask, newKey, token } from "./api.js";
 import { prepareApprovals, showApprovals } from "./approvals.js";
 import { byId, el, keyed } from "./dom.js";
 import { prepareOrderFile } from "./order-file.js";
+import { openNamed, prepareIncidents } from "./incident.js";
 import { tick, timeOfDay, when } from "./format.js";
 import { prepareReports } from "./report.js";
 import {
@@ -154,6 +155,7 @@ function prepareTheme() {
 function prepare() {
   prepareTheme();
   prepareReports();
+  prepareIncidents(needToken, poll);
   prepareOrderFile();
   prepareApprovals(needToken);
   byId("token-form").addEventListener("submit", (event) => {
@@ -179,7 +181,7 @@ function prepare() {
     if (!byId("start").contains(event.target)) byId("start").open = false;
   });
   setInterval(tick, 10_000);
-  poll();
+  poll().then(openNamed);
 }
 
 prepare();

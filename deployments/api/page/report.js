@@ -71,9 +71,18 @@ function section(part) {
     {},
     el("h3", {}, told(part.title)),
     part.text && el("p", {}, told(part.text)),
-    part.tables.map((table) => reportTable(table)),
+    part.tables.map((table) => (part.title === "Timeline" ? moments(table) : reportTable(table))),
     part.charts.map(chartOf),
   );
+}
+
+/** What happened when, and who did it, as a list: a table of instants is hard to read. */
+function moments(table) {
+  return el("div", {},
+    el("ol", { class: "moments story" }, table.rows.map(([at, what, by]) => el("li", {},
+      el("p", { class: "facts at" }, told(at)),
+      el("div", {}, el("p", {}, told(what)), el("p", { class: "facts" }, told(by)))))),
+    table.note && el("p", { class: "quiet" }, told(table.note)));
 }
 
 function chartOf(one) {

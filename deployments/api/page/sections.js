@@ -90,11 +90,22 @@ function incident(one, currency) {
     el(
       "div",
       {},
-      el("p", { class: "title" }, told(sentence(one.title)), " ", el("span", { class: `tag ${SEVERITY[one.severity]}` }, one.severity)),
+      el("p", { class: "title" }, titleOf(one), " ", el("span", { class: `tag ${SEVERITY[one.severity]}` }, one.severity), tags(one)),
       one.standing && el("p", { class: "standing" }, told(one.standing)),
       facing(facts),
     ),
   );
+}
+
+/** What has a life of its own opens with a click. */
+function titleOf(one) {
+  const title = told(sentence(one.title));
+  return one.incident_id ? el("button", { type: "button", class: "link", data: { incident: one.incident_id, focus: "incident" } }, title) : title;
+}
+
+function tags(one) {
+  const found = [one.silenced && "silenced", one.flapping && "flapping", one.seen_to_by ? ["seen to by ", told(one.seen_to_by)] : one.state === "acknowledged" && "seen to"];
+  return found.filter(Boolean).map((text) => [" ", el("span", { class: "tag" }, text)]).flat();
 }
 
 export function showAgents({ agents, targets }) {

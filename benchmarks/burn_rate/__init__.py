@@ -1,0 +1,1 @@
+"""Traffic through the engine of objectives, against a plain reading of its rules."""
