@@ -13,6 +13,7 @@ import ipaddress
 import os
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -36,6 +37,10 @@ _SPECIAL = tuple(
     # may say otherwise.
     for network in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")
 )
+_RESOLVING = ThreadPoolExecutor(32, thread_name_prefix="resolve")
+"""The system's resolver blocks, for many seconds where a name server is silent: who waits for it
+keeps nobody else in this process waiting."""
+
 _LOCAL_SUFFIXES = (".internal", ".intranet", ".lan", ".local", ".localhost", ".home.arpa")
 
 
@@ -107,6 +112,18 @@ def resolve(host: str, port: int, reach: Reach, who: str) -> list[str]:
     for address in addresses:
         _require_allowed(host, ipaddress.ip_address(address), reach, who)
     return addresses
+
+
+async def resolve_soon(host: str, port: int, reach: Reach, who: str) -> list[str]:
+    """As ``resolve``, while the event loop goes on.
+
+    Raises:
+        ConfigurationError, OSError: As ``resolve``.
+    """
+    if _address(host) is not None:  # nobody is asked what it means
+        return resolve(host, port, reach, who)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_RESOLVING, resolve, host, port, reach, who)
 
 
 def connect(addresses: list[str], port: int, seconds: float) -> socket.socket:
@@ -203,7 +220,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         host = request.url.raw_host.decode("ascii")
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
         try:
-            addresses = await asyncio.to_thread(resolve, host, port, self._reach, self._who)
+            addresses = await resolve_soon(host, port, self._reach, self._who)
         except OSError as error:
             raise httpx.ConnectError(str(error), request=request) from error
         for address in addresses[:-1]:

@@ -190,7 +190,7 @@ def _findings(replies: Sequence[Reply]) -> list[Finding]:
             severity=answer.severity,
             title=answer.assessment.rstrip("."),
             evidence=answer.evidence,
-            impact_per_day=None if answer.impact_per_hour is None else answer.impact_per_hour * 24,
+            impact_per_day=answer.impact_per_day,
             advice=answer.advice,
             remedy=next(iter(answer.proposals), None),
         )

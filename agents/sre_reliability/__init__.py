@@ -18,5 +18,5 @@ AGENT = AgentSpec(
         "Which remedies are probable, and safe to try?",
     ),
     events_action="respond_to_events",
-    event_kinds=PLATFORM | {"service", "run", ""},
+    event_kinds=PLATFORM | {"probe", "service", "run", ""},
 )

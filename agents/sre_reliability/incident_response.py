@@ -11,7 +11,8 @@ from agents.capability import ANYBODY, action
 from agents.events import answer_each
 from agents.sre_reliability import PLATFORM
 from agents.sre_reliability.system_monitoring import host
-from agents.sre_reliability.system_monitoring.services import check_service
+from agents.sre_reliability.system_monitoring.probe_watch import judge_probe, signal_of
+from agents.sre_reliability.system_monitoring.services import CONFIRMATION_GAP, check_service
 from blocks.business.business import Business
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import RunRecord
@@ -29,8 +30,9 @@ async def respond_to_event(
 ) -> EventResponse:
     """Look at the service, run or platform an event is about, and propose what may be tried.
 
-    A service is probed; a restart is proposed when it is ill and can be restarted. Anything that
-    is neither a service, a run nor part of the platform does not concern reliability.
+    A service is looked at; a restart is proposed when it is ill and can be restarted. A probe is
+    asked again. Anything that is neither a service, a probe, a run nor part of the platform does
+    not concern reliability.
 
     Args:
         event: A SystemEvent as JSON.
@@ -47,6 +49,8 @@ async def respond_to_event(
     kind, name = subject_of(happened)
     if kind == "service":
         return await _about_service(happened, name, business, now)
+    if kind == "probe":
+        return await _about_probe(happened, name, business)
     if kind == "run":
         return _about_run(happened, name, await ledger.run(name))
     if kind == "host" and not _is_this_machine(name):
@@ -101,6 +105,33 @@ async def _about_service(
         proposals=[finding.remedy] if finding.remedy else [],
         advice=finding.advice,
         evidence=evidence,
+        well=False,
+    )
+
+
+async def _about_probe(event: SystemEvent, name: str, business: Business) -> EventResponse:
+    probe = next((p for p in business.probes if p.name == name), None)
+    if probe is None:
+        return EventResponse.not_concerned(event, f"No probe {name!r} is configured.")
+    verdict = await judge_probe(probe, confirm_after=CONFIRMATION_GAP)
+    signal = signal_of(verdict)
+    if signal is None:
+        took = verdict.seen.latency_ms or 0
+        return EventResponse(
+            relevant=True,
+            assessment=f"{name} answers as it should now, in {took:.0f} ms.",
+            severity=Severity.INFO,
+            resource=event.subject,
+            advice="Nothing to do unless it comes again.",
+            well=True,
+        )
+    return EventResponse(
+        relevant=True,
+        assessment=signal.summary,
+        severity=signal.severity,
+        resource=event.subject,
+        advice=probe.runbook or "See what it is that no longer answers as it should.",
+        evidence=signal.evidence,
         well=False,
     )
 

@@ -13,6 +13,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import ValidationError
 
 from blocks.business.file import BusinessBlock, faults, read_business_file
+from blocks.business.probes import Probe
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.business.webhooks import WebhookSource
@@ -25,11 +26,12 @@ from blocks.vocabulary.frames import NO_CURRENCY
 SAMPLE = "sample"
 """Origin of the sample business, which steps back as soon as there is another."""
 
-B = TypeVar("B", StoreDatabase, SupplierConnection, MonitoredService, WebhookSource)
+B = TypeVar("B", StoreDatabase, SupplierConnection, MonitoredService, Probe, WebhookSource)
 KINDS: tuple[type[BusinessBlock], ...] = (
     StoreDatabase,
     SupplierConnection,
     MonitoredService,
+    Probe,
     WebhookSource,
 )
 """The types of block that a business is made of."""
@@ -43,6 +45,7 @@ class Business:
         store: Its database; None when only suppliers or services are configured.
         suppliers: Whom it buys from.
         services: What it depends on.
+        probes: What is asked again and again, beside the services.
         webhooks: Who tells it what happens.
         left_out: What is configured and cannot be used, and why, in words.
     """
@@ -50,6 +53,7 @@ class Business:
     store: StoreDatabase | None
     suppliers: tuple[SupplierConnection, ...] = ()
     services: tuple[MonitoredService, ...] = ()
+    probes: tuple[Probe, ...] = ()
     webhooks: tuple[WebhookSource, ...] = ()
     left_out: tuple[str, ...] = ()
 
@@ -74,6 +78,7 @@ class Business:
             yield self.store
         yield from self.suppliers
         yield from self.services
+        yield from self.probes
         yield from self.webhooks
 
     @classmethod
@@ -93,6 +98,7 @@ class Business:
             store=stores[0] if stores else None,
             suppliers=tuple(_of_type(blocks, SupplierConnection)),
             services=tuple(_of_type(blocks, MonitoredService)),
+            probes=tuple(_of_type(blocks, Probe)),
             webhooks=tuple(_of_type(blocks, WebhookSource)),
         )
 
@@ -100,7 +106,8 @@ class Business:
     def from_toml(cls, path: Path) -> Business:
         """Read a business from a TOML file.
 
-        It has ``[store]``, ``[[suppliers]]``, ``[[services]]`` and ``[[webhooks]]``.
+        It has ``[store]``, ``[[suppliers]]``, ``[[services]]``, ``[[probes]]`` and
+        ``[[webhooks]]``.
         ``${NAME}`` in any text is replaced by that environment variable, so that secrets stay out
         of the file. A relative SQLite path starts at the file's folder.
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from blocks.business.ordering.desks import DESKS, MailDesk
+from blocks.business.probes import CHECKS, Probe
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.business.webhooks import WebhookSource
@@ -24,11 +25,14 @@ from blocks.store.mapping import FrameMapping, Join
 from blocks.store.url import host_of, parse_url
 from blocks.text import did_you_mean
 
-BusinessBlock: TypeAlias = StoreDatabase | SupplierConnection | MonitoredService | WebhookSource
+BusinessBlock: TypeAlias = (
+    StoreDatabase | SupplierConnection | MonitoredService | Probe | WebhookSource
+)
 
 _LISTS: dict[str, type[BusinessBlock]] = {
     "suppliers": SupplierConnection,
     "services": MonitoredService,
+    "probes": Probe,
     "webhooks": WebhookSource,
 }
 
@@ -100,7 +104,7 @@ def _read_sections(
     if not blocks and not bad:
         raise ConfigurationError(
             "It describes no business.",
-            hint="Write [store], [[suppliers]], [[services]] or [[webhooks]].",
+            hint="Write [store], [[suppliers]], [[services]], [[probes]] or [[webhooks]].",
         )
     for block in blocks:
         _allow_what_is_named(block)
@@ -137,6 +141,8 @@ def _allow_what_is_named(block: BusinessBlock) -> None:
             hosts = [
                 host_in(url) for url in (block.health_url, block.metrics_url, block.history_url)
             ]
+        case Probe():
+            hosts = block.check.hosts
         case SupplierConnection():
             host = host_in(block.base_url)
             hosts = [host] if is_local_name(host) else []
@@ -180,6 +186,8 @@ def _as_written(fault: str, entry: dict[str, Any], path: str) -> str:
     """
     for via in DESKS:
         fault = fault.replace(f"{path}.ordering.{via}", f"{path}.ordering")
+    for kind in CHECKS:
+        fault = fault.replace(f"{path}.check.{kind}", f"{path}.check")
     frames = entry.get("frames")
     for name, frame in (frames if isinstance(frames, dict) else {}).items():
         if not isinstance(frame, list):
@@ -199,6 +207,8 @@ def _refuse_unknown_in(kind: type[BaseModel], entry: dict[str, Any], path: str) 
                     _refuse_unknown_in(FrameMapping, each, at)
     if kind is SupplierConnection and isinstance(entry.get("ordering"), dict):
         _refuse_unknown_desk(entry["ordering"], f"{path}.ordering")
+    if kind is Probe and isinstance(entry.get("check"), dict):
+        _refuse_unknown_check(entry["check"], f"{path}.check")
     if kind is FrameMapping and isinstance(entry.get("joins"), list):
         for position, join in enumerate(entry["joins"]):
             if isinstance(join, dict):
@@ -215,6 +225,16 @@ def _refuse_unknown_desk(entry: dict[str, Any], path: str) -> None:
     _refuse_unknown_in(DESKS[via], entry, path)
     if isinstance(entry.get("server"), dict):
         _refuse_unknown_in(MailServer, entry["server"], f"{path}.server")
+
+
+def _refuse_unknown_check(entry: dict[str, Any], path: str) -> None:
+    kind = entry.get("kind")
+    if not isinstance(kind, str) or kind not in CHECKS:
+        raise ConfigurationError(
+            f"{path}.kind does not say what is asked.",
+            hint=f"Write kind = {' or '.join(map(repr, CHECKS))}.",
+        )
+    _refuse_unknown_in(CHECKS[kind], entry, path)
 
 
 def _refuse_unknown(table: dict[str, Any], known: list[str], path: str) -> None:

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 from prefect.blocks.core import Block
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
+from blocks.business.credentials import Auth, auth_headers, origin_of
 from blocks.egress import InternalHosts, Reach
 from blocks.errors import (
     ConfigurationError,
@@ -102,6 +103,16 @@ class MonitoredService(Block):
     latency_budget_ms: float = Field(
         default=1000.0, gt=0, description="Slower answers than this are reported."
     )
+    auth: Auth = Field(default="none", description="How it wants us to authenticate.")
+    username: str = Field(default="", description="User name, for basic authentication.")
+    credential: SecretStr | None = Field(
+        default=None,
+        description="The API key, the bearer token or the password; sent to the host and port of "
+        "health_url alone.",
+    )
+    api_key_header: str = Field(
+        default="X-API-Key", description="Header that carries the API key, for auth = api-key."
+    )
     internal_hosts: InternalHosts = Field(default_factory=list)
     timeout: float = Field(
         default=5.0,
@@ -109,6 +120,12 @@ class MonitoredService(Block):
         le=9,  # a look that fails is repeated, and a health check gives a service 28 s
         description="Seconds that one request may take, at most 9.",
     )
+
+    @model_validator(mode="after")
+    def _has_what_its_auth_needs(self) -> MonitoredService:
+        if self.auth != "none" and self.credential is None:
+            raise ValueError(f"auth {self.auth!r} needs a credential")
+        return self
 
     async def probe(self, now: datetime) -> ServiceProbe:
         """Look at the health endpoint; a service that does not answer is a result, not an error.
@@ -123,6 +140,7 @@ class MonitoredService(Block):
                 self.health_url,
                 source=self._who,
                 timeout=self.timeout,
+                headers=self._auth(self.health_url),
                 excerpt=EXCERPT,
                 reach=self.reach,
             )
@@ -158,7 +176,7 @@ class MonitoredService(Block):
             self.metrics_url,
             source=source,
             timeout=self.timeout,
-            headers={"Accept": ACCEPT},
+            headers={"Accept": ACCEPT} | self._auth(self.metrics_url),
             reach=self.reach,
         )
         if answer.location:
@@ -202,6 +220,7 @@ class MonitoredService(Block):
         answer = await Partner(source, reach=self.reach, timeout=self.timeout).get(
             self.history_url.rstrip("/") + "/api/v1/query_range",
             deadline=self.timeout,  # attempts included: a health check has no more time
+            headers=self._auth(self.history_url),
             params={
                 "query": metric,
                 "start": str(start.timestamp()),
@@ -277,6 +296,16 @@ class MonitoredService(Block):
                 with suppress(ProcessLookupError):  # ended just now
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+
+    def _auth(self, url: str) -> dict[str, str]:
+        if origin_of(url) != origin_of(self.health_url):
+            return {}
+        return auth_headers(
+            self.auth,
+            self.credential,
+            username=self.username,
+            api_key_header=self.api_key_header,
+        )
 
     @property
     def reach(self) -> Reach:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +20,7 @@ from blocks.business.catalogues.columns import (
     refuse_unnamed,
 )
 from blocks.business.catalogues.reading import Agreed, read_offers
+from blocks.business.credentials import Auth, auth_headers
 from blocks.business.ordering.desks import ApiDesk, MailDesk
 from blocks.business.terms import SupplierTerms
 from blocks.egress import InternalHosts, Reach
@@ -48,9 +48,7 @@ class SupplierConnection(Block):
     origin: str = Field(default="ui", description="Who made this block; leave it as it is.")
     base_url: str = Field(description="Address of the API: https://api.supplier.example/v1")
     format: Format = Field(default="json", description="Format of its answers.")
-    auth: Literal["none", "api-key", "bearer", "basic"] = Field(
-        default="none", description="How it wants us to authenticate."
-    )
+    auth: Auth = Field(default="none", description="How it wants us to authenticate.")
     credential: SecretStr | None = Field(
         default=None, description="The API key, the bearer token or the password."
     )
@@ -272,17 +270,12 @@ class SupplierConnection(Block):
         return Partner(self.who, reach=self.reach, timeout=self.timeout)
 
     def _auth(self) -> dict[str, str]:
-        secret = self.credential.get_secret_value() if self.credential else ""
-        match self.auth:
-            case "api-key":
-                return {self.api_key_header: secret}
-            case "bearer":
-                return {"Authorization": f"Bearer {secret}"}
-            case "basic":
-                # As the environment gave it: bytes that are no UTF-8 come as lone surrogates.
-                pair = f"{self.username}:{secret}".encode(errors="surrogateescape")
-                return {"Authorization": f"Basic {base64.b64encode(pair).decode('ascii')}"}
-        return {}
+        return auth_headers(
+            self.auth,
+            self.credential,
+            username=self.username,
+            api_key_header=self.api_key_header,
+        )
 
     async def _rows(self, answer: Answer) -> Rows:
         """The wanted columns as they came, under our names."""

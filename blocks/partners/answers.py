@@ -51,6 +51,7 @@ class Answer:
         charset: What the content type says that the body is written in, lower case; "" when it
             says nothing.
         source: Who answered, for error messages.
+        url: What was asked for, with its query. Not for errors: it may hold secrets.
     """
 
     status: int
@@ -62,6 +63,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     charset: str = ""
     source: str = "the server"
+    url: str = field(default="", repr=False)
 
     @property
     def ok(self) -> bool:

@@ -43,7 +43,7 @@ async def fetch(
     source: str,
     timeout: float,
     reach: Reach | None = None,
-    method: Literal["GET", "POST"] = "GET",
+    method: Literal["GET", "HEAD", "POST"] = "GET",
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
@@ -126,6 +126,7 @@ async def fetch(
         headers=MappingProxyType({n.lower(): v for n, v in response.headers.items()}),
         charset=_charset(response.headers.get("content-type", "")),
         source=source,
+        url=str(response.url),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from blocks.models import Strict
-from blocks.vocabulary.messages import Name
+from blocks.vocabulary.messages import Name, TaskType
 
 
 class Loudness(StrEnum):
@@ -67,7 +67,19 @@ DEFAULT_BURN_RULES = (
 """For 30 days: 2% of the budget in an hour, 5% in six, 10% in a day, 10% in three days."""
 
 
-class Availability(Strict):
+class _Looked(Strict):
+    """What is counted is looked at, again and again."""
+
+    holds_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=86400,
+        description="A look speaks for the time to the next one, at most so long; what is beyond "
+        "counts as time without errors. More than the usual distance of two looks.",
+    )
+
+
+class Availability(_Looked):
     """Good are the looks at the target that found it up."""
 
     kind: Literal["availability"] = "availability"
@@ -76,10 +88,10 @@ class Availability(Strict):
     )
 
 
-class Latency(Strict):
+class Latency(_Looked):
     """Good are the looks at the target that were answered in time."""
 
-    kind: Literal["latency"]
+    kind: Literal["latency"] = "latency"
     under_ms: float = Field(gt=0, description="Milliseconds up to which an answer is in time.")
     series: str = Field(
         default="",
@@ -88,25 +100,25 @@ class Latency(Strict):
     )
 
 
-class Requests(Strict):
-    """Counted by the service itself: Prometheus counters, read from its ``history_url``."""
+class Requests(_Looked):
+    """What a service counts itself: Prometheus counters, read from its ``history_url``."""
 
-    kind: Literal["requests"]
+    kind: Literal["requests"] = "requests"
     total: str = Field(
-        min_length=1, max_length=2000, description="PromQL of all requests' counter."
+        min_length=1, max_length=2000, description="PromQL of the counter of all requests."
     )
-    bad: str = Field(min_length=1, max_length=2000, description="PromQL of the failed ones'.")
+    bad: str = Field(min_length=1, max_length=2000, description="PromQL of that of bad ones.")
     service: str = Field(
-        default="", description="Configured service with the history_url; the target's when empty."
+        default="", description="Configured service with the history_url; the target when empty."
     )
     step_seconds: int = Field(default=15, ge=1, le=300, description="Distance of what is read.")
 
 
 class Tasks(Strict):
-    """Good are our own routed tasks that did not fail."""
+    """Good are the routed tasks of our own that did not fail."""
 
-    kind: Literal["tasks"]
-    task_type: str = Field(default="", description="Only tasks of this type; all when empty.")
+    kind: Literal["tasks"] = "tasks"
+    task_type: TaskType | None = Field(default=None, description="All types when null.")
 
 
 Source = Annotated[Availability | Latency | Requests | Tasks, Field(discriminator="kind")]
@@ -142,7 +154,11 @@ class Objective(Strict):
 
 
 class ObjectiveRules(Strict):
-    """Which objectives are kept."""
+    """Which objectives are kept, and how often they are judged."""
+
+    seconds: float = Field(
+        default=60.0, ge=5, le=3600, description="Between two judgements of all objectives."
+    )
 
     services: float | None = Field(
         default=0.995,

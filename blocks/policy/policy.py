@@ -22,6 +22,7 @@ from blocks.policy.effect_rules import EffectRules
 from blocks.policy.event_rules import EventRules
 from blocks.policy.incident_rules import IncidentRules
 from blocks.policy.notify_rules import NotifyRules
+from blocks.policy.objective_rules import ObjectiveRules
 from blocks.policy.selection_rules import SelectionRules
 from blocks.policy.surge_rules import SurgeRules
 from blocks.policy.target_rules import TargetRules
@@ -155,6 +156,7 @@ class Policy(Strict):
     surge: SurgeRules = Field(default_factory=SurgeRules)
     trade: TradeRules = Field(default_factory=TradeRules)
     watch: WatchRules = Field(default_factory=WatchRules)
+    objectives: ObjectiveRules = Field(default_factory=ObjectiveRules)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

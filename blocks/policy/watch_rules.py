@@ -28,3 +28,23 @@ class WatchRules(Strict):
         description="After so long a service that looks ill is looked at twice more; most of the "
         "three must agree. A restart that takes less is nobody's incident.",
     )
+    probes_seconds: float = Field(
+        default=60.0, ge=5, le=3600, description="Between two looks at the probes."
+    )
+    probes_confirm_seconds: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=60,
+        description="After so long a probe that fails is asked twice more; most of the three must "
+        "agree.",
+    )
+    probes_within_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=120,
+        description="All probes together have so long; what is not known by then is told as not "
+        "looked at.",
+    )
+    prefect_seconds: float = Field(
+        default=60.0, ge=10, le=3600, description="Between two looks at Prefect itself."
+    )

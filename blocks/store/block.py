@@ -15,7 +15,7 @@ from blocks.egress import InternalHosts, Reach
 from blocks.errors import ConfigurationError
 from blocks.formats.decimal_marks import DecimalMark
 from blocks.store.hours.counts import OrderCounts
-from blocks.store.hours.reading import count_orders
+from blocks.store.hours.reading import count_orders, newest_elsewhere
 from blocks.store.mapping import STORE_FRAMES, Frame, StoreSource
 from blocks.store.reader import StoreCheck, check_store, read_store
 from blocks.store.sql import parse_url
@@ -179,6 +179,17 @@ class StoreDatabase(Block):
             SourceError: As read_snapshot.
         """
         return await asyncio.to_thread(count_orders, self._source(), since, until, seconds)
+
+    async def newest_elsewhere(self) -> dict[str, datetime]:
+        """The newest of what else the database holds: whether it is written to at all.
+
+        Order lines of every state are among it, those that no mapping counts as sold, too.
+
+        Raises:
+            DataError: What is mapped is not there.
+            SourceError: As read_snapshot.
+        """
+        return await asyncio.to_thread(newest_elsewhere, self._source())
 
     def _source(self, kept_in: Path | None = None) -> StoreSource:
         return StoreSource(

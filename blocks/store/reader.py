@@ -15,10 +15,10 @@ from blocks.store import sql
 from blocks.store.days.kept import KeptMonths
 from blocks.store.days.lines import SalesRead, read_lines
 from blocks.store.days.reading import LONGEST_READING, DayReader
+from blocks.store.days.trading_days import Period
 from blocks.store.mapping import StoreSource
 from blocks.store.money import priced_in_one_currency
 from blocks.store.rows import FrameReader, FrameSample
-from blocks.store.trading_days import Period
 from blocks.vocabulary.frames import Problem, Snapshot
 
 

@@ -16,13 +16,13 @@ from blocks.formats.dates import in_zone
 from blocks.formats.decimal_marks import DecimalMark
 from blocks.store import sql
 from blocks.store.compiling import Element
+from blocks.store.days.trading_days import DAY, Period, repeated, within
 from blocks.store.filters import refuse_misspelt, values_there
 from blocks.store.mapping import FrameMapping
 from blocks.store.money import amounts
 from blocks.store.schema import Schema
 from blocks.store.statements import HOLES, Select, Statement, added_up, statement
 from blocks.store.stock import one_row_per_item
-from blocks.store.trading_days import DAY, Period, repeated, within
 from blocks.vocabulary.conform import Conformed, conform_fully
 from blocks.vocabulary.frames import CONTRACTS, Problem
 

@@ -22,7 +22,10 @@ class EventResponse(Strict):
         resource: The thing concerned, ``type:name``.
         proposals: Safe remedies that may be tried.
         advice: What a person should do.
-        impact_per_hour: Money at risk per hour in the store's currency; None when unknown.
+        impact_per_hour: Money at risk per hour in the store's currency, as it is now; None when
+            unknown.
+        impact_per_day: Money at risk in the 24 hours to come, each hour by what it usually brings;
+            None when unknown.
         evidence: The values behind the assessment.
         well: Whether a look at the thing itself showed it well; None when nobody looked at it.
     """
@@ -34,6 +37,7 @@ class EventResponse(Strict):
     proposals: list[Remedy] = Field(default_factory=list)
     advice: str = ""
     impact_per_hour: float | None = None
+    impact_per_day: float | None = None
     evidence: dict[str, Any] = Field(default_factory=dict)
     well: bool | None = None
 

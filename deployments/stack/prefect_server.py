@@ -62,6 +62,9 @@ def queue_writers() -> None:
     def begin(self: AioSqliteConfiguration, conn: Connection) -> None:
         if SQLITE_BEGIN_MODE.get() is not None:  # else the session only reads
             conn.exec_driver_sql("BEGIN IMMEDIATE")
+            # What this transaction opens beside itself reads only: for the lock that it holds
+            # itself it would wait in vain, as when a work queue is paused.
+            SQLITE_BEGIN_MODE.set(None)
 
     AioSqliteConfiguration.begin_sqlite_stmt = begin  # type: ignore[method-assign]
 

@@ -142,8 +142,14 @@ def _databases(health: HealthAssessment) -> str:
         if latency is None
         else (f"The store's database answers in {latency:.0f} ms")
     )
-    size = database.ledger_size_mb
-    return f"{store}; the ledger holds {size:.1f} MB." if size is not None else f"{store}."
+    said = [store]
+    if database.ledger_size_mb is not None:
+        said.append(f"the ledger holds {database.ledger_size_mb:.1f} MB")
+    if database.prefect_size_mb is not None:
+        growth = database.prefect_growth_mb
+        more = "" if growth is None else f" and grows by {growth:.1f} MB a day"
+        said.append(f"Prefect's own database holds {database.prefect_size_mb:.1f} MB{more}")
+    return f"{'; '.join(said)}."
 
 
 def _prefect(health: HealthAssessment) -> str:

@@ -51,7 +51,9 @@ class Trouble(Strict):
         since: When it began; of a finding, when it was reported.
         events: How many events tell of it; 0 when a check found it.
         open: Whether it is still being dealt with; else it was left to a person.
-        impact_per_day: Money at risk, in the business's currency.
+        impact_per_hour: Money at risk in the hour that an incident was judged in, in the business's
+            currency.
+        impact_per_day: Money at risk on a usual day, of what a check found.
         runbook: Address of the page that its sender names for what to do.
         part: The part of the page that it tells of.
         incident_id: Of what has a life of its own; None of a finding, or a workflow.
@@ -70,6 +72,7 @@ class Trouble(Strict):
     standing: str
     open: bool
     events: int = 0
+    impact_per_hour: float | None = None
     impact_per_day: float | None = None
     runbook: str = ""
     run_id: str | None = None

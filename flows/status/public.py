@@ -58,7 +58,14 @@ def _condition(condition: Condition | None, parts: Collection[PagePart]) -> Cond
 def _incidents(incidents: Troubles | None, parts: Collection[PagePart]) -> Troubles | None:
     if incidents is None:
         return None
-    bare = {"id": "", "standing": "", "impact_per_day": None, "run_id": None, "runbook": ""}
+    bare = {
+        "id": "",
+        "standing": "",
+        "impact_per_hour": None,
+        "impact_per_day": None,
+        "run_id": None,
+        "runbook": "",
+    }
     bare |= {"incident_id": None, "seen_to_by": None, "assigned_to": None}
     told = [
         one.model_copy(

@@ -10,7 +10,7 @@ from blocks.ledger.calls.records import RunRecord
 from blocks.ledger.events.records import IncidentRecord, IncidentResponse, IncidentState
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Outcome, Severity
-from flows.orchestrator.events.open_incidents import how_it_stands, per_day
+from flows.orchestrator.events.open_incidents import how_it_stands
 from flows.reports.model import Report
 from flows.status.page_model import Facts, Trouble
 
@@ -41,9 +41,14 @@ def troubles(facts: Facts, now: datetime) -> list[Trouble]:
             and finding.resource not in known
             and not _is_mended(finding, daily, facts)
         ]
-    return sorted(
-        found, key=lambda i: (-i.severity.rank, not i.open, -(i.impact_per_day or 0), i.title)
-    )
+    return sorted(found, key=lambda i: (-i.severity.rank, not i.open, -_weight(i), i.title))
+
+
+def _weight(trouble: Trouble) -> float:
+    """Money per hour by which troubles are put in order; of a day's, a 24th, to compare them."""
+    if trouble.impact_per_hour is not None:
+        return trouble.impact_per_hour
+    return (trouble.impact_per_day or 0.0) / 24
 
 
 def _incident(
@@ -61,7 +66,7 @@ def _incident(
         standing=how_it_stands(incident, heard, silence, now),
         open=True,
         events=incident.events,
-        impact_per_day=per_day(incident.impact_per_hour),
+        impact_per_hour=incident.impact_per_hour,
         runbook=incident.told.runbook,
         run_id=incident.run_id,
         incident_id=incident.id,

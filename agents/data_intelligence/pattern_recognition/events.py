@@ -5,13 +5,27 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import pandas as pd
-
 from agents.capability import ANYBODY, action
 from agents.data_intelligence import EVENT_KINDS
+from agents.data_intelligence.pattern_recognition.item_facts import (
+    SALES_DAYS,
+    advice_on,
+    left,
+    sku_facts,
+)
+from agents.data_intelligence.pattern_recognition.order_events import (
+    OF_ORDERS,
+    meaning_of_orders,
+)
 from agents.data_intelligence.result import count
-from agents.data_intelligence.stock_levels import levels
-from agents.data_intelligence.trading_calendar import TradingHistory, completed, local_day, since
+from agents.data_intelligence.takings import (
+    Takings,
+    money_between,
+    money_per_hour,
+    share_of_hour,
+    usual_takings,
+)
+from agents.data_intelligence.trading_calendar import TradingHistory
 from agents.events import answer_each
 from blocks.business.business import Business
 from blocks.errors import DataError
@@ -23,11 +37,7 @@ from blocks.vocabulary.responses import EventResponse, EventResponses, read_even
 RECURRENCE = timedelta(hours=24)
 """How far back equal events are counted."""
 
-SALES_DAYS = 28
-"""Days over which an SKU's usual sales are measured."""
-
-_UNKNOWN = dict.fromkeys(("on_hand", "reserved", "free", "owed"))
-
+DAY = timedelta(hours=24)
 VITAL_SHARE = 0.25
 """From this share of revenue on, trouble with a service is critical."""
 
@@ -88,6 +98,10 @@ class _Meaning:
         self._event, self._business, self._ledger, self._now = event, business, ledger, now
 
     async def of(self, kind: str, name: str) -> EventResponse:
+        if self._event.type in OF_ORDERS:
+            return meaning_of_orders(
+                self._event, await self._takings(), self._business.currency, self._now
+            )
         match kind:
             case "service":
                 return await self._service(name)
@@ -104,17 +118,27 @@ class _Meaning:
         severity = self._event.severity
         if severity is Severity.ERROR and service.revenue_share >= VITAL_SHARE:
             severity = Severity.CRITICAL
-        per_hour = usual_revenue_per_hour(await self._snapshot("orders"), self._now)
-        at_risk = None if per_hour is None else per_hour * service.revenue_share
-        depends = f"{service.revenue_share:.0%} of revenue depends on {name}"
-        money = "" if at_risk is None else f", about {self._money(at_risk)} per hour"
+        share = service.revenue_share
+        takings = await self._takings()
+        at_risk = money_per_hour(takings, share, self._now)
+        day = money_between(takings, share, self._now, self._now + DAY)
+        hour = "in an hour like this"
+        if not takings.is_by_hour(self._now):
+            hour = "per hour, averaged over the day"
+        money = "" if at_risk is None else f", about {self._money(at_risk)} {hour}"
         return EventResponse(
             relevant=True,
-            assessment=f"{depends}{money}.",
+            assessment=f"{share:.0%} of revenue depends on {name}{money}.",
             severity=severity,
             resource=f"service:{name}",
             impact_per_hour=at_risk if self._is_trouble else None,
-            evidence={"revenue_share": service.revenue_share, "revenue_per_hour": per_hour},
+            impact_per_day=day if self._is_trouble else None,
+            evidence={
+                "revenue_share": share,
+                "revenue_per_hour": takings.in_hour(self._now),
+                "averaged_over_the_day": not takings.is_by_hour(self._now),
+                "next_day_at_risk": day,
+            },
         )
 
     async def _sku(self, sku: str) -> EventResponse:
@@ -127,23 +151,29 @@ class _Meaning:
         facts = sku_facts(snapshot, sku, self._now, days)
         if facts is None:
             return self._not_concerned(f"The store has no SKU {sku!r}.")
-        free, per_day = facts["free"], facts["units_per_day"]
+        free, units = facts["free"], facts["units_per_day"]
         name, severity = snapshot.names().get(sku, sku), self._event.severity
-        out = free is not None and (free < 0 or free <= 0 < per_day)
+        out = free is not None and (free < 0 or free <= 0 < units)
         if out and severity is Severity.INFO:
             severity = Severity.WARNING
         cover = ""
-        if free and free > 0 and per_day > 0:
-            cover = f", enough for {count(round(free / per_day), 'day')}"
-        at_risk = facts["revenue_per_day"] / 24
+        if free and free > 0 and units > 0:
+            cover = f", enough for {count(round(free / units), 'day')}"
+        per_day = facts["revenue_per_day"]
+        per_hour, by_hour = share_of_hour(per_day, await self._takings(), self._now)
         return EventResponse(
             relevant=True,
-            assessment=f"{name} sells {per_day:.1f} a day: {_left(facts)}{cover}.",
+            assessment=f"{name} sells {units:.1f} a day: {left(facts)}{cover}.",
             severity=severity,
             resource=f"sku:{sku}",
-            advice=_advice(facts) if out else "",
-            impact_per_hour=at_risk if out or self._is_trouble else None,
-            evidence=facts | {"snapshot_taken_at": snapshot.taken_at.isoformat()},
+            advice=advice_on(facts) if out else "",
+            impact_per_hour=per_hour if out or self._is_trouble else None,
+            impact_per_day=per_day if out or self._is_trouble else None,
+            evidence=facts
+            | {
+                "snapshot_taken_at": snapshot.taken_at.isoformat(),
+                "averaged_over_the_day": not by_hour,
+            },
         )
 
     async def _supplier(self, name: str) -> EventResponse:
@@ -194,6 +224,12 @@ class _Meaning:
     def _not_concerned(self, why: str) -> EventResponse:
         return EventResponse.not_concerned(self._event, why)
 
+    async def _takings(self) -> Takings:
+        store = self._business.store
+        if store is None:
+            return Takings()
+        return await usual_takings(self._ledger, store.name, self._now, self._now + DAY)
+
     def _money(self, amount: float) -> str:
         return f"{amount:,.{0 if amount >= 100 else 2}f} {self._business.currency}"
 
@@ -201,66 +237,6 @@ class _Meaning:
         """The newest kept snapshot of the store, with no more frames than are asked for."""
         store = self._business.store
         return await self._ledger.snapshots.latest(store.name, only=frames) if store else None
-
-
-def sku_facts(
-    snapshot: Snapshot, sku: str, now: datetime, days: int = SALES_DAYS
-) -> dict[str, Any] | None:
-    """One SKU's stock, and its net sales per calendar day over the last four weeks.
-
-    Args:
-        snapshot: Of the store, with what it tells of the SKU.
-        sku: The SKU.
-        now: The instant to judge at.
-        days: How many days of the four weeks the store's sales cover.
-
-    Returns:
-        ``on_hand``, ``reserved``, ``free``, ``owed`` (None when unknown), ``units_per_day``,
-        ``revenue_per_day``; None when the snapshot does not know the SKU.
-    """
-    rows = {
-        name: frame[frame["sku"] == sku]
-        for name, frame in snapshot.frames.items()
-        if "sku" in frame.columns
-    }
-    if all(frame.empty for frame in rows.values()):
-        return None
-    stock, sales = rows.get("stock"), rows.get("sales", pd.DataFrame())
-    units = revenue = 0.0
-    if not sales.empty:
-        today = local_day(now, snapshot.timezone)
-        recent = since(completed(sales, today), today - timedelta(days=SALES_DAYS))
-        units = float((recent["units"] - recent["returned"]).sum()) / days
-        revenue = float(recent["revenue"].sum()) / days
-    there: dict[str, Any] = dict(_UNKNOWN)
-    if stock is not None and not stock.empty:
-        there |= {str(name): float(units) for name, units in levels(stock).iloc[0].items()}
-    return there | {"units_per_day": units, "revenue_per_day": revenue}
-
-
-def _left(facts: dict[str, Any]) -> str:
-    """What of an SKU is left, in words."""
-    if facts["on_hand"] is None:
-        return "how many are on hand is not known"
-    if facts["owed"]:
-        return f"none are left, and {facts['owed']:,.0f} are owed to customers"
-    if facts["reserved"]:
-        return (
-            f"free: {facts['free']:,.0f}, {facts['on_hand']:,.0f} on hand less "
-            f"{facts['reserved']:,.0f} reserved"
-        )
-    return f"{facts['on_hand']:,.0f} left"
-
-
-def _advice(facts: dict[str, Any]) -> str:
-    first = f" Serve the {facts['owed']:,.0f} owed first." if facts["owed"] else ""
-    return f"Order it, or expedite what is on order.{first}"
-
-
-def usual_revenue_per_hour(snapshot: Snapshot | None, now: datetime) -> float | None:
-    """What the shop usually takes per hour of the calendar; None when nobody knows."""
-    history = _history(snapshot, now)
-    return history.typical_revenue_per_day / 24 if history else None
 
 
 def _history(snapshot: Snapshot | None, now: datetime) -> TradingHistory | None:

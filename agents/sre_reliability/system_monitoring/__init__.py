@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from agents.sre_reliability.system_monitoring import (
     assessment,
     host,
     platform,
+    prefect_database,
     prefect_runs,
     services,
 )
@@ -29,11 +30,13 @@ from agents.sre_reliability.system_monitoring.assessment import (
     HostHealth,
     ServiceHealth,
 )
+from agents.sre_reliability.system_monitoring.prefect_watch import SIZE
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.errors import OrchestratorError, SourceError
 from blocks.ledger import Ledger
 from blocks.prefect_api.client import PrefectApi, PrefectHealth
+from blocks.prefect_api.database import read_database
 from blocks.settings import get_settings
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
@@ -42,6 +45,8 @@ HISTORY_HOURS = 7 * 24
 _STORE_DEADLINE, _LEDGER_DEADLINE, _HOST_DEADLINE = 8.0, 8.0, 8.0
 _SERVICE_DEADLINE, _HISTORY_DEADLINE = 28.0, 20.0
 """A service is asked twice in a row, then for its metrics; each time it has at most 9 s."""
+
+_DAY = timedelta(days=1)
 
 T = TypeVar("T")
 
@@ -86,6 +91,7 @@ async def comprehensive_health_check(
         check.store(business),
         check.ledger(ledger),
         check.prefect(prefect),
+        check.prefect_database(ledger),
     )
     return check.assessment()
 
@@ -153,6 +159,20 @@ class _Check:
 
     async def ledger(self, ledger: Ledger) -> None:
         self._database(await platform.check_ledger(ledger, _LEDGER_DEADLINE))
+
+    async def prefect_database(self, ledger: Ledger) -> None:
+        read = asyncio.to_thread(read_database, get_settings(), self._now, _DAY)
+        seen = await self._part("prefect:database", read, _HOST_DEADLINE)
+        if seen is None:
+            return
+        known = await ledger.samples.history([SIZE], self._now - 7 * _DAY, self._now)
+        health = DatabaseHealth(
+            prefect_size_mb=seen.size_mb,
+            prefect_growth_mb=prefect_database.growth_per_day(known[SIZE]),
+            prefect_locked=seen.locked,
+        )
+        self._databases.append(health)
+        self._findings += prefect_database.judge_database(seen, _DAY)
 
     async def prefect(self, prefect: PrefectApi) -> None:
         try:

@@ -78,7 +78,11 @@ class HostHealth(Strict):
 
 
 class DatabaseHealth(Strict):
-    """The store's database and our ledger. None where it was not, or could not be, measured."""
+    """The store's database, our ledger and Prefect's own database, sizes in MB (10⁶ bytes).
+
+    None where it was not, or could not be, measured. ``prefect_growth_mb`` is per day, over the
+    last week; ``prefect_locked`` counts the last day.
+    """
 
     store_latency_ms: float | None = None
     store_clock_skew_s: float | None = None
@@ -86,6 +90,9 @@ class DatabaseHealth(Strict):
     ledger_latency_ms: float | None = None
     ledger_schema: str | None = None
     ledger_size_mb: float | None = None
+    prefect_size_mb: float | None = None
+    prefect_growth_mb: float | None = None
+    prefect_locked: int | None = None
 
 
 class HealthAssessment(Strict):

@@ -16,8 +16,10 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select,
 
 from blocks.ledger.engine.dialect_sql import each_text
 from blocks.ledger.engine.upsert import insert
+from blocks.ledger.events import steps
 from blocks.ledger.events.records import Ending, EventKey, IncidentStatus
 from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
+from blocks.ledger.incidents.entries import enter
 from blocks.vocabulary.messages import FIRING, Severity, SystemEvent
 
 _THIS = and_(
@@ -137,7 +139,9 @@ def end_resolved(
         now: The instant of the end.
         began: Look only at the incidents of these events, with which outages began.
     """
-    over = [INCIDENTS.c.status == IncidentStatus.STANDING, HAS_OUTAGE, ~FIRES]
+    # What flaps stays open until it is steady.
+    steady = INCIDENTS.c.flapping_since.is_(None)
+    over = [INCIDENTS.c.status == IncidentStatus.STANDING, HAS_OUTAGE, ~FIRES, steady]
     if began is not None:
         home = select(EVENTS.c.incident_id).where(among(began), EVENTS.c.incident_id.is_not(None))
         # Locked, not only looked at: whoever settles one just now must see what was resolved, or
@@ -148,7 +152,21 @@ def end_resolved(
             return
         over.append(INCIDENTS.c.id.in_(locked))
     ended = {"status": IncidentStatus.SETTLED, "ending": Ending.RESOLVED, "settled_at": now}
-    connection.execute(update(INCIDENTS).where(*over).values(ended))
+    ids = list(connection.scalars(update(INCIDENTS).where(*over).values(ended).returning(_ID)))
+    if ids:
+        by = _sources(connection, ids)
+        enter(connection, steps.all_ended(ids, Ending.RESOLVED, now, by))
+
+
+_ID = INCIDENTS.c.id
+
+
+def _sources(connection: Connection, incident_ids: Collection[str]) -> dict[str, str]:
+    """Who told of the outages of each incident; of several the first by name."""
+    these = EVENTS.c.incident_id.in_(select(each_text(connection, incident_ids).c.value))
+    query = select(EVENTS.c.incident_id, func.min(ALERTS.c.source)).join(ALERTS, _BEGAN)
+    query = query.where(these).group_by(EVENTS.c.incident_id)
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def homes_of(connection: Connection, keys: Collection[EventKey]) -> dict[EventKey, str]:

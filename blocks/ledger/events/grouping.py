@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from blocks.ledger.engine.prepared import Prepared
 from blocks.ledger.engine.upsert import insert
+from blocks.ledger.events import steps
 from blocks.ledger.events.alerts import FIRES, HAS_OUTAGE, among, homes_of
 from blocks.ledger.events.records import (
     Ending,
@@ -32,7 +33,11 @@ from blocks.ledger.events.records import (
     IncidentStatus,
     incident_row,
 )
+from blocks.ledger.events.reopening import earlier, reopen
 from blocks.ledger.events.tables import EVENTS, INCIDENTS
+from blocks.ledger.incidents.entries import enter
+from blocks.policy.incident_rules import IncidentRules
+from blocks.vocabulary.messages import Severity
 
 RESPONDED = (IncidentStatus.STANDING, IncidentStatus.SETTLED)
 """What no run need respond to."""
@@ -76,17 +81,26 @@ def join(
     keys: Sequence[EventKey],
     by: str,
     now: datetime,
+    rules: IncidentRules,
 ) -> IncidentRecord | None:
     """Put a run's events into an incident; see ``Inbox.join``."""
     named = [{"of_source": source, "of_event": name, "of_run": by} for source, name in keys]
     if not any(_THE_RUNS_OWN.execute(connection, one).first() for one in named):
         return None
     standing: IncidentRecord | None = wanted
-    if not _OPEN_ONE.execute(connection, incident_row(wanted)).rowcount:
+    if _OPEN_ONE.execute(connection, incident_row(wanted)).rowcount:
+        enter(connection, [steps.opened(wanted, by=keys[0][0])])
+    else:
         standing = _locked(connection, INCIDENTS.c.need_key == wanted.need_key)
     assert standing is not None, "it was inserted, or stood there"
-    if standing.status is IncidentStatus.STANDING and _are_worse(connection, standing, keys):
-        standing = _open_again(connection, standing)
+    if standing.status is IncidentStatus.STANDING:
+        if worse := _worse(connection, standing, keys):
+            standing = _open_again(connection, standing, worse, keys[0][0], now)
+    elif standing.is_over and any(
+        each.incident.id == standing.id and each.may_reopen(rules, now)
+        for each in earlier(connection, keys).values()
+    ):
+        standing = reopen(connection, standing, keys, rules, now)
     into = _joining(standing, now)
     _PUT.execute(connection, [one | into for one in named])
     return _recounted(connection, standing)
@@ -99,18 +113,34 @@ def _joining(standing: IncidentRecord, now: datetime) -> dict[str, object]:
     return {"into": standing.id, "new_status": EventStatus.TAKEN, "settled": None}
 
 
-def _are_worse(connection: Connection, standing: IncidentRecord, keys: Sequence[EventKey]) -> bool:
-    """Whether one of the events is graver than all that the incident has."""
+def _worse(
+    connection: Connection, standing: IncidentRecord, keys: Sequence[EventKey]
+) -> Severity | None:
+    """The greatest severity of the events, if nothing of the present outage is as grave."""
     rank = select(func.max(EVENTS.c.rank))
-    before = connection.scalar(rank.where(EVENTS.c.incident_id == standing.id))
-    coming = connection.scalar(rank.where(among(keys)))
-    return coming is not None and (before is None or coming > before)
+    its_own = rank.where(EVENTS.c.incident_id == standing.id)
+    if standing.reopened_at is not None:
+        its_own = its_own.where(EVENTS.c.received_at >= standing.reopened_at)
+    before, coming = connection.scalar(its_own), connection.scalar(rank.where(among(keys)))
+    is_worse = coming is not None and (before is None or coming > before)
+    return list(Severity)[coming] if is_worse else None
 
 
-def _open_again(connection: Connection, standing: IncidentRecord) -> IncidentRecord:
-    opened = {"status": IncidentStatus.OPEN, "run_id": None}
-    connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == standing.id).values(opened))
-    return standing.model_copy(update=opened)
+def _open_again(
+    connection: Connection, standing: IncidentRecord, worse: Severity, by: str, now: datetime
+) -> IncidentRecord:
+    """Have it responded to again; whoever saw to it saw to something milder."""
+    values = {
+        "status": IncidentStatus.OPEN,
+        "run_id": None,
+        "worsened_at": now,
+        "acknowledged_by": None,
+        "acknowledged_at": None,
+        "acknowledged_until": None,
+    }
+    connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == standing.id).values(values))
+    enter(connection, [steps.worsened(standing, worse, now, by)])
+    return standing.model_copy(update=values)
 
 
 def place(
@@ -176,10 +206,13 @@ def settle(
     if _LOCK.execute(connection, this).first() is None:
         return None
     _SETTLE_EVENTS.execute(connection, this)
-    events, fires, has_outage = _SEEN.execute(connection, this).one()
-    how = _how_it_stands(incident, fires, has_outage, now)
+    events, fires, has_outage, flaps = _SEEN.execute(connection, this).one()
+    how = _how_it_stands(incident, fires, has_outage, flaps, now)
     settled = incident.model_copy(update={"responded_at": now, "events": events, **how})
     _KEEP.execute(connection, incident_row(settled) | this)
+    told = [steps.responded(settled, now)]
+    told += [steps.ended(settled.id, settled.ending, now)] if settled.is_over else []
+    enter(connection, told)
     return settled
 
 
@@ -215,12 +248,16 @@ _COUNT = (
     .correlate(INCIDENTS)
     .scalar_subquery()
 )
-_SEEN = Prepared(select(_COUNT, FIRES, HAS_OUTAGE).where(_THIS))
+_SEEN = Prepared(
+    select(_COUNT, FIRES, HAS_OUTAGE, INCIDENTS.c.flapping_since.is_not(None)).where(_THIS)
+)
 
 
 def _how_it_stands(
-    incident: IncidentRecord, fires: bool, has_outage: bool, now: datetime
+    incident: IncidentRecord, fires: bool, has_outage: bool, flaps: bool, now: datetime
 ) -> dict[str, object]:
+    if flaps:
+        return {"status": IncidentStatus.STANDING, "settled_at": None, "ending": None}
     over = {"status": IncidentStatus.SETTLED, "settled_at": now}
     if incident.ending is not None:
         return over

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from blocks.ledger.engine.dialect_sql import each_text, instant_text
-from blocks.ledger.events import alerts, grouping, summaries
+from blocks.ledger.events import alerts, grouping, reopening, summaries
 from blocks.ledger.events.grouping import RESOURCE, UNSETTLED, free
 from blocks.ledger.events.reads import InboxReads
 from blocks.ledger.events.records import (
@@ -28,10 +28,14 @@ from blocks.ledger.events.records import (
     TakenEvent,
     taken_event,
 )
+from blocks.ledger.events.reopening import Earlier
 from blocks.ledger.events.rows import event_row, insert_events
 from blocks.ledger.events.standings import keys_of
 from blocks.ledger.events.tables import EVENTS
+from blocks.policy.incident_rules import IncidentRules
 from blocks.vocabulary.messages import Severity, SystemEvent
+
+_USUAL = IncidentRules()
 
 
 class Inbox(InboxReads):
@@ -140,24 +144,30 @@ class Inbox(InboxReads):
         plans: Sequence[tuple[IncidentRecord, Sequence[EventKey]]],
         by: str,
         now: datetime,
+        rules: IncidentRules = _USUAL,
     ) -> list[IncidentRecord | None]:
         """Put taken events into their incidents, new or known, all in one transaction.
 
         An incident whose need key is known is that one. Events that join one which was responded
         to are settled with it; unless it stands, and they are worse than all that it had: then it
-        is open again.
+        is open again. One that is over is open again when its alert fires anew soon enough.
 
         Args:
             plans: Each incident with its events.
             by: The run that took the events; what was taken from it meanwhile is left alone.
             now: The instant of joining.
+            rules: Which incidents are reopened, and when they flap.
 
         Returns:
             For each plan the incident as it stands; None when none of its events is the run's.
         """
         return await self._access.write(
-            lambda c: [grouping.join(c, wanted, keys, by, now) for wanted, keys in plans]
+            lambda c: [grouping.join(c, wanted, keys, by, now, rules) for wanted, keys in plans]
         )
+
+    async def last_outages(self, keys: Collection[EventKey]) -> dict[EventKey, Earlier]:
+        """The incident of the last outage before the one that each event begins; see there."""
+        return await self._access.read(lambda c: reopening.earlier(c, keys))
 
     async def respond(self, incident_id: str, run_id: str, now: datetime) -> bool:
         """Begin the response; False when it was given, or is another run's by now.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
-from blocks.ledger.calls.queries import newest
-from blocks.ledger.engine.access import Access
-from blocks.ledger.engine.dialect_sql import each_text
 from blocks.ledger.engine.upsert import insert
+from blocks.ledger.events import changes, steps
 from blocks.ledger.events.alerts import end_resolved
-from blocks.ledger.events.records import Ending, IncidentRecord, IncidentStatus, incident_row
-from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
+from blocks.ledger.events.changes import FLAPS
+from blocks.ledger.events.incident_reads import OPEN, STANDING, IncidentReads, among
+from blocks.ledger.events.records import IncidentRecord, incident_row
+from blocks.ledger.events.tables import INCIDENTS
+from blocks.ledger.incidents.entries import enter
+from blocks.ledger.incidents.tables import SILENCES
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus, approval_row
 from blocks.ledger.work.tables import APPROVALS
-from blocks.vocabulary.messages import Severity
+from blocks.vocabulary.messages import ORCHESTRATOR
 
 NEED = "incident "
 """What the need key of a question about incidents begins with."""
@@ -24,64 +26,9 @@ NEED = "incident "
 CLOSE = "close-incident"
 """The kind of such a question's proposal."""
 
-MOST = 2000
-"""Incidents that are listed; ``counts`` counts all."""
 
-_OPEN = INCIDENTS.c.settled_at.is_(None)
-_STANDING = and_(_OPEN, INCIDENTS.c.status == IncidentStatus.STANDING)
-
-
-def _among(connection: Connection, incident_ids: Collection[str]) -> ColumnElement[bool]:
-    """However many they are: as parameters of their own there could be too many."""
-    these = each_text(connection, incident_ids)
-    return INCIDENTS.c.id.in_(select(these.c.value))
-
-
-class Incidents:
-    """The incidents in the ledger that are not over."""
-
-    def __init__(self, access: Access) -> None:
-        self._access = access
-
-    async def open(self, limit: int = MOST) -> list[IncidentRecord]:
-        """All that are not over, news left out; the one opened last first."""
-        return await self._records(
-            newest(INCIDENTS.c.opened_at, limit).where(_OPEN, INCIDENTS.c.severity != Severity.INFO)
-        )
-
-    async def counts(self) -> dict[Severity, int]:
-        """How many are not over, by severity; news left out, of the others each is there."""
-        query = (
-            select(INCIDENTS.c.severity, func.count().label("incidents"))
-            .where(_OPEN)
-            .group_by(INCIDENTS.c.severity)
-        )
-        found = {row["severity"]: row["incidents"] for row in await self._access.rows(query)}
-        return {each: found.get(each, 0) for each in Severity if each is not Severity.INFO}
-
-    async def heard(self) -> dict[str, datetime]:
-        """When a source was last heard of each incident whose outage goes on, by its id."""
-        outage = and_(ALERTS.c.source == EVENTS.c.source, ALERTS.c.event_id == EVENTS.c.id)
-        query = (
-            select(INCIDENTS.c.id, func.max(ALERTS.c.heard_at).label("heard_at"))
-            .join(EVENTS, EVENTS.c.incident_id == INCIDENTS.c.id)
-            .join(ALERTS, outage)
-            .where(_STANDING, ALERTS.c.resolved_at.is_(None))
-            .group_by(INCIDENTS.c.id)
-        )
-        return {row["id"]: row["heard_at"] for row in await self._access.rows(query)}
-
-    async def things(self, incident_ids: Collection[str]) -> dict[str, frozenset[str]]:
-        """What each of these incidents has been told of: the fingerprints of its events."""
-        query = (
-            select(EVENTS.c.incident_id, EVENTS.c.fingerprint)
-            .distinct()
-            .where(EVENTS.c.incident_id.in_(sorted(incident_ids)))
-        )
-        found: dict[str, set[str]] = {}
-        for row in await self._access.rows(query):
-            found.setdefault(row["incident_id"], set()).add(row["fingerprint"])
-        return {name: frozenset(things) for name, things in found.items()}
+class Incidents(IncidentReads):
+    """The incidents in the ledger."""
 
     async def stand(self, record: IncidentRecord) -> IncidentRecord:
         """Keep an incident that no event opened, and that stands until a person answers.
@@ -95,12 +42,13 @@ class Incidents:
         same = select(INCIDENTS).where(INCIDENTS.c.need_key == record.need_key)
 
         def write(connection: Connection) -> IncidentRecord:
-            connection.execute(statement)
+            if connection.execute(statement).rowcount:
+                enter(connection, [steps.opened(record, ORCHESTRATOR)])
             return IncidentRecord(**connection.execute(same).mappings().one())
 
         return await self._access.write(write)
 
-    async def unasked(self, now: datetime) -> list[IncidentRecord]:
+    async def unasked(self, now: datetime) -> Sequence[IncidentRecord]:
         """Those about which a person is to be asked, again if need be; the oldest first.
 
         Whoever did not answer, or left it open, is asked anew when their question's time is up.
@@ -114,7 +62,8 @@ class Incidents:
         query = (
             select(INCIDENTS)
             .outerjoin(APPROVALS, APPROVALS.c.id == INCIDENTS.c.approval_id)
-            .where(_STANDING, INCIDENTS.c.group_key.is_not(None), in_vain)
+            .where(STANDING, INCIDENTS.c.group_key.is_not(None), in_vain)
+            .where(INCIDENTS.c.silence_id.is_(None))
             .order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
         )
         return await self._records(query)
@@ -124,7 +73,7 @@ class Incidents:
         query = (
             select(INCIDENTS)
             .join(APPROVALS, APPROVALS.c.id == INCIDENTS.c.approval_id)
-            .where(_STANDING, APPROVALS.c.status == ApprovalStatus.OPEN)
+            .where(STANDING, APPROVALS.c.status == ApprovalStatus.OPEN)
             .order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
         )
         about: dict[str, list[IncidentRecord]] = {}
@@ -160,7 +109,7 @@ class Incidents:
                 return None
             connection.execute(
                 update(INCIDENTS)
-                .where(_among(connection, incident_ids), _OPEN)
+                .where(among(connection, incident_ids), OPEN)
                 .values(approval_id=found["id"])
             )
             return ApprovalRecord(**found)
@@ -169,15 +118,59 @@ class Incidents:
 
     async def answer(self, approval_id: str, by: str, now: datetime) -> int:
         """End the incidents that a question is about; how many there are that it ended."""
-        ended = {
-            "status": IncidentStatus.SETTLED,
-            "settled_at": now,
-            "ending": Ending.ANSWERED,
-            "ended_by": by,
-        }
-        mine = INCIDENTS.c.approval_id == approval_id, _STANDING
-        statement = update(INCIDENTS).where(*mine).values(ended)
-        return await self._access.change(statement)
+        mine = INCIDENTS.c.approval_id == approval_id, STANDING
+
+        def write(connection: Connection) -> int:
+            these = connection.scalars(select(INCIDENTS.c.id).where(*mine)).all()
+            return len(changes.end(connection, these, by, now))
+
+        return await self._access.write(write)
+
+    async def change(
+        self, incident_id: str, judge: Callable[[IncidentRecord], changes.Change | None]
+    ) -> IncidentRecord:
+        """Change what people say of an incident, with the step that tells of it, or nothing.
+
+        Of those who do so at once each sees what the other one left.
+
+        Args:
+            incident_id: Which one.
+            judge: Given the incident as it stands, the change; None: there is nothing to change.
+                It may be called more than once.
+
+        Returns:
+            The incident as it stands then.
+
+        Raises:
+            NotFound: There is no such incident.
+        """
+        return await self._access.write(lambda c: changes.change(c, incident_id, judge))
+
+    async def resolve(self, incident_id: str, by: str, note: str, now: datetime) -> bool:
+        """End an incident: a person says so. False when it is over."""
+        return await self._access.write(
+            lambda c: bool(changes.end(c, [incident_id], by, now, note))
+        )
+
+    async def silence(self, now: datetime) -> int:
+        """Note which open incidents silences cover at an instant; how many that changed.
+
+        With no silence and none silenced it is two small queries.
+        """
+        some = select(SILENCES.c.id).where(SILENCES.c.ends_at > now).limit(1)
+        silenced = select(INCIDENTS.c.id).where(OPEN, INCIDENTS.c.silence_id.is_not(None)).limit(1)
+        if not (await self._access.rows(some) or await self._access.rows(silenced)):
+            return 0
+        return await self._access.write(lambda c: changes.silence(c, now))
+
+    async def calm(self, now: datetime, unchanged: timedelta) -> int:
+        """Let those be steady that flapped and have not changed for so long; how many.
+
+        What does not fire then is over.
+        """
+        if not await self._access.rows(select(INCIDENTS.c.id).where(OPEN, FLAPS).limit(1)):
+            return 0
+        return await self._access.write(lambda c: changes.calm(c, now, unchanged))
 
     async def end_resolved(self, now: datetime) -> None:
         """End those whose outages are all resolved, if that was missed."""
@@ -185,7 +178,7 @@ class Incidents:
 
     async def pointless_questions(self) -> list[ApprovalRecord]:
         """Open questions about incidents that are all over."""
-        goes_on = select(INCIDENTS.c.id).where(_OPEN, INCIDENTS.c.approval_id == APPROVALS.c.id)
+        goes_on = select(INCIDENTS.c.id).where(OPEN, INCIDENTS.c.approval_id == APPROVALS.c.id)
         query = select(APPROVALS).where(
             APPROVALS.c.applied_at.is_(None),
             APPROVALS.c.status == ApprovalStatus.OPEN,
@@ -193,6 +186,3 @@ class Incidents:
             ~goes_on.exists(),
         )
         return [ApprovalRecord(**row) for row in await self._access.rows(query)]
-
-    async def _records(self, query: Select[tuple[object, ...]]) -> list[IncidentRecord]:
-        return [IncidentRecord(**row) for row in await self._access.rows(query)]

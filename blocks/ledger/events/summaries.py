@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, RowMapping, func, select, update
 
 from blocks.ledger.engine.dialect_sql import each_row, each_text
+from blocks.ledger.events import steps
 from blocks.ledger.events.alerts import FIRES
 from blocks.ledger.events.grouping import UNSETTLED, free
 from blocks.ledger.events.records import (
@@ -23,6 +24,7 @@ from blocks.ledger.events.records import (
     incident_row,
 )
 from blocks.ledger.events.tables import EVENTS, INCIDENTS
+from blocks.ledger.incidents.entries import IncidentEntry, enter
 from blocks.vocabulary.messages import Severity, new_id
 
 MOST_SUMMARISED = 2000
@@ -90,7 +92,16 @@ def summarise(connection: Connection, groups: Groups, now: datetime) -> list[Inc
     ids = select(each_text(connection, list(made)).c.value)
     firing = update(INCIDENTS).where(INCIDENTS.c.id.in_(ids), FIRES).values(stands)
     stand = set(connection.scalars(firing.returning(INCIDENTS.c.id)))
-    return [r.model_copy(update=stands) if r.id in stand else r for r in records]
+    told = [r.model_copy(update=stands) if r.id in stand else r for r in records]
+    enter(connection, [each for r in told for each in _steps(r, about[r.id]["source"], now)])
+    return told
+
+
+def _steps(incident: IncidentRecord, source: str, now: datetime) -> Iterator[IncidentEntry]:
+    yield steps.opened(incident, by=source)
+    yield steps.responded(incident, now)
+    if incident.is_over:
+        yield steps.ended(incident.id, incident.ending, now)
 
 
 def _summary(
@@ -108,6 +119,8 @@ def _summary(
         status=IncidentStatus.SETTLED,
         events=counted.events,
         settled_at=now,
+        type=kind,
+        notice_group=f"{example['source']} {kind}",
         response=IncidentResponse(
             summary=Summary(
                 type=kind,

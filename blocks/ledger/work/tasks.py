@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -290,6 +290,24 @@ class Tasks:
         lost = select(func.count()).where(*_abandoned(now), TASKS.c.requested_at >= since)
         found = {TaskStatus(row["status"]): row["tasks"] for row in await self._access.rows(query)}
         return TaskCounts(found, await self._access.read(lambda c: c.scalar(lost) or 0))
+
+    async def ended(
+        self, since: datetime, until: datetime, task_type: str | None = None
+    ) -> Sequence[tuple[datetime, float]]:
+        """When tasks ended, from ``since`` to ``until``, in order; 1 where one failed, else 0.
+
+        Left out is what was asked for more than a day before ``since``.
+        """
+        query = (
+            select(TASKS.c.finished_at, TASKS.c.status)
+            .where(TASKS.c.requested_at >= since - timedelta(days=1))  # which has an index
+            .where(TASKS.c.finished_at >= since, TASKS.c.finished_at <= until)
+            .order_by(TASKS.c.finished_at)
+        )
+        if task_type is not None:
+            query = query.where(TASKS.c.task_type == task_type)
+        rows = await self._access.rows(query)
+        return [(row["finished_at"], float(row["status"] == TaskStatus.FAILED)) for row in rows]
 
     async def abandoned(self, now: datetime) -> Sequence[TaskRecord]:
         """Running tasks whose run was not heard of in time, the most urgent first."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from blocks.store.days.block import ItemDays
+from blocks.store.days.trading_days import Period, by_day
 from blocks.store.days.weeks import Frames
 from blocks.store.mapping import StoreSource
 from blocks.store.money import in_one_currency
 from blocks.store.rows import FrameReader
-from blocks.store.trading_days import Period, by_day
 from blocks.vocabulary.frames import Problem
 
 

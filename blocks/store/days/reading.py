@@ -20,11 +20,11 @@ from blocks.store.days.lines import SalesRead
 from blocks.store.days.singles import Singles, add_up
 from blocks.store.days.slices import Slices
 from blocks.store.days.sums import Span, Sums
+from blocks.store.days.trading_days import Period
 from blocks.store.days.weeks import Frames
 from blocks.store.mapping import StoreSource
 from blocks.store.rows import FrameReader, tables_of
 from blocks.store.statements import Select, Statement, statement
-from blocks.store.trading_days import Period
 from blocks.vocabulary.frames import NO_CURRENCY, Problem
 
 READING_SECONDS = 600.0

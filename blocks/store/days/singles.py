@@ -9,9 +9,9 @@ import pandas as pd
 
 from blocks.formats.decimal_marks import DecimalMark
 from blocks.store.days.block import ItemDays, Told, days_of
+from blocks.store.days.trading_days import DUPLICATES, Period, repeated, within
 from blocks.store.money import amounts, in_one_currency
 from blocks.store.rows import with_money
-from blocks.store.trading_days import DUPLICATES, Period, repeated, within
 from blocks.vocabulary.conform import UNBELIEVABLE, conform_fully
 from blocks.vocabulary.frames import NO_ITEM, Problem
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,11 @@ class OrderCounts:
     def end(self) -> datetime:
         """Where the last step ends."""
         return self.begin + len(self.orders) * BIN
+
+    def days_with_orders(self, zone: ZoneInfo) -> set[date]:
+        """The days, on the store's clock, on which an order came."""
+        steps = np.flatnonzero(self.orders)
+        return {(self.begin + int(at) * BIN).astimezone(zone).date() for at in steps}
 
     def __post_init__(self) -> None:
         if len(self.unclear) != len(self.orders):

@@ -20,7 +20,7 @@ from blocks.store.hours.asking import STEP_SECONDS, money_by_step, orders_by_ste
 from blocks.store.hours.counts import BIN, OrderCounts, floored
 from blocks.store.mapping import StoreSource
 from blocks.store.rows import FrameReader
-from blocks.store.statements import Select, statement
+from blocks.store.statements import Select, Statement, statement
 from blocks.vocabulary.frames import NO_CURRENCY
 
 SLICE = timedelta(days=14)
@@ -28,6 +28,13 @@ SLICE = timedelta(days=14)
 
 FEW = 20
 """From so many orders on, all of them at midnight tells that the time of day is not kept."""
+
+_ELSEWHERE = {
+    "an order line of whatever state": ("sale_lines", "sold_at"),
+    "a count of stock": ("stock", "updated_at"),
+    "a purchase order": ("open_orders", "ordered_at"),
+}
+"""What of a database tells that it is written to, by what it is called."""
 
 _NEEDED = frozenset({"order_id", "sku", "sold_at", "units"})
 
@@ -52,6 +59,31 @@ def count_orders(
             end = first
     found = _joined(parts)
     _refuse_dates(found, ZoneInfo(store.timezone))
+    return found
+
+
+def newest_elsewhere(store: StoreSource) -> dict[str, datetime]:
+    """See StoreDatabase.newest_elsewhere, which calls this in a thread."""
+    found: dict[str, datetime] = {}
+    zone = ZoneInfo(store.timezone)
+    with sql.reading(store.url, store.statement_timeout, store.reach) as connection:
+        reader = FrameReader(connection, zone, store.decimal_mark)
+        for what, (frame, column) in _ELSEWHERE.items():
+            for mapping in store.frames.get(frame, ()):
+                if column not in mapping.columns:
+                    continue
+                bare = mapping.model_copy(update={"where": {}, "where_not": {}, "keep": ""})
+                asked = statement(reader.schema, frame, bare)
+                newest = sa.func.max(asked.columns[column]).label(column)
+                rows = reader.as_they_came(
+                    frame,
+                    Statement(asked.select, {column: asked.columns[column]}, asked.utc),
+                    asked.select.with_only_columns(newest),
+                )
+                at = rows[column].iloc[0]
+                if isinstance(at, pd.Timestamp):
+                    instant = at.to_pydatetime().replace(tzinfo=zone).astimezone(UTC)
+                    found[what] = max(instant, found.get(what, instant))
     return found
 
 

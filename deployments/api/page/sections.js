@@ -78,6 +78,7 @@ function incident(one, currency) {
     told(one.resource),
     when(one.since),
     one.events > 1 && `${number(one.events)} events`,
+    one.impact_per_hour && `about ${money(one.impact_per_hour, currency)} per hour`,
     one.impact_per_day && `about ${money(one.impact_per_day, currency)} per day`,
     one.run_id && reportLink(one.run_id, "Report"),
     // Its sender names it: the server gives on plain addresses of pages only.

@@ -10,8 +10,10 @@ from blocks.crash_points import reach
 from blocks.ledger import Ledger
 from blocks.ledger.events.grouping import RESPONDED
 from blocks.ledger.events.records import EventKey, IncidentRecord, IncidentStatus, TakenEvent
+from blocks.ledger.events.reopening import Earlier
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import FIRING, RESOLVED, SystemEvent
+from blocks.vocabulary.told import group_of, told_by
 from blocks.vocabulary.urgency import urgency
 from flows.orchestrator.events.correlation import correlate, dependencies
 from flows.orchestrator.events.incident import (
@@ -49,6 +51,7 @@ class Joining:
     def __init__(self, ledger: Ledger, run_id: str, policy: Policy, at_risk: Money) -> None:
         self._ledger, self._inbox, self._run_id = ledger, ledger.inbox, run_id
         self._rules, self._priorities = policy.events, policy.priorities
+        self._life = policy.incidents
         self._at_risk = at_risk
 
     async def join(
@@ -82,9 +85,12 @@ class Joining:
             return []
         known = await self._known(taken)
         at_risk = await self._at_risk.of(one.event for one in taken)
-        plans = [*await self._begun_before(taken, now), *self._new(taken, known, at_risk, now)]
+        fire = [one.key for one in taken if one.event.status == FIRING and not one.incident_id]
+        before = await self._inbox.last_outages(fire) if fire else {}
+        new = self._new(taken, known, before, at_risk, now)
+        plans = [*await self._begun_before(taken, now), *new]
         joined = await self._inbox.join(
-            [(incident, keys) for _, incident, keys in plans], self._run_id, now
+            [(incident, keys) for _, incident, keys in plans], self._run_id, now, self._life
         )
         reach("events.joined")
         return [
@@ -118,6 +124,7 @@ class Joining:
         self,
         taken: Sequence[TakenEvent],
         known: dict[str, tuple[IncidentRecord, Known]],
+        before: Mapping[EventKey, Earlier],
         at_risk: Mapping[str, float],
         now: datetime,
     ) -> Iterable[_Plan]:
@@ -125,13 +132,33 @@ class Joining:
         fresh = [one.event for one in alone if one.tries <= MOST_TRIES]
         covering = [as_known for _, as_known in known.values()]
         for one in correlate(fresh, self._rules, now, covering, self._priorities, at_risk):
-            incident = known[one.known][0] if one.known else _incident(one, now)
+            joined = known[one.known][0] if one.known else None
+            incident = joined or self._again_or_new(one, before, now)
             yield one, incident, [(e.source, e.id) for e in one.events]
         for late in alone:
             if late.tries > MOST_TRIES:  # what runs die of must not take the others along
                 why = f"A run that died had taken it; this is try {late.tries}."
                 given_up = self._again([late.event], resource_of(late.event), why, now, late.tries)
                 yield given_up, _incident(given_up, now), [late.key]
+
+    def _again_or_new(
+        self, one: Correlated, before: Mapping[EventKey, Earlier], now: datetime
+    ) -> IncidentRecord:
+        """The incident that the same alerts were told in last, if they may reopen it; else one.
+
+        Only one of the same cause: what something else explains now is no part of it.
+        """
+        keys = [(event.source, event.id) for event in one.events]
+        last = [
+            found
+            for key in keys
+            if (found := before.get(key)) and found.incident.resource == one.resource
+        ]
+        last.sort(key=lambda each: (each.incident.opened_at, each.incident.id), reverse=True)
+        reopened = next((each for each in last if each.may_reopen(self._life, now)), None)
+        if reopened is not None:
+            return reopened.incident
+        return _incident(one, now, last[0].incident if last else None)
 
     async def _begun_before(self, taken: Sequence[TakenEvent], now: datetime) -> list[_Plan]:
         """What a run that died had put together already: it stays together."""
@@ -169,7 +196,10 @@ class Joining:
         )
 
 
-def _incident(correlated: Correlated, now: datetime) -> IncidentRecord:
+def _incident(
+    correlated: Correlated, now: datetime, previous: IncidentRecord | None = None
+) -> IncidentRecord:
+    lead = correlated.lead
     return IncidentRecord(
         need_key=correlated.need_key,
         resource=correlated.resource,
@@ -177,6 +207,10 @@ def _incident(correlated: Correlated, now: datetime) -> IncidentRecord:
         title=correlated.title,
         opened_at=now,
         updated_at=now,
+        type=lead.type,
+        labels=told_by(lead).labels,
+        notice_group=group_of(lead),
+        previous_id=previous.id if previous else None,
     )
 
 

@@ -73,8 +73,3 @@ def how_it_stands(
         quiet = now - last > silence
         parts.append(f"No news since {last:%Y-%m-%d %H:%M} UTC." if quiet else "It still fires.")
     return " ".join(part for part in parts if part)
-
-
-def per_day(impact_per_hour: float | None) -> float | None:
-    """Money per day, of money per hour."""
-    return None if impact_per_hour is None else impact_per_hour * 24

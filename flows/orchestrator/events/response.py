@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -120,7 +120,7 @@ async def respond(
     """Settle what the agents say, and try what they propose.
 
     An agent that fails is no obstacle: the others' answers count, and it is named. A remedy that
-    was tried since the incident was opened is not tried again, whoever tried it: a run that died
+    was tried since the present outage began is not tried again, whoever tried it: a run that died
     over the incident may have acted.
 
     Args:
@@ -136,7 +136,7 @@ async def respond(
     severity, findings = settle_answers(correlated, answers.said)
     if well:
         findings = []  # there is nothing to try, and nothing to tell a person
-    fresh, earlier = await _not_tried_yet(team, findings, incident.opened_at)
+    fresh, earlier = await _not_tried_yet(team, findings, incident.began_at)
     lines = [*earlier, *await remediate(team, fresh)]
     reach("events.remedied")
     response = Response(
@@ -173,7 +173,7 @@ def settle_answers(
     concerned = {agent: answers[agent] for agent in sorted(answers) if answers[agent].relevant}
     judged = [answer.severity for answer in concerned.values()] or [correlated.severity]
     severity = max(judged)
-    at_risk = _at_risk(concerned)
+    per_day = _most(a.impact_per_day for a in concerned.values())
     advice = list(dict.fromkeys(a.advice for a in concerned.values() if a.advice))
     evidence = {agent: answer.assessment for agent, answer in concerned.items()}
 
@@ -184,7 +184,7 @@ def settle_answers(
             severity=severity,
             title=correlated.title,
             evidence=evidence,
-            impact_per_day=None if at_risk is None else at_risk * 24,
+            impact_per_day=per_day,
             advice=" ".join(advice),
             remedy=remedy,
         )
@@ -207,8 +207,11 @@ def seen_well(answers: Mapping[str, EventResponse]) -> str:
 
 def _at_risk(answers: Mapping[str, EventResponse]) -> float | None:
     """The most money per hour that one of those whom it concerns sees at risk."""
-    seen = [a.impact_per_hour for a in answers.values() if a.relevant]
-    return max((amount for amount in seen if amount is not None), default=None)
+    return _most(a.impact_per_hour for a in answers.values() if a.relevant)
+
+
+def _most(amounts: Iterable[float | None]) -> float | None:
+    return max((amount for amount in amounts if amount is not None), default=None)
 
 
 async def _not_tried_yet(

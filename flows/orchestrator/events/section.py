@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from blocks.ledger.events.records import Depth, IncidentRecord
 from blocks.vocabulary.messages import Severity
 from flows.orchestrator.events.draining import MOST_TOLD, Drained, Handled
-from flows.orchestrator.events.open_incidents import OpenIncident, how_many, per_day
+from flows.orchestrator.events.open_incidents import OpenIncident, how_many
 from flows.reports.model import Chart, Section, Table, count, local, money
 
 
@@ -38,13 +38,13 @@ def standing(found: Sequence[OpenIncident], zone: str, currency: str, top: int) 
             each.incident.severity.value,
             each.incident.title,
             local(each.incident.opened_at, zone),
-            money(per_day(each.incident.impact_per_hour), currency),
+            money(each.incident.impact_per_hour, currency),
             each.told,
         ]
         for each in found[:top]
     ]
     table = Table(
-        columns=["Severity", "Incident", "Since", "At risk per day", "How it stands"],
+        columns=["Severity", "Incident", "Since", "At risk per hour", "How it stands"],
         rows=rows,
         note=f"{len(found) - top:,} more, of less weight." if len(found) > top else "",
     )

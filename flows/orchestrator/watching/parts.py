@@ -5,16 +5,27 @@ A part is one function that makes a ``Look``; what it judges by lies with the ag
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agents.sre_reliability.objectives.objective_watch import look_at_objectives
+from agents.sre_reliability.objectives.promises import objectives_in_force
+from agents.sre_reliability.system_monitoring.prefect_watch import (
+    API,
+    answered,
+    look_at_prefect,
+)
+from agents.sre_reliability.system_monitoring.probe_watch import look_at_probes, subject_of
 from agents.sre_reliability.system_monitoring.service_watch import look_at_services
 from blocks.business.business import Business
 from blocks.ledger import Ledger
 from blocks.policy.policy import Policy
 from blocks.prefect_api.client import PrefectApi
+from blocks.settings import get_settings
 from blocks.vocabulary.looks import Look
+from flows.orchestrator.watching.orders import PART as ORDERS
+from flows.orchestrator.watching.orders import Orders
 from flows.orchestrator.watching.signals import covering_what_is_gone
 
 
@@ -57,10 +68,46 @@ class Part:
 async def _services(watch: Watch) -> Look:
     gap = watch.policy.watch.services_confirm_seconds
     look = await look_at_services(watch.business.services, watch.now, confirm_after=gap)
+    return await _of_all(watch, look, [f"service:{each.name}" for each in watch.business.services])
+
+
+async def _probes(watch: Watch) -> Look:
+    rules = watch.policy.watch
+    look = await look_at_probes(
+        watch.business.probes,
+        watch.now,
+        confirm_after=rules.probes_confirm_seconds,
+        within=rules.probes_within_seconds,
+    )
+    return await _of_all(watch, look, [subject_of(each) for each in watch.business.probes])
+
+
+async def _of_all(watch: Watch, look: Look, subjects: Sequence[str]) -> Look:
+    """A look that covers what is no longer configured, too."""
     if watch.business.left_out:  # one may be looked after, and be configured wrongly just now
         return look
-    named = [f"service:{service.name}" for service in watch.business.services]
-    return await covering_what_is_gone(watch.ledger, look, named)
+    return await covering_what_is_gone(watch.ledger, look, subjects)
+
+
+async def _prefect(watch: Watch) -> Look:
+    look = await look_at_prefect(watch.prefect, get_settings(), watch.now)
+    return await covering_what_is_gone(watch.ledger, look, [API]) if answered(look) else look
+
+
+async def _objectives(watch: Watch) -> Look:
+    rules = watch.policy.objectives
+    look = await look_at_objectives(watch.business, watch.ledger, rules, watch.now)
+    if watch.business.left_out:  # as above
+        return look
+    targets = [each.target for each in objectives_in_force(watch.business.services, rules)]
+    return await covering_what_is_gone(watch.ledger, look, targets)
+
+
+_newest_orders = Orders()
+
+
+async def _orders(watch: Watch) -> Look:
+    return await _newest_orders.look(watch.business, watch.ledger, watch.policy.trade, watch.now)
 
 
 PARTS: tuple[Part, ...] = (
@@ -69,5 +116,29 @@ PARTS: tuple[Part, ...] = (
         every=lambda policy: timedelta(seconds=policy.watch.services_seconds),
         deadline=90.0,  # two looks of 9 s at most, and a confirmation after 60 s at most
         look=_services,
+    ),
+    Part(
+        name="probes",
+        every=lambda policy: timedelta(seconds=policy.watch.probes_seconds),
+        deadline=130.0,  # the policy says how long it really may take
+        look=_probes,
+    ),
+    Part(
+        name="prefect",
+        every=lambda policy: timedelta(seconds=policy.watch.prefect_seconds),
+        deadline=20.0,
+        look=_prefect,
+    ),
+    Part(
+        name="objectives",
+        every=lambda policy: timedelta(seconds=policy.objectives.seconds),
+        deadline=50.0,
+        look=_objectives,
+    ),
+    Part(
+        name=ORDERS,
+        every=lambda policy: timedelta(minutes=policy.trade.look_minutes),
+        deadline=120.0,  # once a day it reads half a year of orders
+        look=_orders,
     ),
 )

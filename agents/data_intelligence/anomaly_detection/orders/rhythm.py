@@ -24,7 +24,6 @@ from agents.data_intelligence.anomaly_detection.orders.usual import (
     HOURS,
     Clock,
     Usual,
-    day_number,
     usual,
 )
 from blocks.policy.trade_rules import TradeRules
@@ -88,6 +87,17 @@ class Rhythm:
         due = np.cumsum(self.expected(floored(at), int(LONGEST_WAIT / BIN), closed))
         steps = int(np.searchsorted(due, self.silence)) + 1
         return steps * BIN_HOURS if steps <= len(due) else None
+
+    def fastest(self) -> float | None:
+        """Hours that it takes to know of a stop where most orders are usual; see hours_to_know."""
+        week = np.concatenate([self.rates, self.rates, self.rates])
+        due = np.concatenate([[0.0], np.cumsum(week)])
+        if due[-1] - due[HOURS] < self.silence:
+            return None
+        begin = np.arange(0, HOURS, BIN_HOURS)
+        hours = np.arange(len(due))
+        target = np.interp(begin, hours, due) + self.silence
+        return float((np.interp(target, due + 1e-9 * hours, hours) - begin).min())
 
     @property
     def orders_per_week(self) -> float:
@@ -187,6 +197,3 @@ def _known(counts: OrderCounts, found: Usual) -> tuple[Floats, Floats, np.ndarra
 def never(_: date) -> bool:
     """No day is one on which the shop is closed."""
     return False
-
-
-__all__ = ["Rhythm", "day_number", "last", "learn", "never"]

@@ -13,7 +13,7 @@ shop's past tells how far its orders stray from what one could have expected.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -63,11 +63,6 @@ class Clock:
         # 1970-01-01 was a Thursday.
         hour = (days + 3) % 7 * 24 + local.hour.to_numpy().astype(np.int64)
         return cls(hour, days)
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, eq=False)

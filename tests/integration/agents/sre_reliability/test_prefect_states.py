@@ -98,9 +98,8 @@ async def test_what_a_person_paused_is_for_information(server: Server):
 
 async def test_a_paused_queue_is_told_apart_from_its_pool(server: Server):
     await server.due(await server.deployment("queue"))
-    await server.patch(
-        f"/work_pools/{server.name}-queue/queues/default", is_paused=True, priority=1
-    )
+    (queue,) = await server.client.read_work_queues(work_pool_name=f"{server.name}-queue")
+    await server.client.update_work_queue(queue.id, is_paused=True)
     found = await server.found()
     assert found["prefect-paused", "queue:*-queue/default"].severity is Severity.INFO
     assert ("prefect-late-runs", "pool:*-queue") not in found

@@ -22,9 +22,9 @@ from blocks.store.block import StoreDatabase
 from blocks.store.days.kept import KeptMonths
 from blocks.store.days.lines import SalesRead, read_lines
 from blocks.store.days.reading import DayReader
+from blocks.store.days.trading_days import Period
 from blocks.store.mapping import StoreSource
 from blocks.store.rows import FrameReader
-from blocks.store.trading_days import Period
 from blocks.vocabulary.frames import DAILY_WEEKS, Snapshot
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)

@@ -120,7 +120,7 @@ def test_what_stands_is_open_with_what_its_sender_says_of_it():
     one = standing(severity=Severity.CRITICAL, impact_per_hour=2.0)
     heard = {one.id: NOW - HOUR}
     [found] = troubles(facts(incidents=[one], heard=heard), NOW)
-    assert (found.open, found.runbook, found.impact_per_day) == (True, TOLD["runbook"], 48.0)
+    assert (found.open, found.runbook, found.impact_per_hour) == (True, TOLD["runbook"], 2.0)
     assert found.standing == (
         "Pod is down. No agent knows anything about it: a person is asked. It still fires."
     )

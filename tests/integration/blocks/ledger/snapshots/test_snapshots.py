@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Connection, Table, select
 
-from agents.data_intelligence.pattern_recognition.events import sku_facts
+from agents.data_intelligence.pattern_recognition.item_facts import sku_facts
 from blocks.crash_points import VARIABLE as CRASH_AT
 from blocks.ledger import Ledger, RunRecord
 from blocks.ledger.snapshots import rows, snapshots

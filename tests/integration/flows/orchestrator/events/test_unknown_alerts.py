@@ -297,7 +297,7 @@ async def test_what_our_own_look_shows_well_is_closed_and_what_is_ill_stands(
     receipts = {receipt.kind: receipt for receipt in await ledger.receipts.of(subject=ill.id)}
     urgency = receipts[ReceiptKind.RESPOND].body["inputs"]["urgency"]
     assert any("per hour at risk" in reason for reason in urgency), "known before they were asked"
-    assert incident["impact_per_day"] == pytest.approx(ill.impact_per_hour * 24)
+    assert incident["impact_per_hour"] == pytest.approx(ill.impact_per_hour)
 
 
 async def test_a_statement_that_no_agent_knows_goes_to_a_person_from_error_on(

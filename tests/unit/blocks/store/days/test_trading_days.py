@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blocks.store.days.trading_days import by_day
 from blocks.store.money import amounts
-from blocks.store.trading_days import by_day
 from blocks.vocabulary.conform import conform
 from blocks.vocabulary.frames import NO_ITEM, SALE_LINES
 
