@@ -7,6 +7,9 @@ threshold, which only the labels tell.
 
     python -m benchmarks.anomaly_accuracy --data DIR [--json]
 
+The detector's constants are settled on every other file in alphabetical order, beginning with the
+first; the figures of the others are those to believe.
+
 ``DIR`` holds NAB's ``nab_data.tar.gz`` (``data/<category>/<name>.csv``) and
 ``combined_windows.json``.
 """

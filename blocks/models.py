@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -41,3 +42,27 @@ def read_as(model: type[M], value: Any, what: str, hint: str) -> M:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in (what, *first["loc"]))
         raise InvalidMessage(f"{where}: {first['msg']}.", hint=hint) from None
+
+
+def names_at(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """The names that may stand at a place within a model, as a fault's ``loc`` gives it.
+
+    Keys and numbers within a field lead no further: all models that it may hold are meant.
+    """
+    models = [model]
+    for step in place:
+        inner = [
+            found
+            for each in models
+            if (field := each.model_fields.get(str(step)))
+            for found in _models_in(field.annotation)
+        ]
+        models = inner or models
+    return list(dict.fromkeys(name for each in models for name in each.model_fields))
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models_in(each)

@@ -10,13 +10,16 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed
 from pydantic import Field
 
+from agents.registry import registry
 from blocks.crash_points import reach
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
 from blocks.vocabulary.responses import read_event
 from flows.orchestrator.dispatch.context import shared_ledger
+from flows.orchestrator.dispatch.policy import last_used_policy
 from flows.orchestrator.events import section as sections
 from flows.orchestrator.events.draining import Drained, drain
+from flows.orchestrator.events.inhibition import is_due
 from flows.orchestrator.events.open_incidents import open_incidents
 from flows.orchestrator.runs.endings import outlives_outages, refusing
 from flows.orchestrator.runs.identity import with_lasting_id
@@ -86,7 +89,10 @@ async def _something_waits() -> bool:
     ledger, now = shared_ledger(get_settings().effective_ledger_url), utc_now()
     if (await ledger.inbox.depth(now)).events:
         return True
-    return bool(await ledger.incidents.unasked(now) or await ledger.incidents.pointless_questions())
+    if await ledger.incidents.unasked(now) or await ledger.incidents.pointless_questions():
+        return True
+    policy = await last_used_policy(ledger, registry())
+    return bool(await ledger.firings.to_start(1)) or await is_due(ledger, policy.events, now)
 
 
 def _nothing_came() -> Report:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.incidents import post_incident
-from flows.orchestrator.incidents.story import tell_story
+from flows.orchestrator.incidents.story import last_grave_one, tell_story
 from flows.orchestrator.runs.endings import outlives_outages, refusing
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
@@ -28,19 +28,26 @@ from flows.reports.model import Report
 @refusing
 async def post_incident_report(
     incident: Annotated[
-        str, Field(min_length=6, max_length=64, description="The incident's id, or how it begins.")
-    ],
+        str,
+        Field(
+            max_length=64,
+            description="The incident's id, or how it begins; empty: the last one that was no "
+            "mere warning.",
+        ),
+    ] = "",
 ) -> Report:
     """Report on one incident, whether or not it is over.
 
     Args:
-        incident: Its id, or at least the first six characters of it.
+        incident: Its id, or at least the first six characters of it; empty for the one opened
+            last, warnings left out.
 
     Raises:
         NotFound: There is no such incident.
         LedgerError: The ledger cannot be read or written.
     """
     async with workflow_run("post-incident-report") as team:
+        incident = incident or await last_grave_one(team.ledger)
         story = await tell_story(team.ledger, incident, utc_now())
         zone = team.business.timezone
         report = await team.report(

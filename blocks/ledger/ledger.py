@@ -36,7 +36,9 @@ from blocks.ledger.engine.upsert import replacing
 from blocks.ledger.engine.writer import GroupWriter
 from blocks.ledger.events.inbox import Inbox
 from blocks.ledger.events.incidents import Incidents
+from blocks.ledger.firings.firings import Firings
 from blocks.ledger.incidents.entries import IncidentEntries
+from blocks.ledger.incidents.inhibitions import Inhibitions
 from blocks.ledger.incidents.silences import Silences
 from blocks.ledger.purchasing.orders import Orders
 from blocks.ledger.purchasing.outcomes import OrderOutcomes
@@ -82,7 +84,9 @@ class Ledger:
         tellings: What people were told of, and how that stood.
         inbox: Events, and the incidents that they make up.
         incidents: Incidents that are not over.
+        firings: What rules did.
         incident_entries: What was done about incidents, step by step.
+        inhibitions: Incidents that another one explains.
         silences: Of which incidents nobody is told, and when.
         samples: What our own looks measured.
         tokens: Who may use the API, and for what.
@@ -120,7 +124,9 @@ class Ledger:
         self.tellings = Tellings(access)
         self.inbox = Inbox(access)
         self.incidents = Incidents(access)
+        self.firings = Firings(access)
         self.incident_entries = IncidentEntries(access)
+        self.inhibitions = Inhibitions(access)
         self.silences = Silences(access)
         self.tokens = Tokens(access)
         self.requests = Requests(access)

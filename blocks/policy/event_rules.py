@@ -50,18 +50,19 @@ class EventRules(Strict):
         description="From this severity on an event is responded to in a storm too, and a person "
         "is asked about what no agent knows.",
     )
-    starts: dict[str, str] = Field(
-        default={"stock.low": "critical-inventory"},
-        description="Type of event to the workflow that it starts: one run for many of them.",
-    )
-    starts_wait_seconds: float = Field(
-        default=60.0,
-        ge=1,
-        le=3600,
-        description="Events within so long share the run that they start.",
-    )
     topology: dict[str, list[str]] = Field(
         default_factory=dict,
         description="Resource to the resources that it depends on, for instance "
         '{"service:checkout": ["store:shop"]}: trouble below explains trouble above.',
+    )
+    inhibits_from: Severity = Field(
+        default=Severity.ERROR,
+        description="From this severity on trouble silences what depends on it, by the topology.",
+    )
+    inhibition_grace_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        le=86400,
+        description="For so long after its cause is over, what depends on it may still recover "
+        "before it counts as trouble of its own.",
     )

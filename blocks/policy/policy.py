@@ -27,6 +27,7 @@ from blocks.policy.selection_rules import SelectionRules
 from blocks.policy.surge_rules import SurgeRules
 from blocks.policy.target_rules import TargetRules
 from blocks.policy.trade_rules import TradeRules
+from blocks.policy.trigger_rules import DEFAULT_RULES, Rules, with_starts_as_rules
 from blocks.policy.watch_rules import WatchRules
 from blocks.vocabulary.messages import Name, TaskType
 from blocks.vocabulary.severity import Severity
@@ -157,6 +158,15 @@ class Policy(Strict):
     trade: TradeRules = Field(default_factory=TradeRules)
     watch: WatchRules = Field(default_factory=WatchRules)
     objectives: ObjectiveRules = Field(default_factory=ObjectiveRules)
+    rules: Rules = Field(
+        default_factory=lambda: dict(DEFAULT_RULES),
+        description="Name to which events start which workflow.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_release(cls, values: Any) -> Any:
+        return with_starts_as_rules(values)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -185,7 +195,8 @@ class Policy(Strict):
     def extended(cls, changes: dict[str, Any]) -> Policy:
         """The default policy with a person's changes.
 
-        Task types are added or replaced one by one; of the rules, the fields that are given.
+        Task types are added or replaced one by one; of the parts, the fields that are given; of a
+        rule that is there, too.
 
         Raises:
             pydantic.ValidationError: The changes do not fit.
@@ -195,9 +206,15 @@ class Policy(Strict):
         for key, value in changes.items():
             known = base.get(key)
             if isinstance(known, dict) and isinstance(value, dict):
+                if key == "rules":
+                    value = {name: _changed(known.get(name), to) for name, to in value.items()}
                 value = {**known, **value}
             merged[key] = value
         return cls.model_validate(merged)
+
+
+def _changed(known: Any, value: Any) -> Any:
+    return {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
 
 
 def _plan(

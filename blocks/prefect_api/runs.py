@@ -172,8 +172,8 @@ class Runs:
         )
         return found[0] if found else None
 
-    async def waits(self, deployment: str, by: datetime) -> bool:
-        """Whether a run of a deployment that is due by then has not begun, however long it waits.
+    async def waiting(self, deployment: str, by: datetime) -> list[FlowRun]:
+        """The runs of a deployment due by then that have not begun, however long they wait.
 
         Raises:
             SourceUnavailable: The server does not answer.
@@ -182,7 +182,7 @@ class Runs:
             state=_state(any_=[StateType.SCHEDULED, StateType.PENDING]),
             expected_start_time=FlowRunFilterExpectedStartTime(before_=by),
         )
-        return bool(await self._find(deployment, due))
+        return await self._find(deployment, due)
 
     async def going_on(self, deployment: str) -> list[FlowRun]:
         """The runs of a deployment that have not ended.

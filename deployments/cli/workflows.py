@@ -61,7 +61,7 @@ async def run_here(workflow: str, assignments: list[str]) -> Report:
 async def run_with(workflow: str, given: dict[str, Any]) -> Report:
     """Run a workflow in this process, with its parameters by name; see ``run_here``."""
     from blocks.prefect_api.env import use_embedded_prefect
-    from deployments.registration.catalogue import entrypoint_of, load_workflow, validated
+    from blocks.prefect_api.workflows import entrypoint_of, load_workflow, validated
 
     entrypoint_of(workflow)  # refused before anything is prepared
     use_embedded_prefect()

@@ -135,7 +135,7 @@ def test_every_answer_has_a_form_and_an_example_of_it(path: str, operation: dict
 
 
 def test_each_workflow_is_there_with_its_parameters() -> None:
-    from deployments.registration.catalogue import entrypoints, load_workflow
+    from blocks.prefect_api.workflows import entrypoints, load_workflow
 
     schemas = document()["components"]["schemas"]
     mapping = schemas["WorkflowRequest"]["discriminator"]["mapping"]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Table
 
-from blocks.ledger.engine.tables import METADATA, CleanText, Instant, json_column, required
+from blocks.ledger.engine.tables import (
+    METADATA,
+    CleanText,
+    Instant,
+    index_where,
+    json_column,
+    required,
+)
 
 INCIDENT_ENTRIES = Table(
     "incident_entries",
@@ -19,6 +26,22 @@ INCIDENT_ENTRIES = Table(
 )
 """One row per step in an incident's life that no other record tells."""
 
+
+INCIDENT_INHIBITIONS = Table(
+    "incident_inhibitions",
+    METADATA,
+    required("incident_id", primary_key=True),
+    required("cause_id"),
+    required("since", Instant, index=True),
+    Column("released_at", Instant),
+)
+"""One row per incident that another one explained, or explains until it is released."""
+
+index_where(
+    "ix_incident_inhibitions_open",
+    INCIDENT_INHIBITIONS.c.released_at.is_(None),
+    INCIDENT_INHIBITIONS.c.cause_id,
+)
 SILENCES = Table(
     "silences",
     METADATA,

@@ -24,7 +24,8 @@ from blocks.ledger.calls.tables import (
 )
 from blocks.ledger.engine.tables import Instant
 from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
-from blocks.ledger.incidents.tables import INCIDENT_ENTRIES, SILENCES
+from blocks.ledger.firings.tables import RULE_FIRINGS
+from blocks.ledger.incidents.tables import INCIDENT_ENTRIES, INCIDENT_INHIBITIONS, SILENCES
 from blocks.ledger.purchasing.tables import (
     ORDER_ENTRIES,
     ORDER_LINES,
@@ -199,6 +200,22 @@ RULES = [
         INCIDENT_ENTRIES,
         INCIDENT_ENTRIES.c.at,
         ~_any(INCIDENTS.c.id == INCIDENT_ENTRIES.c.incident_id),
+    ),
+    Rule(
+        "events",
+        INCIDENT_INHIBITIONS,
+        INCIDENT_INHIBITIONS.c.since,
+        ~_any(INCIDENTS.c.id == INCIDENT_INHIBITIONS.c.incident_id),
+    ),
+    # While an event is there, it must not fire again.
+    Rule(
+        "events",
+        RULE_FIRINGS,
+        RULE_FIRINGS.c.at,
+        and_(
+            _ended(RULE_FIRINGS.c.settled_at),
+            ~_any(EVENTS.c.source == RULE_FIRINGS.c.source, EVENTS.c.id == RULE_FIRINGS.c.event_id),
+        ),
     ),
     Rule("events", SILENCES, SILENCES.c.ends_at, true()),
     Rule("samples", SAMPLES, SAMPLES.c.at, true()),

@@ -20,7 +20,7 @@ from pydantic import (
     create_model,
 )
 
-from deployments.registration.catalogue import entrypoints, load_workflow
+from blocks.prefect_api.workflows import entrypoints, load_workflow
 
 if TYPE_CHECKING:
     from prefect import Flow

@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema
 
 from blocks.ledger.work.tasks import TaskRecord
 from blocks.models import Strict
+from blocks.prefect_api.workflows import load_workflow, validated
 from blocks.text.masking import without_passwords
 from blocks.vocabulary.messages import Priority, utc_now
 from deployments.api.context import Context, Ctx
@@ -28,7 +29,6 @@ from deployments.api.routes.flow_bodies import (
     strictly,
     workflow_bodies,
 )
-from deployments.registration.catalogue import load_workflow, validated
 from flows.broadcast_alert import broadcast_alert
 from flows.orchestrator.runs.queues import place_of
 from flows.orchestrator.runs.starting import is_over

@@ -16,11 +16,11 @@ from blocks.errors import NotFound
 from blocks.ledger.calls.history import HourOfCalls
 from blocks.ledger.events.records import IncidentRecord
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
+from blocks.prefect_api.workflows import entrypoints
 from blocks.vocabulary.messages import utc_now
 from deployments.api.context import Context, Ctx, Shared
 from deployments.api.http.callers import Reader
 from deployments.api.http.problems import documented
-from deployments.registration.catalogue import entrypoints
 from flows.orchestrator.dispatch.policy import last_used_policy
 from flows.reports.last_orders import LastOrders, last_orders
 from flows.reports.model import Report

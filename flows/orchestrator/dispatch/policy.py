@@ -13,11 +13,14 @@ from agents.registry import Registry
 from blocks.business.file import faults
 from blocks.errors import ConfigurationError, OrchestratorError
 from blocks.ledger import Ledger
+from blocks.models import names_at
 from blocks.policy.policy import Policy
 from blocks.prefect_api.calls import save_variable
 from blocks.prefect_api.client import prefect_client
+from blocks.text import did_you_mean
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.dispatch.routing import check_policy
+from flows.orchestrator.dispatch.rule_checks import check_rules
 
 VARIABLE = "orchestrator_policy"
 """The Prefect variable that holds the changes, as JSON."""
@@ -87,10 +90,20 @@ def read_policy(changes: Any, team: Registry) -> Policy:
     except ValidationError as error:
         raise ConfigurationError(
             f"The policy cannot be read: {faults(error)}.",
-            hint="./orchestrator policy shows the one in force.",
+            hint=_hints(error) or "./orchestrator policy shows the one in force.",
         ) from None
     check_policy(policy, team)
+    check_rules(policy)
     return policy
+
+
+def _hints(error: ValidationError) -> str:
+    """For whoever misspelt a name: what it may be."""
+    return " ".join(
+        did_you_mean(str(fault["loc"][-1]), names)
+        for fault in error.errors(include_url=False, include_context=False)
+        if fault["type"] == "extra_forbidden" and (names := names_at(Policy, fault["loc"][:-1]))
+    )
 
 
 async def read_changes() -> Any:

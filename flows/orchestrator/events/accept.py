@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import Accepted
 from blocks.settings import get_settings
-from blocks.vocabulary.messages import Severity, SystemEvent, utc_now
+from blocks.vocabulary.messages import BESIDE, Severity, SystemEvent, utc_now
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.events.wake import start_event_run
+from flows.orchestrator.rules.judging import RUN
+from flows.orchestrator.runs.identity import current_run
 
 
 async def accept_events(*events: SystemEvent) -> Accepted:
@@ -40,6 +42,15 @@ async def accept_into(ledger: Ledger, events: Sequence[SystemEvent]) -> tuple[Ac
     Raises:
         LedgerError: They could not be kept.
     """
-    accepted = await ledger.inbox.accept(events, utc_now())
+    accepted = await ledger.inbox.accept([_with_its_run(each) for each in events], utc_now())
     urgent = any(event.severity is Severity.CRITICAL for event in events)
     return accepted, await start_event_run(urgent=urgent) if accepted.new else None
+
+
+def _with_its_run(event: SystemEvent) -> SystemEvent:
+    """With the run that hands it in beside its data: no rule fires on what it led to itself."""
+    if not (run := current_run()):
+        return event
+    beside = event.data.get(BESIDE)
+    told = {**(beside if isinstance(beside, dict) else {}), RUN: run}
+    return event.model_copy(update={"data": {**event.data, BESIDE: told}})

@@ -20,16 +20,18 @@ from blocks.ledger.events.records import (
     IncidentStatus,
     TakenEvent,
 )
+from blocks.ledger.firings.firings import Firing
 from blocks.vocabulary.messages import Severity, utc_now
 from blocks.vocabulary.told import group_of, told_by
 from flows.orchestrator.events.asking import Answers, ask_agents
 from flows.orchestrator.events.at_risk import AtRisk
 from flows.orchestrator.events.incident import Correlated, resource_of
+from flows.orchestrator.events.inhibition import Inhibition, quiet_response
 from flows.orchestrator.events.joining import MOST_TRIES, Joining
 from flows.orchestrator.events.load_shedding import Tide, judge_tide
 from flows.orchestrator.events.response import Response, respond
 from flows.orchestrator.events.standing import Standing
-from flows.orchestrator.events.starts import start_for, types_of
+from flows.orchestrator.rules.firing import Triggers
 from flows.orchestrator.team.team import Orchestrator
 
 HOLD = timedelta(seconds=30)
@@ -67,6 +69,8 @@ class Drained:
     given_up: list[IncidentRecord] = field(default_factory=list)
     summaries: list[IncidentRecord] = field(default_factory=list)
     storms: int = 0
+    put_down: int = 0  # incidents that others explain
+    fired: list[Firing] = field(default_factory=list)
 
 
 _Work = tuple[float, int, Correlated, IncidentRecord]
@@ -94,6 +98,7 @@ async def drain(team: Orchestrator, seconds: float) -> Drained:
                 helper.cancel()
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
+    drainer.drained.fired = drainer.triggers.fired
     return drainer.drained
 
 
@@ -111,10 +116,13 @@ class _Drainer:
         self.acting = asyncio.Semaphore(self.rules.at_once)
         self.joining = Joining(team.ledger, team.run.id, team.policy, AtRisk(team))
         self.standing = Standing(team)
+        self.triggers = Triggers(team)
+        self.inhibition = Inhibition(team.ledger, team.policy.events)
 
     async def fill(self, seconds: float) -> None:
         """Take and correlate, as long as there is time or anything left."""
         began = last_taken = utc_now()
+        await self.inhibition.look(began)
         until = began + timedelta(seconds=seconds) if seconds else None
         while until is None or utc_now() < until:
             now = utc_now()
@@ -131,6 +139,7 @@ class _Drainer:
             await self._pause()
         await self.queue.join()
         await self.standing.look(utc_now(), at_once=True)
+        await self.triggers.start(utc_now())
 
     async def _pause(self) -> None:
         """Until there is room for more, or for a moment."""
@@ -143,9 +152,9 @@ class _Drainer:
         self.drained.storms += tide.storm and not self.tide.storm
         self.tide = tide
         if tide.summarise:
-            made = await self.inbox.summarise(now)
-            self.drained.summaries += made
-            await start_for(self.team, types_of(made), now)
+            # Before they are settled: a run that dies in between leaves them to the next one.
+            await self.triggers.fire_waiting(self.rules.worth_asking, now)
+            self.drained.summaries += await self.inbox.summarise(now)
             reach("events.summarised")
 
     async def _take(self, depth: Depth, now: datetime) -> bool:
@@ -154,8 +163,10 @@ class _Drainer:
             return False
         reach("events.taken")
         self.drained.events += len(taken)
-        await start_for(self.team, {one.event.type for one in taken}, now)
-        for correlated, incident in await self.joining.join(taken, now):
+        await self.triggers.fire([one.event for one in taken], now)
+        joined = await self.joining.join(taken, now)
+        await self.inhibition.look(now)
+        for correlated, incident in joined:
             self._receipt(correlated, incident)
             self._queue(correlated, incident)
         return True
@@ -212,9 +223,13 @@ class _Drainer:
         if not ours:
             return
         reach("events.responding")
-        tired = [one for one in ours if one[0].tries > MOST_TRIES]
-        fresh = [one for one in ours if one[0].tries <= MOST_TRIES]
-        await asyncio.gather(*(self._give_up(*one) for one in tired))
+        quiet = [one for one in ours if self.inhibition.cause_of(one[1].id)]
+        loud = [one for one in ours if not self.inhibition.cause_of(one[1].id)]
+        tired = [one for one in loud if one[0].tries > MOST_TRIES]
+        fresh = [one for one in loud if one[0].tries <= MOST_TRIES]
+        await asyncio.gather(
+            *(self._give_up(*one) for one in tired), *(self._put_down(*one) for one in quiet)
+        )
         answers = await ask_agents(self.team, [correlated for correlated, _ in fresh])
         reach("events.answered")
         await asyncio.gather(
@@ -241,6 +256,16 @@ class _Drainer:
             reach("events.settled")
             self._tell(Handled(settled, response, correlated.why))
             self.standing.note(settled)
+
+    async def _put_down(self, correlated: Correlated, incident: IncidentRecord) -> None:
+        """Another incident explains it: no agent is asked, nothing is tried, nobody is told."""
+        cause = self.inhibition.cause_of(incident.id)
+        assert cause is not None, "that is why it is put down"
+        response = quiet_response(correlated, cause)
+        quiet = {"run_id": self.team.run.id, "response": response, "title": correlated.title}
+        whose = _whose(correlated, needs_a_person=False)
+        if await self.inbox.settle(incident.model_copy(update={**quiet, **whose}), utc_now()):
+            self.drained.put_down += 1
 
     async def _give_up(self, correlated: Correlated, incident: IncidentRecord) -> None:
         left = IncidentResponse(

@@ -87,15 +87,18 @@ class Joining:
         at_risk = await self._at_risk.of(one.event for one in taken)
         fire = [one.key for one in taken if one.event.status == FIRING and not one.incident_id]
         before = await self._inbox.last_outages(fire) if fire else {}
-        new = self._new(taken, known, before, at_risk, now)
-        plans = [*await self._begun_before(taken, now), *new]
+        begun = await self._begun_before(taken, now)
+        plans = [*begun, *self._new(taken, known, before, at_risk, now)]
         joined = await self._inbox.join(
             [(incident, keys) for _, incident, keys in plans], self._run_id, now, self._life
         )
         reach("events.joined")
         return [
-            (await self._whole(correlated, standing, now), standing)
-            for (correlated, _, _), standing in zip(plans, joined, strict=True)
+            (
+                correlated if n < len(begun) else await self._whole(correlated, standing, now),
+                standing,
+            )
+            for n, ((correlated, _, _), standing) in enumerate(zip(plans, joined, strict=True))
             if standing is not None
         ]
 
@@ -172,7 +175,11 @@ class Joining:
             assert incident is not None, "an event joins what is there"
             every = sorted(await self._inbox.events(incident_id), key=in_order)
             tries = max(one.tries for one in events)
-            why = f"A run that died had taken them; this is try {tries}."
+            why = (
+                f"A run that died had taken them; this is try {tries}."
+                if tries > 1
+                else "What explained it is over, and it still fires."
+            )
             correlated = self._again(every, incident.resource, why, now, tries)
             found.append((correlated, incident, [one.key for one in events]))
         return found

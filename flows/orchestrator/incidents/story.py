@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from blocks.errors import NotFound
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import IncidentRecord
 from blocks.ledger.incidents.entries import EntryKind, IncidentEntry
 from blocks.ledger.samples.samples import Series
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.ledger.work.effects import EffectRecord
-from blocks.vocabulary.messages import RESOLVED, SystemEvent
+from blocks.vocabulary.messages import RESOLVED, Severity, SystemEvent
 from blocks.vocabulary.told import in_short
 
 BEFORE, AFTER = timedelta(minutes=30), timedelta(minutes=15)
@@ -25,6 +26,7 @@ BEFORE, AFTER = timedelta(minutes=30), timedelta(minutes=15)
 MOST_EVENTS = 200
 """Events that are read of one incident; how many there are is always known."""
 
+_LOOKED_THROUGH = 500  # incidents, for the last one that matters
 _LATE = timedelta(minutes=10)  # acts that a response began may end after it
 
 
@@ -112,6 +114,21 @@ async def tell_story(ledger: Ledger, incident_id: str, now: datetime) -> Story:
         affected=tuple(sorted(things - {incident.resource})),
         events_per_minute=_per_minute(events),
         series=await _series(ledger, things, incident.opened_at - BEFORE, until + AFTER),
+    )
+
+
+async def last_grave_one(ledger: Ledger) -> str:
+    """The id of the incident opened last that is an error or worse.
+
+    Raises:
+        NotFound: There was none yet.
+    """
+    for incident in await ledger.inbox.incidents(limit=_LOOKED_THROUGH):
+        if incident.severity >= Severity.ERROR and not incident.summary:
+            return incident.id
+    raise NotFound(
+        "There has been no incident that was an error or worse.",
+        hint="Name one: ./orchestrator incidents --all lists them.",
     )
 
 

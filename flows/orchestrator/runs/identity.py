@@ -38,6 +38,12 @@ async def accepted_as() -> str | None:
     return f"{run.id.hex}/{repeats}" if repeats else run.id.hex
 
 
+def current_run() -> str:
+    """The id of the run that this is part of, 32 hex digits; empty outside of runs."""
+    context = FlowRunContext.get()
+    return context.flow_run.id.hex if context and context.flow_run else ""
+
+
 def id_from(identity: str, part: str) -> str:
     """The id of one part of what a run does: the same whenever it is done."""
     return hashlib.sha256(f"{identity}/{part}".encode()).hexdigest()[:32]

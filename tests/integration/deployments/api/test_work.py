@@ -9,7 +9,7 @@ import pytest
 from prefect import get_client
 
 from blocks.errors import RequestError
-from deployments.registration.catalogue import load_workflow, validated
+from blocks.prefect_api.workflows import load_workflow, validated
 from tests.integration.deployments.api.conftest import Api
 
 pytestmark = pytest.mark.prefect

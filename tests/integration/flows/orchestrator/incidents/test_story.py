@@ -16,7 +16,7 @@ from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.looks import Sample
 from blocks.vocabulary.messages import Severity, SystemEvent
 from flows.orchestrator.incidents import post_incident
-from flows.orchestrator.incidents.story import MOST_EVENTS, Story, tell_story
+from flows.orchestrator.incidents.story import MOST_EVENTS, Story, last_grave_one, tell_story
 from flows.reports.model import Section
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -178,3 +178,19 @@ async def test_whom_it_does_not_know_it_says_so(ledger: Ledger) -> None:
         await tell_story(ledger, "abcdef99", at(0))
     with pytest.raises(RequestError, match="too short"):
         await tell_story(ledger, "abc", at(0))
+
+
+async def test_who_names_none_means_the_last_one_that_matters(ledger: Ledger) -> None:
+    with pytest.raises(NotFound, match="no incident that was an error"):
+        await last_grave_one(ledger)
+    grave = await an_outage(ledger)
+    mild = IncidentRecord(
+        need_key="later",
+        resource="host:local",
+        severity=Severity.WARNING,
+        title="host local: busy",
+        opened_at=at(90),
+        updated_at=at(90),
+    )
+    await ledger.incidents.stand(mild)
+    assert await last_grave_one(ledger) == grave.id

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from blocks.errors import RequestError
+from blocks.settings import PROJECT_ROOT
 from blocks.text import did_you_mean
 from blocks.text.masking import without_passwords
-from deployments.registration.registration import PREFECT_FILE
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @cache
 def entrypoints() -> dict[str, str]:
     """Name of each workflow to its entrypoint, in the order of the file."""
-    stanzas = yaml.safe_load(PREFECT_FILE.read_text())["deployments"]
+    stanzas = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"]
     return {
         stanza["name"]: stanza["entrypoint"]
         for stanza in stanzas

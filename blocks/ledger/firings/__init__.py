@@ -1,0 +1,1 @@
+"""What rules did: which event made which rule start which run, or why none was started."""
