@@ -77,7 +77,8 @@ async def measure() -> dict[str, float]:
         async def metrics() -> None:
             incidents = await ctx.ledger.incidents.counts()
             status, depth = await ctx.status._make(), await ctx.depth._make()
-            exposition(status, depth, incidents, ctx.ledger.health.refused)
+            figures = await ctx.objective_figures._make()
+            exposition(status, depth, incidents, ctx.ledger.health.refused, figures)
 
         await again("metrics", metrics)
         now = datetime.now(UTC)

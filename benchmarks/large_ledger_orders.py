@@ -87,6 +87,7 @@ def order_effects(ids: Sequence[str], instants: Sequence[datetime]) -> Rows:
             "cause": "",
             "payload": "{}",
             "attempts": 1,
+            "tries_before": 0,
             "intended_at": at,
             "finished_at": at + timedelta(seconds=2),
             "status": "done",

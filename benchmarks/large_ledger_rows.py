@@ -21,6 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks import large_ledger_orders as purchasing
+from benchmarks import large_ledger_webhooks as webhooks
 from blocks.ledger.engine.tables import METADATA
 from blocks.ledger.receipts.tables import OUTCOMES, RECEIPTS, SETTLING
 
@@ -83,6 +84,7 @@ def fill(url: str, size: Size, now: datetime) -> None:
     """
     number = size.runs // 20
     ids = [_id("5", n) for n in range(number)]
+    told = [_id("7", n) for n in range(number)]
     instants = [instant(n, number, now) for n in range(number)]
     tables: dict[str, Callable[[], Rows]] = {
         "runs": partial(_runs, size, now),
@@ -95,7 +97,15 @@ def fill(url: str, size: Size, now: datetime) -> None:
         "outcomes": partial(_outcomes, size, now),
         "events": partial(_events, size, now),
         "incidents": partial(_incidents, size, now),
-        "effects": lambda: chain(_effects(size, now), purchasing.order_effects(ids, instants)),
+        "effects": lambda: chain(
+            _effects(size, now),
+            purchasing.order_effects(ids, instants),
+            webhooks.effects(told, instants),
+        ),
+        "partner_events": partial(webhooks.events, told, instants),
+        "deliveries": partial(webhooks.deliveries, told, instants),
+        "delivery_attempts": partial(webhooks.attempts, told, instants),
+        "endpoints": partial(webhooks.endpoints, now),
         "orders": partial(purchasing.orders, ids, instants),
         "order_lines": partial(purchasing.order_lines, ids),
         "order_entries": partial(purchasing.order_entries, ids, instants),
@@ -385,6 +395,7 @@ def _effects(size: Size, now: datetime) -> Rows:
             "cause": _id("3", n % 300),
             "payload": "{}",
             "attempts": 1,
+            "tries_before": 0,
             "intended_at": at,
             "finished_at": at + timedelta(seconds=8),
             "status": "done",

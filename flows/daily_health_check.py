@@ -10,13 +10,19 @@ from prefect import flow
 from pydantic import Field
 
 from agents.calls import Reply
+from agents.sre_reliability.objectives.reading import standings
 from blocks.policy.policy import DATA, INTEGRATION, SRE
 from blocks.vocabulary.effects import EffectVerdict
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.events import section as events
-from flows.orchestrator.events.open_incidents import OpenIncident, how_many, open_incidents
+from flows.orchestrator.events.open_incidents import (
+    OpenIncident,
+    as_incidents,
+    how_many,
+    open_incidents,
+)
 from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.demand import demand_for
@@ -26,6 +32,7 @@ from flows.orchestrator.team.outcome import conclude, currency_of, findings_of, 
 from flows.orchestrator.team.team import Orchestrator
 from flows.reports import business, operations
 from flows.reports.model import RemediationLine, Report, Section
+from flows.reports.objectives import objectives
 from flows.reports.ranking import rank, things_to_know
 from flows.reports.stock import stock
 
@@ -76,12 +83,14 @@ async def daily_health_check(
         replies = [*data, health, integrations]
         currency = currency_of(team.business, data)
         incidents = await open_incidents(team.ledger, team.policy.events, utc_now())
+        findings = as_incidents(findings, incidents)
         report = await team.report(
             "Daily health check",
             _headline(findings, remedies, data, incidents, currency),
             sections=[
                 *events.standing(incidents, team.business.timezone, currency, top),
                 *_sections(replies, currency, top),
+                *await _objectives(team),
                 *(
                     [operations.decisions(head)]
                     if (head := await team.ledger.receipts.head())
@@ -94,6 +103,11 @@ async def daily_health_check(
         )
         await team.tell(report)
     return conclude(report)
+
+
+async def _objectives(team: Orchestrator) -> list[Section]:
+    found = await standings(team.business, team.ledger, team.policy.objectives, utc_now())
+    return [objectives(found, team.business.timezone)] if found else []
 
 
 async def _look_at_data(team: Orchestrator) -> list[Reply]:

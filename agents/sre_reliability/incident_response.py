@@ -11,7 +11,7 @@ from agents.capability import ANYBODY, action
 from agents.events import answer_each
 from agents.sre_reliability import PLATFORM
 from agents.sre_reliability.system_monitoring import host
-from agents.sre_reliability.system_monitoring.probe_watch import judge_probe, signal_of
+from agents.sre_reliability.system_monitoring.probe_watch import Turns, judge_probe, signal_of
 from agents.sre_reliability.system_monitoring.services import CONFIRMATION_GAP, check_service
 from blocks.business.business import Business
 from blocks.ledger import Ledger
@@ -113,7 +113,7 @@ async def _about_probe(event: SystemEvent, name: str, business: Business) -> Eve
     probe = next((p for p in business.probes if p.name == name), None)
     if probe is None:
         return EventResponse.not_concerned(event, f"No probe {name!r} is configured.")
-    verdict = await judge_probe(probe, confirm_after=CONFIRMATION_GAP)
+    verdict = await judge_probe(probe, Turns(), confirm_after=CONFIRMATION_GAP)
     signal = signal_of(verdict)
     if signal is None:
         took = verdict.seen.latency_ms or 0

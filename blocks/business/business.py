@@ -1,4 +1,4 @@
-"""What we look after: a store, its suppliers, services and webhooks, from blocks or a file."""
+"""What we look after: a store, its suppliers, services and partners, from blocks or a file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import ValidationError
 
+from blocks.business.endpoints.endpoint import WebhookEndpoint
 from blocks.business.file import BusinessBlock, faults, read_business_file
 from blocks.business.probes import Probe
 from blocks.business.services import MonitoredService
@@ -26,13 +27,22 @@ from blocks.vocabulary.frames import NO_CURRENCY
 SAMPLE = "sample"
 """Origin of the sample business, which steps back as soon as there is another."""
 
-B = TypeVar("B", StoreDatabase, SupplierConnection, MonitoredService, Probe, WebhookSource)
+B = TypeVar(
+    "B",
+    StoreDatabase,
+    SupplierConnection,
+    MonitoredService,
+    Probe,
+    WebhookSource,
+    WebhookEndpoint,
+)
 KINDS: tuple[type[BusinessBlock], ...] = (
     StoreDatabase,
     SupplierConnection,
     MonitoredService,
     Probe,
     WebhookSource,
+    WebhookEndpoint,
 )
 """The types of block that a business is made of."""
 
@@ -47,6 +57,7 @@ class Business:
         services: What it depends on.
         probes: What is asked again and again, beside the services.
         webhooks: Who tells it what happens.
+        endpoints: Whom it tells what happens.
         left_out: What is configured and cannot be used, and why, in words.
     """
 
@@ -55,6 +66,7 @@ class Business:
     services: tuple[MonitoredService, ...] = ()
     probes: tuple[Probe, ...] = ()
     webhooks: tuple[WebhookSource, ...] = ()
+    endpoints: tuple[WebhookEndpoint, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
@@ -80,6 +92,7 @@ class Business:
         yield from self.services
         yield from self.probes
         yield from self.webhooks
+        yield from self.endpoints
 
     @classmethod
     def of(cls, blocks: Sequence[BusinessBlock]) -> Business:
@@ -100,14 +113,15 @@ class Business:
             services=tuple(_of_type(blocks, MonitoredService)),
             probes=tuple(_of_type(blocks, Probe)),
             webhooks=tuple(_of_type(blocks, WebhookSource)),
+            endpoints=tuple(_of_type(blocks, WebhookEndpoint)),
         )
 
     @classmethod
     def from_toml(cls, path: Path) -> Business:
         """Read a business from a TOML file.
 
-        It has ``[store]``, ``[[suppliers]]``, ``[[services]]``, ``[[probes]]`` and
-        ``[[webhooks]]``.
+        It has ``[store]``, ``[[suppliers]]``, ``[[services]]``, ``[[probes]]``, ``[[webhooks]]``
+        and ``[[endpoints]]``.
         ``${NAME}`` in any text is replaced by that environment variable, so that secrets stay out
         of the file. A relative SQLite path starts at the file's folder.
 

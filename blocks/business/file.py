@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from blocks.business.endpoints.endpoint import WebhookEndpoint
 from blocks.business.ordering.desks import DESKS, MailDesk
 from blocks.business.probes import CHECKS, Probe
 from blocks.business.services import MonitoredService
@@ -26,7 +27,7 @@ from blocks.store.url import host_of, parse_url
 from blocks.text import did_you_mean
 
 BusinessBlock: TypeAlias = (
-    StoreDatabase | SupplierConnection | MonitoredService | Probe | WebhookSource
+    StoreDatabase | SupplierConnection | MonitoredService | Probe | WebhookSource | WebhookEndpoint
 )
 
 _LISTS: dict[str, type[BusinessBlock]] = {
@@ -34,6 +35,7 @@ _LISTS: dict[str, type[BusinessBlock]] = {
     "services": MonitoredService,
     "probes": Probe,
     "webhooks": WebhookSource,
+    "endpoints": WebhookEndpoint,
 }
 
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
@@ -104,7 +106,8 @@ def _read_sections(
     if not blocks and not bad:
         raise ConfigurationError(
             "It describes no business.",
-            hint="Write [store], [[suppliers]], [[services]], [[probes]] or [[webhooks]].",
+            hint="Write [store], [[suppliers]], [[services]], [[probes]], [[webhooks]] or "
+            "[[endpoints]].",
         )
     for block in blocks:
         _allow_what_is_named(block)
@@ -131,8 +134,8 @@ def _build_store(entry: Any, folder: Path) -> StoreDatabase:
 def _allow_what_is_named(block: BusinessBlock) -> None:
     """The file is the word of whoever runs us: what is one's own is allowed by its name there.
 
-    A supplier is somebody else. What its name on the internet means is up to it; so only an address
-    or a name that can be nothing but internal counts as named.
+    A supplier or a partner is somebody else. What its name on the internet means is up to it; so
+    only an address or a name that can be nothing but internal counts as named.
     """
     match block:
         case StoreDatabase():
@@ -148,6 +151,9 @@ def _allow_what_is_named(block: BusinessBlock) -> None:
             hosts = [host] if is_local_name(host) else []
             if isinstance(block.ordering, MailDesk):
                 block.ordering.server.internal_hosts.append(block.ordering.server.host)
+        case WebhookEndpoint():
+            host = host_in(block.url.get_secret_value())
+            hosts = [host] if is_local_name(host) else []
         case _:
             return
     block.internal_hosts += [host for host in dict.fromkeys(hosts) if host]

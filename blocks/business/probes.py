@@ -47,7 +47,7 @@ class Probe(Block):
     runbook: str = Field(default="", description="What to do then: a link, or a sentence.")
     internal_hosts: InternalHosts = Field(default_factory=list)
     timeout: float = Field(
-        default=3.0, gt=0, le=9, description="Seconds that one look may take, at most 9."
+        default=2.5, gt=0, le=9, description="Seconds that one look may take, at most 9."
     )
 
     async def look(self) -> Seen:

@@ -15,6 +15,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
 from blocks.business.credentials import Auth, auth_headers, origin_of
+from blocks.business.prometheus import query_range
 from blocks.egress import InternalHosts, Reach
 from blocks.errors import (
     ConfigurationError,
@@ -29,9 +30,6 @@ from blocks.formats.health_documents import EXCERPT, Level, read_health
 from blocks.machine.state_folder import usual_umask
 from blocks.partners.answers import Answer, require_success
 from blocks.partners.http import fetch
-from blocks.partners.partner import Partner
-from blocks.vocabulary.conform import conform
-from blocks.vocabulary.frames import SERIES
 from blocks.vocabulary.messages import Name
 
 _LAST_WORDS = 4096  # bytes of a restart command's output that are looked at
@@ -82,6 +80,14 @@ class MonitoredService(Block):
     )
     history_url: str | None = Field(
         default=None, description="Base URL of a Prometheus server that keeps the history."
+    )
+    history_username: str = Field(
+        default="", description="User name there; with it the credential is a password."
+    )
+    history_credential: SecretStr | None = Field(
+        default=None,
+        description="Bearer token or password of the Prometheus server; without it, those of the "
+        "service itself are used where it has the same host and port.",
     )
     metrics: list[str] = Field(
         default_factory=list, description="Metric names or PromQL expressions to watch."
@@ -184,8 +190,17 @@ class MonitoredService(Block):
                 f"{source}: the address redirects to {answer.location} (HTTP {answer.status}).",
                 hint="Redirects are not followed: set metrics_url to the final address.",
             )
-        text = require_success(answer, source).text()
-        seen = await asyncio.to_thread(read_exposition, text)
+        require_success(answer, source)
+        if "protobuf" in answer.content_type:
+            raise SourceGarbled(
+                f"{source}: it answers in protobuf, though text was asked for.",
+                hint="Have it, or the proxy before it, heed the header Accept.",
+            )
+        seen = await asyncio.to_thread(
+            read_exposition,
+            answer.text(),
+            openmetrics=answer.content_type == "application/openmetrics-text",
+        )
         if seen.unread and not seen.samples:
             raise SourceGarbled(
                 f"{source}: the {answer.content_type or 'untyped'} answer holds no Prometheus "
@@ -216,19 +231,15 @@ class MonitoredService(Block):
             raise ConfigurationError(
                 f"{self._who} has no history_url.", hint="Set it to a Prometheus server's address."
             )
-        source = f"{self._who} (history)"
-        answer = await Partner(source, reach=self.reach, timeout=self.timeout).get(
-            self.history_url.rstrip("/") + "/api/v1/query_range",
-            deadline=self.timeout,  # attempts included: a health check has no more time
-            headers=self._auth(self.history_url),
-            params={
-                "query": metric,
-                "start": str(start.timestamp()),
-                "end": str(end.timestamp()),
-                "step": str(step.total_seconds()),
-            },
+        return await query_range(
+            self.history_url,
+            metric,
+            (start, end, step),
+            source=f"{self._who} (history)",
+            headers=self._history_auth(self.history_url),
+            reach=self.reach,
+            timeout=self.timeout,
         )
-        return _parse_range(answer, metric, source)
 
     async def restart_now(self, idempotency_key: str = "") -> str:
         """Run the restart command and wait for it to end.
@@ -297,6 +308,16 @@ class MonitoredService(Block):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
 
+    def _history_auth(self, url: str) -> dict[str, str]:
+        if self.history_credential is None:
+            return self._auth(url)
+        return auth_headers(
+            "basic" if self.history_username else "bearer",
+            self.history_credential,
+            username=self.history_username,
+            api_key_header="",
+        )
+
     def _auth(self, url: str) -> dict[str, str]:
         if origin_of(url) != origin_of(self.health_url):
             return {}
@@ -321,32 +342,3 @@ def _refusal(answer: Answer, said: str) -> str:
     """What an answer other than 2xx says: its status, where it leads, its own words."""
     to = f", a redirect to {answer.location}" if answer.location else ""
     return f"HTTP {answer.status}{to}{f': {said}' if said else ''}"
-
-
-def _parse_range(answer: Answer, metric: str, source: str) -> pd.DataFrame:
-    try:
-        document = answer.json()
-        if answer.status == 400:  # Prometheus says here what it dislikes about the query
-            raise SourceRefused(f"{source} refused {metric!r}: {str(document['error'])[:200]}.")
-        require_success(answer, source)
-        series = document["data"]["result"]
-        if len(series) > 1:
-            raise ConfigurationError(
-                f"{source}: {metric!r} yields {len(series)} series.",
-                hint=f"Aggregate them, for instance sum({metric}).",
-            )
-        pairs = series[0]["values"] if series else []
-        raw = pd.DataFrame(
-            {
-                "ts": pd.to_datetime([float(ts) for ts, _ in pairs], unit="s", utc=True),
-                "value": pd.Series([float(value) for _, value in pairs], dtype=float),
-            }
-        )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        require_success(answer, source)
-        raise SourceGarbled(
-            f"{source} answered {answer.content_type or 'something untyped'} instead of a "
-            f"Prometheus range: {answer.beginning()!r}.",
-            hint="history_url must be the base address of a Prometheus HTTP API.",
-        ) from None
-    return conform(raw.dropna(), SERIES)[0]  # NaN is Prometheus' mark for 'no value'

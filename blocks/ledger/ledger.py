@@ -42,6 +42,7 @@ from blocks.ledger.incidents.inhibitions import Inhibitions
 from blocks.ledger.incidents.silences import Silences
 from blocks.ledger.purchasing.orders import Orders
 from blocks.ledger.purchasing.outcomes import OrderOutcomes
+from blocks.ledger.purchasing.telling import tell_how_sending_ended
 from blocks.ledger.receipts.outcomes import Outcomes
 from blocks.ledger.receipts.policies import Policies
 from blocks.ledger.receipts.receipts import Receipts
@@ -50,9 +51,12 @@ from blocks.ledger.receipts.traces import Traces
 from blocks.ledger.retention.retention import Retention
 from blocks.ledger.samples.samples import Samples
 from blocks.ledger.snapshots.snapshots import Snapshots
+from blocks.ledger.webhooks.deliveries import Deliveries
+from blocks.ledger.webhooks.endpoints import Endpoints
+from blocks.ledger.webhooks.events import PartnerEvents, report_ready, tell_in
 from blocks.ledger.work.approvals import Approvals
 from blocks.ledger.work.claims import Claims
-from blocks.ledger.work.effects import Effects
+from blocks.ledger.work.effects import ORDER, Effects
 from blocks.ledger.work.tasks import Tasks
 from blocks.ledger.work.tellings import Tellings
 from blocks.settings import get_settings
@@ -82,6 +86,9 @@ class Ledger:
         effects: Acts on the outside world.
         orders: Purchase orders, and what became of each.
         tellings: What people were told of, and how that stood.
+        partner_events: What partners may be told of.
+        endpoints: How the endpoints of partners stand.
+        deliveries: What each endpoint was, or is to be, sent.
         inbox: Events, and the incidents that they make up.
         incidents: Incidents that are not over.
         firings: What rules did.
@@ -119,9 +126,12 @@ class Ledger:
         self.order_outcomes = OrderOutcomes(access)
         self.traces = Traces(access)
         self.history = History(access)
-        self.effects = Effects(access)
+        self.effects = Effects(access, closed={ORDER: tell_how_sending_ended})
         self.orders = Orders(access)
         self.tellings = Tellings(access)
+        self.partner_events = PartnerEvents(access)
+        self.endpoints = Endpoints(access)
+        self.deliveries = Deliveries(access)
         self.inbox = Inbox(access)
         self.incidents = Incidents(access)
         self.firings = Firings(access)
@@ -220,9 +230,14 @@ class Ledger:
     # Writes that stand alone.
 
     async def save_report(self, report: ReportRecord) -> None:
-        """Keeps a run's report, in place of an earlier one of the same run."""
+        """Keeps a run's report, in place of an earlier one of the same run; partners are told."""
         statement = replacing(self._dialect, REPORTS).values(rows.report_row(report))
-        await self._access.change(statement)
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement)
+            tell_in(connection, [report_ready(report.run_id, report.workflow, report.created_at)])
+
+        await self._access.write(write)
 
     # Reads.
 

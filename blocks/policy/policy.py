@@ -19,6 +19,7 @@ from blocks.policy.alert_rules import AlertRules
 from blocks.policy.autonomy_rules import AutonomyRules
 from blocks.policy.claim_rules import ClaimRules
 from blocks.policy.effect_rules import EffectRules
+from blocks.policy.endpoint_rules import EndpointRules
 from blocks.policy.event_rules import EventRules
 from blocks.policy.incident_rules import IncidentRules
 from blocks.policy.notify_rules import NotifyRules
@@ -152,6 +153,7 @@ class Policy(Strict):
     effects: EffectRules = Field(default_factory=EffectRules)
     incidents: IncidentRules = Field(default_factory=IncidentRules)
     notify: NotifyRules = Field(default_factory=NotifyRules)
+    endpoints: EndpointRules = Field(default_factory=EndpointRules)
     targets: TargetRules = Field(default_factory=TargetRules)
     autonomy: AutonomyRules = Field(default_factory=AutonomyRules)
     surge: SurgeRules = Field(default_factory=SurgeRules)

@@ -19,7 +19,7 @@ class WatchRules(Strict):
         description='Parts that do not look: ["probes"]. ./orchestrator watch names them all.',
     )
     services_seconds: float = Field(
-        default=30.0, ge=5, le=3600, description="Between two looks at the services."
+        default=30.0, ge=1, le=3600, description="Between two looks at the services."
     )
     services_confirm_seconds: float = Field(
         default=10.0,
@@ -29,10 +29,10 @@ class WatchRules(Strict):
         "three must agree. A restart that takes less is nobody's incident.",
     )
     probes_seconds: float = Field(
-        default=60.0, ge=5, le=3600, description="Between two looks at the probes."
+        default=60.0, ge=1, le=3600, description="Between two looks at the probes."
     )
     probes_confirm_seconds: float = Field(
-        default=2.0,
+        default=1.0,
         ge=0.1,
         le=60,
         description="After so long a probe that fails is asked twice more; most of the three must "
@@ -44,6 +44,16 @@ class WatchRules(Strict):
         le=120,
         description="All probes together have so long; what is not known by then is told as not "
         "looked at.",
+    )
+    host_seconds: float = Field(
+        default=60.0, ge=10, le=3600, description="Between two looks at this machine."
+    )
+    disk_horizon_days: float = Field(
+        default=7.0,
+        gt=0,
+        le=90,
+        description="A disk that may be full within so many days, at the earliest that its trend "
+        "allows, is told.",
     )
     prefect_seconds: float = Field(
         default=60.0, ge=10, le=3600, description="Between two looks at Prefect itself."

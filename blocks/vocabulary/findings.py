@@ -9,6 +9,9 @@ from pydantic import Field
 from blocks.models import Frozen
 from blocks.vocabulary.messages import Name, Severity
 
+INCIDENT = "incident"
+"""In a finding's evidence: the id of the open incident that it is told as."""
+
 
 class Remedy(Frozen):
     """An action that may mend a finding without asking a person.

@@ -27,13 +27,19 @@ from deployments.api.routes import (
     alerts,
     approvals,
     autonomy,
+    deliveries,
     events,
     health,
+    incidents,
+    objectives,
     orchestrate,
     orders,
     overview,
     page,
+    rules,
+    silences,
     system,
+    topology,
     webhooks,
 )
 from deployments.processes.own_pages import OwnPagesOnly, is_loopback
@@ -93,7 +99,11 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (events, alerts, webhooks):
         # Not included: to find its way through a router costs a request as much as to be read.
         app.router.routes += part.router.routes
-    for part in (orchestrate, orders, autonomy, system, approvals, health, overview, page):
+    resources = (
+        *(orchestrate, orders, deliveries, autonomy, rules, topology, system, approvals),
+        *(incidents, silences, objectives, health, overview, page),
+    )
+    for part in resources:
         app.include_router(part.router)
     describe(app)
     app.add_middleware(RateHeaders)

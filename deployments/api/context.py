@@ -14,6 +14,8 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, Field
 
 from agents.registry import Registry, registry
+from agents.sre_reliability.objectives.reading import last_figures
+from agents.sre_reliability.objectives.standing import ObjectiveStanding
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import Depth
 from blocks.ledger.status import SystemStatus
@@ -23,6 +25,7 @@ from blocks.settings import Settings
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.dispatch.policy import last_used_policy, policy_in_force
 from flows.orchestrator.runs.starting import is_over
+from flows.orchestrator.watching.objectives import objectives_now
 from flows.status.reading import read_system_status
 
 if TYPE_CHECKING:
@@ -97,6 +100,8 @@ class Context:
         team: All agents of this installation.
         status: Of the last 24 hours.
         depth: What waits in the inbox.
+        objectives: How the objectives stand.
+        objective_figures: What the last looks at them measured.
         reachable: Whether Prefect's server answers.
         readiness: Whether that does, and the ledger takes writes.
     """
@@ -107,6 +112,8 @@ class Context:
     team: Registry
     status: Shared[SystemStatus]
     depth: Shared[Depth]
+    objectives: Shared[list[ObjectiveStanding]]
+    objective_figures: Shared[dict[str, dict[str, float]]]
     reachable: Shared[bool]
     readiness: Shared[Readiness]
 
@@ -143,6 +150,8 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
                 team,
                 Shared(status, share=0.1),
                 Shared(lambda: ledger.inbox.depth(utc_now())),
+                Shared(lambda: objectives_now(ledger, utc_now()), fresh=10.0, share=0.1),
+                Shared(lambda: last_figures(ledger, utc_now()), fresh=5.0, share=0.1),
                 reachable,
                 Shared(lambda: _readiness(ledger, reachable)),
             )

@@ -38,7 +38,11 @@ REFUSED = Counter(
 
 
 def exposition(
-    status: SystemStatus, depth: Depth, incidents: Mapping[Severity, int], refused: int
+    status: SystemStatus,
+    depth: Depth,
+    incidents: Mapping[Severity, int],
+    refused: int,
+    objectives: Mapping[str, Mapping[str, float]],
 ) -> bytes:
     """Everything that is known, as text.
 
@@ -47,9 +51,11 @@ def exposition(
         depth: What waits in the inbox.
         incidents: How many are open, by severity.
         refused: Writes of this process that the ledger did not take.
+        objectives: The figures of the last looks at objectives, by objective.
     """
     computed = CollectorRegistry()
     computed.register(_Computed(status, depth, incidents, refused))
+    computed.register(_Objectives(objectives))
     return generate_latest(computed) + generate_latest(_own)
 
 
@@ -154,6 +160,27 @@ class _Computed:
             for workflow in self._status.workflows:
                 if (value := getattr(workflow, field)) is not None:
                     family.add_metric([workflow.workflow], value)
+            yield family
+
+
+class _Objectives:
+    """How objectives stand, as gauges."""
+
+    def __init__(self, figures: Mapping[str, Mapping[str, float]]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        for name, help_, figure, unit in (
+            ("budget_left", "Share of the error budget that is left.", "budget_left_percent", 100),
+            ("burn_rate", "Burn rate over the first rule's long window.", "burn_rate", 1),
+            ("burning", "0 not too fast, 1 calls for a ticket, 2 pages.", "burning_level", 1),
+        ):
+            family = GaugeMetricFamily(
+                f"orchestrator_objective_{name}", help_, labels=["objective"]
+            )
+            for objective, figures in self._figures.items():
+                if figure in figures:
+                    family.add_metric([objective], figures[figure] / unit)
             yield family
 
 

@@ -256,5 +256,6 @@ async def _business(settings: Settings) -> str:
         f"{business.name}: {'a store' if business.store else 'no store'}, "
         f"{count(len(business.suppliers), 'supplier')}, "
         f"{count(len(business.services), 'service')}, "
-        f"{count(len(business.webhooks), 'webhook source')}"
+        f"{count(len(business.webhooks), 'webhook source')}, "
+        f"{count(len(business.endpoints), 'webhook endpoint')}"
     )

@@ -35,7 +35,7 @@ async def policy(
     """Show the decision matrix and its version; check a change, or put it in force."""
     if put and file is None:
         raise RequestError("--set needs a file.", hint="policy changes.toml --set")
-    found, source = await (_of_file(file, put=put) if file else _in_force())
+    found, source = await (_of_file(file, put=put) if file else policy_in_force())
     show(PolicyShown(found.version, source, found), as_json, _print_policy)
 
 
@@ -67,7 +67,7 @@ async def _of_file(file: Path, *, put: bool) -> tuple[Policy, str]:
     return found, source
 
 
-async def _in_force() -> tuple[Policy, str]:
+async def policy_in_force() -> tuple[Policy, str]:
     """The policy that decisions are made under now, and where it comes from, in words."""
     from agents.registry import registry
     from blocks.policy.policy import Policy
@@ -182,7 +182,7 @@ async def autonomy(as_json: AsJson = False) -> None:
     """
     from flows.orchestrator.purchasing.autonomy import ladder_of
 
-    policy, _ = await _in_force()
+    policy, _ = await policy_in_force()
     found: list[Standing] = []
     with existing_ledger() as ledger:
         if ledger is not None:

@@ -15,13 +15,14 @@ import tomli_w
 from blocks.business.webhook_signatures import new_secret
 from blocks.egress import host_in
 from blocks.errors import ConfigurationError
+from blocks.store.sql import parse_url
 from deployments.processes.specs import local_url
 from deployments.processes.supervisor import ProcessSpec
 from deployments.sample.catalogues import CATALOGUES
 from deployments.sample.faults import PATH as DRILL_PATH
 from deployments.sample.ordering.connections import ordering
 from deployments.sample.series import SERVICES
-from deployments.sample.serving import CREDENTIAL, DRILL_TOKEN
+from deployments.sample.serving import CREDENTIAL, DRILL_TOKEN, STORE_URL
 from deployments.sample.store import CURRENCY, TIMEZONE
 from deployments.sample.supplier_api import PATHS, USERNAME
 from deployments.sample.suppliers import SUPPLIERS, Supplier
@@ -31,6 +32,9 @@ NAMES = [supplier.name for supplier in SUPPLIERS] + list(SERVICES)
 
 MAIL = "continental-import"
 """Who takes orders by mail, at the port after those of all processes."""
+
+CHECKOUT = "checkout"
+"""Who takes the shop's orders."""
 
 REVENUE_SHARE = {"storefront": 1.0, "checkout": 1.0, "warehouse-api": 0.3}
 
@@ -145,9 +149,9 @@ def load_access(folder: Path) -> Access:
         ) from None
 
 
-def specs(access: Access, folder: Path) -> list[ProcessSpec]:
-    """The six processes; what they keep is kept in ``folder``."""
-    return [_spec(access, name, folder) for name in NAMES]
+def specs(access: Access, folder: Path, store_url: str) -> list[ProcessSpec]:
+    """The six processes; what they keep is kept in ``folder``, and orders in the store."""
+    return [_spec(access, name, folder, store_url) for name in NAMES]
 
 
 @dataclass(frozen=True)
@@ -205,11 +209,13 @@ def write_business_file(folder: Path, state_dir: Path, access: Access, store_url
     return file
 
 
-def _spec(access: Access, name: str, folder: Path) -> ProcessSpec:
+def _spec(access: Access, name: str, folder: Path, store_url: str) -> ProcessSpec:
     kind = _kind(name)
     port = access.port + NAMES.index(name)
     env = {DRILL_TOKEN: access.drill_tokens[name]}
     more: list[str] = []
+    if name == CHECKOUT:
+        env[STORE_URL] = parse_url(store_url).render_as_string(hide_password=False)
     if kind == "supplier":
         env[CREDENTIAL] = access.credentials[name]
         more += ["--folder", str(folder)]

@@ -54,7 +54,7 @@ def prepare(
     url = store_url or f"sqlite:///{folder / 'shop.db'}"
     refilled = store.fill_store(url, today or store.shop_today(), deliveries(folder))
     business_file = arrangement.write_business_file(folder, state_dir, access, url)
-    processes = arrangement.specs(access, folder)
+    processes = arrangement.specs(access, folder, url)
     return SampleBusiness(processes, business_file, url, refilled, access.mail_port)
 
 

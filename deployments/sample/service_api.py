@@ -3,12 +3,14 @@
 ``/health`` says that it is well, ``/metrics`` tells its current values in the Prometheus text
 format, and ``/api/v1/query`` and ``/api/v1/query_range`` answer like a Prometheus server that has
 scraped it for 14 days. Of PromQL it knows selectors of one metric, which is what a client needs to
-read a history: ``cpu_utilization_percent`` or ``cpu_utilization_percent{job="checkout"}``.
+read a history: ``cpu_utilization_percent`` or ``cpu_utilization_percent{job="checkout"}``. The
+checkout also takes orders (see deployments.sample.checkout).
 """
 
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,8 +26,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deployments.sample.checkout import SELLS_NOTHING, Checkout
+from deployments.sample.faults import KINDS, Trouble
 from deployments.sample.series import SERVICES, History
-from deployments.sample.serving import read_place, serve
+from deployments.sample.serving import DRILL_TOKEN, STORE_URL, read_place, serve
 
 MAX_POINTS = 11_000
 """Points of one answer, as in Prometheus."""
@@ -111,8 +115,8 @@ class PrometheusApi:
         return [(labels, self._histories[name])]
 
 
-def build_app(service: str) -> Starlette:
-    """The service's endpoints."""
+def build_app(service: str, *more: Route) -> Starlette:
+    """The service's endpoints, and those that it alone has."""
     histories = {metric.name: History(metric) for metric in SERVICES[service]}
     registry = CollectorRegistry()
     registry.register(Current(service, histories))
@@ -132,6 +136,7 @@ def build_app(service: str) -> Starlette:
             Route("/metrics", metrics),
             Route("/api/v1/query", _prometheus(api.query)),
             Route("/api/v1/query_range", _prometheus(api.query_range)),
+            *more,
         ]
     )
 
@@ -181,7 +186,13 @@ def _duration(text: str) -> float:
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve the service that the arguments name."""
     place = read_place(argv, list(SERVICES))
-    serve(build_app(place.name), place)
+    store_url = os.environ.get(STORE_URL, "")
+    if not store_url:
+        serve(build_app(place.name), place)
+        return
+    trouble = Trouble((*KINDS, SELLS_NOTHING))
+    checkout = Checkout(store_url, os.environ.get(DRILL_TOKEN, ""), trouble)
+    serve(build_app(place.name, checkout.route), place, trouble)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from deployments.sample.faults import Faults, Trouble
 
 CREDENTIAL = "SAMPLE_CREDENTIAL"
+STORE_URL = "SAMPLE_STORE_URL"
 DRILL_TOKEN = "SAMPLE_DRILL_TOKEN"  # noqa: S105  (the variable's name)
 
 

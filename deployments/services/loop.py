@@ -23,6 +23,12 @@ PERIOD = 10.0
 SELDOM = 60.0
 """Seconds between two looks at what changes when a person changes it."""
 
+PROMPT = 2.0
+"""Seconds between two looks at what partners are to be told."""
+
+PATIENCE = 5.0
+"""Seconds that a look waits for what is slow, which goes on beside the next."""
+
 
 async def keep_settling(
     ledger: Ledger, reconciler: Reconciler, say: Callable[[str], None]
@@ -35,11 +41,14 @@ async def keep_settling(
         say: Told what goes wrong, when it is something new.
     """
     from deployments.registration.store_zone import follow_store_zone
+    from deployments.services.incidents import Telling
     from flows.internal.apply_approval import apply_approval
     from flows.internal.take_back import have_taken_back
-    from flows.orchestrator.approvals.caretaker import settle_effects
+    from flows.orchestrator.approvals.caretaker import caretaker, settle_effects
     from flows.orchestrator.approvals.escalation import settle_due, show_forms
+    from flows.orchestrator.effects.lanes import Lanes
     from flows.orchestrator.runs.starting import resume_abandoned
+    from flows.orchestrator.webhooks.sending import tell_endpoints
 
     async def runs(now: datetime) -> list[str]:
         await reconciler.look(now)
@@ -48,17 +57,27 @@ async def keep_settling(
     async def zone(now: datetime) -> list[str]:
         return await follow_store_zone()
 
-    await together(
-        _repeat(lambda now: settle_due(ledger, now, apply=apply_approval), say),
-        _repeat(lambda now: resume_abandoned(ledger, now), say),
-        _repeat(lambda now: show_forms(ledger, now), say),
-        _repeat(lambda now: settle_effects(ledger, now, have_taken_back), say),
-        _repeat(runs, say),
-        _repeat(zone, say, SELDOM),
-        keep_watching(ledger, say),
-        keep_examining(ledger, say),
-        keep_forgetting(ledger, get_settings().retention, say),
-    )
+    async with Lanes(PATIENCE) as targets, Lanes(0.0) as endpoints:
+
+        async def effects(now: datetime) -> list[str]:
+            return await settle_effects(ledger, now, have_taken_back, targets)
+
+        async def webhooks(now: datetime) -> list[str]:
+            return await tell_endpoints(ledger, lambda: caretaker(ledger), endpoints)
+
+        await together(
+            _repeat(lambda now: settle_due(ledger, now, apply=apply_approval), say),
+            _repeat(lambda now: resume_abandoned(ledger, now), say),
+            _repeat(lambda now: show_forms(ledger, now), say),
+            _repeat(Telling(ledger).look, say),
+            _repeat(effects, say),
+            _repeat(webhooks, say, PROMPT),
+            _repeat(runs, say),
+            _repeat(zone, say, SELDOM),
+            keep_watching(ledger, say),
+            keep_examining(ledger, say),
+            keep_forgetting(ledger, get_settings().retention, say),
+        )
     raise AssertionError("None of these returns.")
 
 

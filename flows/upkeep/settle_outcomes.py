@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from functools import partial
 
 from prefect import flow
 
@@ -15,13 +16,19 @@ from blocks.vocabulary.messages import utc_now
 from flows.internal.take_back import have_taken_back
 from flows.orchestrator.approvals.caretaker import settle_effects
 from flows.orchestrator.decisions.outcomes import CALL_GRACE, judge_call, judge_task
+from flows.orchestrator.dispatch.context import RunContext
+from flows.orchestrator.effects.lanes import Lanes
 from flows.orchestrator.purchasing.autonomy import ladder_of
 from flows.orchestrator.purchasing.section import ladder_section
 from flows.orchestrator.purchasing.settling import settle_orders
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
+from flows.orchestrator.webhooks.sending import tell_endpoints
 from flows.reports.model import Report, Section, Table, count
+
+ENDPOINTS = 60.0
+"""Seconds that partners' endpoints are waited for; what is left is sent another time."""
 
 MOST = 5000
 """New decisions of one kind that one run looks at, oldest first."""
@@ -49,6 +56,8 @@ async def settle_outcomes() -> Report:
         ladder = await ladder_of(team.ledger, team.policy.autonomy)
         # A stack does so every few seconds; where only workers run, nobody else does.
         swept = await settle_effects(team.ledger, utc_now(), have_taken_back)
+        async with Lanes(ENDPOINTS) as lanes:
+            swept += await tell_endpoints(team.ledger, partial(_itself, team), lanes)
         team.notes += [*swept, *orders.missing]
         report = await team.report(
             "Outcomes of decisions",
@@ -61,6 +70,10 @@ async def settle_outcomes() -> Report:
             replies=[],
         )
     return conclude(report)
+
+
+async def _itself(team: RunContext) -> RunContext:
+    return team
 
 
 async def settle(ledger: Ledger, now: datetime) -> list[OutcomeRecord]:

@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agents.capability import action
-from agents.data_intelligence.detector import (
+from agents.data_intelligence.anomaly_detection.detector import (
+    BUDGET,
     COOLDOWN,
-    FIRST_SCORED,
     THRESHOLD,
     Scores,
     score_series,
@@ -29,6 +29,9 @@ from blocks.vocabulary.messages import Severity
 
 RECENT_HOURS = 24.0
 
+MOST_BUDGET = 20.0
+"""False alarms per metric and week of which nobody could say that they mean something."""
+
 
 class Anomaly(Strict):
     """A stretch of samples that do not fit what came before.
@@ -41,7 +44,8 @@ class Anomaly(Strict):
         peak_at: Where the score is greatest.
         peak_value: The value there.
         expected: What was expected there.
-        score: The score there (threshold to 1).
+        score: The score there (0.5 to 1).
+        times: The deviation there, in those that the budget allows.
         direction: Whether the value lies above or below what was expected.
         recent: Whether it ended within the reported hours.
     """
@@ -54,6 +58,7 @@ class Anomaly(Strict):
     peak_value: float
     expected: float
     score: float
+    times: float
     direction: Literal["above", "below"]
     recent: bool
 
@@ -86,12 +91,12 @@ class AnomalyReport(Result):
     """What was found in some metrics.
 
     Attributes:
-        threshold: Score from which a sample is anomalous.
+        budget: False alarms per metric and week that were allowed.
         series: One per metric, as given.
         anomalies: Newest first.
     """
 
-    threshold: float
+    budget: float
     series: list[SeriesSummary]
     anomalies: list[Anomaly]
 
@@ -100,7 +105,7 @@ class AnomalyReport(Result):
 def detect_anomalies(
     series: Mapping[str, pd.DataFrame] | pd.DataFrame,
     now: datetime,
-    threshold: float = THRESHOLD,
+    budget: float = BUDGET,
     recent_hours: float = RECENT_HOURS,
     timezone: str = "UTC",
 ) -> AnomalyReport:
@@ -112,16 +117,18 @@ def detect_anomalies(
         series: Metric name to SERIES frame; a lone frame is called ``value``. Times may be
             irregular, repeated, with gaps, in any order.
         now: Later samples are ignored.
-        threshold: Score (0 to 1) from which a sample is anomalous.
+        budget: False alarms per metric and week.
         recent_hours: An anomaly that ended within these hours is a finding.
         timezone: IANA zone whose clock the business keeps.
 
     Raises:
         ContractViolation: A frame is not a SERIES frame.
-        InvalidMessage: The threshold is not between 0 and 1, or there is no such zone.
+        InvalidMessage: The budget is none, or there is no such zone.
     """
-    if not 0 < threshold < 1:
-        raise InvalidMessage(f"threshold is {threshold}.", hint="Use a number between 0 and 1.")
+    if not 0 < budget <= MOST_BUDGET:
+        raise InvalidMessage(
+            f"budget is {budget}.", hint=f"Use a number above 0, at most {MOST_BUDGET:g}."
+        )
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -138,12 +145,13 @@ def detect_anomalies(
             samples["ts"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(),
             samples["value"].to_numpy(dtype=float),
             timezone,
+            budget,
         )
-        found = _anomalies(name, samples, scores, threshold, since)
+        found = _anomalies(name, samples, scores, since)
         anomalies += found
         summaries.append(_summary(name, samples, scores, len(found), now))
     return AnomalyReport(
-        threshold=threshold,
+        budget=budget,
         series=summaries,
         anomalies=sorted(anomalies, key=lambda a: a.end, reverse=True),
         findings=worst_first([*_findings(anomalies), *_stopped(summaries)]),
@@ -162,10 +170,10 @@ def _samples(name: str, frame: pd.DataFrame, now: datetime) -> pd.DataFrame:
 
 
 def _anomalies(
-    name: str, samples: pd.DataFrame, scores: Scores, threshold: float, since: pd.Timestamp
+    name: str, samples: pd.DataFrame, scores: Scores, since: pd.Timestamp
 ) -> list[Anomaly]:
     """Anomalous samples in a row, or with less than COOLDOWN samples and a day between, are one."""
-    rows = np.flatnonzero(scores.score >= threshold)
+    rows = np.flatnonzero(scores.score >= THRESHOLD)
     if not rows.size:
         return []
     apart, times = np.diff(rows), samples["ts"].iloc[rows].diff().iloc[1:]
@@ -188,6 +196,7 @@ def _anomaly(
         peak_value=value,
         expected=float(scores.expected[peak]),
         score=float(scores.score[peak]),
+        times=float(scores.score[peak] / (1 - scores.score[peak])),
         direction="above" if value > scores.expected[peak] else "below",
         recent=bool(times.iloc[rows[-1]] >= since),
     )
@@ -198,7 +207,6 @@ def _summary(
 ) -> SeriesSummary:
     if samples.empty:
         return SeriesSummary(name=name, samples=0, stopped=True, note="no samples")
-    few = len(samples) <= FIRST_SCORED
     return SeriesSummary(
         name=name,
         samples=len(samples),
@@ -207,7 +215,7 @@ def _summary(
         last_score=float(scores.score[-1]),
         anomalies=anomalies,
         stopped=has_stopped(samples["ts"], now),
-        note=f"too few samples ({len(samples)} of {FIRST_SCORED + 1})" if few else "",
+        note="" if scores.judged[-1] else f"too few samples ({len(samples)}) to judge the last one",
     )
 
 

@@ -15,7 +15,7 @@ from agents.sre_reliability.objectives.reading import (
 )
 from agents.sre_reliability.objectives.standing import (
     Burning,
-    Standing,
+    ObjectiveStanding,
     burning,
     loudest,
     stand,
@@ -113,7 +113,10 @@ def _rules_need(objective: Objective) -> timedelta:
 
 
 def _samples(
-    objective: Objective, burns: tuple[Burning, ...], standing: Standing | None, now: datetime
+    objective: Objective,
+    burns: tuple[Burning, ...],
+    standing: ObjectiveStanding | None,
+    now: datetime,
 ) -> list[Sample]:
     values = {"burning_level": _LEVEL[loudest(burns)], "burn_rate": burns[0].long_rate}
     if standing is not None and standing.budget_left is not None:
@@ -129,7 +132,7 @@ async def _is_due(objective: Objective, ledger: Ledger, now: datetime) -> bool:
     return not (await ledger.samples.history([name], now - BUDGET_EVERY, now))[name]
 
 
-def _signals(objective: Objective, standing: Standing) -> list[Signal]:
+def _signals(objective: Objective, standing: ObjectiveStanding) -> list[Signal]:
     """A signal for a page, and one for a ticket: each ends by its own reset."""
     firing = [burn for burn in standing.burns if burn.fires]
     return [
@@ -147,7 +150,7 @@ def _signals(objective: Objective, standing: Standing) -> list[Signal]:
     ]
 
 
-def _evidence(standing: Standing, firing: list[Burning]) -> dict[str, Any]:
+def _evidence(standing: ObjectiveStanding, firing: list[Burning]) -> dict[str, Any]:
     return {
         "objective": standing.name,
         "promised": standing.objective,

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from agents.sre_reliability.objectives.counters import bad_series, total_series
 from agents.sre_reliability.objectives.counting import Points, counted, looks, second_of
 from agents.sre_reliability.objectives.promises import objectives_in_force
-from agents.sre_reliability.objectives.standing import DAY, Standing, stand
-from agents.sre_reliability.objectives.traffic import Bucket, Traffic
+from agents.sre_reliability.objectives.standing import DAY, ObjectiveStanding, stand
+from agents.sre_reliability.objectives.traffic import Columns, Traffic
 from blocks.business.business import Business
 from blocks.ledger import Ledger
 from blocks.policy.objective_rules import (
@@ -20,10 +20,16 @@ from blocks.policy.objective_rules import (
     Tasks,
 )
 
+PREFIX = "objective:"
+FIGURES = ("budget_left_percent", "burn_rate", "burning_level")
+"""What a look at an objective measures: the level is 0, 1 for a ticket, 2 for a page."""
+
+_HOUR = timedelta(hours=1)
+
 
 async def standings(
     business: Business, ledger: Ledger, rules: ObjectiveRules, now: datetime
-) -> list[Standing]:
+) -> list[ObjectiveStanding]:
     """How all objectives stand, those that burn first, then by the budget that is left.
 
     Raises:
@@ -36,6 +42,23 @@ async def standings(
     return sorted(found, key=_worst_first)
 
 
+async def last_figures(ledger: Ledger, now: datetime) -> dict[str, dict[str, float]]:
+    """What the last looks at objectives measured: by objective, then by what it is.
+
+    Objectives that were not looked at within an hour are absent.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    names = [name for name in await ledger.samples.names(PREFIX) if name.split("/")[-1] in FIGURES]
+    found: dict[str, dict[str, float]] = {}
+    for name, points in (await ledger.samples.history(names, now - _HOUR, now)).items():
+        if points:
+            objective, _, what = name.removeprefix(PREFIX).partition("/")
+            found.setdefault(objective, {})[what] = points[-1][1]
+    return found
+
+
 async def traffic_of(
     objective: Objective, ledger: Ledger, back: timedelta, now: datetime
 ) -> Traffic:
@@ -45,8 +68,8 @@ async def traffic_of(
         LedgerError: The ledger cannot be read.
     """
     source = objective.source
-    buckets = await _buckets(objective, ledger, now - back, now)
-    return Traffic(buckets, holds=None if isinstance(source, Tasks) else source.holds_seconds)
+    columns = await _columns(objective, ledger, now - back, now)
+    return Traffic.of(columns, holds=None if isinstance(source, Tasks) else source.holds_seconds)
 
 
 def is_stale(objective: Objective, traffic: Traffic, now: datetime) -> bool:
@@ -67,9 +90,9 @@ def longest_window(objective: Objective) -> int:
     return max(rule.long_seconds for rule in objective.rules)
 
 
-async def _buckets(
+async def _columns(
     objective: Objective, ledger: Ledger, since: datetime, until: datetime
-) -> list[Bucket]:
+) -> Columns:
     source, target = objective.source, objective.target
 
     async def history(*names: str) -> list[Points]:
@@ -79,18 +102,18 @@ async def _buckets(
     match source:
         case Availability():
             [points] = await history(source.series or f"{target}/up")
-            return looks(points, lambda value: value < 1)
+            return looks(points, lambda up: up < 1)
         case Latency():
             [points] = await history(source.series or f"{target}/latency_ms")
-            return looks(points, lambda value: value > source.under_ms)
+            return looks(points, lambda ms: ms > source.under_ms)
         case Requests():
             return counted(*await history(total_series(objective.name), bad_series(objective.name)))
         case Tasks():
             ended = await ledger.tasks.ended(since, until, source.task_type)
-            return looks(ended, bool)
+            return looks(ended, lambda failed: failed > 0)
 
 
-def _worst_first(standing: Standing) -> tuple[bool, bool, float, str]:
+def _worst_first(standing: ObjectiveStanding) -> tuple[bool, bool, float, str]:
     loud = standing.calls
     left = 1.0 if standing.budget_left is None else standing.budget_left
     return loud != "page", loud is None, left, standing.name

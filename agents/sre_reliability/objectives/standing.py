@@ -33,7 +33,7 @@ class Burning(Frozen):
     fires: bool
 
 
-class Standing(Frozen):
+class ObjectiveStanding(Frozen):
     """How an objective stands at an instant.
 
     Attributes:
@@ -53,6 +53,7 @@ class Standing(Frozen):
         empty_at: When the budget is spent if it goes on at this pace and nothing old falls out of
             the days meanwhile, so at the earliest; None when it is spent, or will not be.
         burns: Its rules, in their order.
+        calls: Whom the rules that fire call; None when none does.
         since: When the first of the rules that fire began to, if that is less than an hour ago.
         course: Budget that was left at the end of each of the days, the last one now.
     """
@@ -72,13 +73,14 @@ class Standing(Frozen):
     pace: float
     empty_at: AwareDatetime | None
     burns: tuple[Burning, ...]
+    calls: Loudness | None
     since: AwareDatetime | None
     course: tuple[float, ...]
 
     @property
-    def calls(self) -> Loudness | None:
-        """Whom the rules that fire call; None when none does."""
-        return loudest(self.burns)
+    def is_spent(self) -> bool:
+        """Whether nothing of the budget is left."""
+        return self.budget_left is not None and self.budget_left <= 0
 
 
 def burning(objective: Objective, traffic: Traffic, now: datetime) -> tuple[Burning, ...]:
@@ -107,7 +109,7 @@ def loudest(burns: tuple[Burning, ...]) -> Loudness | None:
     return next((loudness for loudness in Loudness if loudness in called), None)
 
 
-def stand(objective: Objective, traffic: Traffic, now: datetime) -> Standing:
+def stand(objective: Objective, traffic: Traffic, now: datetime) -> ObjectiveStanding:
     """How an objective stands.
 
     Args:
@@ -121,7 +123,7 @@ def stand(objective: Objective, traffic: Traffic, now: datetime) -> Standing:
     burns = burning(objective, traffic, now)
     left = 1 - spent if sums.total else None
     pace = _pace(objective, traffic, burns, at)
-    return Standing(
+    return ObjectiveStanding(
         name=objective.name,
         target=objective.target,
         description=objective.description,
@@ -137,6 +139,7 @@ def stand(objective: Objective, traffic: Traffic, now: datetime) -> Standing:
         pace=pace,
         empty_at=_empty_at(left, pace, objective.days, now),
         burns=burns,
+        calls=loudest(burns),
         since=_since(objective, traffic, burns, at),
         course=_course(traffic, at, objective.days, spent) if sums.total else (),
     )

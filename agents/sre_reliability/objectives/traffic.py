@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from itertools import accumulate
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from blocks.errors import InvalidMessage
+
+Ints = NDArray[np.int64]
 
 MAX_COUNT = 2**40
 """Events of one second; more is a slip, and sums must fit 63 bits."""
@@ -29,6 +32,14 @@ class Bucket(NamedTuple):
     second: int
     total: int
     bad: int
+
+
+class Columns(NamedTuple):
+    """Many buckets: their seconds, which rise, and what happened in each."""
+
+    seconds: Ints
+    total: Ints
+    bad: Ints
 
 
 class Sums(NamedTuple):
@@ -52,19 +63,30 @@ class Traffic:
     nobody looked for longer, the rest is missing history. What lies before the first bucket is.
 
     Args:
-        buckets: What is known so far, in order of time, one per second at most.
         holds: Seconds that a bucket speaks for; None: until the next, however long that takes.
             That is right where every event is seen, so that silence means that none happened.
     """
 
-    def __init__(self, buckets: Iterable[Bucket] = (), *, holds: int | None = None) -> None:
+    def __init__(self, *, holds: int | None = None) -> None:
         self._holds = holds
-        given = list(buckets)
-        self._seconds = array("q", (bucket.second for bucket in given))
+        self._seconds = array("q")
         # The sums before each bucket, and one more: after the last.
-        self._total = array("q", accumulate((b.total for b in given), initial=0))
-        self._bad = array("q", accumulate((b.bad for b in given), initial=0))
-        self._known = array("q", self._known_before())
+        self._total, self._bad = array("q", [0]), array("q", [0])
+        self._known = array("q")
+
+    @classmethod
+    def of(cls, columns: Columns, *, holds: int | None = None) -> Traffic:
+        """What many buckets make up; quicker than adding each."""
+        made = cls(holds=holds)
+        if len(columns.seconds):
+            spoken = np.diff(columns.seconds)
+            made._seconds = _array(columns.seconds)
+            made._total = _array(_sums_before(columns.total))
+            made._bad = _array(_sums_before(columns.bad))
+            made._known = _array(
+                _sums_before(spoken if holds is None else np.minimum(spoken, holds))
+            )
+        return made
 
     @property
     def first(self) -> int | None:
@@ -140,10 +162,6 @@ class Traffic:
         for i in range(max(place, 1), len(self._seconds)):
             self._known[i] = self._known[i - 1] + self._spoken_for(i - 1, self._seconds[i])
 
-    def _known_before(self) -> Iterable[int]:
-        spoken = (self._spoken_for(i, then) for i, then in enumerate(self._seconds[1:]))
-        return accumulate(spoken, initial=0) if self._seconds else ()
-
     def _known_until(self, second: int, end: int) -> int:
         """Known seconds up to ``second``; ``end`` buckets lie so far."""
         if end == 0:
@@ -154,3 +172,12 @@ class Traffic:
         """Seconds that a bucket speaks for before the second ``until``."""
         seconds = until - self._seconds[place]
         return seconds if self._holds is None else min(seconds, self._holds)
+
+
+def _sums_before(numbers: Ints) -> Ints:
+    """The sum of what comes before each number, and of all."""
+    return np.concatenate(([0], np.cumsum(numbers, dtype=np.int64)))
+
+
+def _array(numbers: Ints) -> array[int]:
+    return array("q", numbers.astype(np.int64).tobytes())

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from agents.sre_reliability.objectives.standing import Standing
+from agents.sre_reliability.objectives.standing import ObjectiveStanding
 
 
-def told(standing: Standing) -> str:
+def told(standing: ObjectiveStanding) -> str:
     """One sentence: what was promised, how fast it burns, what is left and until when."""
     return (
-        f"{standing.target.split(':', 1)[1]} breaks its promise {standing.name} "
-        f"({percent(standing.objective)} over {standing.days} days): its error budget burns "
-        f"{standing.pace:.1f} times as fast as allowed; {left(standing)}."
+        f"{standing.target.split(':', 1)[1]} uses up the error budget of {standing.name} "
+        f"({percent(standing.objective)} over {standing.days} days) {standing.pace:.1f} times as "
+        f"fast as allowed; {left(standing)}."
     )
 
 
-def left(standing: Standing) -> str:
+def left(standing: ObjectiveStanding) -> str:
     """What is left of the budget, and until when: ``62% of it is left, until 3 Dec 14:00 UTC``."""
     if standing.budget_left is None:
         return "nothing is known of it yet"
-    if standing.budget_left <= 0:
-        return f"all of it is spent ({1 - standing.budget_left:.0%})"
+    if standing.is_spent:
+        return f"all of it is spent, and {-standing.budget_left:.0%} more"
     until = standing.empty_at
     share = f"{standing.budget_left:.0%} of it is left"
     if until is None:

@@ -20,8 +20,6 @@ from agents.sre_reliability.system_monitoring import (
     assessment,
     host,
     platform,
-    prefect_database,
-    prefect_runs,
     services,
 )
 from agents.sre_reliability.system_monitoring.assessment import (
@@ -30,7 +28,12 @@ from agents.sre_reliability.system_monitoring.assessment import (
     HostHealth,
     ServiceHealth,
 )
-from agents.sre_reliability.system_monitoring.prefect_watch import SIZE
+from agents.sre_reliability.system_monitoring.prefect_itself.database import (
+    growth_per_day,
+    judge_database,
+)
+from agents.sre_reliability.system_monitoring.prefect_itself.runs import judge_prefect
+from agents.sre_reliability.system_monitoring.prefect_itself.watch import SIZE
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.errors import OrchestratorError, SourceError
@@ -168,11 +171,11 @@ class _Check:
         known = await ledger.samples.history([SIZE], self._now - 7 * _DAY, self._now)
         health = DatabaseHealth(
             prefect_size_mb=seen.size_mb,
-            prefect_growth_mb=prefect_database.growth_per_day(known[SIZE]),
+            prefect_growth_mb=growth_per_day(known[SIZE]),
             prefect_locked=seen.locked,
         )
         self._databases.append(health)
-        self._findings += prefect_database.judge_database(seen, _DAY)
+        self._findings += judge_database(seen, _DAY)
 
     async def prefect(self, prefect: PrefectApi) -> None:
         try:
@@ -189,7 +192,7 @@ class _Check:
             self._host = host.with_clock(self._host, skews)
             self._findings += host.judge_host(self._host)
         if self._prefect:
-            self._findings += prefect_runs.judge_prefect(self._prefect, self._now)
+            self._findings += judge_prefect(self._prefect, self._now)
         return HealthAssessment(
             checked_at=self._now,
             status=assessment.status(self._findings),

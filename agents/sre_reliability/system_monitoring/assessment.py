@@ -60,7 +60,10 @@ class HostHealth(Strict):
     ``load_per_cpu`` is the 5-minute load average over the number of CPUs; None where the system
     has none. The disk is the one that the ledger (in a quick check: the state folder) lies on.
     ``serves`` tells a machine that a worker does our work on from one where somebody merely typed a
-    command.
+    command. ``disk_percent`` and ``inodes_percent`` are what is used of all that a user may use,
+    ``files_percent`` what this process has open of the files that it may open,
+    ``cpu_steal_percent`` what the hypervisor gave to other machines. What a system does not tell
+    is None.
     """
 
     name: str = ""
@@ -74,7 +77,16 @@ class HostHealth(Strict):
     disk_path: str
     disk_total_gb: float
     disk_free_gb: float
+    disk_percent: float | None = None
+    inodes_percent: float | None = None
+    files_percent: float | None = None
+    cpu_steal_percent: float | None = None
     clock_skew_s: float | None = None
+
+    @property
+    def memory_percent(self) -> float:
+        """What is used of the memory and cannot be had back at once."""
+        return 100 * (1 - self.memory_available_gb / self.memory_total_gb)
 
 
 class DatabaseHealth(Strict):

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 
@@ -24,13 +25,20 @@ CPU_SAMPLE = 0.3  # seconds over which CPU use is measured
 LOAD_WARNING, LOAD_ERROR = 1.5, 4.0  # runnable processes per CPU, 5-minute average
 MEMORY_WARNING, MEMORY_ERROR = 10.0, 4.0  # percent still available
 DISK_WARNING, DISK_ERROR = 10.0, 3.0  # percent still free
+INODES_WARNING, INODES_ERROR = 90.0, 97.0  # percent used
+FILES_WARNING, FILES_ERROR = 80.0, 95.0  # percent of the files that this process may have open
 DISK_WARNING_GB, DISK_ERROR_GB = 2.0, 0.5  # and less than this, so that big disks don't cry wolf
 CLOCK_WARNING, CLOCK_ERROR = 5.0, 60.0
 """Seconds. Signed requests are refused at 300, and Date headers are good to a second or two."""
 
 
-def read_host(folder: Path) -> HostHealth:
-    """Measure CPU, memory and the disk of a folder (or of its nearest parent that exists)."""
+def read_host(folder: Path, *, serves: bool | None = None) -> HostHealth:
+    """Measure CPU, memory and the disk of a folder (or of its nearest parent that exists).
+
+    Args:
+        folder: On the disk that is looked at.
+        serves: Whether our work is done on this machine; by the marks of a worker when None.
+    """
     while not folder.exists():
         folder = folder.parent
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(folder))
@@ -39,11 +47,14 @@ def read_host(folder: Path) -> HostHealth:
         load = psutil.getloadavg()[1] / cpus
     except OSError:  # a system that keeps no load average
         load = None
+    before = psutil.cpu_times()
+    busy = psutil.cpu_percent(interval=CPU_SAMPLE)
     return HostHealth(
         name=socket.gethostname(),
-        serves=WORKERS_MARK in os.environ,
+        serves=WORKERS_MARK in os.environ if serves is None else serves,
         cpus=cpus,
-        cpu_percent=psutil.cpu_percent(interval=CPU_SAMPLE),
+        cpu_percent=busy,
+        cpu_steal_percent=_stolen(before, psutil.cpu_times()),
         load_per_cpu=load,
         memory_total_gb=memory.total / GB,
         memory_available_gb=memory.available / GB,
@@ -51,7 +62,36 @@ def read_host(folder: Path) -> HostHealth:
         disk_path=str(folder),
         disk_total_gb=disk.total / GB,
         disk_free_gb=disk.free / GB,
+        disk_percent=_share(disk.used, disk.used + disk.free),
+        inodes_percent=_inodes(folder),
+        files_percent=_files(),
     )
+
+
+def _share(used: float, whole: float) -> float | None:
+    return 100 * used / whole if whole > 0 else None
+
+
+def _stolen(before: Any, after: Any) -> float | None:
+    if not hasattr(after, "steal"):
+        return None
+    return _share(after.steal - before.steal, sum(after) - sum(before))
+
+
+def _inodes(folder: Path) -> float | None:
+    if not hasattr(os, "statvfs"):
+        return None
+    found = os.statvfs(folder)
+    used = found.f_files - found.f_ffree
+    return _share(used, used + found.f_favail) if found.f_files else None  # some keep no count
+
+
+def _files() -> float | None:
+    process = psutil.Process()
+    if not hasattr(process, "num_fds"):
+        return None
+    most, _ = process.rlimit(psutil.RLIMIT_NOFILE)
+    return _share(process.num_fds(), most)  # negative: without a limit
 
 
 def with_clock(host: HostHealth, skews: Iterable[float | None]) -> HostHealth:
@@ -94,6 +134,20 @@ def judge_host(host: HostHealth) -> list[Finding]:
             f"Only {host.disk_free_gb:.2f} GB are free where the ledger lies",
             {"free_gb": round(host.disk_free_gb, 3), "free_percent": free, "path": host.disk_path},
             "Free space: without it neither the ledger nor Prefect can record anything.",
+        ),
+        _finding(
+            "inodes-low",
+            _grade(host.inodes_percent or 0.0, INODES_WARNING, INODES_ERROR),
+            f"{host.inodes_percent or 0:.0f}% of the inodes are used where the ledger lies",
+            {"inodes_percent": host.inodes_percent, "path": host.disk_path},
+            "Remove what consists of many small files: without inodes no file can be made.",
+        ),
+        _finding(
+            "files-low",
+            _grade(host.files_percent or 0.0, FILES_WARNING, FILES_ERROR),
+            f"{host.files_percent or 0:.0f}% of the files that a process of ours may open are open",
+            {"files_percent": host.files_percent},
+            "Raise the limit (ulimit -n), and see what it has open (ls -l /proc/PID/fd).",
         ),
         _finding(
             "clock-off",

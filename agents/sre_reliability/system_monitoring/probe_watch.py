@@ -18,8 +18,13 @@ PART = "probes"
 CONFIRMATIONS = 2
 """A probe that fails is asked so many times more: one bad answer is not an outage."""
 
-AT_ONCE = 256
-"""Probes that are asked at once: each has a socket, and processes have 1,024 files by default."""
+AT_ONCE = 400
+"""Looks that go on at once: each has a socket, and processes have 1,024 files by default."""
+
+BEGINNING, TURN = 32, 0.1
+"""So many looks begin at once, and one that has no answer after so many seconds lets the next
+begin: what is quick is not measured while hundreds wait for this process, and what is dead keeps
+nobody waiting."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,9 @@ async def look_at_probes(
             failed when most of the three looks agree.
         within: Seconds for all of it; of what is not known by then nothing is said.
     """
-    turns, end = asyncio.Semaphore(AT_ONCE), monotonic() + within
+    turns, end = Turns(), monotonic() + within
     tasks = {
-        asyncio.create_task(judge_probe(probe, confirm_after=confirm_after, turns=turns)): probe
+        asyncio.create_task(judge_probe(probe, turns, confirm_after=confirm_after)): probe
         for probe in probes
     }
     try:
@@ -75,29 +80,44 @@ async def look_at_probes(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def judge_probe(
-    probe: Probe, *, confirm_after: float, turns: asyncio.Semaphore | None = None
-) -> Verdict:
+class Turns:
+    """Who may look when."""
+
+    def __init__(self) -> None:
+        self._beginning, self._all = asyncio.Semaphore(BEGINNING), asyncio.Semaphore(AT_ONCE)
+
+    async def look(self, probe: Probe) -> Seen:
+        """Look when it is its turn.
+
+        Raises:
+            ConfigurationError: It cannot be asked as it is configured.
+        """
+        async with self._all:
+            async with self._beginning:
+                looking = asyncio.create_task(probe.look())
+                try:
+                    await asyncio.wait({looking}, timeout=TURN)
+                except asyncio.CancelledError:
+                    looking.cancel()
+                    raise
+            return await looking
+
+
+async def judge_probe(probe: Probe, turns: Turns, *, confirm_after: float) -> Verdict:
     """Ask a probe, and twice more if it fails.
 
     Args:
         probe: Who is asked.
+        turns: When it may be.
         confirm_after: Seconds between the first look and the others.
-        turns: How many are asked at once.
 
     Raises:
         ConfigurationError: It cannot be asked as it is configured.
     """
-    turns = turns or asyncio.Semaphore(CONFIRMATIONS)
-
-    async def look() -> Seen:
-        async with turns:
-            return await probe.look()
-
-    seen = [await look()]
+    seen = [await turns.look(probe)]
     if seen[0].fault and not seen[0].fault.lasting:
         await asyncio.sleep(confirm_after)
-        seen += await asyncio.gather(*(look() for _ in range(CONFIRMATIONS)))
+        seen += await asyncio.gather(*(turns.look(probe) for _ in range(CONFIRMATIONS)))
     bad = [one for one in seen if one.fault]
     good = [one for one in seen if not one.fault]
     counts = bad if len(bad) > len(good) else good

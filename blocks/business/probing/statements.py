@@ -22,6 +22,8 @@ _THREADS = ThreadPoolExecutor(16, thread_name_prefix="sql-probe")
 
 _QUESTION = re.compile(r"\s*(select|with)\b[^;]*;?\s*", re.IGNORECASE)
 
+_QUOTED = re.compile(r" LINE \d+: .*(?=\)\.)")
+
 
 class SqlCheck(Strict):
     """A SELECT whose first value is compared."""
@@ -102,12 +104,18 @@ class SqlCheck(Strict):
 
 
 def _of_a_probe(text: str, who: str) -> str:
-    """What is said of the store's database, which is read in the same way, said of a probe's."""
-    return (
-        text.replace("The store's database", f"The database of {who}")
-        .replace("the store's url", "its url")
-        .replace("The store's url", "Its url")
-    )
+    """What is said of the store's database, which is read in the same way, said of a probe's.
+
+    Without the statement, of which PostgreSQL quotes the line at fault.
+    """
+    said = _QUOTED.sub("", text)
+    for ours, its in (
+        ("The store's database", f"The database of {who}"),
+        ("The store's url", "Its url"),
+        ("the store's url", "its url"),
+    ):
+        said = said.replace(ours, its)
+    return said
 
 
 def _number(value: Any) -> Decimal | None:

@@ -34,11 +34,15 @@ class IncidentReads:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def open(self, limit: int = MOST) -> Sequence[IncidentRecord]:
-        """All that are not over, news left out; the one opened last first."""
-        return await self._records(
-            newest(INCIDENTS.c.opened_at, limit).where(OPEN, INCIDENTS.c.severity != Severity.INFO)
-        )
+    async def open(
+        self, limit: int | None = MOST, at_least: Severity = Severity.WARNING
+    ) -> Sequence[IncidentRecord]:
+        """All that are not over, the one opened last first; milder ones if they are somebody's."""
+        ranks = [each for each in Severity if each >= at_least]
+        told: ColumnElement[bool] = INCIDENTS.c.severity.in_(ranks)
+        if at_least > Severity.WARNING:
+            told |= INCIDENTS.c.assigned_to.is_not(None)
+        return await self._records(newest(INCIDENTS.c.opened_at, limit).where(OPEN, told))
 
     async def counts(self) -> dict[Severity, int]:
         """How many are not over, by severity; news left out, of the others each is there."""

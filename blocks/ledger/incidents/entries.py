@@ -14,6 +14,7 @@ from blocks.ledger.engine.prepared import Prepared
 from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
 from blocks.ledger.incidents.tables import INCIDENT_ENTRIES
+from blocks.ledger.incidents.telling import tell_of_steps
 from blocks.models import Frozen
 from blocks.vocabulary.messages import ORCHESTRATOR, new_id
 
@@ -79,10 +80,11 @@ class IncidentEntries:
 
 
 def enter(connection: Connection, entries: Sequence[IncidentEntry]) -> None:
-    """Keep steps along with what they tell of, in one transaction."""
+    """Keep steps along with what they tell of, in one transaction; partners are told of some."""
     if entries:
         rows = [dict(entry) | {"data": to_json(entry.data)} for entry in entries]
         _ENTER.execute(connection, rows)
+        tell_of_steps(connection, entries)
 
 
 _ENTER = Prepared(lambda dialect: insert(dialect, INCIDENT_ENTRIES).on_conflict_do_nothing())

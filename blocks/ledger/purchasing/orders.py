@@ -19,6 +19,7 @@ from blocks.ledger.purchasing.records import EntryKind, OrderEntry, OrderRecord,
 from blocks.ledger.purchasing.rows import entry_row, load, query_of_orders
 from blocks.ledger.purchasing.stages import promised_on, stage_of, units_of
 from blocks.ledger.purchasing.tables import ORDER_ENTRIES, ORDER_LINES, ORDERS
+from blocks.ledger.purchasing.telling import tell_of_order
 from blocks.ledger.work.effects import EffectRecord
 from blocks.ledger.work.tables import EFFECTS
 from blocks.vocabulary.effects import EffectStatus
@@ -95,6 +96,7 @@ class Orders:
             # On PostgreSQL too those who enter something of one order do so one after another.
             if connection.scalar(select(ORDERS.c.id).where(this).with_for_update()) is None:
                 return None
+            (before,) = load(connection, query_of_orders(this))
             of_order = ORDER_ENTRIES.c.order_id == order_id
             number = connection.scalar(select(func.count()).where(of_order)) or 0
             statement = (
@@ -108,6 +110,8 @@ class Orders:
             (order,) = load(connection, query_of_orders(this))
             ended_at = entry.at if _ends_when_sent(order) else None
             connection.execute(update(ORDERS).where(this).values(ended_at=ended_at))
+            if order.stage is not before.stage:
+                tell_of_order(connection, order, entry.at)
             return True
 
         entered = await self._access.write(write)

@@ -1,8 +1,8 @@
 """What may be forgotten, table by table: what is over, and needed by nothing that is kept.
 
 Receipts are not among it: they are a chain, and go by their number (``receipts.checkpoints``).
-Nor is what always stays: claims, whose tokens only grow, and tokens, policies and how far outcomes
-are settled, which are few.
+Nor is what always stays: claims, whose tokens only grow, and tokens, policies, endpoints and how
+far outcomes are settled, which are few.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from blocks.ledger.purchasing.tables import (
 from blocks.ledger.receipts.tables import OUTCOMES
 from blocks.ledger.samples.tables import SAMPLE_DAYS, SAMPLES
 from blocks.ledger.snapshots.tables import SNAPSHOT_ITEMS, SNAPSHOT_PARTS, SNAPSHOTS
+from blocks.ledger.webhooks.tables import DELIVERIES, DELIVERY_ATTEMPTS, PARTNER_EVENTS
 from blocks.ledger.work.effects import ORDER
 from blocks.ledger.work.tables import APPROVALS, EFFECTS, TASKS, TELLINGS
 from blocks.vocabulary.effects import EffectStatus
@@ -139,6 +140,10 @@ def _of_orders(table: Table) -> Rule:
     return Rule("effects", table, proposed_at, _any(of, _ORDER_IS_OVER))
 
 
+# As its effect, which is of the same instant, and goes after it.
+_SENDS = EFFECTS.alias()
+_DELIVERY_IS_OVER = _any(_SENDS.c.id == DELIVERIES.c.effect_id, _ended(_SENDS.c.finished_at))
+
 RULES = [
     Rule(
         "calls",
@@ -232,6 +237,23 @@ RULES = [
     _of_orders(ORDER_LINES),
     _of_orders(ORDER_ENTRIES),
     Rule("effects", ORDERS, ORDERS.c.proposed_at, _ORDER_IS_OVER),
+    # Attempts go with their delivery, and it before its effect, and before its event.
+    Rule("effects", DELIVERIES, DELIVERIES.c.at, _DELIVERY_IS_OVER),
+    Rule(
+        "effects",
+        DELIVERY_ATTEMPTS,
+        DELIVERY_ATTEMPTS.c.at,
+        ~_any(DELIVERIES.c.effect_id == DELIVERY_ATTEMPTS.c.effect_id),
+    ),
+    Rule(
+        "effects",
+        PARTNER_EVENTS,
+        PARTNER_EVENTS.c.at,
+        and_(
+            PARTNER_EVENTS.c.shared_at.is_not(None),
+            ~_any(DELIVERIES.c.event_id == PARTNER_EVENTS.c.id),
+        ),
+    ),
     Rule(
         "effects",
         EFFECTS,

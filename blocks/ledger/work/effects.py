@@ -6,7 +6,7 @@ processes that make it at once, one does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,10 @@ from blocks.models import Strict
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.messages import new_id
 
-DELIVERIES = ("notification", "heartbeat")
+WEBHOOK = "webhook"
+"""The kind that sends an event to a partner's endpoint."""
+
+DELIVERIES = ("notification", "heartbeat", WEBHOOK)
 """Kinds that tell somebody something; all others change a thing, their target."""
 
 
@@ -65,6 +68,8 @@ class EffectRecord(Strict):
         fence: Token of the claim of the target that it is done under.
         lease: Until then whoever acts is taken to be alive.
         attempts: How often it was begun, or begun to be taken back.
+        tries_before: Of them, those before a person had it tried by its whole schedule again.
+        queue: The queue of its own that it waits in; None: it is due with all others.
         next_at: When whoever sweeps is to look at it; None when nobody need. Of what is done, when
             it is to be taken back.
         approval_id: The question about it.
@@ -83,6 +88,8 @@ class EffectRecord(Strict):
     fence: int | None = None
     lease: AwareDatetime | None = None
     attempts: int = 0
+    tries_before: int = 0
+    queue: str | None = None
     intended_at: AwareDatetime
     next_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
@@ -117,11 +124,21 @@ class EffectRecord(Strict):
         return self.lease or self.next_at
 
 
-class Effects:
-    """The effects in the ledger."""
+Closed = Callable[[Connection, EffectRecord], None]
+"""What is written along with the end of an attempt."""
 
-    def __init__(self, access: Access) -> None:
+
+class Effects:
+    """The effects in the ledger.
+
+    Args:
+        access: To the database.
+        closed: By kind, what is written along with the end of an attempt.
+    """
+
+    def __init__(self, access: Access, closed: Mapping[str, Closed] | None = None) -> None:
         self._access = access
+        self._closed = dict(closed or {})
 
     async def intend(self, effect: EffectRecord) -> bool:
         """Write down an effect before it acts.
@@ -239,9 +256,13 @@ class Effects:
         )
 
     async def due(self, now: datetime) -> Sequence[EffectRecord]:
-        """What has to be looked at: its time has come, or whoever acted is dead. Oldest first."""
+        """What has to be looked at: its time has come, or whoever acted is dead. Oldest first.
+
+        What waits in a queue of its own is not among it: there may be very much of it.
+        """
         # Sorted here: asked for an order, SQLite reads the whole table by the index of it.
-        query = select(EFFECTS).where(or_(EFFECTS.c.lease <= now, EFFECTS.c.next_at <= now))
+        in_time = and_(EFFECTS.c.queue.is_(None), EFFECTS.c.next_at <= now)
+        query = select(EFFECTS).where(or_(EFFECTS.c.lease <= now, in_time))
         found = [_record(row) for row in await self._access.rows(query)]
         return sorted(found, key=lambda effect: effect.intended_at)
 
@@ -276,9 +297,13 @@ class Effects:
     async def list(
         self, statuses: Collection[EffectStatus] = (), *, limit: int = 100
     ) -> Sequence[EffectRecord]:
-        """Effects of these statuses (all, when none is named), newest first."""
-        which = EFFECTS.c.status.in_(statuses) if statuses else None
-        return await self._list(which, limit)
+        """Effects of these statuses (all, when none is named), newest first.
+
+        What has a queue of its own is listed there.
+        """
+        which = [EFFECTS.c.queue.is_(None)]
+        which += [EFFECTS.c.status.in_(statuses)] if statuses else []
+        return await self._list(and_(*which), limit)
 
     async def get(self, id_or_prefix: str) -> EffectRecord:
         """One effect, by its id or by enough of its beginning.
@@ -304,8 +329,15 @@ class Effects:
         changed = effect.model_copy(update=values)
         row = effect_row(changed)
         statement = _from(effect, *sources).values({name: row[name] for name in values})
-        done = await self._access.change(statement)
-        return changed if done else None
+        then = self._closed.get(effect.kind)
+
+        def write(connection: Connection) -> bool:
+            done = bool(connection.execute(statement).rowcount)
+            if done and then is not None:
+                then(connection, changed)
+            return done
+
+        return changed if await self._access.write(write) else None
 
 
 def intend_in(connection: Connection, effect: EffectRecord) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Table, and_
 
 from blocks.ledger.engine.tables import (
     METADATA,
@@ -113,6 +113,8 @@ EFFECTS = Table(
     json_column("outcome", nullable=False),
     Column("approval_id", CleanText),
     Column("receipt", CleanText),
+    required("tries_before", BigInteger, server_default="0"),
+    Column("queue", CleanText),
 )
 """One row per act on the outside world: intent first, outcome later."""
 
@@ -121,7 +123,19 @@ Index("ix_effects_status", EFFECTS.c.status, EFFECTS.c.intended_at)
 
 # Every few seconds somebody asks what is due: almost always nothing.
 index_where("ix_effects_lease", EFFECTS.c.lease.is_not(None), EFFECTS.c.lease)
-index_where("ix_effects_next_at", EFFECTS.c.next_at.is_not(None), EFFECTS.c.next_at)
+index_where(
+    "ix_effects_next_at",
+    and_(EFFECTS.c.next_at.is_not(None), EFFECTS.c.queue.is_(None)),
+    EFFECTS.c.next_at,
+)
+
+# What waits in a queue of its own costs nobody who looks for what is due.
+index_where(
+    "ix_effects_queue",
+    and_(EFFECTS.c.queue.is_not(None), EFFECTS.c.finished_at.is_(None)),
+    EFFECTS.c.queue,
+    EFFECTS.c.next_at,
+)
 
 TELLINGS = Table(
     "tellings",

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, select
 
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.upsert import insert, replacing
+from blocks.ledger.incidents.entries import IncidentEntry, enter
 from blocks.ledger.work.effects import EffectRecord, intend_in
 from blocks.ledger.work.tables import TELLINGS
 from blocks.models import Strict
@@ -50,6 +51,10 @@ class Decided(Protocol):
     @property
     def effects(self) -> Sequence[EffectRecord]:
         """By which it is told."""
+
+    @property
+    def entries(self) -> Sequence[IncidentEntry]:
+        """The steps in the timelines of incidents that it is told of."""
 
 
 D = TypeVar("D", bound=Decided)
@@ -97,6 +102,7 @@ class Tellings:
             decision = decide({each.fingerprint: each for each in known})
             for effect in decision.effects:
                 intend_in(connection, effect)
+            enter(connection, decision.entries)
             if decision.tellings:
                 statement = replacing(connection.dialect.name, TELLINGS)
                 connection.execute(statement, [_row(each) for each in decision.tellings])

@@ -80,5 +80,6 @@ async def prometheus_metrics(ctx: Ctx, caller: Reader) -> Response:
         await ctx.depth.get(),
         await ctx.ledger.incidents.counts(),
         ctx.ledger.health.refused,
+        await ctx.objective_figures.get(),
     )
     return Response(figures, media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -18,6 +18,7 @@ from flows.orchestrator.approvals.escalation import escalate
 from flows.orchestrator.dispatch.context import leave_receipt
 from flows.orchestrator.dispatch.policy import policy_in_force
 from flows.orchestrator.effects.actions import known_kinds
+from flows.orchestrator.effects.lanes import Lanes
 from flows.orchestrator.effects.sweep import TakeBack, sweep
 
 
@@ -46,8 +47,16 @@ class Caretaker:
         return leave_receipt(self.ledger, self.policy, kind, subject, body)
 
 
+async def caretaker(ledger: Ledger) -> Caretaker:
+    """Who settles what no run is at, under the policy in force."""
+    return Caretaker(ledger, (await policy_in_force(ledger, registry())).policy)
+
+
 async def settle_effects(
-    ledger: Ledger, now: datetime, take_back: TakeBack | None = None
+    ledger: Ledger,
+    now: datetime,
+    take_back: TakeBack | None = None,
+    lanes: Lanes | None = None,
 ) -> list[str]:
     """Settle the effects that are due. With nothing due it is one small query.
 
@@ -55,6 +64,7 @@ async def settle_effects(
         ledger: Where they are.
         now: The instant to judge at.
         take_back: How what has lasted long enough is taken back; None: it is left to who can.
+        lanes: Where targets that are slow go on beside the next look; None: all is waited for.
 
     Returns:
         What a person should know of, in words.
@@ -63,11 +73,9 @@ async def settle_effects(
         LedgerError: The ledger cannot be read or written.
     """
     if not await ledger.effects.due(now):
-        return []
-    team = registry()
-    in_force = await policy_in_force(ledger, team)
-    kinds = known_kinds(team, ledger)
-    return await sweep(Caretaker(ledger, in_force.policy), kinds, now, take_back)
+        return await lanes.wait() if lanes else []
+    kinds = known_kinds(registry(), ledger)
+    return await sweep(await caretaker(ledger), kinds, now, take_back, lanes)
 
 
 async def resend(ledger: Ledger, effect_id: str) -> EffectRecord:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agents.calls import Reply
 from agents.data_intelligence.predictive_analytics.baskets.drafts import PurchasePlan
 from blocks.policy.notify_rules import NotifyRules
-from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.findings import INCIDENT, Finding
 from blocks.vocabulary.messages import Outcome
 from blocks.vocabulary.severity import Severity
 from flows.orchestrator.digests.changes import Changes, Seen
@@ -38,6 +38,11 @@ class Look:
     findings: Mapping[str, Finding]
     sources: Mapping[str, str]
     looked: frozenset[str]
+
+    @property
+    def incidents(self) -> frozenset[str]:
+        """Fingerprints of what is an open incident, of which people are told as such."""
+        return frozenset(f for f, found in self.findings.items() if INCIDENT in found.evidence)
 
     def seen_by(self, name: str, rules: NotifyRules) -> list[Seen]:
         """What concerns an audience, worst first."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from agents.calls import Reply
 from blocks.crash_points import reach
+from blocks.ledger.incidents.entries import IncidentEntry
 from blocks.ledger.work.effects import EffectRecord
 from blocks.ledger.work.tellings import Telling
 from blocks.policy.notify_rules import Audience
@@ -41,11 +42,13 @@ class Decision:
     Attributes:
         tellings: How what it is told of stands.
         effects: By which it is told; none where nobody is told anything.
+        entries: None: a check tells of no incident.
         wanted: By which it would be told.
     """
 
     tellings: Sequence[Telling]
     effects: Sequence[EffectRecord] = ()
+    entries: Sequence[IncidentEntry] = ()
     wanted: Sequence[EffectRecord] = ()
 
 
@@ -62,13 +65,15 @@ class Addressed:
     async def tell_news(self, look: Look, business: str) -> Sequence[EffectRecord]:
         """Put on record what is news to it; what is to be sent now."""
         seen = look.seen_by(self.name, self.by.policy.notify)
-        shadow = is_shadow(self.by)
+        shadow, incidents = is_shadow(self.by), look.incidents
 
         def judge(known: Mapping[str, Telling]) -> Decision:
-            found = changes(self.name, known, seen, look.looked, self.audience.repeat, self.now)
+            # What it was told of before it became an incident stays open to it until it is over.
+            ours = [s for s in seen if s.fingerprint in known or s.fingerprint not in incidents]
+            found = changes(self.name, known, ours, look.looked, self.audience.repeat, self.now)
             digest = digest_of(look, business, found)
             wanted = self._by_digest(look.report, digest) if digest else ()
-            return Decision(found.tellings, () if shadow else wanted, wanted)
+            return Decision(found.tellings, () if shadow else wanted, wanted=wanted)
 
         decision = await self.by.ledger.tellings.tell(self.name, self.now, judge)
         for effect in decision.wanted:

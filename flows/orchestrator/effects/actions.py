@@ -19,6 +19,7 @@ from flows.orchestrator.effects.heartbeats import HEARTBEAT
 from flows.orchestrator.effects.kinds import Came, Kind
 from flows.orchestrator.effects.notifications import NOTIFICATION
 from flows.orchestrator.effects.purchase_orders import purchase_orders
+from flows.orchestrator.effects.webhooks import webhooks
 
 
 def known_kinds(registry: Registry, ledger: Ledger) -> dict[str, Kind]:
@@ -26,10 +27,10 @@ def known_kinds(registry: Registry, ledger: Ledger) -> dict[str, Kind]:
 
     Args:
         registry: Whose actions may be effects.
-        ledger: Where the orders are that are sent.
+        ledger: Where the orders and the events are that are sent.
     """
     acts = [kind_of(spec) for spec in registry.actions() if spec.policy.effect]
-    theirs = (NOTIFICATION, HEARTBEAT, purchase_orders(ledger))
+    theirs = (NOTIFICATION, HEARTBEAT, purchase_orders(ledger), webhooks(ledger))
     return {kind.name: kind for kind in (*theirs, *acts)}
 
 

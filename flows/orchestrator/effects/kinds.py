@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from blocks.ledger import Ledger
@@ -29,6 +29,7 @@ class Came:
         is_final: Whether it is useless to try again, though it failed.
         is_repeatable: Whether it does no harm to try again, though nobody knows whether it was
             done: who receives it knows it again, or is asked first.
+        not_before: When it may be tried again at the earliest, as whoever receives it says.
     """
 
     status: EffectStatus
@@ -38,6 +39,7 @@ class Came:
     after: Mapping[str, Any] = field(default_factory=dict)
     is_final: bool = False
     is_repeatable: bool = False
+    not_before: datetime | None = None
 
     @property
     def is_tried_again(self) -> bool:
@@ -80,6 +82,8 @@ class Kind:
         schedule: The pauses before it is tried again after it failed.
         lease: How long an attempt by whoever sweeps takes at most; after it that one is dead.
         question: How a person is asked about it; None for the usual words.
+        is_repeatable: Whether an attempt that broke off counts as failed, and not as unknown: who
+            receives it knows it again.
     """
 
     name: str
@@ -90,6 +94,7 @@ class Kind:
     schedule: Sequence[timedelta] = ()
     lease: timedelta = timedelta(minutes=1)
     question: Question | None = None
+    is_repeatable: bool = False
 
     @classmethod
     def forgotten(cls, name: str) -> Kind:

@@ -144,12 +144,18 @@ async def _attempt(by: Doer, kind: Kind, begun: EffectRecord, act: Act) -> Came:
     try:
         return await act(begun)
     except TimeoutError:
-        return Came(EffectStatus.UNKNOWN, "It was not over in time.", EffectVerdict.UNKNOWN)
+        return _broken_off(kind, "It was not over in time.")
     except BaseException as error:  # called off, or a bug: how far it came, nobody knows
         called_off = isinstance(error, asyncio.CancelledError)
         what = "It was called off." if called_off else f"{type(error).__name__}: {error}"
-        await conclude(by, kind, begun, Came(EffectStatus.UNKNOWN, what, EffectVerdict.UNKNOWN))
+        await conclude(by, kind, begun, _broken_off(kind, what))
         raise
+
+
+def _broken_off(kind: Kind, what: str) -> Came:
+    if kind.is_repeatable:
+        return Came(EffectStatus.FAILED, what, EffectVerdict.FAILED)
+    return Came(EffectStatus.UNKNOWN, what, EffectVerdict.UNKNOWN)
 
 
 async def conclude(
@@ -176,7 +182,7 @@ async def conclude(
         if lasts is not None and status is not EffectStatus.UNDONE:
             status, next_at = EffectStatus.DONE, now + UNDO_AGAIN
     elif came.is_tried_again:
-        next_at = _next_try(kind, begun, now)
+        next_at = _next_try(kind, begun, came, now)
         status = status if next_at is None else EffectStatus.INTENDED
     elif lasts is not None and status in _MAY_BE_DONE:
         next_at = now + lasts if status is EffectStatus.DONE else now
@@ -212,11 +218,13 @@ _UNDONE = {
 """Where an effect stands by what came of taking it back."""
 
 
-def _next_try(kind: Kind, begun: EffectRecord, now: datetime) -> datetime | None:
+def _next_try(kind: Kind, begun: EffectRecord, came: Came, now: datetime) -> datetime | None:
     """When it is tried again after it failed; None when its schedule is over."""
-    if begun.attempts > len(kind.schedule):
+    tries = begun.attempts - begun.tries_before
+    if tries > len(kind.schedule):
         return None
-    return now + kind.schedule[begun.attempts - 1] * random.uniform(1.0, 1.2)  # noqa: S311
+    next_at = now + kind.schedule[tries - 1] * random.uniform(1.0, 1.2)  # noqa: S311
+    return max(next_at, came.not_before) if came.not_before else next_at
 
 
 def _leave_receipts(

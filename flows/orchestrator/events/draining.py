@@ -138,6 +138,7 @@ class _Drainer:
                 break
             await self._pause()
         await self.queue.join()
+        await self.inhibition.look(utc_now())
         await self.standing.look(utc_now(), at_once=True)
         await self.triggers.start(utc_now())
 

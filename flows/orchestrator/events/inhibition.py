@@ -78,13 +78,14 @@ class Inhibition:
         before = self._current = await self._ledger.inhibitions.current()
         if not self._resources and not before:
             return
-        wanted = explained(
-            await self._ledger.inhibitions.open_about(sorted(self._resources)), self._rules
-        )
+        found = await self._ledger.inhibitions.open_about(sorted(self._resources))
+        wanted, severity = explained(found, self._rules), {each.id: each.severity for each in found}
         news = {
             name: cause
             for name, cause in wanted.items()
-            if name not in before or before[name].cause_id != cause.id
+            if name not in before
+            or before[name].cause_id != cause.id
+            or cause.severity < severity[name]  # as when it was responded to meanwhile
         }
         if news:
             await self._ledger.inhibitions.inhibit(news, now)

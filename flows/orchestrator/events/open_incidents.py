@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import IncidentRecord, IncidentStatus
 from blocks.policy.event_rules import EventRules
+from blocks.vocabulary.findings import INCIDENT, Finding
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,31 @@ async def open_incidents(ledger: Ledger, rules: EventRules, now: datetime) -> li
         key=lambda s: (-s.severity.rank, -(s.impact_per_hour or 0), s.opened_at, s.id),
     )
     return [OpenIncident(s, how_it_stands(s, heard, silence, now)) for s in ranked]
+
+
+def as_incidents(findings: Sequence[Finding], found: Sequence[OpenIncident]) -> list[Finding]:
+    """Findings, those about something that is an open incident told as that incident.
+
+    Whoever is to be told of the incident is, by the incident; see ``digests``. A finding that is
+    graver than the incident is told by itself.
+
+    Args:
+        findings: What a check found.
+        found: What is open.
+    """
+    worst = {each.incident.resource: each for each in reversed(found)}
+    told = []
+    for finding in findings:
+        open_one = worst.get(finding.resource)
+        if open_one is None or open_one.incident.severity < finding.severity:
+            told.append(finding)
+            continue
+        incident = open_one.incident
+        since = f"It is an open incident since {incident.opened_at:%Y-%m-%d %H:%M} UTC."
+        evidence = finding.evidence | {INCIDENT: incident.id}
+        advice = f"{since} {open_one.told}".strip()
+        told.append(finding.model_copy(update={"evidence": evidence, "advice": advice}))
+    return told
 
 
 def how_many(found: Sequence[OpenIncident]) -> str:

@@ -9,13 +9,15 @@ from datetime import datetime
 from blocks.crash_points import reach
 from blocks.ledger.calls.records import ReceiptKind
 from blocks.ledger.events.records import Ending, IncidentRecord, IncidentResponse
+from blocks.ledger.incidents.silences import SilenceRecord
 from blocks.ledger.work.effects import EffectRecord
 from blocks.vocabulary.findings import Finding, Remedy
-from blocks.vocabulary.messages import Severity
+from blocks.vocabulary.messages import Severity, utc_now
 from blocks.vocabulary.responses import EventResponse
 from blocks.vocabulary.told import Told, in_words, told_by
 from flows.orchestrator.events.asking import Answers
 from flows.orchestrator.events.incident import Correlated
+from flows.orchestrator.incidents.silencing import maintenance_of
 from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.team.team import Orchestrator
 from flows.reports.model import RemediationLine
@@ -137,7 +139,11 @@ async def respond(
     if well:
         findings = []  # there is nothing to try, and nothing to tell a person
     fresh, earlier = await _not_tried_yet(team, findings, incident.began_at)
-    lines = [*earlier, *await remediate(team, fresh)]
+    window = await maintenance_of(team.ledger, incident, utc_now()) if fresh else None
+    if window is None:
+        lines = [*earlier, *await remediate(team, fresh)]
+    else:
+        lines = [*earlier, *left_alone(fresh, window)]
     reach("events.remedied")
     response = Response(
         severity=severity,
@@ -152,6 +158,19 @@ async def respond(
     )
     _leave_receipt(team, incident, correlated, answers, response)
     return response
+
+
+def left_alone(findings: Sequence[Finding], window: SilenceRecord) -> list[RemediationLine]:
+    """What is not tried because somebody works on it."""
+    until = f"{window.ends_at:%Y-%m-%d %H:%M} UTC"
+    detail = f"It is in maintenance until {until} ({window.by}: {window.reason})."
+    return [
+        RemediationLine(
+            finding=each.fingerprint, action=each.remedy.action, status=None, detail=detail
+        )
+        for each in findings
+        if each.remedy is not None
+    ]
 
 
 def settle_answers(

@@ -62,7 +62,8 @@ class Standing:
 async def ask_due(team: Orchestrator, now: datetime) -> set[str]:
     """Ask a person about what nobody knows and the wait of whose group is over.
 
-    Incidents of one group are one question; those that come while it is open are told in it.
+    Incidents of one group are one question; those that come while it is open are told in it. Of
+    what a silence covers nobody is asked.
 
     Returns:
         The ids of the incidents whose group still waits.
@@ -70,6 +71,7 @@ async def ask_due(team: Orchestrator, now: datetime) -> set[str]:
     Raises:
         LedgerError: A question could not be kept.
     """
+    await team.ledger.incidents.silence(now)
     unasked = await team.ledger.incidents.unasked(now)
     if not unasked:
         return set()

@@ -1,1 +1,1 @@
-"""The life of an incident."""
+"""The life of an incident: acknowledged, assigned, silenced, escalated, resolved."""

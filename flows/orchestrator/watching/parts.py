@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from agents.sre_reliability.objectives.objective_watch import look_at_objectives
 from agents.sre_reliability.objectives.promises import objectives_in_force
-from agents.sre_reliability.system_monitoring.prefect_watch import (
+from agents.sre_reliability.system_monitoring.host_watch import look_at_host
+from agents.sre_reliability.system_monitoring.prefect_itself.watch import (
     API,
     answered,
     look_at_prefect,
@@ -22,6 +23,7 @@ from blocks.business.business import Business
 from blocks.ledger import Ledger
 from blocks.policy.policy import Policy
 from blocks.prefect_api.client import PrefectApi
+from blocks.prefect_api.env import RunningStack
 from blocks.settings import get_settings
 from blocks.vocabulary.looks import Look
 from flows.orchestrator.watching.orders import PART as ORDERS
@@ -89,6 +91,17 @@ async def _of_all(watch: Watch, look: Look, subjects: Sequence[str]) -> Look:
     return await covering_what_is_gone(watch.ledger, look, subjects)
 
 
+async def _host(watch: Watch) -> Look:
+    settings = get_settings()
+    return await look_at_host(
+        watch.ledger.path.parent if watch.ledger.path else settings.state_dir,
+        watch.ledger.samples.history,
+        watch.now,
+        horizon=timedelta(days=watch.policy.watch.disk_horizon_days),
+        serves=RunningStack.find(settings.state_dir) is not None,
+    )
+
+
 async def _prefect(watch: Watch) -> Look:
     look = await look_at_prefect(watch.prefect, get_settings(), watch.now)
     return await covering_what_is_gone(watch.ledger, look, [API]) if answered(look) else look
@@ -122,6 +135,12 @@ PARTS: tuple[Part, ...] = (
         every=lambda policy: timedelta(seconds=policy.watch.probes_seconds),
         deadline=130.0,  # the policy says how long it really may take
         look=_probes,
+    ),
+    Part(
+        name="host",
+        every=lambda policy: timedelta(seconds=policy.watch.host_seconds),
+        deadline=20.0,
+        look=_host,
     ),
     Part(
         name="prefect",

@@ -7,7 +7,7 @@ from math import exp
 import numpy as np
 import pytest
 
-from benchmarks.anomaly_accuracy import PROFILES, Labelled, nab_score, rewards
+from benchmarks.anomaly.nab import PROFILES, Labelled, nab_score, rewards
 
 STANDARD = PROFILES["standard"]
 

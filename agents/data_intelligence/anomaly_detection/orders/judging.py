@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from agents.data_intelligence.anomaly_detection.orders.rhythm import Rhythm
 from agents.data_intelligence.anomaly_detection.orders.strays import (
     WINDOWS,
+    apart_from,
+    is_silent,
     shortfalls,
     silences,
-    within,
 )
 from agents.data_intelligence.anomaly_detection.orders.usual import BIN_HOURS, Clock
 from blocks.store.hours.counts import BIN, Floats, OrderCounts
-
-LEAST_STEPS = 2
-"""No silence that is shorter is told, however busy the shop: one step may be late."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +111,8 @@ def judge_steps(rhythm: Rhythm, counts: OrderCounts, closed: Callable[[date], bo
     """
     expected = rhythm.expected(counts.begin, len(counts.orders), closed) * ~counts.unclear
     missed = silences(counts.orders, expected)
-    quiet = within(counts.orders, LEAST_STEPS) == 0
-    silent = quiet & (missed > rhythm.silence)
-    # What was told as silence is no shortfall of the hours after it.
-    run = np.cumsum(counts.orders > 0)
-    rest = expected * ~np.isin(run, np.unique(run[silent]))
+    silent = is_silent(counts.orders, missed, rhythm.silence)
+    rest = apart_from(silent, counts.orders, expected)
     surprises = {
         hours: shortfalls(counts.orders, rest, hours, rhythm.low_share) for hours in WINDOWS
     }

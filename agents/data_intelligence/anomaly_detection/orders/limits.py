@@ -25,13 +25,16 @@ usual."""
 FEWEST_DAYS = 20
 
 
-def beyond_chance(worst: Floats, per_week: float, budget: float) -> float | None:
+def beyond_chance(
+    worst: Floats, per_week: float, budget: float, trimmed: float = TRIMMED
+) -> float | None:
     """What the worst moment of a day passes so often as the budget allows.
 
     Args:
         worst: How far each day of the past went at its worst.
         per_week: So many of these days are in a usual week.
         budget: Times per week that a limit may be passed by chance.
+        trimmed: Share of the days whose worst moments are not believed to be chance.
 
     Returns:
         The limit; None when there are too few days to tell.
@@ -40,7 +43,7 @@ def beyond_chance(worst: Floats, per_week: float, budget: float) -> float | None
         return None
     ranked = np.sort(worst)[::-1]
     tail = max(8, round(TAIL * len(ranked)))
-    gone = round(TRIMMED * len(ranked))
+    gone = round(trimmed * len(ranked))
     start = float(ranked[tail])
     # The largest few of exponential excesses are known by the others: each counts as the largest
     # that stays, which is the maximum likelihood for a sample that is censored there.

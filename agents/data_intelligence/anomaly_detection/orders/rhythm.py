@@ -15,6 +15,8 @@ from agents.data_intelligence.anomaly_detection.orders.limits import (
 )
 from agents.data_intelligence.anomaly_detection.orders.strays import (
     WINDOWS,
+    apart_from,
+    is_silent,
     shortfalls,
     silences,
     worst_by_day,
@@ -131,12 +133,13 @@ def learn(counts: OrderCounts, zone: ZoneInfo, rules: TradeRules) -> Rhythm | No
     if found.rates.sum() <= 0:
         return None
     behind = int(LOOK_BEHIND / BIN)
+    silence = _silence(counts, found, rules.false_alarms_per_week * SILENT_SHARE)
     return Rhythm(
         zone=zone,
         rates=found.rates,
         money=found.money,
-        silence=_silence(counts, found, rules.false_alarms_per_week * SILENT_SHARE),
-        shortfall=_shortfall(counts, found, rules),
+        silence=silence,
+        shortfall=_shortfall(counts, found, rules, silence),
         low_share=rules.low_share,
         shut=len(found.shut),
         weeks=found.weeks,
@@ -171,15 +174,19 @@ def _silence(counts: OrderCounts, found: Usual, budget: float) -> float:
     return max(alone, beyond_chance(worst, per_week, budget) or 0.0)
 
 
-def _shortfall(counts: OrderCounts, found: Usual, rules: TradeRules) -> dict[int, float]:
+def _shortfall(
+    counts: OrderCounts, found: Usual, rules: TradeRules, silence: float
+) -> dict[int, float]:
     orders, expected, days, per_week = _known(counts, found)
+    silent = is_silent(orders, silences(orders, expected), silence)
+    expected = apart_from(silent, orders, expected)
     budget = rules.false_alarms_per_week * (1 - SILENT_SHARE) / len(WINDOWS)
     limits = {}
     for hours in WINDOWS:
         moments = shortfalls(orders, expected, hours, rules.low_share)
         worst = worst_by_day(moments, found.clock.day, days)
         alone = by_chance_alone(HOURS / hours, budget)
-        limits[hours] = max(alone, beyond_chance(worst, per_week, budget) or 0.0)
+        limits[hours] = max(alone, beyond_chance(worst, per_week, budget, 0.0) or 0.0)
     return limits
 
 

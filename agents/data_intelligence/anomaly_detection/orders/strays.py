@@ -19,6 +19,8 @@ PACE_HOURS = 24
 PACE_PRIOR = 25.0
 """Orders by which the pace of the last day is drawn towards the usual one."""
 
+LEAST_STEPS = 2
+
 _PER_HOUR = 12
 
 
@@ -46,6 +48,20 @@ def _pace(orders: Floats, expected: Floats) -> Floats:
     window = PACE_HOURS * _PER_HOUR
     seen, due = within(orders, window), within(expected, window)
     return (seen + PACE_PRIOR) / (due + PACE_PRIOR)
+
+
+def is_silent(orders: Floats, missed: Floats, limit: float) -> NDArray[np.bool_]:
+    """Whether too many orders are missing at the end of each step, and for two steps at least.
+
+    However busy the shop, one step without an order may merely be late.
+    """
+    return np.asarray((missed > limit) & (within(orders, LEAST_STEPS) == 0))
+
+
+def apart_from(silent: NDArray[np.bool_], orders: Floats, expected: Floats) -> Floats:
+    """What was expected, without whole silences that were told: they are no shortfall as well."""
+    run = np.cumsum(orders > 0)
+    return np.asarray(expected * ~np.isin(run, np.unique(run[silent])))
 
 
 def shortfalls(orders: Floats, expected: Floats, hours: int, share: float) -> Floats:

@@ -10,9 +10,6 @@ from agents.data_intelligence.takings import AHEAD, HOUR, USUAL_ORDERS, USUAL_RE
 from blocks.store.hours.counts import BIN, OrderCounts
 from blocks.vocabulary.looks import Sample
 
-BEHIND = timedelta(days=7)
-"""So that trouble that began before the first look can be priced."""
-
 SETTLED = timedelta(hours=1)
 """An hour is written down when it has been over for so long: lines may come late."""
 
@@ -22,9 +19,9 @@ _STEPS = int(HOUR / BIN)
 def usual_hours(
     store: str, rhythm: Rhythm, now: datetime, closed: Collection[date]
 ) -> list[Sample]:
-    """What is usual in each hour of the days before and to come; see agents' ``takings``."""
-    begin = _hour(now - BEHIND)
-    hours = int((AHEAD + BEHIND) / HOUR)
+    """What is usual in each hour of the days to come; see ``takings``."""
+    begin = _hour(now)
+    hours = int(AHEAD / HOUR)
     orders = rhythm.expected(begin, hours * _STEPS, closed.__contains__)
     money = rhythm.earned(begin, hours * _STEPS, closed.__contains__)
     return [

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import DeploymentSchedule, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.states import Running, Scheduled, State
 
-from agents.sre_reliability.system_monitoring.prefect_runs import judge_prefect
+from agents.sre_reliability.system_monitoring.prefect_itself.runs import judge_prefect
 from blocks.prefect_api.client import PrefectApi
 from blocks.prefect_api.schedules import asked_for, missed_of
 from blocks.vocabulary.findings import Finding

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agents.sre_reliability.system_monitoring import assessment, host, platform, prefect_runs
+from agents.sre_reliability.system_monitoring import assessment, host, platform
 from agents.sre_reliability.system_monitoring.assessment import DatabaseHealth, HostHealth
+from agents.sre_reliability.system_monitoring.prefect_itself.runs import judge_prefect
 from agents.sre_reliability.system_monitoring.watching import exhausted
 from blocks.prefect_api.client import PoolInfo, PrefectHealth, QueueDepth, RunInfo, WorkerInfo
 from blocks.vocabulary.findings import Finding
@@ -181,7 +182,7 @@ def depth(due: int) -> QueueDepth:
 
 
 def kinds(health: PrefectHealth) -> dict[str, Severity]:
-    return {f.kind: f.severity for f in prefect_runs.judge_prefect(health, NOW)}
+    return {f.kind: f.severity for f in judge_prefect(health, NOW)}
 
 
 def test_a_prefect_that_is_well_gives_no_finding():
@@ -194,7 +195,7 @@ def test_late_runs_are_an_error_after_ten_minutes():
 
 
 def test_late_runs_name_their_pool_count_and_oldest_wait():
-    (found,) = prefect_runs.judge_prefect(prefect(late=[run("a", 120), run("b", 300)]), NOW)
+    (found,) = judge_prefect(prefect(late=[run("a", 120), run("b", 300)]), NOW)
     assert found.resource == "pool:orchestrator"
     assert found.evidence == {
         "late": 2,
@@ -222,7 +223,7 @@ def test_workers_and_queues(pools, queues, expected):
 def test_failures_are_told_per_flow_and_repeated_ones_are_a_warning():
     failures = [run(f"f{i}", state="Failed", message="boom") for i in range(3)]
     other = run("g", flow="other", state="Crashed")
-    found = prefect_runs.judge_prefect(prefect(failures=[*failures, other]), NOW)
+    found = judge_prefect(prefect(failures=[*failures, other]), NOW)
     assert {f.resource: f.severity for f in found} == {
         "flow:daily-health-check": WARNING,
         "flow:other": INFO,
@@ -233,7 +234,7 @@ def test_a_run_without_a_sign_of_life_is_told_apart_from_a_long_one():
     started = NOW - timedelta(hours=7)
     silent = run("a", started_at=started, last_heartbeat_at=NOW - timedelta(hours=1))
     long = run("b", started_at=started)
-    titles = [f.title for f in prefect_runs.judge_prefect(prefect(stalled=[silent, long]), NOW)]
+    titles = [f.title for f in judge_prefect(prefect(stalled=[silent, long]), NOW)]
     assert "no sign of life" in titles[0]
     assert "unusually long" in titles[1]
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from agents.sre_reliability.system_monitoring.prefect_database import growth_per_day, judge_database
+from agents.sre_reliability.system_monitoring.prefect_itself.database import (
+    growth_per_day,
+    judge_database,
+)
 from blocks.prefect_api.database import LOCKED, PrefectDatabase, count_entries, read_database
 from blocks.settings import Settings
 from blocks.vocabulary.messages import Severity

@@ -22,6 +22,7 @@ from blocks.ledger.events.records import IncidentStatus
 from blocks.ledger.receipts.outcomes import Verdict
 from blocks.ledger.retention.retention import next_page
 from blocks.ledger.retention.rules import RULES
+from blocks.ledger.webhooks.deliveries import Search
 from blocks.ledger.work.approvals import ApprovalStatus
 from blocks.vocabulary.messages import ErrorInfo, SystemEvent
 from flows.upkeep.settle_outcomes import settle
@@ -30,7 +31,16 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, WEEK = NOW - timedelta(days=1), NOW - timedelta(days=7)
 SIZE = Size(events=4000, calls=1200, runs=400)
 
-SMALL = {"alembic_version", "api_tokens", "claims", "leases", "policies", "settling", "snapshots"}
+SMALL = {
+    "alembic_version",
+    "api_tokens",
+    "claims",
+    "leases",
+    "policies",
+    "settling",
+    "snapshots",
+    "endpoints",
+}
 """Tables that do not grow with what is done."""
 
 PARTIAL = {
@@ -78,6 +88,12 @@ LOOKS: dict[str, Look] = {
     "taking events": lambda ledger: ledger.inbox.take(NOW, "run", NOW, 50),
     "equal events": lambda ledger: ledger.inbox.earlier(SystemEvent(source="s", type="t"), DAY),
     "effects that are due": lambda ledger: ledger.effects.due(NOW),
+    "events that partners are to be told of": lambda ledger: ledger.partner_events.unshared(100),
+    "endpoints for which something is due": lambda ledger: ledger.endpoints.waiting(NOW),
+    "deliveries that wait": lambda ledger: ledger.endpoints.counts(),
+    "what an endpoint is sent next": lambda ledger: ledger.deliveries.next("dead", NOW),
+    "delivery of an effect": lambda ledger: ledger.deliveries.of_effect("7"),
+    "deliveries to an endpoint": lambda ledger: ledger.deliveries.found(Search(endpoint="well")),
     "open tellings": lambda ledger: ledger.tellings.open("owner"),
     "effect of a key": lambda ledger: ledger.effects.of_key("7"),
     "acts": lambda ledger: ledger.effects.acts(since=DAY),

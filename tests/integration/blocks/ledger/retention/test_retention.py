@@ -234,7 +234,7 @@ async def test_what_is_over_and_old_goes_and_what_is_needed_stays(ledger_url: st
 
 
 def test_every_table_that_grows_is_forgotten_one_day() -> None:
-    ever = {"claims", "policies", "settling", "api_tokens"}
+    ever = {"claims", "policies", "settling", "api_tokens", "endpoints"}
     by_number = {"receipts"}
     assert {rule.table.name for rule in RULES} == set(METADATA.tables) - ever - by_number
     assert {rule.kind for rule in RULES} == set(Retention.model_fields)

@@ -26,7 +26,7 @@ from blocks.policy.policy import Policy
 from blocks.prefect_api.channels import MailNotification
 from blocks.settings import get_settings
 from blocks.vocabulary.effects import Approval, EffectStatus, EffectVerdict
-from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.findings import INCIDENT, Finding
 from blocks.vocabulary.messages import AgentMessage, ErrorInfo, Outcome, Severity
 from flows.orchestrator.digests.telling import tell
 from flows.orchestrator.effects.notifications import NOTIFICATION
@@ -371,3 +371,22 @@ async def test_in_shadow_it_is_written_down_what_would_be_told(
     await ledger.flush()
     receipts = await ledger.receipts.of()
     assert [r.body["decision"] for r in receipts] == [{"act": False, "reason": "shadow"}] * 2
+
+
+async def test_what_is_an_open_incident_is_told_as_that_and_not_twice(
+    ledger: Ledger, box: Mailbox
+) -> None:
+    def as_incident(name: str) -> Finding:
+        return finding(name).model_copy(update={"evidence": {INCIDENT: "4711"}})
+
+    shop = Shop(ledger, owner())
+    await shop.check(MORNING, as_incident("shop"))
+    assert subjects(box) == []
+    # What was told of before it became an incident is over when it is, and not before.
+    await shop.check(MORNING + DAY, finding("till"))
+    await shop.check(MORNING + 1.1 * DAY, as_incident("till"))
+    await shop.check(MORNING + 1.2 * DAY)
+    assert subjects(box) == [
+        "corner-shop: 1 new. till is down",
+        "corner-shop: 1 over. till is down",
+    ]

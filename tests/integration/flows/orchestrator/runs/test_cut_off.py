@@ -19,11 +19,11 @@ from blocks.ledger import Ledger
 from blocks.settings import get_settings
 from blocks.vocabulary.messages import utc_now
 from flows.deliver_message import deliver_message
+from flows.insight.system_status import system_status
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.runs.deaths import CUT_OFF, RESTARTED, TAG
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.runs.starting import is_over
-from flows.system_status import system_status
 from tests.integration.flows.shop import Shop
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]

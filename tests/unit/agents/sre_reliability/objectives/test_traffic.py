@@ -2,10 +2,16 @@
 
 import random
 
+import numpy as np
 import pytest
 
-from agents.sre_reliability.objectives.traffic import MAX_COUNT, Bucket, Sums, Traffic
+from agents.sre_reliability.objectives.traffic import MAX_COUNT, Bucket, Columns, Sums, Traffic
 from blocks.errors import InvalidMessage
+
+
+def columns(buckets: list[Bucket]) -> Columns:
+    numbers = np.array(buckets, dtype=np.int64).reshape(-1, 3)
+    return Columns(numbers[:, 0], numbers[:, 1], numbers[:, 2])
 
 
 def added_up(buckets: list[Bucket], at: int, length: int, holds: int | None) -> Sums:
@@ -40,7 +46,7 @@ def test_windows_are_what_lies_in_them_in_whatever_order_it_came(holds, seed):
 @pytest.mark.parametrize("holds", [None, 30])
 def test_what_is_forgotten_is_needed_by_no_window(holds):
     buckets = [Bucket(second, 3, second % 2) for second in range(0, 1000, 10)]
-    traffic, all_of_it = Traffic(buckets, holds=holds), Traffic(buckets, holds=holds)
+    traffic, all_of_it = (Traffic.of(columns(buckets), holds=holds) for _ in range(2))
     traffic.forget(805)
     assert traffic.first == 800
     traffic.add(Bucket(807, 1, 1))
@@ -50,15 +56,19 @@ def test_what_is_forgotten_is_needed_by_no_window(holds):
             assert traffic.window(at, length) == all_of_it.window(at, length)
 
 
-def test_it_begins_with_what_is_known_already():
-    buckets = [Bucket(5, 3, 1), Bucket(9, 2, 2)]
-    traffic = Traffic(buckets)
-    one_by_one = Traffic()
+@pytest.mark.parametrize("holds", [None, 3])
+def test_many_at_once_are_as_one_by_one(holds):
+    buckets = [Bucket(5, 3, 1), Bucket(9, 2, 2), Bucket(10, 0, 0), Bucket(30, 4, 0)]
+    at_once, one_by_one = Traffic.of(columns(buckets), holds=holds), Traffic(holds=holds)
     for bucket in buckets:
         one_by_one.add(bucket)
-    assert traffic.window(20, 30) == one_by_one.window(20, 30) == Sums(5, 3, 16)
-    assert (traffic.first, traffic.last) == (5, 9)
-    assert Traffic().window(20, 30) == Sums(0, 0, 0)
+    assert (at_once.first, at_once.last) == (5, 30)
+    for traffic in (at_once, one_by_one):
+        traffic.add(Bucket(12, 1, 1))
+        traffic.add(Bucket(40, 1, 1))
+    for at in range(60):
+        assert at_once.window(at, 20) == one_by_one.window(at, 20)
+    assert Traffic.of(columns([])).window(20, 30) == Traffic().window(20, 30) == Sums(0, 0, 0)
 
 
 @pytest.mark.parametrize(("total", "bad"), [(1, 2), (-1, -1), (1, -1), (MAX_COUNT + 1, 0)])

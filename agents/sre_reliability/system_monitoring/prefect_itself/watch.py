@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from agents.sre_reliability.system_monitoring.prefect_database import judge_database
-from agents.sre_reliability.system_monitoring.prefect_runs import judge_prefect
+from agents.sre_reliability.system_monitoring.prefect_itself.database import judge_database
+from agents.sre_reliability.system_monitoring.prefect_itself.runs import judge_prefect
 from blocks.errors import OrchestratorError
 from blocks.prefect_api.client import PrefectApi, PrefectHealth
 from blocks.prefect_api.database import PrefectDatabase, read_database

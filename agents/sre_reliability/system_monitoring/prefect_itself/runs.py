@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from agents.sre_reliability.system_monitoring.prefect_standstills import judge_standstills
+from agents.sre_reliability.system_monitoring.prefect_itself.standstills import judge_standstills
 from blocks.prefect_api.client import PrefectHealth, RunInfo
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity

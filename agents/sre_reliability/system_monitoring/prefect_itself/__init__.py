@@ -1,0 +1,1 @@
+"""Is Prefect itself well? Its runs, what stands still in it, its database."""

@@ -1,0 +1,1 @@
+"""What the accuracy of anomaly detection is measured with."""

@@ -1,0 +1,1 @@
+"""Partners' endpoints: where they are, what they are told, how that is signed, and new secrets."""

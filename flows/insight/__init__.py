@@ -1,0 +1,1 @@
+"""Workflows that only look, and tell what they saw."""
