@@ -1,4 +1,4 @@
-"""The post-incident report of one incident: its story, what it cost, what worked, what is left."""
+"""The post-incident report: what happened, what it cost, what worked, and what is left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pydantic import Field
 
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.incidents import post_incident
-from flows.orchestrator.incidents.story import last_grave_one, tell_story
+from flows.orchestrator.incidents.chronicle import chronicle_of, last_grave_one
+from flows.orchestrator.incidents.cost import cost_of
 from flows.orchestrator.runs.endings import outlives_outages, refusing
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
@@ -19,8 +20,8 @@ from flows.reports.model import Report
 @flow(
     name="post-incident-report",
     description=(
-        "Tells the story of one incident from what is on record: what happened, what it cost, what "
-        "was done and worked, and what is left to do, with a timeline and charts."
+        "Tells of one incident from what is on record: what happened, what it cost, what was done "
+        "and worked, and what is left to do, with a timeline and charts."
     ),
     timeout_seconds=300,
 )
@@ -48,12 +49,13 @@ async def post_incident_report(
     """
     async with workflow_run("post-incident-report") as team:
         incident = incident or await last_grave_one(team.ledger)
-        story = await tell_story(team.ledger, incident, utc_now())
-        zone = team.business.timezone
+        chronicle = await chronicle_of(team.ledger, incident, utc_now())
+        cost = await cost_of(team.ledger, team.business, chronicle)
+        told = chronicle, cost, team.business.timezone, team.business.currency
         report = await team.report(
             post_incident.TITLE,
-            post_incident.headline(story, zone),
-            sections=post_incident.sections(story, zone),
+            post_incident.headline(*told),
+            sections=post_incident.sections(*told),
             findings=[],
             replies=[],
         )

@@ -28,6 +28,7 @@ ROUTES = {
     "/events": {"post"},
     "/incidents": {"get"},
     "/incidents/{incident_id}": {"get"},
+    "/incidents/{incident_id}/report": {"get"},
     "/incidents/{incident_id}/acknowledge": {"post"},
     "/incidents/{incident_id}/assign": {"post"},
     "/incidents/{incident_id}/notes": {"post"},

@@ -60,13 +60,17 @@ function form(id, path, state, fault) {
       if (problem.status === 401) onUnauthorized(problem);
     }
   };
-  const button = (text, verb, strong = false) =>
-    el("button", { type: "button", class: strong ? "button strong" : "button", onclick: () => act(verb, note.value ? { note: note.value } : {}) }, text);
+  const said = () => (note.value ? { note: note.value } : {});
+  const button = (text, onclick, strong = false) =>
+    el("button", { type: "button", class: strong ? "button strong" : "button", onclick }, text);
   return el(
     "form",
     { class: "acts", onsubmit: (event) => event.preventDefault() },
     el("label", { for: "incident-note" }, "Note ", el("span", { class: "quiet" }, "(optional)")),
     note,
-    el("p", { class: "buttons" }, state === "triggered" && button("I see to it", "acknowledge", true), button("Add the note", "note"), button("It is dealt with", "resolve")),
+    el("p", { class: "buttons" }, 
+      state === "triggered" && button("I see to it", () => act("acknowledge", said()), true),
+      button("It is dealt with", () => act("resolve", said())),
+      button("Only add the note", () => (note.value ? act("notes", { text: note.value }) : note.focus()))),
   );
 }

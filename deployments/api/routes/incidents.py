@@ -15,12 +15,14 @@ from deployments.api.http.bodies import StrictRoute
 from deployments.api.http.callers import Reader, Runner
 from deployments.api.http.problems import documented
 from flows.orchestrator.incidents.by_hand import acknowledge, add_note, assign, resolve
+from flows.orchestrator.incidents.post_incident import business_or_none, post_incident_report
 from flows.orchestrator.incidents.reading import (
     IncidentStory,
     ListedIncident,
     list_incidents,
     story_of,
 )
+from flows.reports.model import Report
 
 router = APIRouter(prefix="/incidents", tags=["incidents"], route_class=StrictRoute)
 
@@ -101,6 +103,16 @@ async def read_incidents(
 async def read_incident(incident_id: Id, ctx: Ctx, caller: Reader) -> IncidentStory:
     """One incident with its timeline."""
     return await story_of(ctx.ledger, incident_id, utc_now())
+
+
+@router.get("/{incident_id}/report", responses=documented(404, 422))
+async def read_post_incident_report(incident_id: Id, ctx: Ctx, caller: Reader) -> Report:
+    """What happened, what it cost, what was done, what worked, what is left: as it stands now.
+
+    Without a business that can be read nothing is told of money.
+    """
+    business = await business_or_none()
+    return await post_incident_report(ctx.ledger, business, incident_id, utc_now())
 
 
 @router.post("/{incident_id}/acknowledge", responses=_CHANGES)

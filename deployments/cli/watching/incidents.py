@@ -77,14 +77,28 @@ async def list_all(
 
 
 @command
-async def incident(which: Which, as_json: AsJson = False) -> None:
+async def incident(
+    which: Which,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="What happened, what it cost, what worked, what is left."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show an incident: how it stands, and all that became of it."""
     from blocks.vocabulary.messages import utc_now
+    from deployments.console.report import print_report
+    from flows.orchestrator.incidents.post_incident import business_or_none, post_incident_report
     from flows.orchestrator.incidents.reading import story_of
 
     with existing_ledger() as ledger:
         if ledger is None:
             raise RequestError(f"There is no incident {which!r}: nothing has run yet.")
+        if report:
+            business = await business_or_none()
+            told = await post_incident_report(ledger, business, which, utc_now())
+            show(told, as_json, print_report)
+            return
         show(await story_of(ledger, which, utc_now()), as_json, _print_story)
 
 

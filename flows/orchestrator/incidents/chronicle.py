@@ -1,7 +1,7 @@
-"""The story of one incident: what happened, in order, from all that is on record about it.
+"""The chronicle of one incident: what happened, in order, from all that is on record about it.
 
 Nothing is written down for it alone: each record tells its part, and an incident that is looked at
-a year later has the same story.
+a year later has the same chronicle.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from blocks.ledger.incidents.entries import EntryKind, IncidentEntry
 from blocks.ledger.samples.samples import Series
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.ledger.work.effects import EffectRecord
+from blocks.text.spans import span
 from blocks.vocabulary.messages import RESOLVED, Severity, SystemEvent
 from blocks.vocabulary.told import in_short
 
@@ -47,7 +48,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Story:
+class Chronicle:
     """All that is known of one incident.
 
     Attributes:
@@ -85,7 +86,7 @@ class Story:
         return next((moment.at for moment in self.moments if moment.kind in kinds), None)
 
 
-async def tell_story(ledger: Ledger, incident_id: str, now: datetime) -> Story:
+async def chronicle_of(ledger: Ledger, incident_id: str, now: datetime) -> Chronicle:
     """Put together what is known of an incident.
 
     Args:
@@ -105,7 +106,7 @@ async def tell_story(ledger: Ledger, incident_id: str, now: datetime) -> Story:
     things = {incident.resource, *(event.subject for event in events if event.subject)}
     acts = await _acts(ledger, things, incident, until)
     question = await ledger.approvals.get(incident.approval_id) if incident.approval_id else None
-    return Story(
+    return Chronicle(
         incident=incident,
         until=until,
         moments=_moments(incident, events, entries, acts, question),
@@ -168,7 +169,7 @@ def _moments(
     question: ApprovalRecord | None,
 ) -> tuple[Moment, ...]:
     told = [
-        *(_event(event) for event in events),
+        *_events(events),
         *(Moment(e.at, e.kind.value, e.by, e.text) for e in entries),
         *(moment for act in acts for moment in _act(act)),
         *(_asked(question) if question else ()),
@@ -177,10 +178,17 @@ def _moments(
     return tuple(sorted(told, key=lambda moment: moment.at))  # ties keep the order above
 
 
-def _event(event: SystemEvent) -> Moment:
-    said = "is over" if event.status == RESOLVED else f"is told, {event.severity.value}"
-    about = f" of {event.subject}" if event.subject else ""
-    return Moment(event.time, "event", event.source, f"{in_short(event.type)}{about} {said}.")
+def _events(events: Sequence[SystemEvent]) -> Iterator[Moment]:
+    """Each thing that was told; told again it is no new moment, but counted with the first."""
+    same: dict[tuple[str, str], list[datetime]] = {}
+    for event in events:
+        said = "is over" if event.status == RESOLVED else f"is told, {event.severity.value}"
+        about = f" of {event.subject}" if event.subject else ""
+        text = f"{in_short(event.type)}{about} {said}"
+        same.setdefault((event.source, text), []).append(event.time)
+    for (source, text), times in same.items():
+        more = f", {len(times)} times within {span(max(times) - min(times), 2)}"
+        yield Moment(min(times), "event", source, f"{text}{more if len(times) > 1 else ''}.")
 
 
 def _act(act: EffectRecord) -> Iterator[Moment]:

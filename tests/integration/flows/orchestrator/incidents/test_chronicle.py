@@ -1,22 +1,34 @@
-"""The story of an incident, from real records, and the report that it becomes."""
+"""The chronicle of an incident, from real records, and the report that it becomes."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agents.data_intelligence.takings import usual_series
+from blocks.business.business import Business
+from blocks.business.services import MonitoredService
 from blocks.errors import NotFound, RequestError
 from blocks.ledger import EffectRecord, Ledger
 from blocks.ledger.events.records import IncidentRecord, IncidentStatus
 from blocks.ledger.incidents.entries import EntryKind, IncidentEntry
 from blocks.ledger.work.effects import EffectOutcome
+from blocks.store.block import StoreDatabase
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.looks import Sample
 from blocks.vocabulary.messages import Severity, SystemEvent
 from flows.orchestrator.incidents import post_incident
-from flows.orchestrator.incidents.story import MOST_EVENTS, Story, last_grave_one, tell_story
+from flows.orchestrator.incidents.chronicle import (
+    MOST_EVENTS,
+    Chronicle,
+    chronicle_of,
+    last_grave_one,
+)
+from flows.orchestrator.incidents.cost import Cost, cost_of
+from flows.orchestrator.incidents.report_parts import MOST_MOMENTS
 from flows.reports.model import Section
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -87,11 +99,11 @@ def named(sections: list[Section], title: str) -> Section:
     return next(section for section in sections if section.title == title)
 
 
-def words(story: Story) -> list[tuple[str, str]]:
-    return [(moment.kind, moment.by) for moment in story.moments]
+def words(chronicle: Chronicle) -> list[tuple[str, str]]:
+    return [(moment.kind, moment.by) for moment in chronicle.moments]
 
 
-async def test_the_story_has_every_record_in_its_place(ledger: Ledger) -> None:
+async def test_the_chronicle_has_every_record_in_its_place(ledger: Ledger) -> None:
     incident = await an_outage(ledger)
     await act(ledger, EffectVerdict.VERIFIED)
     await act(ledger, EffectVerdict.VERIFIED, target="service:mail")  # not its
@@ -100,18 +112,25 @@ async def test_the_story_has_every_record_in_its_place(ledger: Ledger) -> None:
         incident_id=incident.id, at=at(2.5), kind=EntryKind.ACKNOWLEDGED, by="ann", text="On it."
     )
     await ledger.incident_entries.add([noted])
-    story = await tell_story(ledger, incident.id[:8], at(60))
-    assert (story.began, story.until, story.affected) == (at(0), at(12), ("service:cart",))
-    assert story.lasted == timedelta(minutes=12)
-    assert dict(story.events_per_minute) == {at(0): 1, at(1): 2}
-    assert words(story)[:3] == [("event", "prometheus")] * 3
-    assert ("acknowledged", "ann") in words(story)
-    assert [moment.at for moment in story.moments] == sorted(m.at for m in story.moments)
-    assert [moment.text for moment in story.moments if moment.kind == "act"] == [
+    chronicle = await chronicle_of(ledger, incident.id[:8], at(60))
+    assert (chronicle.began, chronicle.until, chronicle.affected) == (
+        at(0),
+        at(12),
+        ("service:cart",),
+    )
+    assert chronicle.lasted == timedelta(minutes=12)
+    assert dict(chronicle.events_per_minute) == {at(0): 1, at(1): 2}
+    assert [moment.text for moment in chronicle.moments if moment.kind == "event"] == [
+        "alert Down of service:checkout is told, error, 2 times within 1 min.",
+        "alert Down of service:cart is told, error.",
+    ]
+    assert ("acknowledged", "ann") in words(chronicle)
+    assert [moment.at for moment in chronicle.moments] == sorted(m.at for m in chronicle.moments)
+    assert [moment.text for moment in chronicle.moments if moment.kind == "act"] == [
         "Begins to restart service service:checkout.",
         "restart service service:checkout: verified. Three good answers.",
     ]
-    assert {kind for kind, _ in words(story)} >= {"opened", "ended"}
+    assert {kind for kind, _ in words(chronicle)} >= {"opened", "ended"}
 
 
 async def test_the_report_says_what_happened_what_worked_and_what_is_left(ledger: Ledger) -> None:
@@ -123,13 +142,13 @@ async def test_the_report_says_what_happened_what_worked_and_what_is_left(ledger
             for minute in range(-5, 20)
         ]
     )
-    story = await tell_story(ledger, incident.id, at(60))
-    told = post_incident.headline(story, "Europe/Berlin")
+    chronicle = await chronicle_of(ledger, incident.id, at(60))
+    told = post_incident.headline(chronicle, Cost(), "Europe/Berlin", "GBP")
     assert told.startswith("service checkout: down. Critical. It lasted 12 min, from 02 Mar 2026, ")
     assert "10:00" in told
     assert "a remedy was verified to have helped" in told
-    assert told.endswith("Restart service of service:checkout helped, and was verified.")
-    found = post_incident.sections(story, "Europe/Berlin")
+    assert told.endswith("Restart service (service:checkout) helped, and that was verified.")
+    found = post_incident.sections(chronicle, Cost(), "Europe/Berlin", "GBP")
     steps = {row[0]: row[2] for row in named(found, "What happened").tables[0].rows}
     assert steps["First sign"] == "—"
     assert (steps["Noticed"], steps["A remedy had helped"], steps["Over"]) == (
@@ -145,14 +164,24 @@ async def test_the_report_says_what_happened_what_worked_and_what_is_left(ledger
     assert ["Look at its log."] in named(found, "What is left").tables[0].rows
 
 
+async def test_what_helped_at_last_is_told_with_what_did_not(ledger: Ledger) -> None:
+    incident = await an_outage(ledger)
+    await act(ledger, EffectVerdict.INEFFECTIVE)
+    await act(ledger, EffectVerdict.VERIFIED, minute=8)
+    chronicle = await chronicle_of(ledger, incident.id, at(60))
+    told = post_incident.headline(chronicle, Cost(), "UTC", "GBP")
+    assert "helped at try 2 of 2, and that was verified." in told
+
+
 async def test_what_goes_on_is_told_as_it_stands(ledger: Ledger) -> None:
     incident = await an_outage(ledger, settled_at=None, ending=None, status=IncidentStatus.STANDING)
     await act(ledger, EffectVerdict.INEFFECTIVE)
-    story = await tell_story(ledger, incident.id, at(120))
-    told = post_incident.headline(story, "UTC")
+    chronicle = await chronicle_of(ledger, incident.id, at(120))
+    told = post_incident.headline(chronicle, Cost(), "UTC", "GBP")
     assert "It goes on, since 02 Mar 2026, 09:00: for 2 h by now." in told
-    assert "did not help, or nobody knows" in told
-    left = named(post_incident.sections(story, "UTC"), "What is left").tables[0].rows
+    assert "Restart service (service:checkout) did not help, as far as anybody knows." in told
+    sections = post_incident.sections(chronicle, Cost(), "UTC", "GBP")
+    left = named(sections, "What is left").tables[0].rows
     assert ["It is not over yet."] in left
     assert ["No person took it on in 2 h."] in left
 
@@ -164,20 +193,20 @@ async def test_a_long_timeline_keeps_its_beginning_and_its_end(ledger: Ledger) -
         for i in range(100)
     ]
     await ledger.incident_entries.add(entries)
-    story = await tell_story(ledger, incident.id, at(60))
-    (table,) = named(post_incident.sections(story, "UTC"), "Timeline").tables
-    assert len(table.rows) == post_incident.MOST_MOMENTS
-    assert f"{len(story.moments) - post_incident.MOST_MOMENTS} moments" in table.note
+    chronicle = await chronicle_of(ledger, incident.id, at(60))
+    (table,) = named(post_incident.sections(chronicle, Cost(), "UTC", "GBP"), "Timeline").tables
+    assert len(table.rows) == MOST_MOMENTS
+    assert f"{len(chronicle.moments) - MOST_MOMENTS} moments" in table.note
     assert table.rows[0][0] == "09:00:00"
     assert table.rows[-1][0] == "09:12:00"
-    assert len(story.moments) <= MOST_EVENTS + 100
+    assert len(chronicle.moments) <= MOST_EVENTS + 100
 
 
 async def test_whom_it_does_not_know_it_says_so(ledger: Ledger) -> None:
     with pytest.raises(NotFound, match="no incident 'abcdef99'"):
-        await tell_story(ledger, "abcdef99", at(0))
+        await chronicle_of(ledger, "abcdef99", at(0))
     with pytest.raises(RequestError, match="too short"):
-        await tell_story(ledger, "abc", at(0))
+        await chronicle_of(ledger, "abc", at(0))
 
 
 async def test_who_names_none_means_the_last_one_that_matters(ledger: Ledger) -> None:
@@ -194,3 +223,48 @@ async def test_who_names_none_means_the_last_one_that_matters(ledger: Ledger) ->
     )
     await ledger.incidents.stand(mild)
     assert await last_grave_one(ledger) == grave.id
+
+
+SHOP = Business(
+    store=StoreDatabase(name="shop", url="sqlite:///shop.db", currency="GBP", frames={}),
+    services=(
+        MonitoredService(
+            name="checkout", health_url="http://127.0.0.1:1/health", revenue_share=0.8
+        ),
+    ),
+)
+
+
+async def usual(ledger: Ledger, what: str, *money: float) -> None:
+    """Of the hours from seven o'clock on."""
+    name = usual_series("shop", what)
+    hours = [Sample(series=name, at=at(60 * (n - 2)), value=each) for n, each in enumerate(money)]
+    await ledger.samples.keep(hours)
+
+
+async def test_it_cost_what_its_hours_usually_bring(ledger: Ledger) -> None:
+    incident = await an_outage(ledger)
+    await usual(ledger, "usual_revenue_per_hour", 100, 200, 500, 300, 300)
+    await usual(ledger, "revenue_per_hour", 100, 210, 380)
+    chronicle = await chronicle_of(ledger, incident.id, at(60))
+    cost = await cost_of(ledger, SHOP, chronicle)
+    assert (cost.depends_on, cost.share, cost.by_hour) == (CHECKOUT, 0.8, True)
+    assert cost.at_risk == pytest.approx(0.8 * 500 * 12 / 60)
+    assert cost.per_hour == pytest.approx(0.8 * 500)
+    assert cost.missed == pytest.approx(500 - 380 - 10)
+    told = named(post_incident.sections(chronicle, cost, "UTC", "GBP"), "What it cost")
+    assert "80% of the revenue depends on service:checkout" in told.text
+    assert "80.00 GBP by it: so much was at risk" in told.text
+    assert told.charts[0].series["taken"][:3] == [100, 210, 380]
+    assert "About 80.00 GBP were at risk." in post_incident.headline(chronicle, cost, "UTC", "GBP")
+
+
+async def test_what_nobody_knows_of_money_is_not_told(ledger: Ledger) -> None:
+    incident = await an_outage(ledger)
+    chronicle = await chronicle_of(ledger, incident.id, at(60))
+    unknown = await cost_of(ledger, SHOP, chronicle)
+    assert (unknown.share, unknown.at_risk, unknown.missed) == (0.8, None, None)
+    told = named(post_incident.sections(chronicle, unknown, "UTC", "GBP"), "What it cost")
+    assert told.text.endswith("what the shop usually takes is not known.")
+    other = dataclasses.replace(SHOP, services=())
+    assert await cost_of(ledger, other, chronicle) == Cost()
