@@ -17,6 +17,7 @@ from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.events import section as events
+from flows.orchestrator.events.costs import costs_of
 from flows.orchestrator.events.open_incidents import (
     OpenIncident,
     as_incidents,
@@ -82,13 +83,15 @@ async def daily_health_check(
             data = await _look_at_data(team)
         replies = [*data, health, integrations]
         currency = currency_of(team.business, data)
-        incidents = await open_incidents(team.ledger, team.policy.events, utc_now())
+        now = utc_now()
+        incidents = await open_incidents(team.ledger, team.policy.events, now)
+        costs = await costs_of((i.incident for i in incidents), team.business, team.ledger, now)
         findings = as_incidents(findings, incidents)
         report = await team.report(
             "Daily health check",
             _headline(findings, remedies, data, incidents, currency),
             sections=[
-                *events.standing(incidents, team.business.timezone, currency, top),
+                *events.standing(incidents, costs, team.business.timezone, currency, top),
                 *_sections(replies, currency, top),
                 *await _objectives(team),
                 *(

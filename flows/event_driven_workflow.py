@@ -18,6 +18,7 @@ from blocks.vocabulary.responses import read_event
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.dispatch.policy import last_used_policy
 from flows.orchestrator.events import section as sections
+from flows.orchestrator.events.costs import costs_of
 from flows.orchestrator.events.draining import Drained, drain
 from flows.orchestrator.events.inhibition import is_due
 from flows.orchestrator.events.open_incidents import open_incidents
@@ -106,11 +107,12 @@ async def _report(team: Orchestrator, drained: Drained, top: int) -> Report:
     depth = await team.ledger.inbox.depth(now)
     arrivals = await team.ledger.inbox.arrivals(_since(team, now))
     told, found = drained.handled, await open_incidents(team.ledger, team.policy.events, now)
+    costs = await costs_of((each.incident for each in found), team.business, team.ledger, now)
     return await team.report(
         "Events",
         sections.events_headline(drained, depth, found),
         sections=[
-            *sections.standing(found, team.business.timezone, team.business.currency, top),
+            *sections.standing(found, costs, team.business.timezone, team.business.currency, top),
             sections.incidents(drained, top),
             *sections.summaries(drained.summaries, top),
             sections.inbox(depth, arrivals, team.business.timezone),

@@ -2,7 +2,9 @@
 
 from agents.registry import AgentSpec
 
-PLATFORM = frozenset({"host", "pool", "queue", "worker", "flow", "ledger", "prefect"})
+PLATFORM = frozenset(
+    {"host", "pool", "queue", "worker", "flow", "deployment", "limit", "ledger", "prefect"}
+)
 """Kinds of subject that are about what we ourselves run on."""
 
 AGENT = AgentSpec(

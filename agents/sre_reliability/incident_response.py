@@ -11,12 +11,18 @@ from agents.capability import ANYBODY, action
 from agents.events import answer_each
 from agents.sre_reliability import PLATFORM
 from agents.sre_reliability.system_monitoring import host
+from agents.sre_reliability.system_monitoring.prefect_itself.runs import judge_prefect
+from agents.sre_reliability.system_monitoring.prefect_itself.watch import PART as PREFECT_PART
+from agents.sre_reliability.system_monitoring.prefect_itself.watch import kind_of
 from agents.sre_reliability.system_monitoring.probe_watch import Turns, judge_probe, signal_of
 from agents.sre_reliability.system_monitoring.services import CONFIRMATION_GAP, check_service
 from blocks.business.business import Business
 from blocks.ledger import Ledger
 from blocks.ledger.calls.records import RunRecord
+from blocks.prefect_api.client import PrefectApi
 from blocks.settings import get_settings
+from blocks.vocabulary.findings import Finding
+from blocks.vocabulary.looks import WATCH
 from blocks.vocabulary.messages import Outcome, Severity, SystemEvent
 from blocks.vocabulary.responses import EventResponse, EventResponses, read_event, subject_of
 
@@ -26,27 +32,36 @@ OWN_NAMES = frozenset({"local", "localhost", "127.0.0.1", "::1"})
 
 @action(timeout=30, retries=1, askers=ANYBODY)
 async def respond_to_event(
-    event: dict[str, Any], business: Business, ledger: Ledger, now: datetime
+    event: dict[str, Any],
+    business: Business,
+    ledger: Ledger,
+    now: datetime,
+    prefect: PrefectApi | None = None,
 ) -> EventResponse:
     """Look at the service, run or platform an event is about, and propose what may be tried.
 
     A service is looked at; a restart is proposed when it is ill and can be restarted. A probe is
-    asked again. Anything that is neither a service, a probe, a run nor part of the platform does
-    not concern reliability.
+    asked again, and so is Prefect about what stands still in it. Anything that is neither a
+    service, a probe, a run nor part of the platform does not concern reliability.
 
     Args:
         event: A SystemEvent as JSON.
         business: Whose services are probed.
         ledger: Knows the runs.
         now: The instant of the look.
+        prefect: The Prefect server that runs us; None where nobody can ask it.
 
     Raises:
         InvalidMessage: ``event`` is no event.
         ConfigurationError: An address of the service is unusable.
         LedgerUnavailable: The ledger cannot be read.
+        SourceError: Prefect does not answer.
     """
     happened = read_event(event)
     kind, name = subject_of(happened)
+    told_of_prefect = happened.source == f"{WATCH}.{PREFECT_PART}"
+    if told_of_prefect and kind != "prefect" and prefect:  # not of its API, or its database
+        return _about_prefect(happened, judge_prefect(await prefect.health(now), now))
     if kind == "service":
         return await _about_service(happened, name, business, now)
     if kind == "probe":
@@ -66,10 +81,16 @@ async def respond_to_event(
 
 @action(timeout=60, retries=0)
 async def respond_to_events(
-    events: list[dict[str, Any]], business: Business, ledger: Ledger, now: datetime
+    events: list[dict[str, Any]],
+    business: Business,
+    ledger: Ledger,
+    now: datetime,
+    prefect: PrefectApi | None = None,
 ) -> EventResponses:
     """Look at what many events are about, as ``respond_to_event`` does."""
-    return await answer_each(events, lambda event: respond_to_event(event, business, ledger, now))
+    return await answer_each(
+        events, lambda event: respond_to_event(event, business, ledger, now, prefect)
+    )
 
 
 def _is_this_machine(name: str) -> bool:
@@ -132,6 +153,37 @@ async def _about_probe(event: SystemEvent, name: str, business: Business) -> Eve
         resource=event.subject,
         advice=probe.runbook or "See what it is that no longer answers as it should.",
         evidence=signal.evidence,
+        well=False,
+    )
+
+
+def _about_prefect(event: SystemEvent, findings: list[Finding]) -> EventResponse:
+    """Whether what our watching found in Prefect is still so."""
+    still = next(
+        (
+            finding
+            for finding in findings
+            if (finding.resource, kind_of(finding)) == (event.subject, event.type)
+            and finding.severity > Severity.INFO
+        ),
+        None,
+    )
+    if still is None:
+        return EventResponse(
+            relevant=True,
+            assessment="Prefect no longer shows it.",
+            severity=Severity.INFO,
+            resource=event.subject,
+            advice="Nothing to do unless it comes again.",
+            well=True,
+        )
+    return EventResponse(
+        relevant=True,
+        assessment=f"{still.title}.",
+        severity=still.severity,
+        resource=event.subject,
+        advice=still.advice,
+        evidence=still.evidence,
         well=False,
     )
 

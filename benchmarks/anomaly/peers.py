@@ -15,7 +15,7 @@ DAY = 288
 """Samples of the windows: a day at five minutes."""
 
 GAUSSIAN, STEP, LEAST = 6400, 100, 10
-"""Window of NAB's own windowed Gaussian, how often it is fitted, and to how many samples at least."""
+"""Window of NAB's windowed Gaussian, how often it is fitted, to how many samples at least."""
 
 
 def rolling_mad(file: Labelled) -> Floats:

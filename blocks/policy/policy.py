@@ -16,6 +16,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from blocks.models import Strict
 from blocks.policy.alert_rules import AlertRules
+from blocks.policy.anomaly_rules import AnomalyRules
 from blocks.policy.autonomy_rules import AutonomyRules
 from blocks.policy.claim_rules import ClaimRules
 from blocks.policy.effect_rules import EffectRules
@@ -159,6 +160,7 @@ class Policy(Strict):
     surge: SurgeRules = Field(default_factory=SurgeRules)
     trade: TradeRules = Field(default_factory=TradeRules)
     watch: WatchRules = Field(default_factory=WatchRules)
+    anomalies: AnomalyRules = Field(default_factory=AnomalyRules)
     objectives: ObjectiveRules = Field(default_factory=ObjectiveRules)
     rules: Rules = Field(
         default_factory=lambda: dict(DEFAULT_RULES),

@@ -55,6 +55,12 @@ class WatchRules(Strict):
         description="A disk that may be full within so many days, at the earliest that its trend "
         "allows, is told.",
     )
+    metrics_seconds: float = Field(
+        default=60.0,
+        ge=10,
+        le=600,
+        description="Between two looks at the metrics by which services are watched.",
+    )
     prefect_seconds: float = Field(
         default=60.0, ge=10, le=3600, description="Between two looks at Prefect itself."
     )

@@ -194,6 +194,7 @@ def write_business_file(folder: Path, state_dir: Path, access: Access, store_url
         },
         "suppliers": [_supplier(access, supplier) for supplier in SUPPLIERS],
         "services": [_service(access, name, state_dir.resolve()) for name in SERVICES],
+        "probes": _probes(access, store_url),
         "webhooks": [
             {
                 "name": "sample-shop",
@@ -273,6 +274,19 @@ def _service(access: Access, name: str, state_dir: Path) -> dict[str, Any]:
             *(name, "--state-dir", str(state_dir)),
         ],
     }
+
+
+def _probes(access: Access, store_url: str) -> list[dict[str, Any]]:
+    """What is watched beside the services: the shop's database, a supplier's mail, a name."""
+    host = host_in(local_url(access.host, 1))
+    products = {"kind": "sql", "url": store_url, "query": "SELECT COUNT(*) FROM products"}
+    mail = {"kind": "tcp", "host": host, "port": access.mail_port, "banner": "220"}
+    own_name = {"kind": "dns", "hostname": "localhost", "addresses": ["127.0.0.0/8", "::1"]}
+    return [
+        {"name": "shop-database", "check": products | {"at_least": 1}},
+        {"name": "supplier-mail", "severity": "warning", "check": mail},
+        {"name": "local-name", "severity": "warning", "check": own_name},
+    ]
 
 
 def _write_private(file: Path, text: str) -> None:

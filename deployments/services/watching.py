@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 FRESH = 15.0
 """Seconds between two looks at what is configured."""
 
+PACKING = 3600.0
+"""Seconds between two times that samples are packed; those of the last hour are left as they are,
+for who asks of them all the time."""
+
 _AT_LEAST = 1.0  # seconds from the end of a look to the next one of the same part
 
 
@@ -39,7 +44,11 @@ async def keep_watching(
     from flows.orchestrator.watching.watch import Untold
 
     watching = _Watching(ledger, say, Untold(), seen)
-    await together(watching.follow_configuration(), *(watching.repeat(part) for part in PARTS))
+    await together(
+        watching.follow_configuration(),
+        *(watching.repeat(part) for part in PARTS),
+        watching.keep_packing(),
+    )
     raise AssertionError("None of these returns.")
 
 
@@ -83,13 +92,24 @@ class _Watching:
             period = part.every(self._policy).total_seconds()
             await asyncio.sleep(max(_AT_LEAST, began + period - monotonic()))
 
+    async def keep_packing(self) -> NoReturn:
+        """Have samples take little room, however long they are kept."""
+        while True:
+            await asyncio.sleep(PACKING)
+            faults = []
+            try:
+                await self._ledger.samples.pack(utc_now() - timedelta(seconds=PACKING))
+            except OrchestratorError as error:
+                faults = [f"Samples are not packed yet. {error}"]
+            self._tell("packing", faults)
+
     async def _look(self, part: Part) -> list[str]:
         """What could not be looked at, kept or told, in words."""
         from blocks.prefect_api.client import PrefectApi
         from flows.orchestrator.watching.parts import Watch
         from flows.orchestrator.watching.watch import watch_once
 
-        now = utc_now()
+        now = utc_now().replace(microsecond=0)  # whole seconds take less room in the ledger
         watch = Watch(self._business, self._ledger, PrefectApi(), self._policy, now)
         try:
             looks = await watch_once(watch, [part], self._untold)

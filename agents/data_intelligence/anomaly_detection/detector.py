@@ -110,7 +110,7 @@ class Detector:
         times = np.maximum.accumulate(np.append(self._ts, ts.astype("datetime64[us]")))
         x = np.append(self._values, values)
         hours = times[len(x) - new :].astype("datetime64[h]")
-        spike, shift = _from_the_level(x, new)
+        spike, shift, before = _from_the_level(x, new)
         floor = LEAST * np.nan_to_num(self._size.follow(hours, np.abs(values))[1])
 
         def ratio(rarity: Rarity, deviation: Floats) -> tuple[Floats, Floats]:
@@ -124,18 +124,18 @@ class Detector:
         by_spike, typical = ratio(self._spike, spike)
         by_shift, _ = ratio(self._shift, shift)
         found = np.fmax(by_spike, by_shift)
-        deviation = np.where(by_shift > by_spike, shift, spike)
+        expected = np.where(by_shift > by_spike, before, values - spike)
         for rarity, period, repeats in zip(self._rhythms, PERIODS, REPEATS, strict=True):
             seasonal = _from_the_rhythm(times, x, new, period, repeats, self._zone)
             by_rhythm, usual = ratio(rarity, seasonal)
             better = (usual < RHYTHM * typical) & ~np.isnan(by_rhythm)
             found = np.where(better, by_rhythm, found)
-            deviation = np.where(better, seasonal, deviation)
+            expected = np.where(better, values - seasonal, expected)
             typical = np.where(better, usual, typical)
         self._remember(times, x)
         judged = ~np.isnan(found)
         found = np.where(judged, found, 0.0)
-        expected = values - np.where(np.isnan(deviation), 0.0, deviation)
+        expected = np.where(np.isnan(expected), values, expected)
         return Scores(found / (found + 1.0), expected, judged)
 
     def _remember(self, times: NDArray[np.datetime64], x: Floats) -> None:
@@ -151,14 +151,14 @@ def alarms(score: Floats, threshold: float = THRESHOLD) -> NDArray[np.intp]:
     return rows[np.diff(rows, prepend=-COOLDOWN) >= COOLDOWN]
 
 
-def _from_the_level(x: Floats, new: int) -> tuple[Floats, Floats]:
-    """The new samples from the recent median, and the recent median from the one before it."""
+def _from_the_level(x: Floats, new: int) -> tuple[Floats, Floats, Floats]:
+    """The new samples from the recent median; that from the one before it, and the latter."""
     at_hand = pd.Series(x[max(len(x) - new - _ROWS, 0) :], dtype=float)
     spike = at_hand - at_hand.rolling(LEVEL, min_periods=MIN_LEVEL).median().shift(1)
     before = at_hand.rolling(SHIFT_BEFORE, min_periods=MIN_LEVEL).median().shift(SHIFT_NOW)
     shift = at_hand.rolling(SHIFT_NOW).median() - before
     rows = slice(len(at_hand) - new, None)
-    return spike.to_numpy()[rows], shift.to_numpy()[rows]
+    return spike.to_numpy()[rows], shift.to_numpy()[rows], before.to_numpy()[rows]
 
 
 def _from_the_rhythm(

@@ -32,7 +32,7 @@ TAIL, LEAST_TAIL = 0.3, 8
 """Share of the maxima that make the tail, and how many do at least."""
 
 RAREST_SHARE = 1 / 168
-"""However seldom a metric is sampled, a level is passed by no more than this share of its blocks."""
+"""However seldom a metric is sampled, no more than this share of its blocks passes the level."""
 
 QUIET = 12
 """Blocks in a row under the level that end an episode."""
@@ -52,8 +52,8 @@ def return_level(maxima: Floats, share: float) -> float:
     Above the threshold ``u``, which the ``k`` greatest of ``n`` maxima exceed, excesses are taken
     to be exponential with mean ``m``. Their predictive distribution, the mean being known from
     ``k`` excesses only, is ``P(e > y) = (1 + y / (k m))^-k``: the fewer are known, the higher the
-    level. Solved for ``P = share * n / k``. Counts and rounded figures, whose maxima are often equal,
-    come in steps that hide half a step of each excess.
+    level. Solved for ``P = share * n / k``. Counts and rounded figures, whose maxima are often
+    equal, come in steps that hide half a step of each excess.
 
     Args:
         maxima: At least LEAST_BLOCKS numbers, not negative.

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field
 from agents.capability import ANYBODY, action
 from agents.durations import RECENT, USUAL, CallDurations, compare_durations
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
+from agents.sre_reliability.system_monitoring.own_history import History
 from agents.sre_reliability.system_monitoring.services import watched_history
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService, ServiceProbe
@@ -141,7 +142,9 @@ async def analyze_performance(
         known = ", ".join(s.name for s in business.services) or "none"
         raise InvalidMessage(f"There is no service {service!r}.", hint=f"Configured: {known}.")
     others = [c for c in _read(context) if f"{c.kind}:{c.name}" not in _resources(chosen)]
-    looks = await asyncio.gather(*(_look(each, now, business.timezone) for each in chosen))
+    looks = await asyncio.gather(
+        *(_look(each, now, business.timezone, ledger.samples.history) for each in chosen)
+    )
     calls = await ledger.calls(since=now - RECENT - USUAL, limit=MOST_CALLS)
     durations = compare_durations(calls, now)
     missing = [note for _, notes in looks for note in notes]
@@ -158,11 +161,11 @@ def _resources(services: Sequence[MonitoredService]) -> set[str]:
 
 
 async def _look(
-    service: MonitoredService, now: datetime, zone: str
+    service: MonitoredService, now: datetime, zone: str, own: History
 ) -> tuple[ServicePerformance, list[str]]:
     """Probe a service several times, and read its metrics' history; and what could not be had."""
     probes, history = await asyncio.gather(
-        _probe(service, now), watched_history(service, now, HISTORY_HOURS)
+        _probe(service, now), watched_history(service, now, HISTORY_HOURS, own)
     )
     unusual: dict[str, Unusual] = {}
     missing = []

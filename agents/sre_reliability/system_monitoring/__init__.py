@@ -28,6 +28,7 @@ from agents.sre_reliability.system_monitoring.assessment import (
     HostHealth,
     ServiceHealth,
 )
+from agents.sre_reliability.system_monitoring.own_history import History
 from agents.sre_reliability.system_monitoring.prefect_itself.database import (
     growth_per_day,
     judge_database,
@@ -45,6 +46,9 @@ from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.messages import Severity
 
 HISTORY_HOURS = 7 * 24
+RHYTHM_HOURS = 28 * 24
+"""Of so many a week's rhythm is known: three earlier days of each weekday, and the last one."""
+
 _STORE_DEADLINE, _LEDGER_DEADLINE, _HOST_DEADLINE = 8.0, 8.0, 8.0
 _SERVICE_DEADLINE, _HISTORY_DEADLINE = 28.0, 20.0
 """A service is asked twice in a row, then for its metrics; each time it has at most 9 s."""
@@ -66,9 +70,7 @@ async def assess_health(business: Business, now: datetime) -> HealthAssessment:
         An assessment without ``database``, ``prefect`` and a look at metrics' history.
     """
     check = _Check(now)
-    await asyncio.gather(
-        check.services(business, with_history=False), check.host(get_settings().state_dir)
-    )
+    await asyncio.gather(check.services(business), check.host(get_settings().state_dir))
     return check.assessment()
 
 
@@ -89,7 +91,7 @@ async def comprehensive_health_check(
     """
     check = _Check(now)
     await asyncio.gather(
-        check.services(business, with_history=True),
+        check.services(business, ledger.samples.history),
         check.host(ledger.path.parent if ledger.path else get_settings().state_dir),
         check.store(business),
         check.ledger(ledger),
@@ -101,12 +103,13 @@ async def comprehensive_health_check(
 
 @action(timeout=60, askers=ANYBODY)
 async def collect_metrics(
-    business: Business, now: datetime, hours: float = HISTORY_HOURS
+    business: Business, ledger: Ledger, now: datetime, hours: float = HISTORY_HOURS
 ) -> dict[str, pd.DataFrame]:
     """The recent history of every watched metric, for a deeper look by others.
 
     Args:
         business: Whose services' metrics are collected.
+        ledger: Has the samples of those that no Prometheus keeps.
         now: The last instant.
         hours: How far back.
 
@@ -118,7 +121,10 @@ async def collect_metrics(
         SourceError: There are watched metrics, and not one of them could be had.
     """
     answers = await asyncio.gather(
-        *(services.watched_history(service, now, hours) for service in business.services)
+        *(
+            services.watched_history(service, now, hours, ledger.samples.history)
+            for service in business.services
+        )
     )
     named = {
         f"{service.name}/{metric}": series
@@ -143,10 +149,10 @@ class _Check:
         self._missing: list[str] = []
         self._findings: list[Finding] = []
 
-    async def services(self, business: Business, *, with_history: bool) -> None:
+    async def services(self, business: Business, own: History | None = None) -> None:
         if not business.services:
             self._missing.append("services: none are configured")
-        await asyncio.gather(*(self._service(s, business, with_history) for s in business.services))
+        await asyncio.gather(*(self._service(s, business, own) for s in business.services))
         self._services.sort(key=lambda service: service.name)
 
     async def host(self, folder: Path) -> None:
@@ -206,7 +212,7 @@ class _Check:
         )
 
     async def _service(
-        self, service: MonitoredService, business: Business, with_history: bool
+        self, service: MonitoredService, business: Business, own: History | None
     ) -> None:
         look = services.check_service(service, self._now)
         seen = await self._part(f"service:{service.name}", look, _SERVICE_DEADLINE)
@@ -223,12 +229,14 @@ class _Check:
             seen = (unknown, [])
         self._services.append(seen[0])
         self._findings += seen[1]
-        if with_history:
+        if own is not None:
             works = seen[0].status not in services.ILL and seen[0].status != "unknown"
-            await self._history(service, business.timezone, works=works)
+            await self._history(service, business.timezone, own, works=works)
 
-    async def _history(self, service: MonitoredService, zone: str, *, works: bool) -> None:
-        look = services.watched_history(service, self._now, HISTORY_HOURS)
+    async def _history(
+        self, service: MonitoredService, zone: str, own: History, *, works: bool
+    ) -> None:
+        look = services.watched_history(service, self._now, RHYTHM_HOURS, own)
         watched = await self._part(f"service:{service.name}/history", look, _HISTORY_DEADLINE)
         for metric, series in (watched or {}).items():
             resource = f"metric:{service.name}/{metric}"

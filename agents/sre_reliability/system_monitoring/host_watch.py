@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from agents.sre_reliability.system_monitoring.host import (
     judge_host,
     read_host,
 )
+from agents.sre_reliability.system_monitoring.own_history import History, Points
 from agents.sre_reliability.system_monitoring.saturation import DAY, HOUR, Forecast, forecast_full
 from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.looks import Look, Sample, Signal
@@ -40,12 +41,6 @@ _KINDS = {
 
 BUSY_FOR = timedelta(minutes=15)
 """A machine that is busy, or short of memory, for a shorter time is at work."""
-
-Series = Sequence[tuple[datetime, float]]
-
-
-History = Callable[[Collection[str], datetime, datetime], Awaitable[Mapping[str, Series]]]
-"""Reads the values of some series, from one instant on and before another, by name."""
 
 
 async def look_at_host(
@@ -112,7 +107,7 @@ _COMES_AND_GOES = {
 """What comes and goes with work: the sample and the limit that tell for how long it has been so."""
 
 
-def _lasts(finding: Finding, earlier: Mapping[str, Series], now: datetime) -> bool:
+def _lasts(finding: Finding, earlier: Mapping[str, Points], now: datetime) -> bool:
     """Whether it has been so for long enough to be told."""
     if finding.kind not in _COMES_AND_GOES:
         return True

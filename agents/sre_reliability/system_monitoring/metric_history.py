@@ -4,7 +4,8 @@ Every sample of the last 24 hours is compared with the samples at the same time 
 before it, by median and MAD, so that the daily rhythm is no anomaly and one wild day in the past
 moves nothing. Two clocks tell the time of day, the business's own and UTC: customers keep the one
 and machines may keep the other, and a sample that is usual by either is usual. They differ only
-in the week after clocks were changed.
+in the week after clocks were changed. So is what is usual at that time on that day of the week, by
+the business's clock, where two such days or more are known: shops have their weekends.
 
 A metric is unusual when several samples in a row are far out, farther than on other days; single
 spikes are not worth waking anybody.
@@ -43,6 +44,14 @@ LEAST_SHARE = 0.05  # of the value expected
 
 LEAST_BASELINE = 12
 """Fewer earlier samples at that time of day are no baseline."""
+
+DAY, WEEK = 86400, 7 * 86400  # seconds
+
+SAME_WEEKDAYS = 2
+"""Earlier weeks without which a day of the week has no baseline of its own."""
+
+RIVALS = 6
+"""Earlier days on which being wild makes it the metric's nature: two in a month are two faults."""
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -104,7 +113,9 @@ def find_unusual(series: pd.DataFrame, now: datetime, zone: str) -> Unusual | No
     if stretch is None:
         return None
     peak = max(stretch, key=lambda i: abs(z[i]))
-    rivals = [max(abs(z[i]) for i in other) for other in strongest.values() if other]
+    rivals = [
+        max(abs(z[i]) for i in other) for day, other in strongest.items() if other and day <= RIVALS
+    ]
     if sum(rival >= abs(z[peak]) for rival in rivals) >= ORDINARY:
         return None
     times = ordered["ts"].tolist()
@@ -120,24 +131,45 @@ def find_unusual(series: pd.DataFrame, now: datetime, zone: str) -> Unusual | No
 
 
 def _compare(ts: pd.Series[Any], values: Floats, recent: Flags, zone: str) -> tuple[Floats, Floats]:
-    """What is expected of each sample, and how many deviations it is away, by the kinder clock."""
-    expected, spread = _baseline(_time_of_day(ts.dt.tz_convert(zone)), values, recent)
-    by_utc, its_spread = _baseline(_time_of_day(ts), values, recent)
-    z, its_z = (values - expected) / spread, (values - by_utc) / its_spread
-    kinder = np.isnan(z) | (np.abs(its_z) < np.abs(z))
-    return np.where(kinder, by_utc, expected), np.where(kinder, its_z, z)
+    """What is expected of each sample, and how many deviations it is away, by the kindest clock."""
+    local, utc = _seconds(ts.dt.tz_convert(zone)), _seconds(ts)
+    expected, z = _by(local % DAY, DAY, values, recent, LEAST_BASELINE)
+    least = SAME_WEEKDAYS * _in_a_window(ts)
+    for clock, period, enough in (
+        (utc % DAY, DAY, LEAST_BASELINE),
+        (local % WEEK, WEEK, max(LEAST_BASELINE, least)),
+    ):
+        its, its_z = _by(clock, period, values, recent, enough)
+        kinder = np.isnan(z) | (np.abs(its_z) < np.abs(z))
+        expected, z = np.where(kinder, its, expected), np.where(kinder, its_z, z)
+    return expected, z
 
 
-def _time_of_day(ts: pd.Series[Any]) -> Ints:
-    """Seconds since midnight on the clock of the times' own zone."""
+def _by(
+    clock: Ints, period: int, values: Floats, recent: Flags, least: int
+) -> tuple[Floats, Floats]:
+    expected, spread = _baseline(clock, period, values, recent, least)
+    return expected, (values - expected) / spread
+
+
+def _seconds(ts: pd.Series[Any]) -> Ints:
+    """Seconds on the clock of the times' own zone, from the midnight of a Thursday on."""
     clock: Ints = ts.dt.tz_localize(None).to_numpy(dtype="datetime64[s]").astype(np.int64)
-    return clock % 86400
+    return clock
 
 
-def _baseline(time_of_day: Ints, values: Floats, recent: Flags) -> tuple[Floats, Floats]:
+def _in_a_window(ts: pd.Series[Any]) -> int:
+    """How many samples one day has around a time of day; nine in ten of them must be there."""
+    gap = ts.diff().dt.total_seconds().median()
+    return int(0.9 * 2 * SAME_TIME / gap) if gap > 0 else LEAST_BASELINE
+
+
+def _baseline(
+    clock: Ints, period: int, values: Floats, recent: Flags, least_samples: int
+) -> tuple[Floats, Floats]:
     """For each sample, median and robust standard deviation of the earlier days at its time.
 
-    NaN where there are too few earlier samples at that time of day.
+    NaN where there are too few earlier samples at that time.
     """
     expected = np.full(len(values), np.nan)
     spread = expected.copy()
@@ -146,11 +178,11 @@ def _baseline(time_of_day: Ints, values: Floats, recent: Flags) -> tuple[Floats,
         return expected, spread
     # A time of day that happened to be flat must not make an everyday wobble a sensation.
     least = max(LEAST_SPREAD * float(np.ptp(earlier)), 1e-9)
-    for bucket in np.unique(time_of_day // BUCKET):
-        apart = np.abs(time_of_day[~recent] - (bucket * BUCKET + BUCKET / 2))
-        near = earlier[np.minimum(apart, 86400 - apart) <= SAME_TIME]
-        if len(near) >= LEAST_BASELINE:
-            here = time_of_day // BUCKET == bucket
+    for bucket in np.unique(clock // BUCKET):
+        apart = np.abs(clock[~recent] - (bucket * BUCKET + BUCKET / 2))
+        near = earlier[np.minimum(apart, period - apart) <= SAME_TIME]
+        if len(near) >= least_samples:
+            here = clock // BUCKET == bucket
             expected[here] = np.median(near)
             spread[here] = max(robust_deviation(near), least, LEAST_SHARE * abs(expected[here][0]))
     return expected, spread

@@ -73,7 +73,10 @@ async def screen_anomaly(
         LedgerUnavailable: The ledger cannot be read.
     """
     histories = await asyncio.gather(
-        *(watched_history(service, now, HISTORY_HOURS) for service in business.services)
+        *(
+            watched_history(service, now, HISTORY_HOURS, ledger.samples.history)
+            for service in business.services
+        )
     )
     watched = [
         (service, name, series)

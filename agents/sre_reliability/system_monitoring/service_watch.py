@@ -15,6 +15,9 @@ from blocks.vocabulary.looks import Look, Sample, Signal
 
 PART = "services"
 
+AT_ONCE = 200
+"""Services that are looked at at once; one that is confirmed to be ill is asked twice at a time."""
+
 ILLNESS, COMPLAINT = "service.ill", "service.degraded"
 """What is told of services. One kind for all that keeps a service from its work, so that an outage
 in which it first hangs and then answers errors is one. Slowness is told by those who know what is
@@ -32,7 +35,13 @@ async def look_at_services(
         confirm_after: Seconds after which one that looks ill is looked at twice more; it is only
             called ill when most of the three looks agree.
     """
-    seen = await asyncio.gather(*(_judge(service, now, confirm_after) for service in services))
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def judged(service: MonitoredService) -> tuple[ServiceHealth, Finding | None] | str:
+        async with turns:
+            return await _judge(service, now, confirm_after)
+
+    seen = await asyncio.gather(*map(judged, services))
     known = [one for one in seen if not isinstance(one, str)]
     return Look(
         part=PART,

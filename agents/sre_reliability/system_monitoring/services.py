@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ import pandas as pd
 
 from agents.sre_reliability.system_monitoring.assessment import ServiceHealth
 from agents.sre_reliability.system_monitoring.metric_history import Unusual, find_unusual
+from agents.sre_reliability.system_monitoring.own_history import History, own_history
 from blocks.business.services import MonitoredService, ServiceProbe
 from blocks.errors import OrchestratorError, SourceGarbled
 from blocks.formats.sample_times import has_stopped
@@ -24,6 +26,11 @@ CONFIRMATIONS = 2
 CONFIRMATION_GAP = 0.3  # seconds
 
 HISTORY_STEP = timedelta(minutes=5)
+
+RATE_WINDOW = "10m"
+"""Two steps: of a counter that is read each minute or two, four readings and more."""
+
+_COUNTER = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*_total\s*(\{.*\})?")
 
 STOPPED = "metric-stopped"
 """Kind of the finding about a watched metric of which no samples come any more."""
@@ -170,14 +177,22 @@ def _restart_of(service: MonitoredService, health: ServiceHealth) -> Remedy | No
 
 
 async def watched_history(
-    service: MonitoredService, now: datetime, hours: float
+    service: MonitoredService, now: datetime, hours: float, own: History | None = None
 ) -> dict[str, pd.DataFrame | OrchestratorError]:
-    """The last hours of each metric the service is watched by, or why it could not be had."""
+    """The last hours of each metric the service is watched by, or why it could not be had.
+
+    Args:
+        service: Whose metrics.
+        now: The end.
+        hours: How far back.
+        own: Reads the samples of our own looks, for a service without a Prometheus.
+    """
     if not service.history_url:
-        return {}
+        kept = await own_history(service, own, now, hours, HISTORY_STEP) if own else {}
+        return dict(kept)
     answers = await asyncio.gather(
         *(
-            service.history(metric, now - timedelta(hours=hours), now, HISTORY_STEP)
+            service.history(promql(metric), now - timedelta(hours=hours), now, HISTORY_STEP)
             for metric in service.metrics
         ),
         return_exceptions=True,
@@ -188,6 +203,15 @@ async def watched_history(
             raise answer
         series[metric] = answer
     return series
+
+
+def promql(metric: str) -> str:
+    """What Prometheus is asked: of what counts, its rate.
+
+    A counter begins at 0 with each start of its service, and else only rises: neither is news.
+    """
+    counts = _COUNTER.fullmatch(metric.strip())
+    return f"rate({metric.strip()}[{RATE_WINDOW}])" if counts else metric
 
 
 def metric_findings(
@@ -203,11 +227,14 @@ def metric_findings(
         zone: IANA zone whose clock the business keeps.
     """
     unusual = find_unusual(series, now, zone)
-    found = [_stopped(service, metric, series)] if has_stopped(series["ts"], now) else []
+    # Of what our own looks keep, they alone know whether it stopped or nobody looked.
+    ends = bool(service.history_url) and has_stopped(series["ts"], now)
+    found = [stopped(service, metric, series)] if ends else []
     return found + ([_anomaly(service, metric, unusual)] if unusual else [])
 
 
-def _stopped(service: MonitoredService, metric: str, series: pd.DataFrame) -> Finding:
+def stopped(service: MonitoredService, metric: str, series: pd.DataFrame) -> Finding:
+    """That no samples of a metric come any more, of which ``series`` are the last."""
     last = None if series.empty else series["ts"].max().to_pydatetime()
     since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "in all the time looked at"
     return Finding(

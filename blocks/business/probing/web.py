@@ -32,7 +32,10 @@ class HttpCheck(Strict):
     body: SecretStr = Field(
         default=SecretStr(""), description="What a POST carries; JSON unless headers say."
     )
-    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Further headers.")
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further headers, shown as they are: a secret one is api_key_header.",
+    )
     auth: Auth = Field(default="none", description="How it wants us to authenticate.")
     username: str = Field(default="", description="User name, for basic authentication.")
     credential: SecretStr | None = Field(
@@ -86,7 +89,7 @@ class HttpCheck(Strict):
         body = self.body.get_secret_value()
         headers = {"content-type": "application/json"} if body else {}
         if origin_of(url) == origin_of(self.url):  # nobody else is told who we are
-            headers |= {n.lower(): value.get_secret_value() for n, value in self.headers.items()}
+            headers |= {name.lower(): value for name, value in self.headers.items()}
             headers |= auth_headers(
                 self.auth,
                 self.credential,

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select, update
 
-from blocks.errors import NotFound
 from blocks.ledger.engine.dialect_sql import each_text
 from blocks.ledger.events import steps
 from blocks.ledger.events.alerts import end_resolved
@@ -36,12 +35,12 @@ def change(
     connection: Connection,
     incident_id: str,
     judge: Callable[[IncidentRecord], Change | None],
-) -> IncidentRecord:
+) -> IncidentRecord | None:
     """Change an incident as somebody decides who has seen it; see ``Incidents.change``."""
     this = INCIDENTS.c.id == incident_id
     row = connection.execute(select(INCIDENTS).where(this).with_for_update()).mappings().first()
     if row is None:
-        raise NotFound(f"There is no incident {incident_id!r}.", hint="./orchestrator incidents")
+        return None
     incident = IncidentRecord(**row)
     wanted = judge(incident)
     if wanted is None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, or_, select, update
 
+from blocks.errors import NotFound
 from blocks.ledger.engine.upsert import insert
 from blocks.ledger.events import changes, steps
 from blocks.ledger.events.alerts import end_resolved
@@ -136,7 +137,7 @@ class Incidents(IncidentReads):
         Args:
             incident_id: Which one.
             judge: Given the incident as it stands, the change; None: there is nothing to change.
-                It may be called more than once.
+                It may be called more than once, and raises nothing.
 
         Returns:
             The incident as it stands then.
@@ -144,7 +145,12 @@ class Incidents(IncidentReads):
         Raises:
             NotFound: There is no such incident.
         """
-        return await self._access.write(lambda c: changes.change(c, incident_id, judge))
+        found = await self._access.write(lambda c: changes.change(c, incident_id, judge))
+        if found is None:  # forgotten since it was named
+            raise NotFound(
+                f"There is no incident {incident_id!r}.", hint="./orchestrator incidents"
+            )
+        return found
 
     async def resolve(self, incident_id: str, by: str, note: str, now: datetime) -> bool:
         """End an incident: a person says so. False when it is over."""

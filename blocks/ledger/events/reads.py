@@ -90,12 +90,12 @@ class InboxReads:
             .join(EVENTS, began)
             .outerjoin(INCIDENTS, EVENTS.c.incident_id == INCIDENTS.c.id)
             .where(ALERTS.c.source == source, ALERTS.c.resolved_at.is_(None))
-            .order_by(ALERTS.c.fingerprint)
         )
-        return [
+        found = [
             FiringAlert(taken_event(row).event, row["ending"], row["ended_at"])
             for row in await self._access.rows(query)
         ]
+        return sorted(found, key=lambda alert: alert.event.fingerprint)
 
     async def about(self, resources: Collection[str], since: datetime) -> list[IncidentRecord]:
         """Incidents of these resources that are open, or were opened at ``since`` or later."""

@@ -22,11 +22,13 @@ from blocks.ledger.events.records import (
     IncidentRecord,
     IncidentStatus,
     incident_row,
+    taken_event,
 )
 from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
 from blocks.ledger.incidents.entries import EntryKind, IncidentEntry, enter
 from blocks.ledger.incidents.tables import INCIDENT_INHIBITIONS as INHIBITIONS
 from blocks.vocabulary.messages import Severity
+from blocks.vocabulary.told import group_of, told_by
 
 _OPEN = INCIDENTS.c.settled_at.is_(None)
 _NOT_RELEASED = INHIBITIONS.c.released_at.is_(None)
@@ -242,6 +244,9 @@ def _own_incident(
     severity: Severity,
     now: datetime,
 ) -> IncidentRecord:
+    mine = and_(EVENTS.c.incident_id == cause.id, RESOURCE.in_([resource]))
+    last = select(EVENTS).where(mine).order_by(EVENTS.c.rank.desc(), EVENTS.c.received_at.desc())
+    lead = taken_event(connection.execute(last.limit(1)).mappings().one()).event
     record = IncidentRecord(
         need_key=f"after {cause.id} {resource}",
         resource=resource,
@@ -249,9 +254,12 @@ def _own_incident(
         title=f"{resource} still fires, though {cause.resource} is well again",
         opened_at=now,
         updated_at=now,
+        type=lead.type,
+        labels=told_by(lead).labels,
+        notice_group=group_of(lead),
+        previous_id=cause.id,
     )
     connection.execute(INCIDENTS.insert(), incident_row(record))
-    mine = and_(EVENTS.c.incident_id == cause.id, RESOURCE.in_([resource]))
     moved = connection.execute(update(EVENTS).where(mine).values(incident_id=record.id)).rowcount
     _respond_anew(connection, [record.id])
     connection.execute(update(INCIDENTS).where(INCIDENTS.c.id == record.id).values(events=moved))

@@ -21,7 +21,7 @@ from deployments.api.context import Ctx
 from deployments.api.http.bodies import StrictRoute
 from deployments.api.http.callers import Approver, Reader
 from deployments.api.http.problems import documented
-from flows.orchestrator.approvals.caretaker import caretaker
+from flows.orchestrator.approvals.caretaker import caretaker_at_hand
 from flows.orchestrator.webhooks.tending import (
     EndpointView,
     disable,
@@ -149,7 +149,7 @@ async def read_endpoints(ctx: Ctx, caller: Reader) -> list[EndpointView]:
 @router.post("/endpoints/{name}/test", responses=documented(404, 422, 503))
 async def test_endpoint(name: Endpoint, ctx: Ctx, caller: Approver) -> DeliveryView:
     """Send an endpoint ``endpoint.test``, once, and tell what came of it."""
-    by = await caretaker(ctx.ledger)
+    by = await caretaker_at_hand(ctx.ledger)
     return (await send_test(by, name, caller.name, utc_now())).view
 
 
@@ -158,7 +158,7 @@ async def enable_endpoint(
     name: Endpoint, enabling: Enabling, ctx: Ctx, caller: Approver
 ) -> EndpointState:
     """Have an endpoint told again."""
-    by = await caretaker(ctx.ledger)
+    by = await caretaker_at_hand(ctx.ledger)
     return await enable(by, name, caller.name, utc_now(), resend=enabling.resend)
 
 
@@ -167,7 +167,7 @@ async def disable_endpoint(
     name: Endpoint, disabling: Disabling, ctx: Ctx, caller: Approver
 ) -> EndpointState:
     """Have an endpoint told nothing; what it misses is kept."""
-    by = await caretaker(ctx.ledger)
+    by = await caretaker_at_hand(ctx.ledger)
     return await disable(by, name, caller.name, disabling.note, utc_now())
 
 

@@ -116,23 +116,23 @@ async def rotate_secret(
 
 @asynccontextmanager
 async def tending() -> AsyncIterator[tuple[Ledger, Caretaker]]:
-    """The ledger, and who acts on it under the policy in force."""
+    """The ledger, and who acts on it; of Prefect only blocks are asked for, where endpoints are."""
     from blocks.prefect_api.env import use_embedded_prefect
 
     quiet_prefect()
     use_embedded_prefect()
-    from flows.orchestrator.approvals.caretaker import caretaker
+    from flows.orchestrator.approvals.caretaker import caretaker_at_hand
 
     with open_ledger() as ledger:
-        yield ledger, await caretaker(ledger)
+        yield ledger, await caretaker_at_hand(ledger)
 
 
 async def send_what_is_due(ledger: Ledger) -> None:
     """At once, whether or not a stack runs that would do so in a moment."""
-    from flows.orchestrator.approvals.caretaker import caretaker
+    from flows.orchestrator.approvals.caretaker import caretaker_at_hand
     from flows.orchestrator.webhooks.sending import tell_endpoints
 
-    for fault in await tell_endpoints(ledger, lambda: caretaker(ledger)):
+    for fault in await tell_endpoints(ledger, lambda: caretaker_at_hand(ledger)):
         line(escape(printable(fault)), out)
 
 
@@ -164,7 +164,9 @@ def _print_endpoints(found: Sequence[EndpointView], console: Console) -> None:
     if not found:
         line("There is none. Add a Webhook Endpoint block, or [[endpoints]] to a file.", console)
         return
-    table = Table("Endpoint", "At", "Wants", "In order of", "Stands", "Waiting", "Secrets")
+    table = Table()
+    for column in ("Endpoint", "At", "Wants", "In order of", "Stands", "Waiting", "Secrets"):
+        table.add_column(column, overflow="fold")
     for each in found:
         table.add_row(
             escape(each.state.name),

@@ -16,7 +16,7 @@ from blocks.vocabulary.effects import EffectStatus
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.approvals.escalation import escalate
 from flows.orchestrator.dispatch.context import leave_receipt
-from flows.orchestrator.dispatch.policy import policy_in_force
+from flows.orchestrator.dispatch.policy import last_used_policy, policy_in_force
 from flows.orchestrator.effects.actions import known_kinds
 from flows.orchestrator.effects.lanes import Lanes
 from flows.orchestrator.effects.sweep import TakeBack, sweep
@@ -50,6 +50,11 @@ class Caretaker:
 async def caretaker(ledger: Ledger) -> Caretaker:
     """Who settles what no run is at, under the policy in force."""
     return Caretaker(ledger, (await policy_in_force(ledger, registry())).policy)
+
+
+async def caretaker_at_hand(ledger: Ledger) -> Caretaker:
+    """The same under the policy that was last used, for which Prefect is not asked."""
+    return Caretaker(ledger, await last_used_policy(ledger, registry()))
 
 
 async def settle_effects(

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from blocks.ledger import Ledger
-from blocks.ledger.events.records import IncidentRecord, IncidentStatus
+from blocks.ledger.events.records import IncidentRecord, IncidentState, IncidentStatus
+from blocks.ledger.incidents.inhibitions import Inhibited
 from blocks.policy.event_rules import EventRules
 from blocks.vocabulary.findings import INCIDENT, Finding
+from blocks.vocabulary.severity import Severity
+from blocks.vocabulary.told import in_words
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,21 @@ async def open_incidents(ledger: Ledger, rules: EventRules, now: datetime) -> li
         found,
         key=lambda s: (-s.severity.rank, -(s.impact_per_hour or 0), s.opened_at, s.id),
     )
-    return [OpenIncident(s, how_it_stands(s, heard, silence, now)) for s in ranked]
+    causes = await ledger.inhibitions.current()
+    return [
+        OpenIncident(s, _put_down(causes.get(s.id)) or how_it_stands(s, heard, silence, now))
+        for s in ranked
+    ]
+
+
+def _put_down(cause: Inhibited | None) -> str:
+    """That another incident explains it; empty when none does."""
+    if cause is None:
+        return ""
+    told = f"{in_words(cause.cause)} is the cause (incident {cause.cause_id[:8]})"
+    if cause.cause_over_at is None:
+        return f"{told}: nobody is told of this while that goes on."
+    return f"{told}, which is over: it has a while to recover by itself."
 
 
 def as_incidents(findings: Sequence[Finding], found: Sequence[OpenIncident]) -> list[Finding]:
@@ -71,7 +88,11 @@ def how_many(found: Sequence[OpenIncident]) -> str:
     if not found:
         return ""
     incidents = "incident" if len(found) == 1 else "incidents"
-    return f"{len(found):,} {incidents} open, the worst {found[0].incident.severity.value}"
+    told = f"{len(found):,} {incidents} open, the worst {found[0].incident.severity.value}"
+    silenced = [each.incident for each in found if each.incident.is_silenced]
+    grave = sum(each.severity is Severity.CRITICAL for each in silenced)
+    told += f", {len(silenced):,} silenced" if silenced else ""
+    return f"{told}, {grave:,} of them critical" if grave else told
 
 
 def how_it_stands(
@@ -88,14 +109,24 @@ def how_it_stands(
         silence: For how long a source may say nothing before that is told.
         now: The instant to judge at.
     """
+    marks = _marks(incident, now)
     if incident.status is IncidentStatus.RESPONDING:
-        return "The agents are dealing with it."
+        return f"{marks} The agents are dealing with it.".strip()
     if incident.status is IncidentStatus.OPEN:
-        return "Waits for the agents."
+        return f"{marks} Waits for the agents.".strip()
     told, last = incident.told, heard.get(incident.id)
-    parts = [told.summary.rstrip(".") + "." if told.summary else ""]
+    parts = [marks, told.summary.rstrip(".") + "." if told.summary else ""]
     parts.append(incident.done)
     if last is not None:
         quiet = now - last > silence
         parts.append(f"No news since {last:%Y-%m-%d %H:%M} UTC." if quiet else "It still fires.")
     return " ".join(part for part in parts if part)
+
+
+def _marks(incident: IncidentRecord, now: datetime) -> str:
+    """What people, and its own past, make of it."""
+    seen_to = incident.state(now) is IncidentState.ACKNOWLEDGED
+    marks = ["Silenced: nobody is told of it."] if incident.is_silenced else []
+    marks += [f"{incident.acknowledged_by} sees to it."] if seen_to else []
+    marks += ["It begins and ends again and again."] if incident.flapping_since else []
+    return " ".join(marks)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from blocks.ledger.events.records import Depth, IncidentRecord
 from blocks.vocabulary.messages import Severity
+from flows.orchestrator.events.costs import Cost
 from flows.orchestrator.events.draining import MOST_TOLD, Drained, Handled
 from flows.orchestrator.events.open_incidents import OpenIncident, how_many
 from flows.reports.model import Chart, Section, Table, count, local, money
@@ -29,8 +30,10 @@ def events_headline(drained: Drained, depth: Depth, found: Sequence[OpenIncident
     return f"{', '.join(parts)}. {left}"
 
 
-def standing(found: Sequence[OpenIncident], zone: str, currency: str, top: int) -> list[Section]:
-    """What is open, the worst first; no section when nothing is."""
+def standing(
+    found: Sequence[OpenIncident], costs: Mapping[str, Cost], zone: str, currency: str, top: int
+) -> list[Section]:
+    """What is open, the worst first, and what each costs; no section when nothing is."""
     if not found:
         return []
     rows: list[list[str | float | int | None]] = [
@@ -38,18 +41,33 @@ def standing(found: Sequence[OpenIncident], zone: str, currency: str, top: int) 
             each.incident.severity.value,
             each.incident.title,
             local(each.incident.opened_at, zone),
-            money(each.incident.impact_per_hour, currency),
+            *_costs(costs.get(each.incident.id, Cost()), currency),
             each.told,
         ]
         for each in found[:top]
     ]
     table = Table(
-        columns=["Severity", "Incident", "Since", "At risk per hour", "How it stands"],
+        columns=[
+            *("Severity", "Incident", "Since", "At risk per hour", "So far", "Next 24 hours"),
+            "How it stands",
+        ],
         rows=rows,
-        note=f"{len(found) - top:,} more, of less weight." if len(found) > top else "",
+        note=_note(found, costs, top),
     )
     text = f"{how_many(found)}."
     return [Section(title="Open incidents", text=text, tables=[table])]
+
+
+def _costs(cost: Cost, currency: str) -> list[str]:
+    return [money(each, currency) for each in (cost.per_hour, cost.so_far, cost.next_day)]
+
+
+def _note(found: Sequence[OpenIncident], costs: Mapping[str, Cost], top: int) -> str:
+    more = [f"{len(found) - top:,} more, of less weight."] if len(found) > top else []
+    shown = [costs[each.incident.id] for each in found[:top] if each.incident.id in costs]
+    if any(cost.per_hour is not None and not cost.by_hour for cost in shown):
+        more.append("Money is averaged over the day: what each hour brings is not known yet.")
+    return " ".join(more)
 
 
 def incidents(drained: Drained, top: int) -> Section:

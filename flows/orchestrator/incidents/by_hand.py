@@ -50,8 +50,8 @@ async def acknowledge(
     until = now + timedelta(hours=rules.ack_hours)
 
     def judge(one: IncidentRecord) -> Change | None:
-        _require_open(one)
-        if one.state(now) is IncidentState.ACKNOWLEDGED and one.acknowledged_by == by:
+        seen_to = one.state(now) is IncidentState.ACKNOWLEDGED and one.acknowledged_by == by
+        if one.is_over or seen_to:
             return None
         said = f"{by} sees to it. {text}".strip()
         return Change(
@@ -59,7 +59,7 @@ async def acknowledge(
             step(one.id, EntryKind.ACKNOWLEDGED, now, said, by, until=until.isoformat()),
         )
 
-    return await ledger.incidents.change(incident.id, judge)
+    return _require_open(await ledger.incidents.change(incident.id, judge))
 
 
 async def assign(
@@ -81,14 +81,13 @@ async def assign(
     incident = await ledger.incidents.get(which)
 
     def judge(one: IncidentRecord) -> Change | None:
-        _require_open(one)
-        if (one.assigned_to or "") == name:
+        if one.is_over or (one.assigned_to or "") == name:
             return None
         said = f"It is {name}'s. {text}" if name else f"It is nobody's any more. {text}"
         entry = step(one.id, EntryKind.ASSIGNED, now, said.strip(), by, to=name or None)
         return Change({"assigned_to": name or None}, entry)
 
-    return await ledger.incidents.change(incident.id, judge)
+    return _require_open(await ledger.incidents.change(incident.id, judge))
 
 
 async def add_note(
@@ -125,13 +124,15 @@ async def resolve(
     return await ledger.incidents.get(incident.id)
 
 
-def _require_open(incident: IncidentRecord) -> None:
+def _require_open(incident: IncidentRecord) -> IncidentRecord:
+    """The incident, unless nothing more is to come of it."""
     if incident.is_over:
         ended = f"{incident.settled_at:%Y-%m-%d %H:%M} UTC" if incident.settled_at else "by now"
         raise RequestError(
             f"Incident {incident.id[:8]} is over since {ended}.",
             hint="A note can still be put to it: ./orchestrator incidents note",
         )
+    return incident
 
 
 def _note(text: str) -> str:

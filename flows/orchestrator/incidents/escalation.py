@@ -107,7 +107,8 @@ async def _tell(
         return ()  # what goes on then is told afterwards
     asked = set(through) <= set(everybody() or by.policy.notify.channels)
     forgotten = frozenset(missing).difference(ended)
-    facts = Facts({**open_ones, **ended}, by.policy, now, forgotten, asked, is_quiet)
+    inhibited = frozenset(await by.ledger.inhibitions.current())
+    facts = Facts({**open_ones, **ended}, by.policy, now, forgotten, asked, is_quiet, inhibited)
     if not judge(name, {each.fingerprint: each for each in known}, facts).tellings:
         return ()
     shadow = is_shadow(by)
@@ -122,6 +123,7 @@ async def _tell(
             wanted,
         )
 
+    reach("incidents.judged")
     decision = await by.ledger.tellings.tell(name, now, decide_now)
     for effect in decision.wanted:
         why = f"There is news for {name}: {effect.payload['subject']}"

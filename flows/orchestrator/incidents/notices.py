@@ -45,13 +45,17 @@ class Notice:
     @property
     def told(self) -> list[IncidentRecord]:
         """What goes on, the worst first."""
-        told = [*self.new, *self.again, *self.flapping]
-        return sorted(told, key=lambda one: (-one.severity.rank, one.opened_at, one.id))
+        return in_order([*self.new, *self.again, *self.flapping])
 
     @property
     def worst(self) -> Severity | None:
         """Of what is new."""
         return max((one.severity for one in (*self.new, *self.flapping)), default=None)
+
+
+def in_order(incidents: Sequence[IncidentRecord]) -> list[IncidentRecord]:
+    """The worst first, of equal ones the oldest."""
+    return sorted(incidents, key=lambda one: (-one.severity.rank, one.opened_at, one.title))
 
 
 @dataclass
@@ -73,6 +77,7 @@ class Facts:
         forgotten: What the audience was told of and the ledger no longer has.
         asked: Whether questions to a person reach this audience anyway.
         quiet: Whether it is told only of what is new and critical now.
+        inhibited: Incidents that another one explains: that one is told.
     """
 
     incidents: Mapping[str, IncidentRecord]
@@ -81,6 +86,7 @@ class Facts:
     forgotten: frozenset[str] = frozenset()
     asked: bool = False
     quiet: bool = False
+    inhibited: frozenset[str] = frozenset()
 
 
 def fingerprint_of(incident: IncidentRecord) -> str:
@@ -170,7 +176,7 @@ def _sort_in(
     """What there is to tell of one that goes on, if anything."""
     now, rules = facts.now, facts.policy.incidents
     seen_to = incident.state(now) is IncidentState.ACKNOWLEDGED
-    if incident.is_silenced or seen_to:
+    if incident.is_silenced or seen_to or incident.id in facts.inhibited:
         return
     if told is None:
         if now - incident.began_at < timedelta(seconds=facts.policy.events.group_wait_seconds):

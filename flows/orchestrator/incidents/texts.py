@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from blocks.ledger.events.records import Ending, IncidentRecord, IncidentStatus
 from blocks.text import printable
-from flows.orchestrator.incidents.notices import Notice
+from flows.orchestrator.incidents.notices import Notice, in_order
 from flows.reports.mail.letters import subject_of
 from flows.reports.model import local, money
 
@@ -71,7 +71,7 @@ def _body(notice: Notice, setting: Setting, now: datetime) -> Iterator[str]:
     for title, incidents in kinds:
         if incidents:
             yield title
-            for one in incidents[:MOST]:
+            for one in in_order(incidents)[:MOST]:
                 yield from _open(one, setting, now)
             yield from _more(len(incidents) - MOST)
             yield ""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from agents.sre_reliability.objectives.objective_watch import look_at_objectives
 from agents.sre_reliability.objectives.promises import objectives_in_force
 from agents.sre_reliability.system_monitoring.host_watch import look_at_host
+from agents.sre_reliability.system_monitoring.metric_watch import look_at_metrics, subjects
 from agents.sre_reliability.system_monitoring.prefect_itself.watch import (
     API,
     answered,
@@ -26,6 +27,8 @@ from blocks.prefect_api.client import PrefectApi
 from blocks.prefect_api.env import RunningStack
 from blocks.settings import get_settings
 from blocks.vocabulary.looks import Look
+from flows.orchestrator.watching.anomalies import PART as ANOMALIES
+from flows.orchestrator.watching.anomalies import Following
 from flows.orchestrator.watching.orders import PART as ORDERS
 from flows.orchestrator.watching.orders import Orders
 from flows.orchestrator.watching.signals import covering_what_is_gone
@@ -84,6 +87,14 @@ async def _probes(watch: Watch) -> Look:
     return await _of_all(watch, look, [subject_of(each) for each in watch.business.probes])
 
 
+_FOLLOWING = Following()
+"""What this process has learned of series; another one learns it from the samples as well."""
+
+
+async def _anomalies(watch: Watch) -> Look:
+    return await _FOLLOWING.look(watch.business, watch.ledger, watch.policy.anomalies, watch.now)
+
+
 async def _of_all(watch: Watch, look: Look, subjects: Sequence[str]) -> Look:
     """A look that covers what is no longer configured, too."""
     if watch.business.left_out:  # one may be looked after, and be configured wrongly just now
@@ -100,6 +111,12 @@ async def _host(watch: Watch) -> Look:
         horizon=timedelta(days=watch.policy.watch.disk_horizon_days),
         serves=RunningStack.find(settings.state_dir) is not None,
     )
+
+
+async def _metrics(watch: Watch) -> Look:
+    services = watch.business.services
+    look = await look_at_metrics(services, watch.ledger.samples.history, watch.now)
+    return await _of_all(watch, look, subjects(services))
 
 
 async def _prefect(watch: Watch) -> Look:
@@ -143,6 +160,12 @@ PARTS: tuple[Part, ...] = (
         look=_host,
     ),
     Part(
+        name="metrics",
+        every=lambda policy: timedelta(seconds=policy.watch.metrics_seconds),
+        deadline=40.0,  # metrics, and then the health of those that stopped, 9 s each at most
+        look=_metrics,
+    ),
+    Part(
         name="prefect",
         every=lambda policy: timedelta(seconds=policy.watch.prefect_seconds),
         deadline=20.0,
@@ -159,5 +182,11 @@ PARTS: tuple[Part, ...] = (
         every=lambda policy: timedelta(minutes=policy.trade.look_minutes),
         deadline=120.0,  # once a day it reads half a year of orders
         look=_orders,
+    ),
+    Part(
+        name=ANOMALIES,
+        every=lambda policy: timedelta(seconds=policy.anomalies.every_seconds),
+        deadline=180.0,  # a minute of learning, the last piece of it, and the newest of each
+        look=_anomalies,
     ),
 )

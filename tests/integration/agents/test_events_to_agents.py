@@ -45,7 +45,7 @@ async def test_an_ill_service_is_worth_money_and_a_restart(matrix_shop: MatrixSh
     assert said["data"].impact_per_hour == pytest.approx(0.5)
     assert said["data"].severity is Severity.CRITICAL
     assert said["data"].assessment == (
-        "50% of revenue depends on checkout, about 0.50 GBP per hour."
+        "50% of revenue depends on checkout, about 0.50 GBP per hour, averaged over the day."
     )
     assert said["sre"].relevant
     assert said["sre"].assessment == "checkout answers with errors."
@@ -175,3 +175,15 @@ async def test_what_is_no_event_is_refused_by_all(matrix_shop: MatrixShop) -> No
         await respond_to_event({}, matrix_shop.business, matrix_shop.ledger, NOW)
     with pytest.raises(InvalidMessage, match=r"event\.source"):
         await handle_event({}, matrix_shop.business, NOW)
+
+
+async def test_no_other_look_ends_what_our_look_at_orders_told(matrix_shop: MatrixShop) -> None:
+    """A checkout may answer well and sell nothing."""
+    await matrix_shop.service("checkout", revenue_share=0.5, restart=["true"])
+    told = {"impact_per_hour": 80.0, "annotations": {"summary": "No order since noon."}}
+    happened = event("service:checkout", severity="critical")
+    happened |= {"type": "orders.stopped", "data": told}
+    said = await ask_all(matrix_shop, happened)
+    assert (said["data"].well, said["data"].impact_per_hour) == (False, 80.0)
+    assert said["data"].assessment.startswith("No order since noon.")
+    assert "Place an order" in said["data"].advice

@@ -290,7 +290,7 @@ async def test_a_metric_that_left_its_usual_level_is_found_and_a_lost_one_is_not
         watched = service(server.url, history_url=server.url, metrics=["cpu", "orders", "gone"])
         business = Business(None, services=(watched,))
         seen = await comprehensive_health_check(business, ledger, NO_PREFECT, NOW)
-        series = await collect_metrics(business, NOW, hours=168)
+        series = await collect_metrics(business, ledger, NOW, hours=168)
     found = {f.resource: f for f in seen.findings if f.resource.startswith("metric:")}
     assert set(found) == {"metric:checkout/cpu", "metric:checkout/gone"}
     cpu = found["metric:checkout/cpu"]
@@ -360,11 +360,11 @@ async def test_the_rhythm_of_a_metric_follows_the_clock_of_the_business(ledger, 
     assert found == {"Europe/Berlin": [], "UTC": ["metric-anomaly"]}
 
 
-async def test_no_metric_at_all_is_an_error_only_when_some_were_to_be_had():
+async def test_no_metric_at_all_is_an_error_only_when_some_were_to_be_had(ledger):
     lost = service(NOBODY, history_url=NOBODY, metrics=["cpu"])
     with pytest.raises(SourceUnavailable):
-        await collect_metrics(Business(None, services=(lost,)), NOW)
-    assert await collect_metrics(Business(None), NOW) == {}
+        await collect_metrics(Business(None, services=(lost,)), ledger, NOW)
+    assert await collect_metrics(Business(None), ledger, NOW) == {}
 
 
 async def test_a_service_that_is_down_is_one_finding_not_one_per_metric(ledger):

@@ -16,6 +16,9 @@ from pydantic import SecretStr
 
 from blocks.business.business import Business, current_business, save_business
 from blocks.business.ordering.desks import ApiDesk, MailDesk
+from blocks.business.probes import Probe
+from blocks.business.probing.statements import SqlCheck
+from blocks.business.probing.web import HttpCheck
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
 from blocks.business.webhook_signatures import new_secret
@@ -123,6 +126,7 @@ def test_the_example_in_the_manual_is_a_business(
         "my-store",
         "acme",
         "checkout",
+        "certificate",
         "parcels",
     ]
 
@@ -138,7 +142,7 @@ def test_the_desks_in_the_manual_are_desks(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("[store]", "[stroe]"), "stroe: there is no such key. Did you mean store?"),
+        (("[store]", "[stroe]"), "stroe: there is no such key. Did you mean store"),
         (("url =", "uri ="), "store.uri: there is no such key. Did you mean url?"),
         (("base_url", "url"), "suppliers[0].url: there is no such key. Did you mean base_url?"),
         (("joins", "join"), "store.frames.stock.join: there is no such key. Did you mean joins?"),
@@ -291,6 +295,26 @@ FULL: list[Block] = [
         metrics=["up"],
         revenue_share=0.4,
         restart=["systemctl", "restart", "checkout"],
+        auth="bearer",
+        credential=SecretStr(CANARY),
+    ),
+    Probe(
+        name="front",
+        check=HttpCheck(
+            url="https://shop.example/",
+            method="POST",
+            body=SecretStr(CANARY),
+            headers={"Accept": "application/json"},
+            auth="basic",
+            username="us",
+            credential=SecretStr(CANARY),
+            fields={"db.ok": True, "db.lag": 0},
+        ),
+        severity=Severity.CRITICAL,
+    ),
+    Probe(
+        name="late-jobs",
+        check=SqlCheck(url=SecretStr(f"postgresql://us:{CANARY}@db.example/jobs"), expect=0),
     ),
     WebhookSource(
         name="parcels",

@@ -61,7 +61,9 @@ def _held_by(run: RunInfo, health: PrefectHealth) -> _Held:
     what: list[str] = []
     waiting: set[str] = set()
     for limit in health.limits:
-        if run.id not in {holder.id for holder in limit.holders}:
+        holders = {holder.id for holder in limit.holders}
+        # Prefect itself takes back the slot of a run that does not begin; nobody knows whose, then.
+        if run.id not in holders or limit.slots < len(holders):
             continue
         what.append(f"{_one_of(limit.limit)} of {limit.name}")
         if limit.of_deployment and limit.slots >= limit.limit:
@@ -85,7 +87,7 @@ def _cancelling(run: RunInfo, held: _Held, now: datetime) -> Finding | None:
         kind="run-cancelling",
         resource=f"run:{run.id}",
         severity=Severity.ERROR if held.waiting else Severity.WARNING,
-        title=f"{_named(run)} is to be cancelled since {_minutes(since)}, and nothing ends it"
+        title=f"{_named(run)} was to be cancelled {_minutes(since)} ago, and nothing ends it"
         + held.said,
         evidence=_evidence(run, held, since),
         advice="If its process is gone, set its state to Cancelled: open the run in Prefect, "
@@ -101,7 +103,7 @@ def _pending(run: RunInfo, held: _Held, now: datetime) -> Finding | None:
         kind="run-pending",
         resource=f"run:{run.id}",
         severity=Severity.ERROR if held.waiting else Severity.WARNING,
-        title=f"{_named(run)} is about to start since {_minutes(since)}, and nothing starts it"
+        title=f"{_named(run)} has been about to start for {_minutes(since)}, and nothing starts it"
         + held.said,
         evidence=_evidence(run, held, since),
         advice="If no worker is starting it, set its state to Cancelled or Scheduled: open the run "

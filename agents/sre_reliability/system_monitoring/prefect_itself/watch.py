@@ -71,13 +71,18 @@ def _signals(findings: Sequence[Finding]) -> Iterable[Signal]:
         if finding.severity is Severity.INFO or finding.kind in _NOT_HERE:
             continue
         yield Signal(
-            kind=f"prefect.{finding.kind.removeprefix('prefect-').replace('-', '_')}",
+            kind=kind_of(finding),
             subject=finding.resource,
             severity=finding.severity,
             summary=f"{finding.title}.",
             runbook=finding.advice,
             evidence=finding.evidence,
         )
+
+
+def kind_of(finding: Finding) -> str:
+    """The kind of the signal that a finding becomes: ``prefect.limit_zero``."""
+    return f"prefect.{finding.kind.removeprefix('prefect-').replace('-', '_')}"
 
 
 def _silent(error: OrchestratorError) -> Signal:

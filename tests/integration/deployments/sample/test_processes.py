@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ from deployments.processes.supervisor import ProcessSpec
 from deployments.sample.arrangement import DrillTarget
 from deployments.sample.business import SampleBusiness, drill_targets, prepare
 from deployments.sample.series import SERVICES, labelled_anomalies
+from deployments.sample.serving import STORE_URL
 from deployments.sample.suppliers import SUPPLIERS, catalogue, supplier_named
 from tests.integration.loopback import free_port, free_ports
 from tests.waiting import wait_until
@@ -125,7 +128,8 @@ def test_preparing_again_changes_no_secret_and_moves_the_ports(tmp_path: Path, s
     assert [spec.ready_url for spec in again.processes] == [
         f"http://127.0.0.1:{port}/health" for port in range(6000, 6006)
     ]
-    ours = {secret for spec in first.processes for secret in spec.env.values()}
+    every = [pair for spec in first.processes for pair in spec.env.items()]
+    ours = {secret for name, secret in every if name != STORE_URL}
     theirs = {target.token for target in drill_targets(state_dir).values()}
     assert len(ours) == 9
     assert not ours & theirs
@@ -358,3 +362,57 @@ def test_a_supplier_without_credentials_does_not_start(sample) -> None:
     assert ended.returncode == 1
     assert "SAMPLE_CREDENTIAL is not set" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+# The checkout's orders
+
+
+ORDER = {
+    "order_id": "new-1",
+    "sold_at": "2026-11-23T10:26:00",
+    "lines": [{"sku": "85123A", "units": 6, "unit_price": 2.55}],
+}
+
+
+def place(target: DrillTarget, document: Any, token: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token or target.token}"}
+    url = f"{target.url.removesuffix('/_drill')}/orders"
+    return httpx.post(url, json=document, headers=headers, trust_env=False)
+
+
+def lines_of(sample: SampleBusiness, order: str) -> list[tuple[Any, ...]]:
+    file = sample.store_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file)) as connection:
+        asked = "SELECT sku, units, unit_price FROM sale_lines WHERE order_id = ?"
+        return connection.execute(asked, [order]).fetchall()
+
+
+def test_the_checkout_writes_orders_and_under_its_fault_only_says_so(sample, targets) -> None:
+    checkout = targets["checkout"]
+    assert place(checkout, ORDER).status_code == 201
+    assert lines_of(sample, "new-1") == [("85123A", 6, 2.55)]
+    assert drill(checkout, "POST", {"fault": "sells-nothing"}).status_code == 200
+    assert place(checkout, ORDER | {"order_id": "new-2"}).status_code == 201
+    assert lines_of(sample, "new-2") == []
+    assert get(f"{checkout.url.removesuffix('/_drill')}/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        [],
+        ORDER | {"lines": []},
+        ORDER | {"sold_at": "yesterday"},
+        ORDER | {"sold_at": "2026-11-23T10:26:00Z"},
+        ORDER | {"paid": True},
+        ORDER | {"lines": [{"sku": "85123A", "units": -6, "unit_price": 2.55}]},
+    ],
+)
+def test_the_checkout_refuses_what_is_no_order(targets, document: Any) -> None:
+    assert place(targets["checkout"], document).status_code == 400
+
+
+def test_the_checkout_takes_orders_of_a_drill_alone(targets) -> None:
+    assert place(targets["checkout"], ORDER, token="guessed").status_code == 401
+    assert drill(targets["storefront"], "POST", {"fault": "sells-nothing"}).status_code == 400

@@ -10,7 +10,8 @@ import pytest
 
 from agents.sre_reliability.system_monitoring import host_watch
 from agents.sre_reliability.system_monitoring.assessment import HostHealth
-from agents.sre_reliability.system_monitoring.host_watch import HOST, Series, look_at_host
+from agents.sre_reliability.system_monitoring.host_watch import HOST, look_at_host
+from agents.sre_reliability.system_monitoring.own_history import Points
 from blocks.vocabulary.looks import Look
 from blocks.vocabulary.messages import Severity
 
@@ -29,12 +30,12 @@ WELL = HostHealth(
 )
 
 
-async def look(monkeypatch: pytest.MonkeyPatch, host: HostHealth | None, **earlier: Series) -> Look:
+async def look(monkeypatch: pytest.MonkeyPatch, host: HostHealth | None, **earlier: Points) -> Look:
     """A look at a machine that reads so, and of which so much is known."""
 
     async def history(
         names: Collection[str], since: datetime, until: datetime
-    ) -> Mapping[str, Series]:
+    ) -> Mapping[str, Points]:
         known = {f"{HOST}/{what}": series for what, series in earlier.items()}
         return {name: [p for p in known.get(name, []) if since <= p[0] < until] for name in names}
 
@@ -43,11 +44,11 @@ async def look(monkeypatch: pytest.MonkeyPatch, host: HostHealth | None, **earli
     return await look_at_host(Path("/"), history, NOW, horizon=timedelta(days=7), serves=True)
 
 
-def minutes(count: int, value: float) -> Series:
+def minutes(count: int, value: float) -> Points:
     return [(NOW - timedelta(minutes=i), value) for i in range(count, 0, -1)]
 
 
-def rising(per_day: float, days: int = 14) -> Series:
+def rising(per_day: float, days: int = 14) -> Points:
     """Up to 50 percent, an hour a sample."""
     hours = range(days * 24, 0, -1)
     return [(NOW - timedelta(hours=h), 50 - per_day * h / 24) for h in hours]

@@ -184,3 +184,33 @@ def test_large_numbers_are_numbers(level):
     found = unusual(frame)
     assert found is not None
     assert found.value == 0.0
+
+
+def weekly(weeks: int, *, end: str = "2026-03-02 06:55", seed: int = 1) -> pd.DataFrame:
+    """A shop's hours: busy from Monday to Friday, a tenth of it on weekends."""
+    ts = pd.date_range(end=end, periods=weeks * 7 * DAY, freq="5min", tz="UTC")
+    rng = np.random.default_rng(seed)
+    values = np.where(ts.day_of_week < 5, 500.0, 50.0) + rng.normal(0, 5, len(ts))
+    return SERIES.validate(pd.DataFrame({"ts": ts.as_unit("us"), "value": values}))
+
+
+def test_a_weekend_and_the_monday_after_it_are_no_anomaly():
+    for day in ("2026-03-07", "2026-03-08", "2026-03-09"):  # from Saturday to Monday
+        frame = weekly(4, end=f"{day} 18:00")
+        assert unusual(frame, frame["ts"].max().to_pydatetime()) is None
+
+
+def test_a_weekday_like_a_weekend_is_one_where_weeks_are_known():
+    frame = weekly(4, end="2026-03-11 18:00")  # a Wednesday
+    frame.loc[frame.index[-24:], "value"] = 50.0
+    found = unusual(frame, frame["ts"].max().to_pydatetime())
+    assert found is not None
+    assert found.expected == pytest.approx(500, rel=0.05)
+
+
+def test_two_faults_a_month_are_not_the_nature_of_a_metric():
+    frame = series(daily_rhythm(days=28))
+    for day in (10, 20):
+        frame.loc[frame.index[-day * DAY - 6 : -day * DAY], "value"] = 5.0
+    frame.loc[frame.index[-6:], "value"] = 5.0
+    assert unusual(frame) is not None

@@ -119,3 +119,29 @@ def test_anything_at_all_is_read_or_counted(text: str) -> None:
     assert seen.unread <= seen.lines
     assert bool(seen.problem) == bool(seen.unread)
     assert len(seen.samples) <= seen.lines - seen.unread
+
+
+def test_a_sample_with_two_values_is_none_and_is_told() -> None:
+    seen = read_exposition("a 1\nb 2\na 3\nb 2\n")
+    assert seen.samples == {"b": 2}
+    assert "two values of a" in seen.problem
+
+
+def test_openmetrics_that_lacks_its_end_may_be_cut_off_within_a_number() -> None:
+    whole = "a_total 1\nb_total 4200\n# EOF\n"
+    assert read_exposition(whole, openmetrics=True).problem == ""
+    assert read_exposition(whole.rstrip(), openmetrics=True).problem == ""
+    cut = read_exposition(whole[:22], openmetrics=True)
+    assert (cut.samples, "without # EOF" in cut.problem) == ({"a_total": 1}, True)
+    assert read_exposition(whole[:22]).samples == {"a_total": 1, "b_total": 4200}
+
+
+def test_what_counts_is_known_by_its_type() -> None:
+    seen = read_exposition(
+        "# TYPE a counter\na 1\n# TYPE b histogram\nb_count 2\nb_sum 1\n# TYPE c gauge\nc 3\n"
+        '# TYPE "d.e" counter\n{"d.e"} 1\nf_total 2\n'
+    )
+    counting = {
+        name for name in ("a", "b_count", "b_sum", "c", "d.e", "f_total") if seen.is_counter(name)
+    }
+    assert counting == {"a", "b_count", "b_sum", "d.e", "f_total"}

@@ -91,13 +91,14 @@ async def test_redirects_are_followed_where_that_is_wanted_and_credentials_stay_
             return _to("/two?a=1") if request.path == "/" else _to(f"{other.url}/three")
 
         async with serve(answer) as server:
-            check = {"auth": "bearer", "credential": SECRET, "headers": {"X-Own": SECRET}}
+            check = {"auth": "bearer", "credential": SECRET, "headers": {"X-Own": "yes"}}
             seen = await probe(server.url, follow_redirects=True, contains="shop", **check).look()
             stays = await probe(server.url, **check).look()
         assert seen.up
         assert [r.path for r in server.requests] == ["/", "/two", "/"]
         assert server.requests[1].query == {"a": "1"}
         assert server.requests[1].headers["authorization"] == f"Bearer {SECRET}"
+        assert "x-own" not in other.requests[0].headers
         assert SECRET not in str(other.requests)
     assert stays.fault
     assert "HTTP 302, a redirect to" in stays.fault.what

@@ -84,6 +84,8 @@ LOOKS: dict[str, Look] = {
     "last run of a workflow": lambda ledger: ledger.runs(workflow="daily-health-check"),
     "last report of a workflow": lambda ledger: ledger.latest_reports(workflow="seldom"),
     "open incidents": lambda ledger: ledger.inbox.incidents(status=IncidentStatus.OPEN),
+    "alerts of a source that fire": lambda ledger: ledger.inbox.firing("monitoring"),
+    "samples of a series": lambda ledger: ledger.samples.history(["host:local/up"], DAY, NOW),
     "depth": lambda ledger: ledger.inbox.depth(NOW),
     "taking events": lambda ledger: ledger.inbox.take(NOW, "run", NOW, 50),
     "equal events": lambda ledger: ledger.inbox.earlier(SystemEvent(source="s", type="t"), DAY),

@@ -17,11 +17,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from blocks.dialects import alertmanager
 from blocks.ledger import Ledger
 from blocks.ledger.events.incidents import NEED
-from blocks.ledger.events.records import Ending, IncidentResponse, IncidentStatus
+from blocks.ledger.events.records import (
+    Ending,
+    IncidentRecord,
+    IncidentResponse,
+    IncidentState,
+    IncidentStatus,
+)
+from blocks.ledger.incidents.entries import EntryKind
 from blocks.ledger.work.approvals import ApprovalRecord
 from blocks.policy.policy import Policy
 from blocks.vocabulary.messages import Severity, SystemEvent, new_id
 from flows.orchestrator.events.joining import Joining
+from flows.orchestrator.incidents.by_hand import acknowledge, resolve
 
 T = TypeVar("T")
 
@@ -148,6 +156,37 @@ class Incidents(RuleBasedStateMachine):
         await self.ledger.approvals.answer(question.id, True, by="x", via="test", now=self.clock)
         assert await incidents.answer(question.id, "x", self.clock) == len(unasked)
 
+    @rule()
+    def a_person_acknowledges(self) -> None:
+        """They see to all that is open; nothing of what is open changes by it."""
+        self.clock += timedelta(minutes=1)
+        self.wait_for(self._acknowledge())
+
+    async def _acknowledge(self) -> None:
+        rules = Policy().incidents
+        for one in await self.ledger.incidents.open():
+            kept = await acknowledge(self.ledger, one.id, rules, by="x", now=self.clock)
+            assert kept.state(self.clock) is IncidentState.ACKNOWLEDGED
+
+    @rule()
+    def a_person_resolves_what_stands(self) -> None:
+        """They say that the incident that was opened last is over."""
+        self.clock += timedelta(minutes=1)
+        self.wait_for(self._resolve())
+
+    async def _resolve(self) -> None:
+        for one in (await self.ledger.incidents.open())[:1]:
+            alerts = {str(e.data["fingerprint"]) for e in await self.ledger.inbox.events(one.id)}
+            ended = await resolve(self.ledger, one.id, by="x", now=self.clock)
+            assert ended.ending is Ending.ANSWERED
+            self.open -= alerts - self.waiting
+
+    @rule()
+    def time_passes(self) -> None:
+        """So long that what flapped is steady, and nothing that ended is reopened."""
+        self.clock += timedelta(hours=1)
+        self.wait_for(self.ledger.incidents.calm(self.clock, Policy().incidents.steady))
+
     @invariant()
     def what_is_open_is_what_fires_and_was_not_answered(self) -> None:
         if not hasattr(self, "ledger"):
@@ -156,11 +195,21 @@ class Incidents(RuleBasedStateMachine):
         for incident, alerts in open_:
             assert incident.status is IncidentStatus.STANDING
             assert incident.ending is None
-            assert alerts & self.open, "nothing of it is open any more"
+            held = incident.flapping_since is not None
+            assert alerts & self.open or held, "nothing of it is open any more"
         assert self.open - self.waiting <= set().union(*(alerts for _, alerts in open_))
         for incident in all_:
             if incident.status is IncidentStatus.SETTLED:
                 assert incident.ending in (Ending.RESOLVED, Ending.ANSWERED, None)
+            self.wait_for(self._has_a_true_timeline(incident))
+
+    async def _has_a_true_timeline(self, incident: IncidentRecord) -> None:
+        """It opens once, ends as often as it did, and is reopened as often as it has outages."""
+        steps = [e.kind for e in await self.ledger.incident_entries.of([incident.id])]
+        reopened = incident.outages - 1
+        assert steps.count(EntryKind.OPENED) == 1
+        assert steps.count(EntryKind.REOPENED) == reopened
+        assert steps.count(EntryKind.ENDED) == reopened + incident.is_over
 
     async def _read(self) -> Any:
         inbox = self.ledger.inbox

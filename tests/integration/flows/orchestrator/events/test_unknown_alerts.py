@@ -119,10 +119,10 @@ async def test_an_alert_stays_open_a_person_is_asked_and_its_source_ends_it(
     assert told["summary"] in str(section.tables[0].rows)
     assert told["runbook_url"] in str(section.tables[0].rows)
 
-    (incident,) = on_the_page(api)
-    assert incident["open"] is True
-    assert told["summary"] in incident["standing"]
-    assert incident["runbook"] == told["runbook_url"]
+    (shown,) = on_the_page(api)
+    assert shown["open"] is True
+    assert told["summary"] in shown["standing"]
+    assert shown["runbook"] == told["runbook_url"]
     page = api.get("/orchestrate/overview").json()
     assert page["health"]["state"] == "unhealthy"
     assert [one["id"] for one in page["approvals"]] == [question.id]

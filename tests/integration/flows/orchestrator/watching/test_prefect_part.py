@@ -11,11 +11,13 @@ from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from agents.sre_reliability.incident_response import respond_to_event
 from blocks.business.business import Business
 from blocks.ledger import Ledger
 from blocks.policy.policy import Policy
 from blocks.prefect_api.client import PrefectApi
 from blocks.vocabulary.messages import Severity, utc_now
+from blocks.vocabulary.responses import EventResponse
 from flows.orchestrator.watching.parts import PARTS, Watch
 from flows.orchestrator.watching.watch import watch_once
 
@@ -58,11 +60,22 @@ async def test_a_lost_slot_is_an_alert_until_it_is_given_back_or_its_limit_is_go
             found = await firing(LATER)
             assert found.items() >= lost.items()
             paused = await ledger.inbox.firing("orchestrator.watch.prefect")
+            told = next(o.event for o in paused if o.event.subject == f"limit:{names[0]}")
+
+            async def asked() -> EventResponse:
+                """What the agent says of it, when it responds to the incident."""
+                event = told.model_dump(mode="json")
+                at = utc_now() + LATER
+                return await respond_to_event(event, Business(store=None), ledger, at, PrefectApi())
+
+            assert (await asked()).well is False
+            assert "--active-slots 0" in (await asked()).advice
             assert f"pool:{names[0]}" not in {one.event.subject for one in paused}, "information"
             await client.request(
                 "PATCH", f"/v2/concurrency_limits/{names[0]}", json={"active_slots": 0}
             )
             await client.request("DELETE", f"/v2/concurrency_limits/{names[1]}")
+            assert (await asked()).well is True
         assert not (await firing(LATER + LATER)).keys() & lost.keys()
         known = await ledger.samples.names("prefect:")
         assert {"prefect:api/latency_ms", "prefect:runs/late"} <= set(known)
