@@ -35,7 +35,7 @@ import sqlalchemy as sa
 
 from benchmarks.intake_load import Load, arguments
 from benchmarks.output import show_rows
-from blocks.business.webhook_signatures import new_secret
+from blocks.business.webhooks.signatures import new_secret
 
 POSTGRES = os.environ.get(
     "ORCHESTRATOR_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test"

@@ -20,7 +20,7 @@ from typing import cast
 
 import uvloop
 
-from blocks.business.webhook_signatures import key_of, sign
+from blocks.business.webhooks.signatures import key_of, sign
 
 TWICE = 20
 """Every so many-th webhook is sent a second time, with the same id."""

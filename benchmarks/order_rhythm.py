@@ -38,7 +38,7 @@ from agents.data_intelligence.anomaly_detection.orders.rhythm import (
 )
 from agents.data_intelligence.anomaly_detection.orders.usual import BIN_HOURS, Clock
 from benchmarks.output import show_rows
-from blocks.policy.trade_rules import TradeRules
+from blocks.policy.watching.trade_rules import TradeRules
 from blocks.store.hours.counts import BIN, OrderCounts
 
 LONDON = ZoneInfo("Europe/London")

@@ -40,7 +40,7 @@ from benchmarks.output import show_rows
 from blocks.business.probes import Probe
 from blocks.business.probing.web import HttpCheck
 from blocks.ledger import Ledger
-from blocks.policy.watch_rules import WatchRules
+from blocks.policy.watching.watch_rules import WatchRules
 from blocks.vocabulary.looks import Look, Sample
 
 POSTGRES = os.environ.get(

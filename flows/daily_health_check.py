@@ -17,13 +17,13 @@ from blocks.vocabulary.findings import Finding
 from blocks.vocabulary.frames import Snapshot
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.events import section as events
-from flows.orchestrator.events.costs import costs_of
 from flows.orchestrator.events.open_incidents import (
     OpenIncident,
     as_incidents,
     how_many,
     open_incidents,
 )
+from flows.orchestrator.incidents.costs import costs_of
 from flows.orchestrator.remedies.remediation import remediate
 from flows.orchestrator.runs.endings import outlives_outages
 from flows.orchestrator.team.demand import demand_for

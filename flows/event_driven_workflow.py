@@ -18,10 +18,10 @@ from blocks.vocabulary.responses import read_event
 from flows.orchestrator.dispatch.context import shared_ledger
 from flows.orchestrator.dispatch.policy import last_used_policy
 from flows.orchestrator.events import section as sections
-from flows.orchestrator.events.costs import costs_of
 from flows.orchestrator.events.draining import Drained, drain
 from flows.orchestrator.events.inhibition import is_due
 from flows.orchestrator.events.open_incidents import open_incidents
+from flows.orchestrator.incidents.costs import costs_of
 from flows.orchestrator.runs.endings import outlives_outages, refusing
 from flows.orchestrator.runs.identity import with_lasting_id
 from flows.orchestrator.team.opening import workflow_run

@@ -9,7 +9,7 @@ from typing import Any
 
 from blocks.business.business import Business
 from blocks.business.endpoints.endpoint import WebhookEndpoint
-from blocks.business.webhook_signatures import verify
+from blocks.business.webhooks.signatures import verify
 from blocks.ledger import Ledger
 from blocks.ledger.webhooks.records import PartnerEvent
 from blocks.vocabulary.messages import utc_now
@@ -61,7 +61,7 @@ def numbers(requests: list[Request]) -> list[int]:
 
 def webhook_id(request: Request, secret: str = SECRET, now: datetime | None = None) -> str:
     """The id of a webhook whose signature fits, as a receiver sees that."""
-    from blocks.business.webhook_signatures import key_of
+    from blocks.business.webhooks.signatures import key_of
 
     return verify([key_of(secret)], request.headers, request.body, now or utc_now()).id
 

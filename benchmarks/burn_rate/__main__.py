@@ -18,7 +18,7 @@ from agents.sre_reliability.objectives.burning import BurnAlerts, Change
 from benchmarks.burn_rate.plain import read_plainly
 from benchmarks.burn_rate.traces import LATENESS, Trace, traces
 from benchmarks.output import show
-from blocks.policy.objective_rules import Loudness
+from blocks.policy.watching.objective_rules import Loudness
 
 
 def through_the_engine(trace: Trace) -> tuple[list[Change], int]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agents.sre_reliability.objectives.burning import Change
 from agents.sre_reliability.objectives.traffic import Bucket
-from blocks.policy.objective_rules import Objective
+from blocks.policy.watching.objective_rules import Objective
 
 Ints = NDArray[np.int64]
 

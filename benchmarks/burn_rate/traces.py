@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from agents.sre_reliability.objectives.traffic import Bucket
-from blocks.policy.objective_rules import Objective
+from blocks.policy.watching.objective_rules import Objective
 from deployments.sample.history import DATA
 
 START = 1_790_000_000

@@ -17,7 +17,7 @@ from blocks.business.file import BusinessBlock, faults, read_business_file
 from blocks.business.probes import Probe
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
-from blocks.business.webhooks import WebhookSource
+from blocks.business.webhooks.senders import WebhookSource
 from blocks.errors import ConfigurationError, NoBusinessConfigured
 from blocks.prefect_api.client import prefect_client
 from blocks.settings import get_settings

@@ -17,7 +17,7 @@ from blocks.business.ordering.desks import DESKS, MailDesk
 from blocks.business.probes import CHECKS, Probe
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
-from blocks.business.webhooks import WebhookSource
+from blocks.business.webhooks.senders import WebhookSource
 from blocks.egress import host_in, is_local_name
 from blocks.errors import ConfigurationError
 from blocks.prefect_api.mail import MailServer

@@ -16,21 +16,21 @@ from pydantic import Field, PositiveInt, model_validator
 
 from blocks.models import Strict
 from blocks.policy.alert_rules import AlertRules
-from blocks.policy.anomaly_rules import AnomalyRules
 from blocks.policy.autonomy_rules import AutonomyRules
 from blocks.policy.claim_rules import ClaimRules
 from blocks.policy.effect_rules import EffectRules
 from blocks.policy.endpoint_rules import EndpointRules
 from blocks.policy.event_rules import EventRules
-from blocks.policy.incident_rules import IncidentRules
 from blocks.policy.notify_rules import NotifyRules
-from blocks.policy.objective_rules import ObjectiveRules
 from blocks.policy.selection_rules import SelectionRules
 from blocks.policy.surge_rules import SurgeRules
 from blocks.policy.target_rules import TargetRules
-from blocks.policy.trade_rules import TradeRules
 from blocks.policy.trigger_rules import DEFAULT_RULES, Rules, with_starts_as_rules
-from blocks.policy.watch_rules import WatchRules
+from blocks.policy.watching.anomaly_rules import AnomalyRules
+from blocks.policy.watching.incident_rules import IncidentRules
+from blocks.policy.watching.objective_rules import ObjectiveRules
+from blocks.policy.watching.trade_rules import TradeRules
+from blocks.policy.watching.watch_rules import WatchRules
 from blocks.vocabulary.messages import Name, TaskType
 from blocks.vocabulary.severity import Severity
 from blocks.vocabulary.urgency import PriorityRules

@@ -27,20 +27,22 @@ from deployments.api.routes import (
     alerts,
     approvals,
     autonomy,
-    deliveries,
     events,
     health,
-    incidents,
-    objectives,
     orchestrate,
     orders,
     overview,
     page,
+    system,
+    webhooks,
+)
+from deployments.api.routes.watching import (
+    deliveries,
+    incidents,
+    objectives,
     rules,
     silences,
-    system,
     topology,
-    webhooks,
 )
 from deployments.processes.own_pages import OwnPagesOnly, is_loopback
 from deployments.services.examining import keep_examining

@@ -12,7 +12,7 @@ from typing import Any
 
 import tomli_w
 
-from blocks.business.webhook_signatures import new_secret
+from blocks.business.webhooks.signatures import new_secret
 from blocks.egress import host_in
 from blocks.errors import ConfigurationError
 from blocks.store.sql import parse_url

@@ -8,9 +8,8 @@ from prefect import flow
 from pydantic import Field
 
 from blocks.vocabulary.messages import utc_now
-from flows.orchestrator.incidents import post_incident
-from flows.orchestrator.incidents.chronicle import chronicle_of, last_grave_one
-from flows.orchestrator.incidents.cost import cost_of
+from flows.orchestrator.incidents.chronicle import last_grave_one
+from flows.orchestrator.incidents.post_incident import TITLE, facts_of, headline, sections
 from flows.orchestrator.runs.endings import outlives_outages, refusing
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
@@ -49,13 +48,11 @@ async def post_incident_report(
     """
     async with workflow_run("post-incident-report") as team:
         incident = incident or await last_grave_one(team.ledger)
-        chronicle = await chronicle_of(team.ledger, incident, utc_now())
-        cost = await cost_of(team.ledger, team.business, chronicle)
-        told = chronicle, cost, team.business.timezone, team.business.currency
+        facts = await facts_of(team.ledger, team.business, incident, utc_now())
         report = await team.report(
-            post_incident.TITLE,
-            post_incident.headline(*told),
-            sections=post_incident.sections(*told),
+            TITLE,
+            headline(facts),
+            sections=sections(facts),
             findings=[],
             replies=[],
         )

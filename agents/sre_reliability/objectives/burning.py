@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from agents.sre_reliability.objectives.traffic import Bucket, Sums, Traffic
-from blocks.policy.objective_rules import BurnRule, Objective
+from blocks.policy.watching.objective_rules import BurnRule, Objective
 
 
 def burn_rate(sums: Sums, length: int, allowed: Fraction) -> Fraction:

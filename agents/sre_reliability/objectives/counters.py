@@ -10,7 +10,7 @@ from agents.sre_reliability.objectives.counting import Points, increments
 from agents.sre_reliability.objectives.traffic import MAX_COUNT
 from blocks.business.services import MonitoredService
 from blocks.errors import SourceGarbled
-from blocks.policy.objective_rules import Requests
+from blocks.policy.watching.objective_rules import Requests
 from blocks.vocabulary.looks import Sample
 
 AT_MOST = timedelta(hours=6)

@@ -24,7 +24,7 @@ from agents.sre_reliability.objectives.words import told
 from blocks.business.business import Business
 from blocks.errors import ConfigurationError, OrchestratorError
 from blocks.ledger import Ledger
-from blocks.policy.objective_rules import Loudness, Objective, ObjectiveRules, Requests
+from blocks.policy.watching.objective_rules import Loudness, Objective, ObjectiveRules, Requests
 from blocks.vocabulary.looks import Look, Sample, Signal
 from blocks.vocabulary.severity import Severity
 

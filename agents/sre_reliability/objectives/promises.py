@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blocks.business.services import MonitoredService
-from blocks.policy.objective_rules import Availability, Objective, ObjectiveRules
+from blocks.policy.watching.objective_rules import Availability, Objective, ObjectiveRules
 
 _LONGEST_NAME = 80
 

@@ -11,7 +11,7 @@ from agents.sre_reliability.objectives.standing import DAY, ObjectiveStanding, s
 from agents.sre_reliability.objectives.traffic import Columns, Traffic
 from blocks.business.business import Business
 from blocks.ledger import Ledger
-from blocks.policy.objective_rules import (
+from blocks.policy.watching.objective_rules import (
     Availability,
     Latency,
     Objective,

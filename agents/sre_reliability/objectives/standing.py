@@ -10,7 +10,7 @@ from agents.sre_reliability.objectives.burning import burn_rate, changes, thresh
 from agents.sre_reliability.objectives.counting import second_of
 from agents.sre_reliability.objectives.traffic import Traffic
 from blocks.models import Frozen
-from blocks.policy.objective_rules import BurnRule, Loudness, Objective
+from blocks.policy.watching.objective_rules import BurnRule, Loudness, Objective
 
 DAY = 86400
 

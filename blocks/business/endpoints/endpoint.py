@@ -9,7 +9,7 @@ from prefect.blocks.core import Block
 from prefect.blocks.fields import SecretDict
 from pydantic import Field, SecretStr, field_validator
 
-from blocks.business.webhook_signatures import key_of, sign
+from blocks.business.webhooks.signatures import key_of, sign
 from blocks.egress import InternalHosts, Reach
 from blocks.partners.http import place_of
 from blocks.vocabulary.messages import Name

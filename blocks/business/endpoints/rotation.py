@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from blocks.business.endpoints.endpoint import WebhookEndpoint
-from blocks.business.webhook_signatures import new_secret
+from blocks.business.webhooks.signatures import new_secret
 from blocks.errors import ConfigurationError, NotFound, RequestError
 from blocks.settings import get_settings
 

@@ -36,7 +36,7 @@ from blocks.ledger.events.records import (
 from blocks.ledger.events.reopening import earlier, reopen
 from blocks.ledger.events.tables import EVENTS, INCIDENTS
 from blocks.ledger.incidents.entries import enter
-from blocks.policy.incident_rules import IncidentRules
+from blocks.policy.watching.incident_rules import IncidentRules
 from blocks.vocabulary.messages import Severity
 
 RESPONDED = (IncidentStatus.STANDING, IncidentStatus.SETTLED)

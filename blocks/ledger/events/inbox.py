@@ -32,7 +32,7 @@ from blocks.ledger.events.reopening import Earlier
 from blocks.ledger.events.rows import event_row, insert_events
 from blocks.ledger.events.standings import keys_of
 from blocks.ledger.events.tables import EVENTS
-from blocks.policy.incident_rules import IncidentRules
+from blocks.policy.watching.incident_rules import IncidentRules
 from blocks.vocabulary.messages import Severity, SystemEvent
 
 _USUAL = IncidentRules()

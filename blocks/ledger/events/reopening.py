@@ -14,7 +14,7 @@ from blocks.ledger.events.records import EventKey, IncidentRecord, IncidentStatu
 from blocks.ledger.events.tables import ALERTS, EVENTS, INCIDENTS
 from blocks.ledger.incidents.entries import EntryKind, enter
 from blocks.ledger.incidents.tables import INCIDENT_ENTRIES
-from blocks.policy.incident_rules import IncidentRules
+from blocks.policy.watching.incident_rules import IncidentRules
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from blocks.business.webhook_schemes import HEADERS
+from blocks.business.webhooks.schemes import HEADERS
 from deployments.api.http.problems import Refused
 
 

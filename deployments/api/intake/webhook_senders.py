@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 
 from blocks.business.business import Business, current_business
-from blocks.business.webhook_schemes import Scheme
-from blocks.business.webhooks import WebhookSource
+from blocks.business.webhooks.schemes import Scheme
+from blocks.business.webhooks.senders import WebhookSource
 from blocks.errors import NoBusinessConfigured, OrchestratorError
 from deployments.api.http.problems import RETRY_SOON, Refused
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from blocks.business.webhook_schemes import scheme_of, verify
-from blocks.business.webhook_signatures import Signed
+from blocks.business.webhooks.schemes import scheme_of, verify
+from blocks.business.webhooks.signatures import Signed
 from blocks.dialects.strict_json import parse_value
 from blocks.errors import InvalidMessage
 from blocks.vocabulary.messages import utc_now

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from blocks.ledger import Ledger
     from blocks.ledger.events.records import IncidentRecord
-    from blocks.policy.incident_rules import IncidentRules
+    from blocks.policy.watching.incident_rules import IncidentRules
     from blocks.vocabulary.severity import Severity
     from flows.orchestrator.incidents.reading import IncidentStory, ListedIncident
 

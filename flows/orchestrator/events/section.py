@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from blocks.ledger.events.records import Depth, IncidentRecord
 from blocks.vocabulary.messages import Severity
-from flows.orchestrator.events.costs import Cost
 from flows.orchestrator.events.draining import MOST_TOLD, Drained, Handled
 from flows.orchestrator.events.open_incidents import OpenIncident, how_many
+from flows.orchestrator.incidents.costs import Cost
 from flows.reports.model import Chart, Section, Table, count, local, money
 
 

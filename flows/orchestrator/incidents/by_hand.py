@@ -13,7 +13,7 @@ from blocks.ledger.events.changes import Change
 from blocks.ledger.events.records import IncidentRecord, IncidentState
 from blocks.ledger.events.steps import step
 from blocks.ledger.incidents.entries import EntryKind, IncidentEntry
-from blocks.policy.incident_rules import IncidentRules
+from blocks.policy.watching.incident_rules import IncidentRules
 from blocks.text import printable
 
 LONGEST = 2000

@@ -6,6 +6,7 @@ is no question here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from blocks.business.business import Business, current_business
@@ -15,7 +16,7 @@ from blocks.ledger.events.records import Ending
 from blocks.text.spans import span
 from blocks.vocabulary.messages import Outcome
 from flows.orchestrator.incidents.chronicle import Chronicle, chronicle_of
-from flows.orchestrator.incidents.cost import Cost, cost_of
+from flows.orchestrator.incidents.costs import Cost, ShopHour, costs_of, hours_around
 from flows.orchestrator.incidents.report_parts import (
     left,
     measured,
@@ -37,25 +38,66 @@ _ENDINGS = {
 }
 
 
-def headline(chronicle: Chronicle, cost: Cost, zone: str, currency: str) -> str:
+@dataclass(frozen=True)
+class Facts:
+    """What a report tells of: all that is on record, and the money, in whose words.
+
+    Attributes:
+        hours: The shop's hours around the incident.
+        zone: IANA zone of the times that people read.
+    """
+
+    chronicle: Chronicle
+    cost: Cost
+    hours: tuple[ShopHour, ...]
+    zone: str
+    currency: str
+
+
+async def facts_of(ledger: Ledger, business: Business, incident_id: str, now: datetime) -> Facts:
+    """Read what is known of an incident.
+
+    Args:
+        ledger: Has the records.
+        business: Whose incident it is.
+        incident_id: Its id, or enough of its beginning.
+        now: The present.
+
+    Raises:
+        NotFound: There is no such incident.
+        RequestError: There are several, or the beginning is too short.
+        LedgerError: The ledger cannot be read.
+    """
+    chronicle = await chronicle_of(ledger, incident_id, now)
+    incident, store = chronicle.incident, business.store
+    costs = await costs_of([incident], business, ledger, now)
+    hours: tuple[ShopHour, ...] = ()
+    if store is not None:
+        hours = await hours_around(ledger, store.name, chronicle.began, chronicle.until)
+    return Facts(chronicle, costs[incident.id], hours, business.timezone, business.currency)
+
+
+def headline(facts: Facts) -> str:
     """The whole in three or four sentences."""
-    incident = chronicle.incident
-    began = local(chronicle.began, zone)
+    chronicle, incident = facts.chronicle, facts.chronicle.incident
+    began = local(chronicle.began, facts.zone)
     if incident.settled_at is None:
         ended = f"It goes on, since {began}: for {span(chronicle.lasted, 2)} by now."
     else:
         ended = f"It lasted {span(chronicle.lasted, 2)}, from {began}"
         ended += f" on; {_how_it_ended(chronicle)}."
-    at_risk = f" About {money(cost.at_risk, currency)} were at risk." if cost.at_risk else ""
+    so_far = money(facts.cost.so_far, facts.currency)
+    at_risk = f" About {so_far} were at risk." if facts.cost.so_far else ""
     severity = incident.severity.value.capitalize()
     return f"{incident.title}. {severity}. {ended}{at_risk} {worked(chronicle)}"
 
 
-def sections(chronicle: Chronicle, cost: Cost, zone: str, currency: str) -> list[Section]:
+def sections(facts: Facts) -> list[Section]:
     """What happened, what it cost, what was done, the timeline, what was measured, what is left."""
+    chronicle, zone = facts.chronicle, facts.zone
     return [
         what_happened(chronicle, zone),
-        what_it_cost(cost, zone, currency),
+        what_it_cost(facts.cost, facts.hours, zone, facts.currency),
         what_was_done(chronicle, zone),
         timeline(chronicle, zone),
         *measured(chronicle, zone),
@@ -79,20 +121,10 @@ async def post_incident_report(
 ) -> Report:
     """The report on one incident as it stands, for whoever reads it now; nothing is kept of it.
 
-    Args:
-        ledger: Has the records.
-        business: Whose incident it is.
-        incident_id: Its id, or enough of its beginning.
-        now: The present.
-
-    Raises:
-        NotFound: There is no such incident.
-        RequestError: There are several, or the beginning is too short.
-        LedgerError: The ledger cannot be read.
+    Args and errors are those of ``facts_of``.
     """
-    chronicle = await chronicle_of(ledger, incident_id, now)
-    cost = await cost_of(ledger, business, chronicle)
-    zone, currency = business.timezone, business.currency
+    facts = await facts_of(ledger, business, incident_id, now)
+    chronicle = facts.chronicle
     return Report(
         workflow="post-incident-report",
         title=TITLE,
@@ -100,10 +132,10 @@ async def post_incident_report(
         started_at=chronicle.began,
         finished_at=max(chronicle.until, chronicle.began),
         outcome=Outcome.SUCCEEDED,
-        headline=headline(chronicle, cost, zone, currency),
-        currency=currency,
-        timezone=zone,
-        sections=sections(chronicle, cost, zone, currency),
+        headline=headline(facts),
+        currency=facts.currency,
+        timezone=facts.zone,
+        sections=sections(facts),
     )
 
 

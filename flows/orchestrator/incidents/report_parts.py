@@ -12,7 +12,7 @@ from blocks.ledger.work.effects import EffectRecord
 from blocks.text.spans import span
 from blocks.vocabulary.effects import EffectVerdict
 from flows.orchestrator.incidents.chronicle import Chronicle
-from flows.orchestrator.incidents.cost import Cost
+from flows.orchestrator.incidents.costs import Cost, ShopHour, missed
 from flows.reports.model import Cell, Chart, Section, Table, count, local, money
 
 MOST_MOMENTS = 60
@@ -53,27 +53,26 @@ def _steps(chronicle: Chronicle) -> Iterator[tuple[str, datetime]]:
         yield "Over", chronicle.incident.settled_at
 
 
-def what_it_cost(cost: Cost, zone: str, currency: str) -> Section:
+def what_it_cost(cost: Cost, hours: Sequence[ShopHour], zone: str, currency: str) -> Section:
     """What was at risk, and what did not come."""
-    if cost.at_risk is None:
-        why = "what the shop usually takes is not known" if cost.share else "no revenue is known to"
-        why += "" if cost.share else " depend on it"
+    if cost.so_far is None or cost.share is None:
+        why = "what the shop usually takes in its hours, or what depends on it, is not known"
         return Section(title="What it cost", text=f"It cannot be told in money: {why}.")
     said = [
-        f"{cost.share:.0%} of the revenue depends on {cost.depends_on}. While it lasted the shop "
-        f"usually takes {money(cost.at_risk, currency)} by it: so much was at risk.",
-        f"At its end that was {money(cost.per_hour, currency)} per hour.",
+        f"{cost.share:.0%} of the revenue was judged to depend on it. In the time that it lasted "
+        f"{money(cost.so_far, currency)} usually come in by that: so much was at risk.",
+        f"Now it is {money(cost.per_hour, currency)} per hour." if cost.per_hour else "",
         ""
         if cost.by_hour
         else "The shop's hours are not known yet: this is an average over the day.",
     ]
-    if cost.missed is not None:
+    if (gone := missed(hours)) is not None:
         said.append(
-            f"In the hours around it {money(cost.missed, currency)} of what is usual did not come, "
+            f"In the hours around it {money(gone, currency)} of what is usual did not come, "
             "whatever the reason."
         )
     clock = ZoneInfo(zone)
-    known = [hour for hour in cost.hours if hour.usual is not None]
+    known = [hour for hour in hours if hour.usual is not None]
     chart = Chart(
         title="Revenue by the hour",
         unit=currency,

@@ -13,7 +13,7 @@ from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.errors import OrchestratorError
 from blocks.ledger import Ledger
-from blocks.policy.anomaly_rules import AnomalyRules
+from blocks.policy.watching.anomaly_rules import AnomalyRules
 from blocks.vocabulary.looks import Look
 from flows.orchestrator.watching.signals import covering_what_is_gone
 

@@ -18,7 +18,7 @@ from agents.data_intelligence.trading_calendar import TradingCalendar, TradingHi
 from blocks.business.business import Business
 from blocks.errors import DataError, SourceError
 from blocks.ledger import Ledger
-from blocks.policy.trade_rules import TradeRules
+from blocks.policy.watching.trade_rules import TradeRules
 from blocks.store.block import StoreDatabase
 from blocks.store.hours.counts import OrderCounts
 from blocks.vocabulary.looks import Look, Sample, Signal

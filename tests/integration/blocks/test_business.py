@@ -21,8 +21,8 @@ from blocks.business.probing.statements import SqlCheck
 from blocks.business.probing.web import HttpCheck
 from blocks.business.services import MonitoredService
 from blocks.business.suppliers import SupplierConnection
-from blocks.business.webhook_signatures import new_secret
-from blocks.business.webhooks import WebhookSource
+from blocks.business.webhooks.senders import WebhookSource
+from blocks.business.webhooks.signatures import new_secret
 from blocks.errors import ConfigurationError, NoBusinessConfigured, SourceUnavailable
 from blocks.prefect_api.mail import MailServer
 from blocks.settings import PROJECT_ROOT, get_settings

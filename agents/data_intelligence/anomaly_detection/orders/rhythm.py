@@ -28,7 +28,7 @@ from agents.data_intelligence.anomaly_detection.orders.usual import (
     Usual,
     usual,
 )
-from blocks.policy.trade_rules import TradeRules
+from blocks.policy.watching.trade_rules import TradeRules
 from blocks.store.hours.counts import BIN, Floats, OrderCounts, floored
 
 FEWEST_WEEKS = 8

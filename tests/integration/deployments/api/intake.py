@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 
-from blocks.business.webhook_signatures import new_secret
+from blocks.business.webhooks.signatures import new_secret
 from blocks.settings import Settings, get_settings
 from blocks.vocabulary.messages import utc_now
 from tests.integration.deployments.api.conftest import api_settings, serving

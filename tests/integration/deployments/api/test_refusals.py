@@ -15,7 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from blocks.business.webhook_signatures import new_secret
+from blocks.business.webhooks.signatures import new_secret
 from blocks.ledger import Ledger
 from blocks.ledger.callers.tokens import Scope
 from blocks.ledger.calls.dead_letters import DeadLetter

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from blocks.business.webhook_signatures import key_of, new_secret, sign
+from blocks.business.webhooks.signatures import key_of, new_secret, sign
 from tests.integration.deployments.api.intake import SECRET, Intake, open_intake, write_business
 from tests.waiting import wait_until
 

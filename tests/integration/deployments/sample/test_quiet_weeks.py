@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from agents.data_intelligence.anomaly_detection.orders.judging import judge_steps
 from agents.data_intelligence.anomaly_detection.orders.rhythm import LOOK_BEHIND, learn, never
 from blocks.business.business import Business
-from blocks.policy.trade_rules import TradeRules
+from blocks.policy.watching.trade_rules import TradeRules
 from blocks.settings import Settings
 from blocks.store.hours.counts import BIN, OrderCounts
 from deployments.sample.business import prepare

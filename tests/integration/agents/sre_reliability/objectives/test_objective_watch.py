@@ -12,7 +12,13 @@ from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.ledger import Ledger
 from blocks.ledger.work.tasks import TaskRecord, TaskStatus
-from blocks.policy.objective_rules import Latency, Loudness, Objective, ObjectiveRules, Tasks
+from blocks.policy.watching.objective_rules import (
+    Latency,
+    Loudness,
+    Objective,
+    ObjectiveRules,
+    Tasks,
+)
 from blocks.vocabulary.looks import Look, Sample
 from blocks.vocabulary.messages import ErrorInfo, Priority, Severity
 from tests.forked import run_script
@@ -88,7 +94,7 @@ from agents.sre_reliability.objectives.objective_watch import look_at_objectives
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.ledger import Ledger
-from blocks.policy.objective_rules import ObjectiveRules
+from blocks.policy.watching.objective_rules import ObjectiveRules
 from blocks.vocabulary.looks import Sample
 
 async def watch(url, noon, ends):

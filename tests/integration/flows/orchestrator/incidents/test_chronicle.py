@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +26,7 @@ from flows.orchestrator.incidents.chronicle import (
     chronicle_of,
     last_grave_one,
 )
-from flows.orchestrator.incidents.cost import Cost, cost_of
+from flows.orchestrator.incidents.costs import Cost, missed
 from flows.orchestrator.incidents.report_parts import MOST_MOMENTS
 from flows.reports.model import Section
 
@@ -143,12 +142,12 @@ async def test_the_report_says_what_happened_what_worked_and_what_is_left(ledger
         ]
     )
     chronicle = await chronicle_of(ledger, incident.id, at(60))
-    told = post_incident.headline(chronicle, Cost(), "Europe/Berlin", "GBP")
+    told = post_incident.headline(plainly(chronicle, "Europe/Berlin"))
     assert told.startswith("service checkout: down. Critical. It lasted 12 min, from 02 Mar 2026, ")
     assert "10:00" in told
     assert "a remedy was verified to have helped" in told
     assert told.endswith("Restart service (service:checkout) helped, and that was verified.")
-    found = post_incident.sections(chronicle, Cost(), "Europe/Berlin", "GBP")
+    found = post_incident.sections(plainly(chronicle, "Europe/Berlin"))
     steps = {row[0]: row[2] for row in named(found, "What happened").tables[0].rows}
     assert steps["First sign"] == "—"
     assert (steps["Noticed"], steps["A remedy had helped"], steps["Over"]) == (
@@ -169,7 +168,7 @@ async def test_what_helped_at_last_is_told_with_what_did_not(ledger: Ledger) -> 
     await act(ledger, EffectVerdict.INEFFECTIVE)
     await act(ledger, EffectVerdict.VERIFIED, minute=8)
     chronicle = await chronicle_of(ledger, incident.id, at(60))
-    told = post_incident.headline(chronicle, Cost(), "UTC", "GBP")
+    told = post_incident.headline(plainly(chronicle, "UTC"))
     assert "helped at try 2 of 2, and that was verified." in told
 
 
@@ -177,10 +176,10 @@ async def test_what_goes_on_is_told_as_it_stands(ledger: Ledger) -> None:
     incident = await an_outage(ledger, settled_at=None, ending=None, status=IncidentStatus.STANDING)
     await act(ledger, EffectVerdict.INEFFECTIVE)
     chronicle = await chronicle_of(ledger, incident.id, at(120))
-    told = post_incident.headline(chronicle, Cost(), "UTC", "GBP")
+    told = post_incident.headline(plainly(chronicle, "UTC"))
     assert "It goes on, since 02 Mar 2026, 09:00: for 2 h by now." in told
     assert "Restart service (service:checkout) did not help, as far as anybody knows." in told
-    sections = post_incident.sections(chronicle, Cost(), "UTC", "GBP")
+    sections = post_incident.sections(plainly(chronicle, "UTC"))
     left = named(sections, "What is left").tables[0].rows
     assert ["It is not over yet."] in left
     assert ["No person took it on in 2 h."] in left
@@ -194,7 +193,7 @@ async def test_a_long_timeline_keeps_its_beginning_and_its_end(ledger: Ledger) -
     ]
     await ledger.incident_entries.add(entries)
     chronicle = await chronicle_of(ledger, incident.id, at(60))
-    (table,) = named(post_incident.sections(chronicle, Cost(), "UTC", "GBP"), "Timeline").tables
+    (table,) = named(post_incident.sections(plainly(chronicle, "UTC")), "Timeline").tables
     assert len(table.rows) == MOST_MOMENTS
     assert f"{len(chronicle.moments) - MOST_MOMENTS} moments" in table.note
     assert table.rows[0][0] == "09:00:00"
@@ -243,28 +242,34 @@ async def usual(ledger: Ledger, what: str, *money: float) -> None:
 
 
 async def test_it_cost_what_its_hours_usually_bring(ledger: Ledger) -> None:
-    incident = await an_outage(ledger)
+    incident = await an_outage(ledger, impact_per_hour=400.0)
     await usual(ledger, "usual_revenue_per_hour", 100, 200, 500, 300, 300)
     await usual(ledger, "revenue_per_hour", 100, 210, 380)
-    chronicle = await chronicle_of(ledger, incident.id, at(60))
-    cost = await cost_of(ledger, SHOP, chronicle)
-    assert (cost.depends_on, cost.share, cost.by_hour) == (CHECKOUT, 0.8, True)
-    assert cost.at_risk == pytest.approx(0.8 * 500 * 12 / 60)
-    assert cost.per_hour == pytest.approx(0.8 * 500)
-    assert cost.missed == pytest.approx(500 - 380 - 10)
-    told = named(post_incident.sections(chronicle, cost, "UTC", "GBP"), "What it cost")
-    assert "80% of the revenue depends on service:checkout" in told.text
-    assert "80.00 GBP by it: so much was at risk" in told.text
+    facts = await post_incident.facts_of(ledger, SHOP, incident.id, at(60))
+    assert (facts.cost.share, facts.cost.by_hour) == (0.8, True)
+    assert facts.cost.so_far == pytest.approx(
+        0.8 * 500 * 10 / 60
+    )
+    assert missed(facts.hours) == pytest.approx(500 - 380 - 10)
+    told = named(post_incident.sections(facts), "What it cost")
+    assert told.text.startswith("80% of the revenue was judged to depend on it.")
+    assert "66.67 GBP usually come in" in told.text
+    assert "110 GBP of what is usual did not come, whatever the reason." in told.text
     assert told.charts[0].series["taken"][:3] == [100, 210, 380]
-    assert "About 80.00 GBP were at risk." in post_incident.headline(chronicle, cost, "UTC", "GBP")
+    assert "About 66.67 GBP were at risk." in post_incident.headline(facts)
 
 
 async def test_what_nobody_knows_of_money_is_not_told(ledger: Ledger) -> None:
-    incident = await an_outage(ledger)
-    chronicle = await chronicle_of(ledger, incident.id, at(60))
-    unknown = await cost_of(ledger, SHOP, chronicle)
-    assert (unknown.share, unknown.at_risk, unknown.missed) == (0.8, None, None)
-    told = named(post_incident.sections(chronicle, unknown, "UTC", "GBP"), "What it cost")
-    assert told.text.endswith("what the shop usually takes is not known.")
-    other = dataclasses.replace(SHOP, services=())
-    assert await cost_of(ledger, other, chronicle) == Cost()
+    incident = await an_outage(ledger, impact_per_hour=400.0)
+    facts = await post_incident.facts_of(ledger, SHOP, incident.id, at(60))
+    assert (facts.cost.so_far, missed(facts.hours)) == (None, None)
+    told = named(post_incident.sections(facts), "What it cost")
+    assert told.text.startswith("It cannot be told in money")
+    assert "at risk" not in post_incident.headline(facts)
+    elsewhere = await post_incident.facts_of(ledger, Business(store=None), incident.id, at(60))
+    assert elsewhere.hours == ()
+
+
+def plainly(chronicle: Chronicle, zone: str) -> post_incident.Facts:
+    """Without money."""
+    return post_incident.Facts(chronicle, Cost(), (), zone, "GBP")

@@ -13,9 +13,9 @@ from blocks.ledger import Ledger
 from blocks.ledger.incidents.entries import EntryKind
 from blocks.ledger.incidents.silences import SilenceRecord
 from blocks.policy.effect_rules import EffectRules
-from blocks.policy.incident_rules import EscalationStep, IncidentRules
 from blocks.policy.notify_rules import Audience, NotifyRules
 from blocks.policy.policy import Policy
+from blocks.policy.watching.incident_rules import EscalationStep, IncidentRules
 from blocks.prefect_api.channels import MailNotification
 from blocks.vocabulary.effects import Approval, EffectStatus
 from blocks.vocabulary.messages import utc_now

@@ -13,7 +13,7 @@ import pytest
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.ledger import Ledger
-from blocks.policy.anomaly_rules import AnomalyRules
+from blocks.policy.watching.anomaly_rules import AnomalyRules
 from blocks.vocabulary.looks import Look, Sample
 from flows.orchestrator.watching import anomalies
 from flows.orchestrator.watching.anomalies import Following

@@ -18,7 +18,7 @@ from agents.data_intelligence.takings import money_per_hour, usual_takings
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.ledger import Ledger
-from blocks.policy.trade_rules import TradeRules
+from blocks.policy.watching.trade_rules import TradeRules
 from blocks.store.block import StoreDatabase
 from blocks.vocabulary.looks import Look
 from blocks.vocabulary.messages import Severity

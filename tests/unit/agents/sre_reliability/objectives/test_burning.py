@@ -6,7 +6,7 @@ import pytest
 
 from agents.sre_reliability.objectives.burning import BurnAlerts, Change, burn_rate
 from agents.sre_reliability.objectives.traffic import Bucket, Sums
-from blocks.policy.objective_rules import Objective
+from blocks.policy.watching.objective_rules import Objective
 
 START = 1_800_000_000
 FAST, MEDIUM, SLOW, SLOWEST = range(4)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from blocks.business.business import Business
 from blocks.business.endpoints.endpoint import WebhookEndpoint
-from blocks.business.webhook_signatures import key_of, verify
+from blocks.business.webhooks.signatures import key_of, verify
 from blocks.errors import ConfigurationError
 from tests.endpoints import OTHER_SECRET, SECRET, endpoint
 

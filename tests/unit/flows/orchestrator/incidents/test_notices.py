@@ -11,9 +11,9 @@ import pytest
 from blocks.ledger.events.records import Ending, IncidentRecord, IncidentStatus
 from blocks.ledger.work.tellings import Telling
 from blocks.policy.event_rules import EventRules
-from blocks.policy.incident_rules import EscalationStep, IncidentRules
 from blocks.policy.notify_rules import Audience, NotifyRules
 from blocks.policy.policy import Policy
+from blocks.policy.watching.incident_rules import EscalationStep, IncidentRules
 from blocks.vocabulary.severity import Severity
 from flows.orchestrator.incidents.notices import Facts, Notice, judge
 

@@ -17,7 +17,7 @@ from agents.data_intelligence.anomaly_detection.orders.rhythm import Rhythm, lea
 from agents.data_intelligence.anomaly_detection.orders.written import actual_hours, usual_hours
 from agents.data_intelligence.takings import USUAL_REVENUE, usual_series
 from agents.data_intelligence.trading_calendar import TradingCalendar
-from blocks.policy.trade_rules import TradeRules
+from blocks.policy.watching.trade_rules import TradeRules
 from blocks.store.hours.counts import OrderCounts
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)

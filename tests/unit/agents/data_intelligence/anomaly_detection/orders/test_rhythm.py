@@ -19,7 +19,7 @@ from agents.data_intelligence.anomaly_detection.orders.rhythm import Rhythm, lea
 from agents.data_intelligence.anomaly_detection.orders.spans import joined, sum_between
 from agents.data_intelligence.anomaly_detection.orders.strays import silences
 from agents.data_intelligence.anomaly_detection.orders.usual import Clock
-from blocks.policy.trade_rules import TradeRules
+from blocks.policy.watching.trade_rules import TradeRules
 from blocks.store.hours.counts import BIN, Floats, OrderCounts
 
 LONDON = ZoneInfo("Europe/London")

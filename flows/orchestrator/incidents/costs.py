@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from agents.data_intelligence.takings import (
+    HOUR,
     Takings,
     money_between,
     money_per_hour,
+    usual_series,
     usual_takings,
 )
 from blocks.business.business import Business
@@ -17,6 +19,9 @@ from blocks.ledger import Ledger
 from blocks.ledger.events.records import IncidentRecord
 
 AHEAD = timedelta(hours=24)
+
+_TAKEN = "revenue_per_hour"
+_MOST_HOURS = 14 * 24
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,20 @@ class Cost:
     so_far: float | None = None
     next_day: float | None = None
     by_hour: bool = False
+
+
+@dataclass(frozen=True)
+class ShopHour:
+    """One hour of the shop.
+
+    Attributes:
+        usual: Revenue that is usual in it, in the store's currency; None when nobody knows.
+        taken: Revenue that came; None while that is not known.
+    """
+
+    begin: datetime
+    usual: float | None
+    taken: float | None
 
 
 def cost_of(incident: IncidentRecord, business: Business, takings: Takings, now: datetime) -> Cost:
@@ -75,6 +94,34 @@ async def costs_of(
         begin = min(each.opened_at for each in every)
         takings = await usual_takings(ledger, business.store.name, begin, now)
     return {each.id: cost_of(each, business, takings, now) for each in every}
+
+
+async def hours_around(
+    ledger: Ledger, store: str, begin: datetime, end: datetime
+) -> tuple[ShopHour, ...]:
+    """The shop's whole hours, from two before some time to one after it.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    first = begin.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - 2 * HOUR
+    takings = await usual_takings(ledger, store, first, end)
+    name = usual_series(store, _TAKEN)
+    taken = dict((await ledger.samples.history([name], first, end + 2 * HOUR))[name])
+    hours = min(int((end + 2 * HOUR - first) / HOUR), _MOST_HOURS)
+    return tuple(
+        ShopHour(at, takings.in_hour(at) if takings.is_by_hour(at) else None, taken.get(at))
+        for at in (first + n * HOUR for n in range(hours))
+    )
+
+
+def missed(hours: Iterable[ShopHour]) -> float | None:
+    """Usual revenue that did not come, of the hours of which both are known; None when of none.
+
+    It counts what did not come for other reasons, too: it is no proof of what an incident cost.
+    """
+    known = [h.usual - h.taken for h in hours if h.usual is not None and h.taken is not None]
+    return max(0.0, sum(known)) if known else None
 
 
 def _share(incident: IncidentRecord, business: Business, takings: Takings) -> float | None:

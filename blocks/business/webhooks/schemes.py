@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from blocks.business import webhook_signatures
-from blocks.business.webhook_signatures import Signed, fits, sent_just_now
+from blocks.business.webhooks import signatures
+from blocks.business.webhooks.signatures import Signed, fits, sent_just_now
 from blocks.errors import InvalidMessage
 
 
@@ -129,7 +129,7 @@ def key_of(secret: str, scheme: Scheme) -> bytes:
         ValueError: It can be none; does not repeat it.
     """
     if scheme is Scheme.STANDARD:
-        return webhook_signatures.key_of(secret)
+        return signatures.key_of(secret)
     text = secret.strip()
     if len(text) < SHORTEST:
         raise ValueError(f"a secret has at least {SHORTEST} characters, this one has {len(text)}")
@@ -156,7 +156,7 @@ def verify(
     if way := _OVER_BODY.get(scheme):
         return _over_body(scheme, way, keys, headers, body, now)
     try:
-        return webhook_signatures.verify(keys, headers, body, now)
+        return signatures.verify(keys, headers, body, now)
     except InvalidMessage as error:
         for name, title in _UNKNOWN_HERE.items():
             if name in headers and "webhook-id" not in headers:

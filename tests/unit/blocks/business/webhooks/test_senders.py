@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from blocks.business.webhook_signatures import Signed, key_of, new_secret
-from blocks.business.webhooks import WebhookSource
+from blocks.business.webhooks.senders import WebhookSource
+from blocks.business.webhooks.signatures import Signed, key_of, new_secret
 from blocks.errors import InvalidMessage
 from blocks.vocabulary.messages import Severity
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from blocks.business.webhook_schemes import HEADERS, Scheme, key_of, scheme_of, verify
-from blocks.business.webhooks import WebhookSource
+from blocks.business.webhooks.schemes import HEADERS, Scheme, key_of, scheme_of, verify
+from blocks.business.webhooks.senders import WebhookSource
 from blocks.errors import InvalidMessage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

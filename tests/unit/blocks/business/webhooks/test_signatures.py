@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from blocks.business.webhook_signatures import TOLERANCE, key_of, new_secret, sign, verify
+from blocks.business.webhooks.signatures import TOLERANCE, key_of, new_secret, sign, verify
 from blocks.errors import InvalidMessage
 
 # The example of the specification.

@@ -12,7 +12,7 @@ from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.ledger.events.records import IncidentRecord, IncidentStatus
 from blocks.vocabulary.messages import Severity
-from flows.orchestrator.events.costs import Cost, cost_of
+from flows.orchestrator.incidents.costs import Cost, cost_of
 
 MIDNIGHT = datetime(2026, 11, 30, tzinfo=UTC)
 TAKINGS = Takings({MIDNIGHT + n * HOUR: (100.0 if 8 <= n % 24 < 20 else 0.0) for n in range(72)})

@@ -10,8 +10,8 @@ from typing import Any
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from blocks.business.webhook_schemes import Scheme, key_of
-from blocks.business.webhook_signatures import Signed
+from blocks.business.webhooks.schemes import Scheme, key_of
+from blocks.business.webhooks.signatures import Signed
 from blocks.dialects import fields as build
 from blocks.dialects.fields import LONGEST_ID, Fields
 from blocks.errors import InvalidMessage
