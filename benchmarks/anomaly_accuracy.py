@@ -5,8 +5,8 @@ threshold, a budget of one false alarm per metric and week. The constants of the
 settled on every other file in alphabetical order, beginning with the first (``settled``); the
 figures of the others (``held``) are those to believe. In the same run: a rolling MAD, a seasonal
 MAD and a windowed Gaussian, whose thresholds are the best on the settled half, with alarms put
-together as ours are. What NAB publishes is scored at the best threshold on all files, which only
-the labels tell, and stands beside it where ``detector_scores.csv.gz`` is there.
+together as ours are. Stored outputs of published detectors are scored at the thresholds that are
+best for them on all files (``thresholds.json``), which only the labels tell.
 
 **False alarms** are counted per metric and week on series in which nothing happens, sampled every
 minute, every five and every hour (``benchmarks/anomaly/quiet.py``).
@@ -20,6 +20,7 @@ minute, every five and every hour (``benchmarks/anomaly/quiet.py``).
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -69,7 +70,7 @@ def accuracy(corpus: list[Labelled], scored: Scored) -> dict[str, float]:
     seen = settled(corpus)
     halves = {"settled": seen, "held": [not s for s in seen], "all": [True] * len(corpus)}
     return {
-        f"{half}_{name}": nab_score(*_part(corpus, detections, wanted), profile)
+        _label(half, name): nab_score(*_part(corpus, detections, wanted), profile)
         for half, wanted in halves.items()
         for name, profile in PROFILES.items()
     }
@@ -91,24 +92,28 @@ def _peer(corpus: list[Labelled], score: Callable[[Labelled], Floats]) -> Scored
 
 
 def published(corpus: list[Labelled], folder: Path) -> dict[str, dict[str, float]]:
-    """The stored scores of published detectors, each profile at the threshold best for it."""
-    stored = folder / "detector_scores.csv.gz"
-    if not stored.is_file():
+    """The stored scores of published detectors, each profile at its published best threshold."""
+    stored, best = folder / "detector_scores.csv.gz", folder / "thresholds.json"
+    if not (stored.is_file() and best.is_file()):
         return {}
-    table = pd.read_csv(stored)
+    table, thresholds = pd.read_csv(stored), json.loads(best.read_text())
     by_file = {str(name): part for name, part in table.groupby("file")}
     found = {}
     for detector in PUBLISHED:
         scores = [by_file[file.name][detector].to_numpy(dtype=float) for file in corpus]
-        levels = np.unique(np.quantile(np.concatenate(scores), 1 - np.geomspace(1e-5, 0.02, 60)))
         found[detector] = {
-            f"all_{name}": max(
-                nab_score(corpus, [np.flatnonzero(s >= level) for s in scores], profile)
-                for level in levels
+            _label("all", name): nab_score(
+                corpus,
+                [np.flatnonzero(s >= thresholds[detector][name]["threshold"]) for s in scores],
+                profile,
             )
             for name, profile in PROFILES.items()
         }
     return found
+
+
+def _label(half: str, profile: str) -> str:
+    return f"{half} {profile.removeprefix('reward_').removesuffix('_rate').replace('_', ' ')}"
 
 
 def false_alarms(series: Iterable[Quiet]) -> dict[str, list[tuple[int, float]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -189,7 +190,7 @@ class SystemEvent(_Record):
     @classmethod
     def _without_passwords(cls, values: Any) -> Any:
         # Before it has an identity, so that whoever looks it up knows it by the same one.
-        return without_passwords(values)
+        return _without_controls(without_passwords(values))
 
     @property
     def status(self) -> str:
@@ -233,6 +234,30 @@ class SystemEvent(_Record):
 def alert_identity(source: str, fingerprint: str) -> str:
     """The id and fingerprint of all events about an alert, by what its sender knows it by."""
     return _digest(source, fingerprint)
+
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def _without_controls(values: Any) -> Any:
+    """With spaces for what breaks a line, or steers a terminal, in what an event is named by."""
+    if not isinstance(values, dict):
+        return values
+    odd = [
+        name
+        for name in ("subject", "type", "source")
+        if isinstance(text := values.get(name), str) and _CONTROLS.search(text)
+    ]
+    if not odd:
+        return values
+    clean = {name: _CONTROLS.sub(" ", values[name]).strip() for name in odd}
+    data = values.get("data", {})
+    if isinstance(data, dict):
+        before = data.get(NOTES)
+        notes = before if isinstance(before, list) else []
+        said = [f"Its {name} had control characters: they are spaces now." for name in odd]
+        data = {**data, NOTES: [*notes, *(note for note in said if note not in notes)]}
+    return {**values, **clean, "data": data}
 
 
 _SAID = json.JSONEncoder(sort_keys=True, default=str).encode  # json.dumps would make it each time

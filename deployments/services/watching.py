@@ -27,6 +27,9 @@ PACKING = 3600.0
 """Seconds between two times that samples are packed; those of the last hour are left as they are,
 for who asks of them all the time."""
 
+FIRST_PACKING = 300.0
+"""Seconds after the start: a stack that is started anew each hour packs, too."""
+
 _AT_LEAST = 1.0  # seconds from the end of a look to the next one of the same part
 
 
@@ -94,9 +97,10 @@ class _Watching:
 
     async def keep_packing(self) -> NoReturn:
         """Have samples take little room, however long they are kept."""
+        wait = FIRST_PACKING
         while True:
-            await asyncio.sleep(PACKING)
-            faults = []
+            await asyncio.sleep(wait)
+            wait, faults = PACKING, []
             try:
                 await self._ledger.samples.pack(utc_now() - timedelta(seconds=PACKING))
             except OrchestratorError as error:

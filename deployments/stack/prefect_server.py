@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +20,7 @@ from deployments.processes.own_pages import OwnPagesOnly
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 
 # Seconds. Prefect's client parses the header as a float. Its five tries must outlast a writer
@@ -59,13 +63,31 @@ def queue_writers() -> None:
     """
     from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
 
+    one_alone: ContextVar[bool] = ContextVar("one_alone", default=False)
+    usual = AioSqliteConfiguration.begin_transaction
+
+    @asynccontextmanager
+    async def begin_transaction(
+        self: AioSqliteConfiguration, session: AsyncSession, with_for_update: bool = False
+    ) -> AsyncGenerator[AsyncSessionTransaction, None]:
+        token = one_alone.set(True)
+        try:
+            async with usual(self, session, with_for_update) as transaction:
+                yield transaction
+        finally:
+            one_alone.reset(token)
+
     def begin(self: AioSqliteConfiguration, conn: Connection) -> None:
-        if SQLITE_BEGIN_MODE.get() is not None:  # else the session only reads
-            conn.exec_driver_sql("BEGIN IMMEDIATE")
+        if SQLITE_BEGIN_MODE.get() is None:
+            return  # the session only reads
+        conn.exec_driver_sql("BEGIN IMMEDIATE")
+        if one_alone.get():
             # What this transaction opens beside itself reads only: for the lock that it holds
-            # itself it would wait in vain, as when a work queue is paused.
+            # itself it would wait in vain, as when a work queue is paused. Migrations, which do
+            # not pass by ``begin_transaction``, begin many times.
             SQLITE_BEGIN_MODE.set(None)
 
+    AioSqliteConfiguration.begin_transaction = begin_transaction  # type: ignore[method-assign]
     AioSqliteConfiguration.begin_sqlite_stmt = begin  # type: ignore[method-assign]
 
 

@@ -201,7 +201,7 @@ def _fast(days: Floats, levels: Floats) -> Forecast | None:
         return None
     slope = theil_sen(steps, at)
     quarters = np.interp(at[-1] - np.arange(4, -1, -1) * (HOUR / DAY / 4), at, steps)
-    if slope.low <= 0 or np.diff(quarters[1:]).min() < STILL * slope.value * (HOUR / DAY / 4):
+    if slope.low <= 0 or np.diff(quarters).min() < STILL * slope.value * (HOUR / DAY / 4):
         return None
     gap = FULL - float(levels[-1])
     if gap / slope.value > FAST_WITHIN:

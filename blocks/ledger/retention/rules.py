@@ -140,9 +140,8 @@ def _of_orders(table: Table) -> Rule:
     return Rule("effects", table, proposed_at, _any(of, _ORDER_IS_OVER))
 
 
-# As its effect, which is of the same instant, and goes after it.
 _SENDS = EFFECTS.alias()
-_DELIVERY_IS_OVER = _any(_SENDS.c.id == DELIVERIES.c.effect_id, _ended(_SENDS.c.finished_at))
+_DELIVERY_IS_OVER = ~_any(_SENDS.c.id == DELIVERIES.c.effect_id, _goes_on(_SENDS.c.finished_at))
 
 RULES = [
     Rule(
@@ -237,16 +236,16 @@ RULES = [
     _of_orders(ORDER_LINES),
     _of_orders(ORDER_ENTRIES),
     Rule("effects", ORDERS, ORDERS.c.proposed_at, _ORDER_IS_OVER),
-    # Attempts go with their delivery, and it before its effect, and before its event.
-    Rule("effects", DELIVERIES, DELIVERIES.c.at, _DELIVERY_IS_OVER),
+    # Attempts go with their delivery, and it before its event.
+    Rule("events", DELIVERIES, DELIVERIES.c.at, _DELIVERY_IS_OVER),
     Rule(
-        "effects",
+        "events",
         DELIVERY_ATTEMPTS,
         DELIVERY_ATTEMPTS.c.at,
         ~_any(DELIVERIES.c.effect_id == DELIVERY_ATTEMPTS.c.effect_id),
     ),
     Rule(
-        "effects",
+        "events",
         PARTNER_EVENTS,
         PARTNER_EVENTS.c.at,
         and_(

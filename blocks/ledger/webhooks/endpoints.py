@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, and_, func, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
 
 from blocks.errors import NotFound
 from blocks.ledger.engine.access import Access
@@ -103,9 +103,10 @@ class Endpoints:
         return await self._access.write(write)
 
     async def waiting(self, now: datetime) -> list[str]:
-        """The endpoints for which something is due."""
+        """The endpoints for which something is due, without those that are left alone just now."""
         due = select(EFFECTS.c.id).where(_WAITS, EFFECTS.c.next_at <= now)
-        query = select(ENDPOINTS.c.name).where(due.correlate(ENDPOINTS).exists())
+        is_ready = or_(ENDPOINTS.c.not_before.is_(None), ENDPOINTS.c.not_before <= now)
+        query = select(ENDPOINTS.c.name).where(is_ready, due.correlate(ENDPOINTS).exists())
         return [row["name"] for row in await self._access.rows(query)]
 
     async def counts(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
 
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.dialect_sql import each_text
@@ -18,7 +18,14 @@ from blocks.ledger.engine.upsert import insert
 from blocks.ledger.engine.values import to_json
 from blocks.ledger.webhooks.records import DISABLED, QUEUE, EndpointState, PartnerEvent
 from blocks.ledger.webhooks.tables import DELIVERIES, PARTNER_EVENTS
-from blocks.ledger.work.effects import WEBHOOK, EffectOutcome, EffectRecord, intend_in
+from blocks.ledger.work.effects import (
+    WEBHOOK,
+    EffectOutcome,
+    EffectRecord,
+    effect_row,
+    intend_in,
+)
+from blocks.ledger.work.tables import EFFECTS
 from blocks.vocabulary.effects import EffectStatus
 from blocks.vocabulary.partner_events import EventType, ReportNews
 
@@ -57,15 +64,23 @@ class PartnerEvents:
                 record that it missed the event.
             now: When.
         """
-        ids = [event.id for event, _ in shares]
+        wanted = [(event, each) for event, endpoints in shares for each in endpoints]
+        effects = [delivery_effect(event, endpoint, now) for event, endpoint in wanted]
+        rows = [
+            _row(event, endpoint, effect, event.line(endpoint.ordered_by))
+            for (event, endpoint), effect in zip(wanted, effects, strict=True)
+        ]
 
         def write(connection: Connection) -> None:
-            for event, endpoints in shares:
-                for endpoint in endpoints:
-                    deliver_in(connection, event, endpoint, now)
-            these = select(each_text(connection, ids).c.value)
-            done = update(PARTNER_EVENTS).where(PARTNER_EVENTS.c.id.in_(these))
-            connection.execute(done.values(shared_at=now))
+            if effects:
+                _INTEND.execute(connection, [effect_row(effect) for effect in effects])
+                ours = _among(connection, EFFECTS.c.id, [effect.id for effect in effects])
+                written = set(connection.scalars(select(EFFECTS.c.id).where(ours)))
+                fresh = [row for row in rows if row["effect_id"] in written]
+                if fresh:
+                    connection.execute(DELIVERIES.insert(), fresh)
+            told = _among(connection, PARTNER_EVENTS.c.id, [event.id for event, _ in shares])
+            connection.execute(update(PARTNER_EVENTS).where(told).values(shared_at=now))
 
         await self._access.write(write)
 
@@ -73,9 +88,9 @@ class PartnerEvents:
         self, event: PartnerEvent, endpoint: EndpointState, now: datetime
     ) -> EffectRecord:
         """Write an event for one endpoint alone, and its delivery, which nobody sweeps."""
-        effect = delivery_effect(event, endpoint.name, now).model_copy(
-            update={"queue": None, "next_at": None}
-        )
+        is_well = endpoint.model_copy(update={"enabled": True})  # it is asked all the same
+        unswept = {"queue": None, "next_at": None}
+        effect = delivery_effect(event, is_well, now).model_copy(update=unswept)
 
         def write(connection: Connection) -> None:
             tell_in(connection, [event], shared_at=now)
@@ -115,34 +130,37 @@ def report_ready(run_id: str, workflow: str, at: datetime) -> PartnerEvent:
     )
 
 
-def deliver_in(
-    connection: Connection, event: PartnerEvent, endpoint: EndpointState, now: datetime
-) -> None:
-    """Put a delivery on record, unless it is."""
-    effect = delivery_effect(event, endpoint.name, now)
-    if not endpoint.enabled:
-        outcome = EffectOutcome(reason=DISABLED, detail="Its endpoint is disabled.")
-        missed = {"status": EffectStatus.REFUSED, "finished_at": now, "outcome": outcome}
-        effect = effect.model_copy(update=missed | {"next_at": None})
-    if intend_in(connection, effect):
-        row = _row(event, endpoint, effect, event.line(endpoint.ordered_by))
-        connection.execute(DELIVERIES.insert(), row)
+def delivery_effect(event: PartnerEvent, endpoint: EndpointState, now: datetime) -> EffectRecord:
+    """The effect by which an event is sent to an endpoint; over at once for one that is disabled.
 
-
-def delivery_effect(event: PartnerEvent, endpoint: str, now: datetime) -> EffectRecord:
-    """The effect by which an event is sent to an endpoint."""
-    target = f"{QUEUE}{endpoint}"
-    return EffectRecord(
+    Its webhook has the event's id, whichever endpoint it goes to.
+    """
+    target = f"{QUEUE}{endpoint.name}"
+    effect = EffectRecord(
         kind=WEBHOOK,
         target=target,
         queue=target,
-        need_key=f"webhook {event.id} to {endpoint}",
+        need_key=f"webhook {event.id} to {endpoint.name}",
         idempotency_key=event.id,
         cause=event.subject,
         payload={"type": event.type},
         intended_at=now,
         next_at=now,
     )
+    if endpoint.enabled:
+        return effect
+    outcome = EffectOutcome(reason=DISABLED, detail="Its endpoint is disabled.")
+    missed = {"status": EffectStatus.REFUSED, "finished_at": now, "outcome": outcome}
+    return effect.model_copy(update={**missed, "next_at": None})
+
+
+_INTEND = Prepared(lambda dialect: insert(dialect, EFFECTS).on_conflict_do_nothing())
+
+
+def _among(
+    connection: Connection, column: ColumnElement[str], ids: Sequence[str]
+) -> ColumnElement[bool]:
+    return column.in_(select(each_text(connection, ids).c.value))
 
 
 def event_of(row: RowMapping, prefix: str = "") -> PartnerEvent:

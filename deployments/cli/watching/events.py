@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from blocks.vocabulary.messages import SystemEvent
 
 
+_MOST_NOTES = 20
+
+
 @dataclass
 class Handed:
     """What became of events that were handed in.
@@ -33,6 +36,7 @@ class Handed:
     Attributes:
         new, duplicates, updates, repeated: As ``blocks.ledger.events.records.Accepted`` counts.
         run: The run that was started for them; None when no stack runs, and they wait.
+        notes: What was not as it is usual, and how it was read.
     """
 
     new: int
@@ -40,6 +44,7 @@ class Handed:
     updates: int
     repeated: int
     run: str | None
+    notes: list[str] = field(default_factory=list)
 
 
 @command
@@ -78,7 +83,11 @@ async def hand_in(ledger: Ledger, events: Sequence[SystemEvent]) -> Handed:
     from flows.orchestrator.events.accept import accept_into  # finds the running stack
 
     accepted, run = await accept_into(ledger, events)
-    return Handed(accepted.new, accepted.duplicates, accepted.updates, accepted.repeated, run=run)
+    notes = [note for event in events for note in event.notes]
+    if unnamed := {event.source for event in events if not event.subject}:
+        notes.append(f"Without a subject it is about its source: {', '.join(sorted(unnamed))}.")
+    counts = accepted.new, accepted.duplicates, accepted.updates, accepted.repeated
+    return Handed(*counts, run=run, notes=list(dict.fromkeys(notes))[:_MOST_NOTES])
 
 
 def _print_handed(handed: Handed, console: Console) -> None:
@@ -89,6 +98,8 @@ def _print_handed(handed: Handed, console: Console) -> None:
     if handed.updates or handed.repeated:
         told += f"; of the new ones {handed.updates} say something else, {handed.repeated} the same"
     line(f"{told}.", console)
+    for note in handed.notes:
+        line(f"[yellow]![/] {escape(note)}", console)
     if handed.run:
         line(f"[dim]Run {escape(handed.run)} deals with them.[/]", console)
     elif handed.new:

@@ -6,7 +6,6 @@ from datetime import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -80,6 +79,8 @@ async def add_silence(
     as_json: AsJson = False,
 ) -> None:
     """Have nobody told of certain incidents for a while; they are on record all the same."""
+    from pydantic import ValidationError
+
     from blocks.business.file import faults
     from blocks.ledger.incidents.silences import SilenceRecord
     from blocks.vocabulary.messages import utc_now

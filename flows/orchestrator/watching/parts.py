@@ -127,10 +127,8 @@ async def _prefect(watch: Watch) -> Look:
 async def _objectives(watch: Watch) -> Look:
     rules = watch.policy.objectives
     look = await look_at_objectives(watch.business, watch.ledger, rules, watch.now)
-    if watch.business.left_out:  # as above
-        return look
-    targets = [each.target for each in objectives_in_force(watch.business.services, rules)]
-    return await covering_what_is_gone(watch.ledger, look, targets)
+    named = [each.target for each in objectives_in_force(watch.business.services, rules)]
+    return await _of_all(watch, look, named)
 
 
 _newest_orders = Orders()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.anomaly.nab import PROFILES, Labelled, nab_score, rewards
+from benchmarks.anomaly.quiet import KINDS, WEEKS, generated, recorded
 
 STANDARD = PROFILES["standard"]
 
@@ -47,3 +48,20 @@ def test_only_the_earliest_hit_of_a_window_counts_and_each_false_alarm():
 
 def test_alarms_in_the_probationary_period_are_free():
     assert nab_score([FILE], rows(3, 29, 50, 120), STANDARD) == pytest.approx(100)
+
+
+def test_a_quiet_stretch_keeps_a_day_from_every_label():
+    ts = np.datetime64("2026-01-01T00:00", "us") + np.arange(30 * 288) * np.timedelta64(5, "m")
+    labelled = Labelled("x", ts, np.arange(len(ts), dtype=float), [(10 * 288, 11 * 288)])
+    (five,) = recorded([labelled], 5)
+    assert (five.ts[0], five.ts[-1]) == (ts[12 * 288 + 1], ts[-1])
+    (hourly,) = recorded([labelled], 60)
+    assert len(hourly.ts) == 18 * 24
+    assert hourly.values[1] == labelled.values[(12 * 24 + 1) * 12 :][:12].mean()
+    assert list(recorded([labelled._replace(ts=ts[:288], values=ts[:288], windows=[])], 5)) == []
+
+
+def test_quiet_series_are_sampled_as_asked():
+    found = list(generated(60, range(1)))
+    assert [each.name for each in found] == list(KINDS)
+    assert {len(each.values) for each in found} == {WEEKS[60] * 7 * 24}

@@ -211,6 +211,6 @@ def test_a_weekday_like_a_weekend_is_one_where_weeks_are_known():
 def test_two_faults_a_month_are_not_the_nature_of_a_metric():
     frame = series(daily_rhythm(days=28))
     for day in (10, 20):
-        frame.loc[frame.index[-day * DAY - 6 : -day * DAY], "value"] = 5.0
+        frame.loc[frame.index[-day * DAY - 6 : -day * DAY], "value"] = -50.0
     frame.loc[frame.index[-6:], "value"] = 5.0
     assert unusual(frame) is not None

@@ -84,6 +84,7 @@ def test_an_hour_without_a_break_is_told_and_a_burst_is_not():
 
     for minutes in (10, 20, 40):
         assert told(copy(0.33), 3 + minutes / 1440) is None
+    assert told(copy(2.4), 3 + 45 / 1440) is None, "it rises, and not for an hour yet"
     found = told(copy(2.4), 3 + 70 / 1440)
     assert found is not None
     assert found.days * 24 == pytest.approx((50 - 20 * 70 / 60) / 20, rel=0.1)

@@ -72,6 +72,7 @@ LOOKS: dict[str, Look] = {
     "actions": lambda ledger: ledger.history.actions("sre-reliability", DAY),
     "runs": lambda ledger: ledger.history.runs(DAY),
     "task counts": lambda ledger: ledger.tasks.counts(DAY, NOW),
+    "tasks that ended": lambda ledger: ledger.tasks.ended(DAY, NOW),
     "abandoned tasks": lambda ledger: ledger.tasks.abandoned(NOW),
     "tasks given up": lambda ledger: ledger.tasks.give_up(
         "abc", ErrorInfo(code="run-crashed", what="It died."), NOW

@@ -153,11 +153,11 @@ async def test_an_alert_stays_open_a_person_is_asked_and_its_source_ends_it(
     assert await ledger.inbox.incidents() == [ended.model_copy(update={"events": 2})]
     assert open_incidents(api)["critical"] == 0
 
-    # It fires again, with the same start: another outage.
+    # It fires again, with the same start: another outage of the same incident.
     assert post(api, notification) == 1
     await ran(event_driven_workflow)
     (again,) = await ledger.incidents.open()
-    assert again.id != incident.id
+    assert (again.id, again.outages) == (incident.id, 2)
     assert len(await ledger.approvals.list(ApprovalStatus.OPEN)) == 1
 
 
@@ -247,7 +247,7 @@ async def test_a_yes_closes_it_and_it_is_covered_until_it_fires_anew(
     post(api, notification("a"))
     await ran(event_driven_workflow)
     (again,) = await ledger.incidents.open()
-    assert again.id != closed.id
+    assert (again.id, again.outages) == (closed.id, 2)
     assert len(await ledger.approvals.list(ApprovalStatus.OPEN)) == 1
 
 

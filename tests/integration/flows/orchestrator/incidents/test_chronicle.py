@@ -247,9 +247,7 @@ async def test_it_cost_what_its_hours_usually_bring(ledger: Ledger) -> None:
     await usual(ledger, "revenue_per_hour", 100, 210, 380)
     facts = await post_incident.facts_of(ledger, SHOP, incident.id, at(60))
     assert (facts.cost.share, facts.cost.by_hour) == (0.8, True)
-    assert facts.cost.so_far == pytest.approx(
-        0.8 * 500 * 10 / 60
-    )
+    assert facts.cost.so_far == pytest.approx(0.8 * 500 * 10 / 60)
     assert missed(facts.hours) == pytest.approx(500 - 380 - 10)
     told = named(post_incident.sections(facts), "What it cost")
     assert told.text.startswith("80% of the revenue was judged to depend on it.")

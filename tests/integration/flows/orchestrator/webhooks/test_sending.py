@@ -111,8 +111,9 @@ async def test_what_is_not_taken_is_sent_again_with_the_same_id_and_signed_anew(
     assert done.attempts[1].answer == "<html>Thanks</html>"
 
 
-# The HTTP library leaves the transport of a TLS handshake that failed to the garbage collector.
-@pytest.mark.filterwarnings("ignore:.*(unclosed transport|_SelectorTransport)")
+# The HTTP library leaves the socket of a TLS handshake that failed to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*(<socket|_Selector):ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*(<socket|_Selector):pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/", "https://127.0.0.1:{port}/", "http://no.such.host.invalid/"]
 )
@@ -263,7 +264,7 @@ async def test_a_dead_endpoint_with_a_long_queue_is_left_alone_and_keeps_nobody_
         assert len(dead.requests) <= 8, "four at once, and then it is left alone"
         before = len(dead.requests)
         await look(ledger, *both, by=Clerk(ledger, QUICK))
-        assert len(dead.requests) == before
+        assert len(dead.requests) <= before + 1, "one at a time, and then it is left alone again"
     assert await ledger.endpoints.counts() == {"dead": 300}
     assert await ledger.effects.due(utc_now() + timedelta(days=1)) == []
 

@@ -38,6 +38,7 @@ def test_an_event_is_handed_in_once_and_seen_in_the_inbox(tmp_path: Path) -> Non
         "updates": 0,
         "repeated": 0,
         "run": None,
+        "notes": [],
     }
     told = told_by(tmp_path, "inbox")[1]
     assert told.startswith("Waiting: 1 error; the oldest for")
