@@ -28,6 +28,7 @@ PagePart = Literal[
     "health",
     "incidents",
     "approvals",
+    "objectives",
     "agents",
     "workflows",
     "stock",

@@ -155,11 +155,37 @@ def mariadb_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database for a ledger; the test runs once per kind of database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def ledger_url(empty_ledger_url: str) -> str:
+    """URL of a ledger in which nothing is written, once per kind of database.
+
+    Its tables are made at once: to run all migrations takes longer than most tests. That both come
+    to the same is tested.
+    """
+    from blocks.ledger import Ledger  # with all its tables
+    from blocks.ledger.engine import schema
+    from blocks.ledger.engine.tables import METADATA
+
+    assert Ledger
+    engine = create_engine(empty_ledger_url)
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA auto_vacuum=INCREMENTAL")  # before there are tables
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        METADATA.create_all(connection)
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        newest = {"version": schema.revisions()[-1]}
+        connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), newest)
+        connection.commit()
+    engine.dispose()
+    return empty_ledger_url
 
 
 _CUT_OFF = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name"

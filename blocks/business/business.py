@@ -36,6 +36,7 @@ B = TypeVar(
     WebhookSource,
     WebhookEndpoint,
 )
+_WHAT_IT_IS = (StoreDatabase, SupplierConnection, MonitoredService)
 KINDS: tuple[type[BusinessBlock], ...] = (
     StoreDatabase,
     SupplierConnection,
@@ -159,6 +160,8 @@ async def current_business() -> Business:
             "./orchestrator connect URL.",
         )
     own = [block for block in blocks if block.origin != SAMPLE]
+    if not any(isinstance(block, _WHAT_IT_IS) for block in own):
+        own = []  # whom to tell, or what to probe beside it, makes no business of its own
     if bad and not own:
         raise bad[0]  # the sample does not stand in for a business that is there, and broken
     return _usable(own or blocks, bad)

@@ -54,7 +54,7 @@ class Signal(Frozen):
     """
 
     kind: str = Field(pattern=r"^[a-z][a-z0-9]*(\.[a-z0-9_]+)*$")
-    subject: str
+    subject: str = Field(max_length=500)
     severity: Severity
     summary: str
     key: str = ""
@@ -101,6 +101,8 @@ class Look(Frozen):
         signals: What is wrong.
         samples: What was measured.
         missing: What could not be looked at and why, in words.
+        notes: What is known less well than one may think, for good: no reason to look again.
+        failed: Why nothing at all could be looked at, in words for anybody; empty when it was.
     """
 
     part: Name
@@ -108,3 +110,5 @@ class Look(Frozen):
     signals: tuple[Signal, ...] = ()
     samples: tuple[Sample, ...] = ()
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    failed: str = ""

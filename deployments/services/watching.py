@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from time import monotonic
@@ -29,6 +30,8 @@ for who asks of them all the time."""
 
 FIRST_PACKING = 300.0
 """Seconds after the start: a stack that is started anew each hour packs, too."""
+
+_NUMBERS = re.compile(r"(?<![\w-])\d[\d,.]*")
 
 _AT_LEAST = 1.0  # seconds from the end of a look to the next one of the same part
 
@@ -123,10 +126,15 @@ class _Watching:
             return [f"{part.name} cannot be watched: {type(error).__name__}: {error}"]
         if self._seen:
             self._seen(looks[0])
-        return list(looks[0].missing)
+        return [*looks[0].missing, *looks[0].notes]
 
     def _tell(self, what: str, faults: Sequence[str]) -> None:
-        for fault in faults:
-            if fault not in self._said.get(what, ()):
-                self._say(fault)
+        for fault in new_ones(faults, self._said.get(what, ())):
+            self._say(fault)
         self._said[what] = faults
+
+
+def new_ones(faults: Sequence[str], said: Sequence[str]) -> list[str]:
+    """What is worth saying after what was said before: not that another minute has passed."""
+    known = {_NUMBERS.sub("0", one) for one in said}
+    return [fault for fault in faults if _NUMBERS.sub("0", fault) not in known]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from blocks.vocabulary.messages import utc_now
 from flows.orchestrator.incidents.chronicle import last_grave_one
-from flows.orchestrator.incidents.post_incident import TITLE, facts_of, headline, sections
+from flows.orchestrator.incidents.post_incident import facts_of, headline, sections, title
 from flows.orchestrator.runs.endings import outlives_outages, refusing
 from flows.orchestrator.team.opening import workflow_run
 from flows.orchestrator.team.outcome import conclude
@@ -50,7 +50,7 @@ async def post_incident_report(
         incident = incident or await last_grave_one(team.ledger)
         facts = await facts_of(team.ledger, team.business, incident, utc_now())
         report = await team.report(
-            TITLE,
+            title(facts),
             headline(facts),
             sections=sections(facts),
             findings=[],

@@ -36,7 +36,7 @@ async def watch() -> Report:
     async with workflow_run("watch") as team:
         watching = Watch(team.business, team.ledger, PrefectApi(), team.policy, utc_now())
         looks = await watch_once(watching, watched_parts(team.policy))
-        team.notes += [why for look in looks for why in look.missing]
+        team.notes += [why for look in looks for why in (*look.missing, *look.notes)]
         wrong = sorted(
             (signal for look in looks for signal in look.signals),
             key=lambda signal: (-signal.severity.rank, signal.subject, signal.kind),

@@ -227,10 +227,14 @@ def _health(
     lesser = [f"{t.name} is {_measured(t)}, wanted {t.wanted}" for t in targets if t.met is False]
     lesser += others
     lesser += [f"{a.agent} has no free slot" for a in agents if a.status == "busy"]
-    if facts.open_approvals:
-        waiting = "question waits" if facts.open_approvals == 1 else "questions wait"
-        lesser.append(f"{facts.open_approvals} {waiting} for a person")
+    lesser += question_reasons(facts.open_approvals)
     return ("unhealthy" if grave else "degraded" if lesser else "healthy"), grave + lesser
+
+
+def question_reasons(open_approvals: int) -> list[str]:
+    """Why the system is not healthy, as far as questions to a person say it."""
+    waiting = "question waits" if open_approvals == 1 else "questions wait"
+    return [f"{open_approvals} {waiting} for a person"] if open_approvals else []
 
 
 def incident_reasons(counts: Mapping[Severity, int]) -> list[str]:

@@ -10,10 +10,12 @@ from blocks.ledger.calls.history import HourOfCalls
 from blocks.ledger.calls.records import RunRecord
 from blocks.ledger.status import Health
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
+from blocks.settings import PagePart
 from blocks.vocabulary.messages import Severity
 from flows.reports.model import Report, count, money
 from flows.status.drafts import orders_in_short
-from flows.status.metrics import incident_reasons
+from flows.status.metrics import incident_reasons, question_reasons
+from flows.status.objectives import objective_line
 from flows.status.open_orders import open_orders_in_short
 from flows.status.page_model import (
     PARTS,
@@ -74,6 +76,7 @@ def overview(facts: Facts, now: datetime) -> Overview:
             ],
             targets=facts.status.targets,
         ),
+        objectives=[objective_line(each) for each in facts.objectives],
         workflows=_workflows(facts),
         stock=next(filter(None, map(_stock, facts.reports)), None),
         orders=orders_in_short(facts.orders) if facts.orders else None,
@@ -133,11 +136,13 @@ def _condition(facts: Facts, found: Sequence[Trouble], now: datetime) -> Conditi
         lesser.append(Reason(text=text, part="workflows"))
     own = grave if facts.status.system_health == "unhealthy" else lesser
     told = incident_reasons(facts.status.open_incidents)  # each has its own reason above
+    parts: dict[str, PagePart] = dict.fromkeys(
+        question_reasons(facts.status.awaiting_approval), "approvals"
+    )
+    if facts.status.ledger_fault:
+        parts[facts.status.ledger_fault] = "health"
     own += [
-        Reason(
-            text=_sentence(text),
-            part="health" if text == facts.status.ledger_fault else "agents",
-        )
+        Reason(text=_sentence(text), part=parts.get(text, "agents"))
         for text in facts.status.reasons
         if text not in told
     ]

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from pydantic import AwareDatetime, Field
 
+from agents.sre_reliability.objectives.standing import ObjectiveStanding
 from blocks.ledger.calls.history import HourOfCalls
 from blocks.ledger.calls.records import RunRecord
 from blocks.ledger.events.records import Depth, IncidentRecord, IncidentState
@@ -117,6 +118,29 @@ class Agents(Strict):
 
     agents: list[Agent]
     targets: list[Target]
+
+
+class ObjectiveLine(Strict):
+    """An objective, and what is left of its error budget.
+
+    Attributes:
+        objective: Share that must be good, over ``days``.
+        good_share: Share that was; None when nothing was measured.
+        budget_left: Share of the budget that is left, below 0 when more was spent; None when
+            nothing was measured.
+        burns: Whom it calls: ``page`` or ``ticket``; None while it does not burn too fast.
+        empty_at: When the budget is spent at this pace, at the earliest.
+    """
+
+    name: str
+    target: str
+    objective: float
+    days: int
+    known_days: float
+    good_share: float | None
+    budget_left: float | None
+    burns: str | None
+    empty_at: AwareDatetime | None
 
 
 class WorkflowLine(Strict):
@@ -251,6 +275,7 @@ class Overview(Strict):
     incidents: Troubles | None = None
     approvals: list[Question] | None = None
     agents: Agents | None = None
+    objectives: list[ObjectiveLine] | None = None
     workflows: list[WorkflowLine] | None = None
     stock: Stock | None = None
     orders: Orders | None = None
@@ -282,6 +307,7 @@ class Facts:
         open_orders: Purchase orders under way.
         calls, events: Of the last week, by the hour.
         titles: What each agent is called.
+        objectives: How each stands, the worst first.
         prefect: Where Prefect's pages are.
         prefect_answers: Whether its server does.
         can_start: Workflows that run without parameters.
@@ -302,6 +328,7 @@ class Facts:
     calls: Sequence[HourOfCalls] = ()
     events: Mapping[datetime, int] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
+    objectives: Sequence[ObjectiveStanding] = ()
     prefect: str = ""
     prefect_answers: bool = True
     can_start: Sequence[str] = ()

@@ -33,6 +33,7 @@ def for_everybody(page: Overview, parts: Collection[PagePart]) -> Overview:
         health=_condition(shown.get("health"), parts),
         incidents=_incidents(shown.get("incidents"), parts),
         approvals=_questions(shown.get("approvals")),
+        objectives=shown.get("objectives"),
         agents=shown.get("agents"),
         workflows=_workflows(shown.get("workflows")),
         stock=(stock := shown.get("stock")) and stock.model_copy(update={"run_id": ""}),

@@ -7,9 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from blocks.settings import get_settings
 from tests.browser.chromium import CHROMIUM
 from tests.conftest import service_missing
 from tests.integration.loopback import own_prefect_server
+
+
+@pytest.fixture(autouse=True)
+def business_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A business that needs no Prefect to be read: to start one takes longer than most tests."""
+    file = tmp_path / "business.toml"
+    file.write_text('[[services]]\nname = "checkout"\nhealth_url = "http://127.0.0.1:1/health"\n')
+    monkeypatch.setenv("ORCHESTRATOR_BUSINESS_FILE", str(file))
+    get_settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    get_settings.cache_clear()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from playwright.async_api import Page, expect
 
 from blocks.ledger import EffectOutcome, EffectRecord, Ledger
 from blocks.ledger.events.records import IncidentState
-from blocks.settings import get_settings
 from blocks.vocabulary.effects import EffectStatus, EffectVerdict
 from blocks.vocabulary.looks import Sample
 from blocks.vocabulary.messages import utc_now
@@ -21,16 +20,9 @@ CHECKOUT = "service:checkout"
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ledger]:
-    business = tmp_path / "business.toml"
-    business.write_text(
-        '[[services]]\nname = "checkout"\nhealth_url = "http://127.0.0.1:1/health"\n'
-    )
-    monkeypatch.setenv("ORCHESTRATOR_BUSINESS_FILE", str(business))
-    get_settings.cache_clear()
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
         yield ledger
-    get_settings.cache_clear()
 
 
 async def an_incident(ledger: Ledger) -> str:
@@ -63,9 +55,9 @@ async def test_an_incident_is_opened_seen_to_and_closed(ledger: Ledger, tmp_path
             await page.goto(api.url)
             await page.get_by_role("button", name="Service checkout: down").click()
             window = page.get_by_role("dialog")
-            await expect(window.get_by_role("heading", name="Post-incident report")).to_be_visible()
+            await expect(window.get_by_role("heading", name="Incident report")).to_be_visible()
             await expect(
-                window.get_by_text("restart service service:checkout: verified")
+                window.get_by_text("Restart service (service:checkout): verified")
             ).to_be_visible()
             await expect(window.get_by_text("What was measured")).to_be_visible()
             assert page.url.endswith(f"#incident-{incident}")

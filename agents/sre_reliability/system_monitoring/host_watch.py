@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,9 @@ _KINDS = {
 BUSY_FOR = timedelta(minutes=15)
 """A machine that is busy, or short of memory, for a shorter time is at work."""
 
+_APART = HOUR
+"""Two looks at this machine may be so far apart."""
+
 
 async def look_at_host(
     folder: Path, history: History, now: datetime, *, horizon: timedelta, serves: bool
@@ -57,13 +61,13 @@ async def look_at_host(
     """
     host = await asyncio.to_thread(read_host, folder, serves=serves)
     samples = list(_samples(host, now))
-    names = [sample.series for sample in samples]
-    filling = [name for name in names if _what(name) in FILLING]
-    brief, long = await asyncio.gather(
-        history(names, now - BUSY_FOR, now), history(filling, now - KEPT, now)
-    )
     current = {sample.series: (now, sample.value) for sample in samples}
-    earlier = {name: [*brief[name], current[name]] for name in names}
+    filling = [name for name in current if _what(name) in FILLING]
+    coming = [f"{HOST}/{what}" for what, _ in _COMES_AND_GOES.values()]
+    brief, long = await asyncio.gather(
+        history(coming, now - BUSY_FOR - _APART, now), history(filling, now - KEPT, now)
+    )
+    earlier = {name: [*brief[name], current[name]] for name in coming if name in current}
     found = [finding for finding in judge_host(host) if _lasts(finding, earlier, now)]
     signals = [_level(finding) for finding in found]
     full = {signal.kind.partition(".")[0] for signal in signals if signal.kind.endswith(".full")}
@@ -113,9 +117,10 @@ def _lasts(finding: Finding, earlier: Mapping[str, Points], now: datetime) -> bo
         return True
     what, limit = _COMES_AND_GOES[finding.kind]
     series = earlier.get(f"{HOST}/{what}", [])
-    if not series or series[0][0] > now - BUSY_FOR + HOUR / 12:
+    since = bisect_right(series, now - BUSY_FOR, key=lambda point: point[0]) - 1
+    if since < 0:
         return False  # nothing is known of so long ago: it may have begun just now
-    return min(value for _, value in series) > limit
+    return min(value for _, value in series[since:]) > limit
 
 
 def _level(finding: Finding) -> Signal:

@@ -36,6 +36,9 @@ _HOUR = timedelta(hours=1)
 LONGEST_GAP = timedelta(minutes=15)
 """Between two readings of a counter. Over a longer one its rate says nothing about now."""
 
+SHORTEST_GAP = timedelta(seconds=5)
+"""The same. A single request within the blink between the looks of two processes is no rush."""
+
 
 @dataclass
 class _Seen:
@@ -120,7 +123,8 @@ async def _read(service: MonitoredService, history: History, now: datetime) -> _
         except OrchestratorError as error:
             seen.missing.append(f"{series_name(service, metric)}: {error.what}")
     counters = [_counter(service, metric) for metric, one in chosen.items() if one.counts]
-    before = await history(counters, now - LONGEST_GAP, now) if counters else {}
+    since, until = now - LONGEST_GAP, now - SHORTEST_GAP
+    before = await history(counters, since, until) if counters else {}
     for metric, one in chosen.items():
         seen.covered.add(series_name(service, metric))
         seen.samples += _samples(service, metric, one, before, now)

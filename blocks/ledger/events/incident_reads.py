@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
 
 from blocks.ledger.calls.queries import newest
 from blocks.ledger.engine.access import Access
@@ -87,7 +87,10 @@ class IncidentReads:
         assigned_to: str | None = None,
         limit: int = 100,
     ) -> Sequence[IncidentRecord]:
-        """Incidents, the one opened last first; news is none.
+        """Incidents that are not over, the worst first; then those that are, the latest first.
+
+        News is none. Of a thousand open ones the limit leaves out the mildest, and none for what
+        is over.
 
         Args:
             over: Also those that are over.
@@ -97,14 +100,19 @@ class IncidentReads:
             limit: How many at most.
         """
         ranks = [each for each in Severity if each >= (severity or Severity.WARNING)]
-        query = newest(INCIDENTS.c.opened_at, limit).where(INCIDENTS.c.severity.in_(ranks))
-        if not over:
-            query = query.where(OPEN)
+        wanted: list[ColumnElement[bool]] = [INCIDENTS.c.severity.in_(ranks)]
         if resource != "*":
-            query = query.where(INCIDENTS.c.resource.like(_like(resource), escape="/"))
+            wanted.append(INCIDENTS.c.resource.like(_like(resource), escape="/"))
         if assigned_to is not None:
-            query = query.where(INCIDENTS.c.assigned_to == assigned_to)
-        return await self._records(query)
+            wanted.append(INCIDENTS.c.assigned_to == assigned_to)
+        worst = case({each.value: -each.rank for each in ranks}, value=INCIDENTS.c.severity)
+        latest = INCIDENTS.c.opened_at.desc(), INCIDENTS.c.id
+        query = select(INCIDENTS).where(*wanted)
+        found = list(await self._records(query.where(OPEN).order_by(worst, *latest).limit(limit)))
+        if over and len(found) < limit:
+            ended = query.where(~OPEN).order_by(*latest).limit(limit - len(found))
+            found += await self._records(ended)
+        return found
 
     async def heard(self) -> dict[str, datetime]:
         """When a source was last heard of each incident whose outage goes on, by its id."""

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Text, and_, cast, func, literal_column, or
 
 from blocks.ledger.calls.queries import matching, newest
 from blocks.ledger.engine.access import Access
-from blocks.ledger.engine.prefixes import SHORTEST_PREFIX, require_enough, the_one
+from blocks.ledger.engine.prefixes import SHORTEST_PREFIX
 from blocks.ledger.events.grouping import UNSETTLED
 from blocks.ledger.events.records import (
     Depth,
@@ -124,19 +124,6 @@ class InboxReads:
         """One incident."""
         found = await self._access.rows(select(INCIDENTS).where(INCIDENTS.c.id == incident_id))
         return IncidentRecord(**found[0]) if found else None
-
-    async def the_incident(self, id_or_prefix: str) -> IncidentRecord:
-        """One incident, by its id or by enough of its beginning.
-
-        Raises:
-            NotFound: There is none.
-            RequestError: There are several, or the beginning is too short.
-        """
-        require_enough(id_or_prefix, "an incident")
-        begins = INCIDENTS.c.id.startswith(id_or_prefix, autoescape=True)
-        rows = await self._access.rows(select(INCIDENTS).where(begins).limit(2))
-        found = [IncidentRecord(**row) for row in rows]
-        return the_one(found, id_or_prefix, "an incident", "./orchestrator incidents --all")
 
     async def received(self, since: datetime, limit: int) -> list[SystemEvent]:
         """The events that came in at ``since`` or later, the newest ``limit`` of them."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, func, select, update
 
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.upsert import replacing
+from blocks.ledger.events import steps
 from blocks.ledger.events.alerts import FIRES, HAS_OUTAGE, end_resolved
 from blocks.ledger.events.grouping import RESOURCE
 from blocks.ledger.events.records import (
@@ -32,6 +33,7 @@ from blocks.vocabulary.told import group_of, told_by
 
 _OPEN = INCIDENTS.c.settled_at.is_(None)
 _NOT_RELEASED = INHIBITIONS.c.released_at.is_(None)
+_WITH_IT = "It was put down to another one, which is over."
 _BEGAN = and_(ALERTS.c.source == EVENTS.c.source, ALERTS.c.event_id == EVENTS.c.id)
 
 
@@ -122,7 +124,8 @@ class Inhibitions:
             these = INCIDENTS.c.id.in_(incident_ids)
             over = {"status": IncidentStatus.SETTLED, "ending": Ending.RESOLVED, "settled_at": now}
             standing = INCIDENTS.c.status == IncidentStatus.STANDING
-            connection.execute(update(INCIDENTS).where(these, standing, ~HAS_OUTAGE).values(over))
+            ended = update(INCIDENTS).where(these, standing, ~HAS_OUTAGE).values(over)
+            gone = connection.scalars(ended.returning(INCIDENTS.c.id)).all()
             locked = select(INCIDENTS.c.id).where(these, standing, FIRES).with_for_update()
             firing = list(connection.scalars(locked))
             _respond_anew(connection, firing)
@@ -139,7 +142,8 @@ class Inhibitions:
                         text="What explained it is over, and it still fires.",
                     )
                     for each in firing
-                ],
+                ]
+                + [steps.ended(each, Ending.RESOLVED, now, note=_WITH_IT) for each in gone],
             )
             return len(firing)
 
@@ -248,7 +252,7 @@ def _own_incident(
     last = select(EVENTS).where(mine).order_by(EVENTS.c.rank.desc(), EVENTS.c.received_at.desc())
     lead = taken_event(connection.execute(last.limit(1)).mappings().one()).event
     record = IncidentRecord(
-        need_key=f"after {cause.id} {resource}",
+        need_key=f"after {cause.id} {resource} at {now.isoformat()}",  # it may come back
         resource=resource,
         severity=severity,
         title=f"{resource} still fires, though {cause.resource} is well again",

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, delete, select, tuple_, union
+from sqlalchemy import Connection, Executable, delete, select, tuple_, union
 
 from blocks.ledger.engine.access import Access
 from blocks.ledger.engine.upsert import insert, replacing
@@ -39,9 +39,15 @@ class Samples:
 
     async def keep(self, samples: Sequence[Sample]) -> None:
         """Keep values; a second one of the same series and instant changes nothing."""
+        await self._write(insert(self._access.dialect, SAMPLES).on_conflict_do_nothing(), samples)
+
+    async def revise(self, samples: Sequence[Sample]) -> None:
+        """Keep what is foreseen: the newest value of an instant counts, until it is packed."""
+        await self._write(replacing(self._access.dialect, SAMPLES), samples)
+
+    async def _write(self, statement: Executable, samples: Sequence[Sample]) -> None:
         if not samples:
             return
-        statement = insert(self._access.dialect, SAMPLES).on_conflict_do_nothing()
         rows = [sample.model_dump() for sample in samples]
 
         def write(connection: Connection) -> None:

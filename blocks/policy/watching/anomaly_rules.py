@@ -29,7 +29,6 @@ class AnomalyRules(Strict):
         default_factory=lambda: [
             "*/latency_ms",
             "metric:*",
-            "store:*/orders_per_hour",
             "host:*/load_per_cpu",
             "host:*/memory_percent",
         ],

@@ -9,7 +9,7 @@ import { openNamed, prepareIncidents } from "./incident.js";
 import { tick, timeOfDay, when } from "./format.js";
 import { prepareReports } from "./report.js";
 import {
-  showAgents, showFigures, showHealth, showIncidents, showOpenOrders, showOrders, showStock, showWorkflows, showTimeline,
+  showAgents, showFigures, showHealth, showIncidents, showObjectives, showOpenOrders, showOrders, showStock, showWorkflows, showTimeline,
 } from "./sections.js";
 
 const EVERY = 3000; // milliseconds between two questions
@@ -61,6 +61,7 @@ function show(data) {
   showFigures(data);
   if (data.approvals) showApprovals(data.approvals, isPublic);
   if (data.incidents) showIncidents(data.incidents, data.currency);
+  if (data.objectives) showObjectives(data.objectives);
   if (data.agents) showAgents(data.agents);
   if (data.workflows) showWorkflows(data.workflows, data.prefect);
   if (data.parts.includes("stock")) showStock(data.stock);

@@ -109,6 +109,37 @@ function tags(one) {
   return found.filter(Boolean).map((text) => [" ", el("span", { class: "tag" }, text)]).flat();
 }
 
+export function showObjectives(objectives) {
+  byId("objectives-empty").hidden = objectives.length > 0;
+  keyed(byId("objective-list"), objectives, (one) => one.name, objectiveLine);
+}
+
+function objectiveLine(one) {
+  const measured = one.budget_left !== null;
+  const left = measured ? Math.max(0, one.budget_left) : 0;
+  const burns = one.burns && el("span", { class: `tag ${one.burns === "page" ? "bad" : "warning"}` }, "burns");
+  const known = one.known_days < one.days && `of ${one.days} days ${number(Math.round(one.known_days * 10) / 10)} are known`;
+  const facts = [
+    `${share(one.objective)} of ${one.days} days wanted`,
+    measured && `${share(one.good_share)} kept`,
+    measured && known,
+    one.empty_at && el("span", {}, "at this pace empty ", when(one.empty_at)),
+  ].filter(Boolean);
+  const said = measured ? `${percent(one.budget_left)} of the error budget left` : "not measured yet";
+  return el(
+    "li",
+    { class: "agent" },
+    el("p", { class: "title" }, told(one.name), burns && " ", burns),
+    el("p", { class: "slots" }, el("meter", { min: 0, max: 1, low: 0.25, high: 0.5, optimum: 1, value: left, "aria-label": `${one.name}: ${said}` }), el("span", {}, said)),
+    facing(facts),
+  );
+}
+
+/** A share with as many digits as promises have: 99.95%. */
+function share(value) {
+  return `${Number((value * 100).toFixed(3))}%`;
+}
+
 export function showAgents({ agents, targets }) {
   keyed(byId("agent-list"), agents, (agent) => agent.agent, agentLine);
   keyed(byId("target-list"), targets, (target) => target.name, targetLine);

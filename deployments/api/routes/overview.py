@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
-from blocks.errors import NotFound
+from agents.sre_reliability.objectives.standing import ObjectiveStanding
+from blocks.errors import NotFound, OrchestratorError
 from blocks.ledger.calls.history import HourOfCalls
 from blocks.ledger.events.records import IncidentRecord
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
@@ -99,6 +101,7 @@ class Watch:
             open_orders=await ctx.ledger.orders.under_way(),
             calls=calls,
             events=events,
+            objectives=await self._objectives(),
             titles={agent: spec.title for agent, spec in ctx.team.agents.items()},
             prefect=ctx.runs.pages,
             prefect_answers=await self._prefect_answers(),
@@ -111,6 +114,14 @@ class Watch:
         found = await inbox.incidents(limit=60)
         found += await self._context.ledger.incidents.open()
         return sorted({s.id: s for s in found}.values(), key=lambda s: s.opened_at, reverse=True)
+
+    async def _objectives(self) -> Sequence[ObjectiveStanding]:
+        """How they stand; none while business or policy cannot be read, which is told elsewhere."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._context.objectives.get()
+        except (OrchestratorError, TimeoutError):
+            return ()
 
     async def _silence(self) -> timedelta:
         policy = await last_used_policy(self._context.ledger, self._context.team)

@@ -162,7 +162,8 @@ def stands(delivery: DeliveryView) -> str:
 
 def _print_endpoints(found: Sequence[EndpointView], console: Console) -> None:
     if not found:
-        line("There is none. Add a Webhook Endpoint block, or [[endpoints]] to a file.", console)
+        where = escape("[[endpoints]] to your business file")
+        line(f"There is none. Add a Webhook Endpoint block, or {where}.", console)
         return
     table = Table()
     for column in ("Endpoint", "At", "Wants", "In order of", "Stands", "Waiting", "Secrets"):

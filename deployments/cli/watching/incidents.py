@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from blocks.vocabulary.severity import Severity
     from flows.orchestrator.incidents.reading import IncidentStory, ListedIncident
 
+
 incidents = typer.Typer(help="What is wrong: list it, say that you see to it, or that it is over.")
 
 Which = Annotated[
@@ -46,7 +47,7 @@ Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="What else the
 async def list_all(
     context: typer.Context,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also those that are over: the latest hundred.")
+        bool, typer.Option("--all", help="Also those that are over, a hundred in all.")
     ] = False,
     resource: Annotated[str, typer.Option(help="What they are about, with * and ?.")] = "*",
     severity: Annotated[
@@ -194,6 +195,8 @@ async def _show_after(ledger: Ledger, one: IncidentRecord, as_json: bool, now: d
 
 
 def _print_list(found: list[ListedIncident], console: Console) -> None:
+    from flows.orchestrator.incidents.reading import LISTED
+
     if not found:
         console.print("Nothing is open.")
         return
@@ -211,6 +214,11 @@ def _print_list(found: list[ListedIncident], console: Console) -> None:
             escape(printable(one.assigned_to or one.acknowledged_by or "")),
         )
     console.print(table)
+    if len(found) >= LISTED:
+        line(
+            f"[dim]The first {LISTED}; narrow it by --severity, --resource or --assigned.[/]",
+            console,
+        )
 
 
 def _state(each: ListedIncident) -> str:
@@ -222,7 +230,7 @@ def _state(each: ListedIncident) -> str:
 
 def _print_story(story: IncidentStory, console: Console) -> None:
     one = story.incident
-    impact = "unknown" if one.impact_per_hour is None else f"{one.impact_per_hour:,.2f}"
+    impact = one.impact_per_hour
     again = f", the last at {one.reopened_at:%d %b %H:%M:%S} UTC" if one.reopened_at else ""
     question = "" if one.is_over or not one.approval_id else one.approval_id[:8]
     silence = story.silence if story.silenced else None
@@ -235,7 +243,7 @@ def _print_story(story: IncidentStory, console: Console) -> None:
         "Ended": f"{one.settled_at:%Y-%m-%d %H:%M:%S} UTC" if one.settled_at else "",
         "About": printable(one.resource),
         "Events": f"{one.events:,}",
-        "At risk": f"{impact} per hour",
+        "At risk": "unknown" if impact is None else f"{impact:,.2f} per hour",
         "Assigned": printable(one.assigned_to or ""),
         "Done": printable(one.done),
         "Says": printable(one.told.summary),

@@ -66,4 +66,5 @@ def _print(shown: TopologyShown, console: Console) -> None:
     console.print()
     line("To put all of it in force, write this into a file and set it: policy FILE --set", console)
     console.print()
-    console.print(escape(shown.snippet), highlight=False, soft_wrap=True)
+    for each in shown.snippet.splitlines():  # escaping takes line ends away
+        line(escape(each), console)

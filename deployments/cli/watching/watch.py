@@ -70,7 +70,7 @@ class _Watcher:
             return
         before = self._wrong.get(look.part)
         if before is None:
-            line(_in_short(look))
+            line(in_short(look))
         found = {signal.fingerprint: signal for signal in look.signals}
         for fingerprint, signal in found.items():
             if fingerprint not in (before or {}):
@@ -83,14 +83,20 @@ class _Watcher:
 
 def _print(looks: Sequence[Look], console: Console) -> None:
     for look in looks:
-        line(_in_short(look), console)
+        line(in_short(look), console)
         for signal in look.signals:
             line(f"  {_told(signal)}", console)
         for why in look.missing:
             line(f"  [yellow]not looked at[/]: {escape(printable(why))}", console)
+        for note in look.notes:
+            line(f"  note: {escape(printable(note))}", console)
 
 
-def _in_short(look: Look) -> str:
+def in_short(look: Look) -> str:
+    """How a look went, in a line of markup. What was not looked at is not called well."""
+    if not look.covered and not look.signals:
+        none = "nothing could be looked at" if look.missing else "there is nothing to look at"
+        return f"[bold]{look.part}[/]: {none}"
     wrong = f"{len(look.signals):,} wrong" if look.signals else "nothing is wrong"
     return f"[bold]{look.part}[/]: {len(look.covered):,} looked at, {wrong}"
 

@@ -108,7 +108,7 @@ class Joining:
         """With all its events, if the incident is to be responded to anew."""
         if incident.responded_at is None or incident.status in RESPONDED:
             return correlated
-        every = sorted(await self._inbox.events(incident.id), key=in_order)
+        every = _all_of(await self._inbox.events(incident.id), correlated.events)
         why = "It stood, and has become worse."
         return self._again(every, incident.resource, why, now, correlated.tries)
 
@@ -173,7 +173,7 @@ class Joining:
         for incident_id, events in again.items():
             incident = await self._inbox.incident(incident_id)
             assert incident is not None, "an event joins what is there"
-            every = sorted(await self._inbox.events(incident_id), key=in_order)
+            every = _all_of(await self._inbox.events(incident_id), [one.event for one in events])
             tries = max(one.tries for one in events)
             why = (
                 f"A run that died had taken them; this is try {tries}."
@@ -201,6 +201,14 @@ class Joining:
             why=(why,),
             tries=tries,
         )
+
+
+def _all_of(known: Sequence[SystemEvent], taken: Sequence[SystemEvent]) -> list[SystemEvent]:
+    """The events of an incident, in order, with those that were taken just now.
+
+    Of very many only the first are read: what was taken may be the gravest of them.
+    """
+    return sorted({(e.source, e.id): e for e in (*known, *taken)}.values(), key=in_order)
 
 
 def _incident(

@@ -12,7 +12,8 @@ from blocks.ledger.events.records import Ending, IncidentRecord, IncidentRespons
 from blocks.ledger.incidents.silences import SilenceRecord
 from blocks.ledger.work.effects import EffectRecord
 from blocks.vocabulary.findings import Finding, Remedy
-from blocks.vocabulary.messages import Severity, utc_now
+from blocks.vocabulary.looks import WATCH
+from blocks.vocabulary.messages import FIRING, Severity, SystemEvent, utc_now
 from blocks.vocabulary.responses import EventResponse
 from blocks.vocabulary.told import Told, in_words, told_by
 from flows.orchestrator.events.asking import Answers
@@ -39,6 +40,8 @@ class Response:
         lines: What was tried, or why not.
         failed: Agents that did not answer, with the reason.
         well: What our own look showed, if it showed the thing itself well.
+        fires_elsewhere: Whether somebody else tells of it who says when it is over: that a thing
+            answers well does not refute that it is slow, or sells nothing.
         impact_per_hour: Money at risk, the greatest that an agent sees; None when unknown.
         told: What its sender says of it.
         grave: Whether a person is asked about it where no agent knows anything.
@@ -50,6 +53,7 @@ class Response:
     lines: tuple[RemediationLine, ...]
     failed: dict[str, str]
     well: str = ""
+    fires_elsewhere: bool = False
     impact_per_hour: float | None = None
     told: Told = field(default_factory=Told)
     grave: bool = False
@@ -74,7 +78,7 @@ class Response:
         """How it ended, if our own look says that it is well."""
         if self.mended:
             return Ending.MENDED
-        return Ending.WELL if self.well and not self.lines else None
+        return Ending.WELL if self.well and not self.lines and not self.fires_elsewhere else None
 
     @property
     def done(self) -> str:
@@ -82,7 +86,8 @@ class Response:
         if self.lines:
             return " ".join(f"{in_short(line)} {line.detail}".strip() for line in self.lines)
         if self.well:
-            return f"Our own look shows it well: {self.well}"
+            waits = " Its source says when it is over." if self.fires_elsewhere else ""
+            return f"Our own look shows it well: {self.well}{waits}"
         if self.unknown and self.severity is not Severity.INFO:
             return self._whose
         return next((f.advice for f in self.findings if f.advice), "Nothing to do.")
@@ -136,8 +141,10 @@ async def respond(
     """
     well = seen_well(answers.said)
     severity, findings = settle_answers(correlated, answers.said)
+    elsewhere = fires_elsewhere(correlated.events)
     if well:
-        findings = []  # there is nothing to try, and nothing to tell a person
+        findings = []  # there is nothing to try
+        severity = max(severity, correlated.severity) if elsewhere else severity
     fresh, earlier = await _not_tried_yet(team, findings, incident.began_at)
     window = await maintenance_of(team.ledger, incident, utc_now()) if fresh else None
     if window is None:
@@ -152,6 +159,7 @@ async def respond(
         lines=tuple(lines),
         failed=answers.failed,
         well=well,
+        fires_elsewhere=elsewhere,
         impact_per_hour=_at_risk(answers.said),
         told=told_by(correlated.lead),
         grave=severity >= team.policy.events.worth_asking,
@@ -222,6 +230,11 @@ def seen_well(answers: Mapping[str, EventResponse]) -> str:
     """What whoever looked at the thing itself says, if all who did found it well; else empty."""
     looks = [a for _, a in sorted(answers.items()) if a.relevant and a.well is not None]
     return " ".join(a.assessment for a in looks) if all(a.well for a in looks) else ""
+
+
+def fires_elsewhere(events: Iterable[SystemEvent]) -> bool:
+    """Whether an alert of others is among some events: all but those of our own watching."""
+    return any(event.status == FIRING and not event.source.startswith(WATCH) for event in events)
 
 
 def _at_risk(answers: Mapping[str, EventResponse]) -> float | None:

@@ -182,8 +182,13 @@ def _by_blocks(business: Business | None) -> Iterator[_Found]:
         at["local" if host in _LOCAL else host].append(name)
     for host, names in at.items():
         for name in names if len(names) > 1 else ():
-            others = " and ".join(each for each in names if each != name)
-            yield name, f"host:{host}", f"{name} stands on {host}, as {others} does."
+            others = [each for each in names if each != name]
+            do = "does" if len(others) == 1 else "do"
+            yield (
+                name,
+                f"host:{host}",
+                f"{name} answers at {host}, as {' and '.join(others)} {do}.",
+            )
     if business.store is not None:
         store = f"store:{business.store.name}"
         for service in business.services:

@@ -91,7 +91,7 @@ async def chronicle_of(ledger: Ledger, incident_id: str, now: datetime) -> Chron
 
     Args:
         ledger: Has the records.
-        incident_id: Its id, or enough of its beginning.
+        incident_id: Its id, enough of its beginning, or the resource of one that is open.
         now: The present.
 
     Raises:
@@ -99,7 +99,7 @@ async def chronicle_of(ledger: Ledger, incident_id: str, now: datetime) -> Chron
         RequestError: There are several, or the beginning is too short.
         LedgerError: The ledger cannot be read.
     """
-    incident = await ledger.inbox.the_incident(incident_id)
+    incident = await ledger.incidents.get(incident_id)
     events = await ledger.inbox.events(incident.id, limit=MOST_EVENTS)
     entries = await ledger.incident_entries.of([incident.id])
     until = incident.settled_at or now
@@ -182,9 +182,9 @@ def _events(events: Sequence[SystemEvent]) -> Iterator[Moment]:
     """Each thing that was told; told again it is no new moment, but counted with the first."""
     same: dict[tuple[str, str], list[datetime]] = {}
     for event in events:
-        said = "is over" if event.status == RESOLVED else f"is told, {event.severity.value}"
-        about = f" of {event.subject}" if event.subject else ""
-        text = f"{in_short(event.type)}{about} {said}"
+        said = "is over" if event.status == RESOLVED else event.severity.value
+        about = f"{event.subject}: " if event.subject else ""
+        text = f"{about}{in_short(event.type)}, {said}"
         same.setdefault((event.source, text), []).append(event.time)
     for (source, text), times in same.items():
         more = f", {len(times)} times within {span(max(times) - min(times), 2)}"
@@ -194,11 +194,12 @@ def _events(events: Sequence[SystemEvent]) -> Iterator[Moment]:
 def _act(act: EffectRecord) -> Iterator[Moment]:
     what = act.kind.rpartition(".")[2].replace("_", " ")
     agent = act.kind.partition(".")[0]
-    yield Moment(act.intended_at, "act", agent, f"Begins to {what} {act.target}.")
+    what = f"{what.capitalize()} ({act.target})"
+    yield Moment(act.intended_at, "act", agent, f"{what} begins.")
     if act.finished_at is not None:
         verdict = act.outcome.verdict.value if act.outcome.verdict else act.status.value
         detail = f" {act.outcome.detail}" if act.outcome.detail else ""
-        yield Moment(act.finished_at, "act", agent, f"{what} {act.target}: {verdict}.{detail}")
+        yield Moment(act.finished_at, "act", agent, f"{what}: {verdict}.{detail}")
 
 
 def _asked(question: ApprovalRecord) -> Iterator[Moment]:

@@ -28,8 +28,6 @@ from flows.orchestrator.incidents.report_parts import (
 )
 from flows.reports.model import Report, Section, local, money
 
-TITLE = "Post-incident report"
-
 _ENDINGS = {
     Ending.RESOLVED: "its source said that it is over",
     Ending.ANSWERED: "a person closed it",
@@ -75,6 +73,12 @@ async def facts_of(ledger: Ledger, business: Business, incident_id: str, now: da
     if store is not None:
         hours = await hours_around(ledger, store.name, chronicle.began, chronicle.until)
     return Facts(chronicle, costs[incident.id], hours, business.timezone, business.currency)
+
+
+def title(facts: Facts) -> str:
+    """What the report is called while the incident goes on, and afterwards."""
+    goes_on = facts.chronicle.incident.settled_at is None
+    return "Incident report" if goes_on else "Post-incident report"
 
 
 def headline(facts: Facts) -> str:
@@ -127,10 +131,10 @@ async def post_incident_report(
     chronicle = facts.chronicle
     return Report(
         workflow="post-incident-report",
-        title=TITLE,
+        title=title(facts),
         run_id=chronicle.incident.id,
-        started_at=chronicle.began,
-        finished_at=max(chronicle.until, chronicle.began),
+        started_at=now,
+        finished_at=now,
         outcome=Outcome.SUCCEEDED,
         headline=headline(facts),
         currency=facts.currency,

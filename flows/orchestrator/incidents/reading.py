@@ -12,6 +12,9 @@ from blocks.ledger.incidents.entries import IncidentEntry
 from blocks.ledger.incidents.silences import SilenceRecord
 from blocks.vocabulary.severity import Severity
 
+LISTED = 100
+"""Incidents that are listed, unless somebody asks for more."""
+
 
 class ListedIncident(BaseModel):
     """An incident, and where it stands.
@@ -55,7 +58,7 @@ async def list_incidents(
     resource: str = "*",
     severity: Severity | None = None,
     assigned_to: str | None = None,
-    limit: int = 100,
+    limit: int = LISTED,
 ) -> list[ListedIncident]:
     """Incidents: those that are not over first, the worst of them first; then the latest.
 
@@ -66,7 +69,7 @@ async def list_incidents(
         resource: What they are about, with ``*`` and ``?``.
         severity: From this one on.
         assigned_to: Only whose they are.
-        limit: How many at most, the latest.
+        limit: How many at most.
 
     Raises:
         LedgerError: The ledger cannot be read.
@@ -75,8 +78,7 @@ async def list_incidents(
     found = await ledger.incidents.list(
         over=over, resource=resource, severity=severity, assigned_to=assigned_to, limit=limit
     )
-    ranked = sorted(found, key=lambda one: (one.is_over, 0 if one.is_over else -one.severity.rank))
-    return [listed(one, now) for one in ranked]
+    return [listed(one, now) for one in found]
 
 
 async def story_of(ledger: Ledger, which: str, now: datetime) -> IncidentStory:

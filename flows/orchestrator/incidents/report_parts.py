@@ -19,6 +19,7 @@ MOST_MOMENTS = 60
 MOST_CHARTS = 6
 _MOST_POINTS = 240  # of one series in a chart
 _FEW = 5
+_UNITS = frozenset({"ms", "s", "percent", "mb", "days"})  # that names of series end with
 
 
 def what_happened(chronicle: Chronicle, zone: str) -> Section:
@@ -30,8 +31,13 @@ def what_happened(chronicle: Chronicle, zone: str) -> Section:
         more = len(chronicle.affected) - _FEW
         said.append(f"It explains trouble with {names}{f' and {more} more' if more > 0 else ''}.")
     said.append(f"{count(chronicle.incident.events, 'event')} told of it.")
+    clock = ZoneInfo(zone)
     rows: list[list[Cell]] = [
-        [what, local(at, zone), span(at - chronicle.began, 2) if at > chronicle.began else "—"]
+        [
+            what,
+            f"{at.astimezone(clock):%d %b %Y, %H:%M:%S}",
+            span(at - chronicle.began, 2) if at > chronicle.began else "—",
+        ]
         for what, at in sorted(_steps(chronicle), key=lambda step: step[1])
     ]
     table = Table(columns=["Step", "When", "After"], rows=rows)
@@ -176,11 +182,13 @@ def _chart(name: str, series: Series, chronicle: Chronicle, zone: str) -> Chart:
     ended = next((i for i, (at, _) in enumerate(thinned) if over and at >= over), None)
     subject, _, what = name.rpartition("/")
     quantity, _, unit = what.rpartition("_")
+    if unit not in _UNITS:
+        quantity, unit = what, ""
     return Chart(
-        title=f"{subject}: {(quantity or what).replace('_', ' ')}",
-        unit=unit if quantity else "",
+        title=f"{subject}: {quantity.replace('_', ' ')}",
+        unit=unit,
         x=[f"{at.astimezone(clock):%H:%M}" for at, _ in thinned],
-        series={quantity or what: [value for _, value in thinned]},
+        series={quantity: [value for _, value in thinned]},
         marks=[place for place in (begun, ended) if place is not None],
     )
 

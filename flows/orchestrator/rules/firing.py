@@ -6,9 +6,8 @@ crash or beside another drainer, gets the same run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from blocks.crash_points import reach
 from blocks.errors import (
@@ -18,12 +17,13 @@ from blocks.errors import (
     RequestError,
 )
 from blocks.ledger import Ledger
-from blocks.ledger.firings.firings import Firing, FiringOutcome
+from blocks.ledger.events.records import EventKey
+from blocks.ledger.firings.firings import Firing, FiringOutcome, RunOfRule
 from blocks.policy.policy import Policy
 from blocks.policy.trigger_rules import in_order
 from blocks.prefect_api.runs import Runs
 from blocks.vocabulary.messages import Severity, SystemEvent
-from flows.orchestrator.rules.judging import judge, matches, reach_back, run_behind
+from flows.orchestrator.rules.judging import Past, judge, matches, reach_back, run_behind
 from flows.orchestrator.runs.starting import has_server
 from flows.orchestrator.team.team import Orchestrator
 
@@ -97,11 +97,15 @@ async def fire(
         return []
     behind = {name for match in found if (name := run_behind(match.event))}
     causes = await ledger.firings.causes(behind) if behind else {}
+
+    def decide(known: Collection[tuple[str, EventKey]], runs: Sequence[RunOfRule]) -> list[Firing]:
+        return judge(found, known, Past(runs), causes, now, policy.version)
+
     return await ledger.firings.enter(
         {match.name for match in found},
         {(match.event.source, match.event.id) for match in found},
         now - reach_back(found),
-        partial(judge, found, causes=causes, now=now, policy_version=policy.version),
+        decide,
     )
 
 

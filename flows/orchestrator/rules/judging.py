@@ -1,12 +1,14 @@
-"""What an event makes rules do. Pure: the same events and the same past give the same firings."""
+"""What an event makes rules do. The same events and the same past give the same firings."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right, insort
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from blocks.ledger.events.records import EventKey
@@ -38,11 +40,46 @@ class Match:
     parameters: dict[str, Any] | None
     fault: str = ""
 
-    @property
+    @cached_property
     def asks_for(self) -> str:
         """Equal for equal workflow and parameters."""
         said = json.dumps([self.rule.workflow, self.parameters], sort_keys=True, default=str)
         return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Past:
+    """The runs that rules have started; what is asked of them costs the same however many.
+
+    Args:
+        runs: As far back as limits and cooldowns reach, or further.
+    """
+
+    def __init__(self, runs: Iterable[RunOfRule] = ()) -> None:
+        self._of_key: dict[tuple[str, str], RunOfRule] = {}
+        self._last_due: dict[tuple[str, str], datetime] = {}
+        self._asked_at: dict[str, list[datetime]] = {}
+        for run in runs:
+            self.add(run)
+
+    def add(self, run: RunOfRule) -> None:
+        """Note a run that was started."""
+        asked = run.rule, run.asks_for
+        self._of_key[run.rule, run.run_key] = run
+        self._last_due[asked] = max(run.due, self._last_due.get(asked, run.due))
+        insort(self._asked_at.setdefault(run.rule, []), run.at)
+
+    def of_key(self, rule: str, run_key: str) -> RunOfRule | None:
+        """A rule's run of this key."""
+        return self._of_key.get((rule, run_key))
+
+    def last_due(self, rule: str, asks_for: str) -> datetime | None:
+        """When the last run of a rule that asks for this is due, or was."""
+        return self._last_due.get((rule, asks_for))
+
+    def since(self, rule: str, then: datetime) -> int:
+        """How many runs of a rule were asked for later than then."""
+        asked_at = self._asked_at.get(rule, [])
+        return len(asked_at) - bisect_right(asked_at, then)
 
 
 def matches(rules: Mapping[str, Rule], event: SystemEvent) -> Iterator[Match]:
@@ -85,7 +122,7 @@ def run_behind(event: SystemEvent) -> str:
 def judge(
     found: Sequence[Match],
     known: Collection[tuple[str, EventKey]],
-    runs: Sequence[RunOfRule],
+    past: Past,
     causes: Mapping[str, Sequence[str]],
     now: datetime,
     policy_version: str = "",
@@ -99,12 +136,12 @@ def judge(
     Args:
         found: Events and the rules that they fit, in the order in which they came.
         known: Rule and event of what fired already.
-        runs: Those that the rules have started, as far back as limits reach.
+        past: What the rules have started; what they start now is added.
         causes: Run to the rules that led to it.
         now: The instant of firing.
         policy_version: Of the policy that has the rules.
     """
-    done, so_far = set(known), list(runs)
+    done = set(known)
     firings = []
     for match in found:
         key = match.event.source, match.event.id
@@ -112,9 +149,9 @@ def judge(
             continue
         done.add((match.name, key))
         chain = list(causes.get(run_behind(match.event), ()))
-        run, outcome, detail = _decide(match, so_far, chain, now)
-        if run is not None and run not in so_far:
-            so_far.append(run)
+        run, outcome, detail = _decide(match, past, chain, now)
+        if run is not None and past.of_key(run.rule, run.run_key) is None:
+            past.add(run)
         firings.append(
             Firing(
                 rule=match.name,
@@ -143,7 +180,7 @@ def reach_back(found: Iterable[Match]) -> timedelta:
 
 
 def _decide(
-    match: Match, runs: Sequence[RunOfRule], chain: Sequence[str], now: datetime
+    match: Match, past: Past, chain: Sequence[str], now: datetime
 ) -> tuple[RunOfRule | None, FiringOutcome, str]:
     rule = match.rule
     if match.name in chain:
@@ -151,17 +188,17 @@ def _decide(
         return None, FiringOutcome.LOOP, f"The rule led to this event itself ({way})."
     if match.parameters is None:
         return None, FiringOutcome.REFUSED, f"It cannot be filled in: {match.fault}."
-    mine = [run for run in runs if run.rule == match.name]
-    same = [run for run in mine if run.asks_for == match.asks_for]
     due, key = _when(match, now)
-    if shared := next((run for run in same if run.run_key == key), None):
+    if shared := past.of_key(match.name, key):
         return shared, FiringOutcome.INTENDED, ""
-    cooldown = timedelta(seconds=rule.cooldown_seconds)
-    last = max((run.due for run in same if run.due + cooldown > now), default=None)
-    if cooldown and last is not None:
+    last, cooldown = (
+        past.last_due(match.name, match.asks_for),
+        timedelta(seconds=rule.cooldown_seconds),
+    )
+    if cooldown and last is not None and last + cooldown > now:
         until = last + cooldown
         return None, FiringOutcome.COOLING, f"One was started already; until {until:%H:%M:%S} UTC."
-    hour = len({run.run_key for run in mine if run.at > now - HOUR})
+    hour = past.since(match.name, now - HOUR)
     if hour >= rule.limit_per_hour:
         return None, FiringOutcome.LIMITED, f"{hour} runs in the last hour are the limit."
     run = RunOfRule(match.name, key, match.asks_for, now, due)

@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from blocks.ledger.firings.firings import FiringOutcome, RunOfRule
+from blocks.ledger.firings.firings import FiringOutcome
 from blocks.models import Frozen
 from blocks.policy.policy import Policy
 from blocks.policy.trigger_rules import Rule
 from blocks.text import printable
 from blocks.vocabulary.messages import SystemEvent
-from flows.orchestrator.rules.judging import judge, matches, reach_back
+from flows.orchestrator.rules.judging import Past, judge, matches
 
 MOST = 100_000
 """Stored events that are looked at, the newest."""
@@ -80,25 +80,13 @@ def rehearse(
 
 
 def _fired(rules: Mapping[str, Rule], events: Iterable[SystemEvent]) -> list[WouldFire]:
-    runs: dict[str, list[RunOfRule]] = {}
-    shown = []
+    past, started, shown = Past(), set[str](), list[WouldFire]()
     for event in sorted(events, key=lambda e: (e.time, e.source, e.id)):
-        found = list(matches(rules, event))
-        if not found:
-            continue
-        since = event.time - reach_back(found)
-        for match in found:
-            runs[match.name] = [run for run in runs.get(match.name, []) if run.due > since]
-        before = [run for match in found for run in runs[match.name]]
-        known = {run.run_key for run in before}
-        for firing in judge(found, (), before, {}, event.time):
+        for firing in judge(list(matches(rules, event)), (), past, {}, event.time):
             outcome, key = firing.outcome.value, firing.run_key
-            if key is not None and firing.due is not None:
-                outcome = "shared" if key in known else FiringOutcome.STARTED.value
-                if key not in known:
-                    run = RunOfRule(firing.rule, key, firing.asks_for, firing.at, firing.due)
-                    runs[firing.rule].append(run)
-                    known.add(key)
+            if key is not None:
+                outcome = "shared" if key in started else FiringOutcome.STARTED.value
+                started.add(key)
             shown.append(
                 WouldFire(
                     rule=firing.rule,

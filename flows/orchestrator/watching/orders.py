@@ -75,10 +75,12 @@ class Orders:
         try:
             learned = await self._known(store, ledger, rules, now)
             if learned.rhythm is None:
-                return Look(part=PART, missing=(f"{subject}: {_too_young(learned.weeks)}",))
+                return _not_judged(subject, learned.weeks)
             recent = await store.count_orders(now - RECENT, now)
-        except (DataError, SourceError) as error:
+        except DataError as error:  # it stays so until somebody configures it otherwise
             return Look(part=PART, missing=(f"{subject}: {error}",))
+        except SourceError as error:
+            return Look(part=PART, missing=(f"{subject}: {error}",), failed=str(error))
         looking = _Looking(store, learned, learned.rhythm, recent, now)
         return await looking.look(ledger, _about(business, store, rules))
 
@@ -101,7 +103,7 @@ class Orders:
             fastest = rhythm.fastest() if rhythm else None
             self._learned = _Learned(of, rhythm, weeks, closed, fastest)
             if rhythm:
-                await ledger.samples.keep(usual_hours(store.name, rhythm, now, closed))
+                await ledger.samples.revise(usual_hours(store.name, rhythm, now, closed))
         return self._learned
 
 
@@ -151,7 +153,7 @@ class _Looking:
             covered=frozenset({subject, about}),
             signals=signals,
             samples=tuple(samples),
-            missing=tuple(f"{subject}: {why}" for why in self._slow(fresh.live, fresh.late)),
+            notes=tuple(f"{subject}: {why}" for why in self._slow(fresh.live, fresh.late)),
         )
 
     def _limited(self, late: float) -> Rhythm:
@@ -208,6 +210,14 @@ class _Looking:
         return []
 
 
+def subjects(business: Business, rules: TradeRules) -> list[str]:
+    """Whom trouble with orders is told of now; nobody where no orders are mapped."""
+    store = business.store
+    if store is None or "sale_lines" not in store.frames:
+        return []
+    return [f"store:{store.name}", _about(business, store, rules)]
+
+
 def _about(business: Business, store: StoreDatabase, rules: TradeRules) -> str:
     if rules.checkout and any(each.name == rules.checkout for each in business.services):
         return f"service:{rules.checkout}"
@@ -222,10 +232,9 @@ async def _calendar(ledger: Ledger, store: str, now: datetime) -> TradingCalenda
         return None
 
 
-def _too_young(weeks: float) -> str:
+def _not_judged(subject: str, weeks: float) -> Look:
     if weeks == 0:
-        return "no order could be counted, so that it is not known what is usual at an hour"
-    return (
-        f"orders by the hour are judged from {FEWEST_WEEKS} weeks of sales on; "
-        f"at most {weeks:.0f} are known"
-    )
+        why = "no order could be counted, so that it is not known what is usual at an hour"
+        return Look(part=PART, missing=(f"{subject}: {why}",))
+    why = f"orders by the hour are judged from {FEWEST_WEEKS} weeks of sales on"
+    return Look(part=PART, notes=(f"{subject}: {why}; at most {weeks:.0f} are known",))

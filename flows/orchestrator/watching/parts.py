@@ -31,6 +31,7 @@ from flows.orchestrator.watching.anomalies import PART as ANOMALIES
 from flows.orchestrator.watching.anomalies import Following
 from flows.orchestrator.watching.orders import PART as ORDERS
 from flows.orchestrator.watching.orders import Orders
+from flows.orchestrator.watching.orders import subjects as order_subjects
 from flows.orchestrator.watching.signals import covering_what_is_gone
 
 
@@ -135,7 +136,9 @@ _newest_orders = Orders()
 
 
 async def _orders(watch: Watch) -> Look:
-    return await _newest_orders.look(watch.business, watch.ledger, watch.policy.trade, watch.now)
+    rules = watch.policy.trade
+    look = await _newest_orders.look(watch.business, watch.ledger, rules, watch.now)
+    return await _of_all(watch, look, order_subjects(watch.business, rules))
 
 
 PARTS: tuple[Part, ...] = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from blocks.errors import LedgerError
 from blocks.ledger import Ledger
 from blocks.ledger.events.records import Ending, FiringAlert
 from blocks.vocabulary.looks import WATCH, Look
@@ -48,15 +49,18 @@ async def settle(ledger: Ledger, look: Look, now: datetime) -> None:
 async def covering_what_is_gone(ledger: Ledger, look: Look, subjects: Collection[str]) -> Look:
     """A look that also covers what fires and is no longer looked after, so that it is over.
 
+    While the ledger cannot be read the look stays as it is: what it saw counts all the same, and
+    a later one covers what is gone.
+
     Args:
         ledger: Has the alerts.
         look: What was seen.
         subjects: All that its part looks after now.
-
-    Raises:
-        LedgerError: The ledger cannot be read.
     """
-    fired = {one.event.subject for one in await _fired(ledger, look.part)}
+    try:
+        fired = {one.event.subject for one in await _fired(ledger, look.part)}
+    except LedgerError:
+        return look
     return look.model_copy(update={"covered": look.covered | (fired - set(subjects))})
 
 

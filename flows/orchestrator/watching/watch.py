@@ -15,6 +15,7 @@ from blocks.policy.policy import Policy
 from blocks.vocabulary.looks import Look, Sample
 from blocks.vocabulary.messages import Severity
 from flows.orchestrator.dispatch.policy import policy_in_force
+from flows.orchestrator.watching.blindness import Sight
 from flows.orchestrator.watching.parts import PARTS, Part, Watch
 from flows.orchestrator.watching.signals import settle
 
@@ -26,11 +27,14 @@ class Untold:
     """What parts saw and the ledger did not take yet, in the order in which they saw it."""
 
     def __init__(self) -> None:
+        self._sight = Sight()
         self._looks: dict[str, deque[tuple[Look, datetime]]] = {}
         self._samples: dict[str, deque[Sample]] = {}
 
     async def tell(self, ledger: Ledger, look: Look, now: datetime) -> None:
         """Keep a look's samples and settle its signals, after all that its part saw before.
+
+        That its part cannot look, and for how long, is told as well.
 
         Raises:
             LedgerError: The ledger takes nothing; it is told with the part's next look.
@@ -38,7 +42,9 @@ class Untold:
         looks = self._looks.setdefault(look.part, deque(maxlen=MOST_LOOKS))
         samples = self._samples.setdefault(look.part, deque(maxlen=MOST_SAMPLES))
         samples += look.samples
-        said = look.model_copy(update={"samples": (), "missing": ()})
+        said = self._sight.judged(look, now).model_copy(
+            update={"samples": (), "missing": (), "notes": (), "failed": ""}
+        )
         if looks and _say_the_same(looks[-1][0], said):
             looks.pop()  # only what changes is worth the memory
         looks.append((said, now))
@@ -109,9 +115,10 @@ async def _look(part: Part, watch: Watch) -> Look:
         async with asyncio.timeout(part.deadline):
             return await part.look(watch)
     except TimeoutError:
-        why = f"no result within {part.deadline:g} s"
+        why = failed = f"no result within {part.deadline:g} s"
     except OrchestratorError as error:
-        why = str(error)
+        why = failed = str(error)
     except Exception as error:  # whatever is wrong with one part, the others go on
-        why = f"{type(error).__name__}: {error}"
-    return Look(part=part.name, missing=(f"{part.name}: {why}",))
+        failed = type(error).__name__  # its text may hold anything, and people are told of this
+        why = f"{failed}: {error}"
+    return Look(part=part.name, missing=(f"{part.name}: {why}",), failed=failed)

@@ -120,6 +120,7 @@ def test_the_example_in_the_manual_is_a_business(
 ) -> None:
     monkeypatch.setenv("STORE_URL", "postgresql://127.0.0.1/shop")
     monkeypatch.setenv("PARCELS_SECRET", new_secret())
+    monkeypatch.setenv("ACME_SECRET", new_secret())
     manual = (PROJECT_ROOT / "docs" / "connect-your-business.md").read_text()
     business = Business.from_toml(written(tmp_path, manual.split("```toml\n")[1].split("```")[0]))
     assert [block.name for block in business.blocks()] == [
@@ -128,6 +129,7 @@ def test_the_example_in_the_manual_is_a_business(
         "checkout",
         "certificate",
         "parcels",
+        "acme",
     ]
 
 
@@ -392,6 +394,19 @@ async def test_the_sample_steps_back_behind_a_block_of_ones_own() -> None:
         assert [block.name for block in (await current_business()).blocks()] == ["mine"]
     finally:
         await MonitoredService.adelete("mine")
+
+
+@pytest.mark.prefect
+@pytest.mark.usefixtures("no_blocks")
+async def test_what_is_only_probed_or_told_stands_beside_the_sample() -> None:
+    await save_business(business("web", store="demo"), origin="sample")
+    own = Probe(name="port", check={"kind": "tcp", "host": "127.0.0.1", "port": 1})
+    await own.asave("port")
+    try:
+        now = await current_business()
+        assert (now.name, [each.name for each in now.probes]) == ("demo", ["port"])
+    finally:
+        await Probe.adelete("port")
 
 
 @pytest.mark.prefect

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -44,3 +46,32 @@ def upgrade() -> None:
         sa.Column("maintenance", sa.Boolean, nullable=False),
         sa.Column("weekly", sa.JSON),
     )
+    _describe_what_is_open()
+
+
+def _describe_what_is_open() -> None:
+    """Type, labels and group of what is open, as of their gravest event: people go by them."""
+    incidents = sa.table(
+        "incidents",
+        *(sa.column(name) for name in ("id", "settled_at", "group_key", "type", "notice_group")),
+        sa.column("labels", sa.JSON),
+        sa.column("response", sa.JSON),
+    )
+    names = ("source", "type", "incident_id", "rank", "received_at", "id")
+    events = sa.table("events", *(sa.column(name) for name in names))
+    lead = sa.select(events.c.source, events.c.type).order_by(
+        events.c.rank.desc(), events.c.received_at, events.c.id
+    )
+    connection = op.get_bind()
+    columns = incidents.c.id, incidents.c.group_key, incidents.c.response
+    still_open = sa.select(*columns).where(incidents.c.settled_at.is_(None))
+    for name, group, response in connection.execute(still_open).all():
+        event = connection.execute(lead.where(events.c.incident_id == name).limit(1)).first()
+        if event is None:
+            continue
+        values = {
+            "type": event.type,
+            "labels": json.dumps(((response or {}).get("told") or {}).get("labels") or {}),
+            "notice_group": group or f"{event.source} {event.type}",
+        }
+        connection.execute(sa.update(incidents).where(incidents.c.id == name).values(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -69,4 +70,5 @@ async def try_rules(ctx: Ctx, caller: Reader, trial: Trial) -> Rehearsal:
     else:
         since = utc_now() - timedelta(hours=trial.hours)
         events = await ctx.ledger.inbox.received(since, MOST)
-    return rehearse(policy, events, None if changed is None else in_force)
+    # Beside the loop: a year of events takes seconds, and others ask meanwhile.
+    return await asyncio.to_thread(rehearse, policy, events, None if changed is None else in_force)

@@ -74,6 +74,16 @@ async def test_a_counter_becomes_a_rate_also_when_it_begins_anew(ledger: Ledger)
     assert [value for _, value in kept["metric:checkout/orders"]] == [1.0, 0.5]
 
 
+async def test_two_who_look_at_once_make_no_rush_of_a_request_between_them(ledger: Ledger):
+    count, second = [0], timedelta(seconds=1)
+    async with serve(lambda _: Reply(f"# TYPE orders counter\norders {count[0]}\n")) as server:
+        watched = service(server.url, "orders")
+        await look(ledger, watched, NOW)
+        for at, count[0] in ((MINUTE, 60), (MINUTE + second, 65)):
+            seen = values(await look(ledger, watched, NOW + at))
+    assert seen["metric:checkout/orders"] == pytest.approx(65 / 61)
+
+
 async def test_a_metric_that_is_gone_for_long_is_told_unless_its_service_is_down(ledger: Ledger):
     there, healthy = [True], [True]
 

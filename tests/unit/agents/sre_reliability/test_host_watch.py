@@ -96,11 +96,14 @@ async def test_a_disk_that_is_full_already_is_not_told_twice(monkeypatch):
 async def test_a_busy_machine_is_told_when_it_has_been_so_for_a_while(monkeypatch):
     busy = WELL.model_copy(update={"load_per_cpu": 5.0})
     assert (await look(monkeypatch, busy)).signals == (), "it may have begun just now"
-    assert (await look(monkeypatch, busy, load_per_cpu=minutes(5, 5.0))).signals == ()
+    assert (await look(monkeypatch, busy, load_per_cpu=minutes(14, 5.0))).signals == ()
     calm = [*minutes(14, 5.0)[:5], *minutes(9, 0.5)]
     assert (await look(monkeypatch, busy, load_per_cpu=calm)).signals == ()
-    (signal,) = (await look(monkeypatch, busy, load_per_cpu=minutes(14, 5.0))).signals
+    before = [(NOW - timedelta(minutes=40), 0.5), *minutes(15, 5.0)]
+    (signal,) = (await look(monkeypatch, busy, load_per_cpu=before)).signals
     assert (signal.kind, signal.severity) == ("cpu.overloaded", Severity.ERROR)
+    seldom = [(NOW - timedelta(minutes=50), 5.0)]
+    assert (await look(monkeypatch, busy, load_per_cpu=seldom)).signals, "a look an hour"
 
 
 async def test_inodes_and_open_files_run_out_too(monkeypatch):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from blocks.vocabulary.looks import Signal
 from blocks.vocabulary.messages import FIRING, RESOLVED, Severity
 from blocks.vocabulary.told import told_by
@@ -36,3 +38,10 @@ def test_its_end_is_the_end_of_the_same_alert_and_no_trouble():
     begun, over = FILLING.as_event("host", NOW), FILLING.as_event("host", NOW, firing=False)
     assert (begun.status, over.status, over.severity) == (FIRING, RESOLVED, Severity.INFO)
     assert begun.fingerprint == over.fingerprint
+
+
+def test_a_subject_that_no_alert_can_have_is_refused_at_once():
+    """And not when it is told: what waits to be told would wait behind it for ever."""
+    assert FILLING.model_copy(update={"subject": "metric:" + 493 * "x"}).as_event("host", NOW)
+    with pytest.raises(ValueError, match="at most 500"):
+        Signal(kind="a", subject=501 * "x", severity=Severity.ERROR, summary="It is.")

@@ -102,6 +102,13 @@ def test_the_most_pressing_question_comes_first_and_settled_ones_are_not_asked()
     assert [asked.title for asked in page.approvals] == ["a", "b"]
 
 
+def test_an_open_question_leads_to_where_it_is_answered():
+    status = judged("degraded", "a has no free slot", "1 question waits for a person")
+    status = status.model_copy(update={"awaiting_approval": 1})
+    reasons = overview(facts(status=status), NOW).health.reasons
+    assert [reason.part for reason in reasons] == ["agents", "approvals"]
+
+
 def test_the_stock_is_that_of_the_newest_report_that_looked():
     table = Table(columns=["SKU"], rows=[["1"]])
     looked = daily(

@@ -222,13 +222,13 @@ async def test_kill_loses_nothing_that_was_flushed(ledger_url: str) -> None:
         assert len(flushed) == 50
 
 
-async def test_two_processes_create_and_fill_one_ledger_at_once(ledger_url: str) -> None:
+async def test_two_processes_create_and_fill_one_ledger_at_once(empty_ledger_url: str) -> None:
     """Both find an empty database and migrate it, then write 1,000 entries each in 50 commits."""
-    writers = [start_writer(ledger_url, name, 50, 20) for name in ("one", "two")]
+    writers = [start_writer(empty_ledger_url, name, 50, 20) for name in ("one", "two")]
     for writer in writers:
         out, _ = writer.communicate(timeout=60)
         assert (out, writer.returncode) == ("durable\n", 0)
-    with Ledger.open(ledger_url) as ledger:
+    with Ledger.open(empty_ledger_url) as ledger:
         for name in ("one", "two"):
             assert len(await ledger.calls(run_id=name, limit=5000)) == 1001
 

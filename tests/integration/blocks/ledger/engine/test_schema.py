@@ -72,29 +72,29 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
     schema.revisions.cache_clear()
 
 
-async def test_a_new_ledger_is_at_the_newest_revision(ledger_url: str) -> None:
-    with Ledger.open(ledger_url) as ledger:
+async def test_a_new_ledger_is_at_the_newest_revision(empty_ledger_url: str) -> None:
+    with Ledger.open(empty_ledger_url) as ledger:
         assert await ledger.schema_version() == schema.revisions()[-1]
-    Ledger.open(ledger_url, migrate=False).close()
+    Ledger.open(empty_ledger_url, migrate=False).close()
 
 
-def test_many_can_find_an_empty_database_at_once(ledger_url: str) -> None:
+def test_many_can_find_an_empty_database_at_once(empty_ledger_url: str) -> None:
     start = threading.Barrier(6)
 
     def open_ledger(_: int) -> None:
         start.wait()
-        Ledger.open(ledger_url, patience=30).close()
+        Ledger.open(empty_ledger_url, patience=30).close()
 
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(open_ledger, range(6)))
 
 
-def test_the_migrations_make_the_tables_that_the_code_uses(ledger_url: str) -> None:
+def test_the_migrations_make_the_tables_that_the_code_uses(empty_ledger_url: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    Ledger.open(ledger_url).close()
-    engine = create_engine(ledger_url)
+    Ledger.open(empty_ledger_url).close()
+    engine = create_engine(empty_ledger_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
@@ -127,14 +127,14 @@ def test_opening_an_up_to_date_ledger_imports_neither_alembic_nor_pandas(tmp_pat
 
 
 async def test_an_older_ledger_is_migrated_with_its_entries(
-    ledger_url: str, next_release: Release
+    empty_ledger_url: str, next_release: Release
 ) -> None:
-    with Ledger.open(ledger_url) as ledger:
+    with Ledger.open(empty_ledger_url) as ledger:
         ledger.record(AgentMessage(to="data-intelligence", action="kept"))
     next_release("op.add_column('runs', sa.Column('note', sa.Text))")
     with pytest.raises(LedgerSchemaError, match=f"'{NEWEST}'; '{NEXT}' is needed"):
-        Ledger.open(ledger_url, migrate=False)
-    with Ledger.open(ledger_url) as ledger:
+        Ledger.open(empty_ledger_url, migrate=False)
+    with Ledger.open(empty_ledger_url) as ledger:
         assert await ledger.schema_version() == NEXT
         assert [call.action for call in await ledger.calls()] == ["kept"]
 
@@ -173,18 +173,18 @@ def remediation(name: str, status: str, **instants: str) -> str:
     return REMEDIATION.format(id=name, status=status, more=more, values=values)
 
 
-async def test_an_older_ledger_keeps_its_remediations_as_effects(ledger_url: str) -> None:
+async def test_an_older_ledger_keeps_its_remediations_as_effects(empty_ledger_url: str) -> None:
     ended = {"finished_at": "2026-03-01 12:00:05.000000"}
     verdicts = ["not-needed", "verified", "ineffective", "inconclusive", "failed", "unknown"]
     deadline = {"deadline": "2026-03-01 12:02:00.000000"}
     at_revision(
-        ledger_url,
+        empty_ledger_url,
         "0007",
         *(remediation(verdict, verdict, **ended) for verdict in verdicts),
         remediation("open", "intended", **deadline),
         remediation("older", "intended"),
     )
-    with Ledger.open(ledger_url) as ledger:
+    with Ledger.open(empty_ledger_url) as ledger:
         kept = {effect.id: effect for effect in await ledger.effects.acts(since=NOON)}
         assert [kept[verdict].outcome.verdict for verdict in verdicts] == verdicts
         assert [kept[verdict].status for verdict in verdicts] == [
@@ -200,32 +200,36 @@ async def test_an_older_ledger_keeps_its_remediations_as_effects(ledger_url: str
         assert [(effect.id, effect.status) for effect in due] == [("open", "acting")]
         assert len(await ledger.effects.due(NOON + timedelta(minutes=10))) == 2
         assert not await ledger.effects.intend(one)
-    assert "remediations" not in tables(ledger_url)
+    assert "remediations" not in tables(empty_ledger_url)
 
 
-async def test_a_ledger_from_before_the_api_is_migrated_with_its_entries(ledger_url: str) -> None:
-    at_revision(ledger_url, "0003", MESSAGE)
+async def test_a_ledger_from_before_the_api_is_migrated_with_its_entries(
+    empty_ledger_url: str,
+) -> None:
+    at_revision(empty_ledger_url, "0003", MESSAGE)
     with pytest.raises(LedgerSchemaError, match=f"'0003'; '{NEWEST}' is needed"):
-        Ledger.open(ledger_url, migrate=False)
-    with Ledger.open(ledger_url) as ledger:
+        Ledger.open(empty_ledger_url, migrate=False)
+    with Ledger.open(empty_ledger_url) as ledger:
         assert await ledger.schema_version() == NEWEST
         assert [call.action for call in await ledger.calls()] == ["kept"]
         assert await ledger.tokens.list() == []
 
 
-async def test_what_was_settled_before_there_were_outages_stays_settled(ledger_url: str) -> None:
+async def test_what_was_settled_before_there_were_outages_stays_settled(
+    empty_ledger_url: str,
+) -> None:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     old = {"id": "s", "need_key": "k", "resource": "service:web", "severity": "critical"}
     old |= {"title": "Ill", "opened_at": now, "updated_at": now, "events": 0, "settled_at": now}
     situations = INCIDENTS.to_metadata(MetaData(), name="situations")
     at_revision(
-        ledger_url,
+        empty_ledger_url,
         "0004",
         situations.insert().values(**old, status="settled", response={"mended": True}),
         situations.insert().values(**old | {"id": "o", "need_key": "o"}, status="open"),
         update(situations).where(situations.c.id == "o").values(settled_at=None),
     )
-    with Ledger.open(ledger_url) as ledger:
+    with Ledger.open(empty_ledger_url) as ledger:
         kept = await ledger.inbox.incident("s")
         assert kept is not None
         assert kept.is_over
@@ -234,10 +238,49 @@ async def test_what_was_settled_before_there_were_outages_stays_settled(ledger_u
         assert await ledger.incidents.unasked(now) == []
 
 
-async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(ledger_url: str) -> None:
+OLD_INCIDENT = (
+    "INSERT INTO situations (id, need_key, resource, severity, title, opened_at, updated_at, "
+    "status, events, response, group_key) VALUES ('{id}', '{id}', 'service:web', 'critical', "
+    "'Ill', '2026-03-01 12:00:00.000000', '2026-03-01 12:00:00.000000', 'standing', 2, {response}, "
+    "{group})"
+)
+OLD_EVENT = (
+    "INSERT INTO events (source, id, type, time, severity, rank, subject, data, fingerprint, "
+    "content_hash, received_at, status, tries, situation_id) VALUES ('dog', '{id}', '{type}', "
+    "'2026-03-01 12:00:00.000000', 'error', {rank}, 'service:web', '{{}}', '{id}', 'h', "
+    "'2026-03-01 12:00:00.000000', 'settled', 1, '{of}')"
+)
+
+
+async def test_what_was_open_before_people_were_told_of_incidents_is_told_as_what_it_is(
+    empty_ledger_url: str,
+) -> None:
+    told = """'{"done": "x", "told": {"labels": {"team": "shop"}}}'"""
+    at_revision(
+        empty_ledger_url,
+        "0012",
+        OLD_INCIDENT.format(id="asked", response=told, group="'dog all'"),
+        OLD_INCIDENT.format(id="other", response="NULL", group="NULL"),
+        OLD_INCIDENT.format(id="empty", response="NULL", group="NULL"),
+        OLD_EVENT.format(id="e1", type="disk.low", rank=1, of="asked"),
+        OLD_EVENT.format(id="e2", type="disk.full", rank=2, of="asked"),
+        OLD_EVENT.format(id="e3", type="job.failed", rank=2, of="other"),
+    )
+    with Ledger.open(empty_ledger_url) as ledger:
+        found = {each.id: each for each in await ledger.incidents.open()}
+        assert {i: (one.type, one.notice_group, one.labels) for i, one in found.items()} == {
+            "asked": ("disk.full", "dog all", {"team": "shop"}),
+            "other": ("job.failed", "dog job.failed", {}),
+            "empty": ("", "", {}),
+        }
+
+
+async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(
+    empty_ledger_url: str,
+) -> None:
     frame, _ = conform(pd.DataFrame({"sku": ["a"], "on_hand": [3]}), STOCK)
     blob = pack_frame("stock", frame).hex()
-    literal = f"X'{blob}'" if ledger_url.startswith("sqlite") else f"decode('{blob}', 'hex')"
+    literal = f"X'{blob}'" if empty_ledger_url.startswith("sqlite") else f"decode('{blob}', 'hex')"
     receipts = [
         "INSERT INTO receipts (seq, id, at, kind, subject, policy_version, body, previous, hash) "
         f"VALUES ({seq}, 'r{seq}', '2026-03-01 12:00:00.000000', '{kind}', 'm{seq}', '', '{{}}', "
@@ -245,7 +288,7 @@ async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(ledger_url
         for seq, kind in enumerate(("select", "route", "select", "select"), start=1)
     ]
     at_revision(
-        ledger_url,
+        empty_ledger_url,
         "0004",
         MESSAGE,
         "INSERT INTO attempts (message_id, attempt, agent, started_at, deadline, finished_at, "
@@ -259,7 +302,7 @@ async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(ledger_url
         "VALUES ('r1', 'select', 'm1', '2026-03-01 12:00:00.000000', "
         "'2026-03-01 13:00:00.000000', 'succeeded', '{}')",
     )
-    with Ledger.open(ledger_url) as ledger:
+    with Ledger.open(empty_ledger_url) as ledger:
         (attempt,) = await ledger.past_attempts(NOON - timedelta(days=1), 10)
         assert (attempt.action, attempt.sent_at) == ("kept", NOON)
         kept = await ledger.snapshots.latest("shop")
@@ -271,37 +314,39 @@ async def test_a_ledger_from_before_large_ledgers_keeps_what_it_knows(ledger_url
         for kind, ids in ((ReceiptKind.SELECT, ["r3", "r4"]), (ReceiptKind.ROUTE, ["r2"])):
             found = await ledger.outcomes.open_decisions(kind, 10)
             assert [receipt.id for receipt in found.receipts.values()] == ids
-    engine = create_engine(ledger_url)
+    engine = create_engine(empty_ledger_url)
     with engine.connect() as connection:
         standing = connection.execute(text("SELECT kind, read_to FROM settling ORDER BY kind"))
         assert standing.all() == [("route", 1), ("select", 2)]
     engine.dispose()
 
 
-async def test_of_earlier_snapshots_nobody_has_said_what_their_money_is(ledger_url: str) -> None:
+async def test_of_earlier_snapshots_nobody_has_said_what_their_money_is(
+    empty_ledger_url: str,
+) -> None:
     at_revision(
-        ledger_url,
+        empty_ledger_url,
         "0008",
         "INSERT INTO snapshots (id, taken_at, currency, timezone, stale_because, problems) VALUES "
         "('s1', '2026-03-01 12:00:00.000000', 'EUR', 'UTC', '', '[]')",
     )
-    with Ledger.open(ledger_url) as ledger:
+    with Ledger.open(empty_ledger_url) as ledger:
         kept = await ledger.snapshots.latest("")
         assert kept
         assert (kept.currency, kept.amounts) == ("EUR", Amounts())
 
 
 async def test_a_migration_that_fails_changes_nothing(
-    ledger_url: str, next_release: Release
+    empty_ledger_url: str, next_release: Release
 ) -> None:
-    Ledger.open(ledger_url).close()
+    Ledger.open(empty_ledger_url).close()
     next_release("op.create_table('half', sa.Column('a', sa.Text)); op.drop_table('nonsense')")
     with pytest.raises(LedgerSchemaError, match=rf"'{NEXT}': .*nonsense.* unchanged"):
-        Ledger.open(ledger_url)
-    assert "half" not in tables(ledger_url)
+        Ledger.open(empty_ledger_url)
+    assert "half" not in tables(empty_ledger_url)
     schema._MIGRATIONS.joinpath(f"versions/{NEXT}_later.py").unlink()
     schema.revisions.cache_clear()
-    with Ledger.open(ledger_url) as ledger:
+    with Ledger.open(empty_ledger_url) as ledger:
         assert await ledger.schema_version() == NEWEST
 
 
@@ -316,32 +361,32 @@ async def test_a_migration_that_fails_changes_nothing(
 )
 @pytest.mark.parametrize("migrate", [True, False])
 def test_a_half_migrated_ledger_is_left_alone_and_the_way_out_is_named(
-    ledger_url: str, damage: str, said: str, migrate: bool
+    empty_ledger_url: str, damage: str, said: str, migrate: bool
 ) -> None:
-    Ledger.open(ledger_url).close()
-    execute(ledger_url, damage)
-    before = tables(ledger_url)
+    Ledger.open(empty_ledger_url).close()
+    execute(empty_ledger_url, damage)
+    before = tables(empty_ledger_url)
     with pytest.raises(LedgerSchemaError, match=f"half-migrated: .*{said}.*Restore its backup"):
-        Ledger.open(ledger_url, migrate=migrate)
-    assert tables(ledger_url) == before
+        Ledger.open(empty_ledger_url, migrate=migrate)
+    assert tables(empty_ledger_url) == before
 
 
-def test_a_version_without_any_table_is_half_migrated(ledger_url: str) -> None:
+def test_a_version_without_any_table_is_half_migrated(empty_ledger_url: str) -> None:
     execute(
-        ledger_url,
+        empty_ledger_url,
         "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)",
         f"INSERT INTO alembic_version VALUES ('{schema.revisions()[-1]}')",
     )
     with pytest.raises(LedgerSchemaError, match="half-migrated"):
-        Ledger.open(ledger_url)
+        Ledger.open(empty_ledger_url)
 
 
 @pytest.mark.parametrize("version", ["9999", "a1b2c3d4"])
-def test_a_newer_ledger_asks_for_newer_software(ledger_url: str, version: str) -> None:
-    Ledger.open(ledger_url).close()
-    execute(ledger_url, f"UPDATE alembic_version SET version_num = '{version}'")
+def test_a_newer_ledger_asks_for_newer_software(empty_ledger_url: str, version: str) -> None:
+    Ledger.open(empty_ledger_url).close()
+    execute(empty_ledger_url, f"UPDATE alembic_version SET version_num = '{version}'")
     with pytest.raises(LedgerSchemaError, match=f"version '{version}'.*upgrade the software"):
-        Ledger.open(ledger_url)
+        Ledger.open(empty_ledger_url)
 
 
 def test_a_database_without_a_schema_is_not_given_one_unasked(postgres_url: str) -> None:

@@ -120,7 +120,8 @@ async def test_an_incident_is_told_with_the_decisions_of_its_run(
 ) -> None:
     await a_task(ledger)
     engine = create_engine(ledger_url)
-    row = {"id": "incident-1", "need_key": "k", "resource": "service:shop", "severity": "error"}
+    row = {"type": "", "labels": {}, "notice_group": "", "outages": 1}
+    row |= {"id": "incident-1", "need_key": "k", "resource": "service:shop", "severity": "error"}
     row |= {"title": "The shop is slow", "status": "answered", "run_id": "run-00002"}
     times = {"opened_at": NOON, "updated_at": NOON, "events": 4}
     with engine.begin() as connection:

@@ -63,3 +63,12 @@ async def test_a_value_that_comes_after_its_hour_was_packed_finds_its_place(
             await ledger.samples.keep([late])
         found = await ledger.samples.history([late.series], NOON, NOON + timedelta(hours=1))
         assert [value for _, value in found[late.series]] == [1.0, 2.0, 3.0]
+
+
+async def test_what_is_foreseen_is_what_was_said_last(ledger_url: str) -> None:
+    name = "store:shop/usual_orders_per_hour"
+    with Ledger.open(ledger_url) as ledger:
+        await ledger.samples.revise([sample(0, 1.0, name), sample(60, 2.0, name)])
+        await ledger.samples.revise([sample(60, 3.0, name)])
+        read = await ledger.samples.history([name], NOON, NOON + timedelta(hours=2))
+        assert [value for _, value in read[name]] == [1.0, 3.0]

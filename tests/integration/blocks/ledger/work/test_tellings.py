@@ -11,6 +11,7 @@ import pytest
 
 from blocks.errors import LedgerError
 from blocks.ledger import EffectRecord, Ledger
+from blocks.ledger.incidents.entries import IncidentEntry
 from blocks.ledger.work.tellings import Telling
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -20,6 +21,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 class Decision:
     tellings: Sequence[Telling]
     effects: Sequence[EffectRecord] = ()
+    entries: Sequence[IncidentEntry] = ()
 
 
 @pytest.fixture

@@ -275,7 +275,7 @@ async def test_a_no_leaves_it_open_and_so_does_silence_and_it_is_asked_again(
     assert len(await ledger.approvals.list()) == 3
 
 
-async def test_what_our_own_look_shows_well_is_closed_and_what_is_ill_stands(
+async def test_what_our_own_look_shows_well_stays_until_its_source_ends_it(
     shop, ledger, rules, api
 ) -> None:
     await ran(daily_health_check)  # from then on it is known what the shop takes
@@ -285,13 +285,16 @@ async def test_what_our_own_look_shows_well_is_closed_and_what_is_ill_stands(
     _, report = await ran(event_driven_workflow)
     found = {each.resource: each for each in await ledger.inbox.incidents()}
     well, ill = found["service:checkout"], found["service:search"]
-    assert (well.status, well.ending) == (IncidentStatus.SETTLED, Ending.WELL)
+    assert (well.status, well.ending) == (IncidentStatus.STANDING, None)
+    assert well.severity is Severity.CRITICAL, "that it answers does not refute what is told of it"
     assert well.done.startswith("Our own look shows it well: checkout answers well")
+    assert well.done.endswith("Its source says when it is over.")
     assert ill.status is IncidentStatus.STANDING
     assert [finding.resource for finding in report.findings] == ["service:search"]
     assert await ledger.approvals.list() == [], "an agent knows it"
-    (incident,) = (each for each in on_the_page(api) if each["open"])
-    assert incident["resource"] == "service:search"
+    standing = {each["resource"]: each for each in on_the_page(api) if each["open"]}
+    assert standing.keys() == {"service:checkout", "service:search"}
+    incident = standing["service:search"]
     assert "It still fires." in incident["standing"]
     assert ill.impact_per_hour is not None
     receipts = {receipt.kind: receipt for receipt in await ledger.receipts.of(subject=ill.id)}
@@ -335,6 +338,22 @@ async def test_what_becomes_worse_is_looked_at_again(shop, ledger, rules) -> Non
     (critical,) = await ledger.incidents.open()
     assert (critical.id, critical.severity, critical.events) == (warning.id, Severity.CRITICAL, 2)
     assert len(await ledger.approvals.list(ApprovalStatus.OPEN)) == 1
+
+
+async def test_of_more_events_than_are_read_the_one_that_is_worse_counts(
+    shop, ledger, rules
+) -> None:
+    def disk(alert: int, severity: str) -> SystemEvent:
+        data = {"status": "firing", "fingerprint": f"disk {alert}"}
+        told = {"source": "nagios", "type": "disk.full", "subject": "disk:1", "data": data}
+        return SystemEvent(id=f"{alert} {severity}", severity=severity, **told)
+
+    await accept_events(*(disk(number, "warning") for number in range(120)))
+    await ran(event_driven_workflow)
+    await accept_events(disk(119, "critical"))
+    await ran(event_driven_workflow)
+    (critical,) = await ledger.incidents.open()
+    assert (critical.severity, critical.events) == (Severity.CRITICAL, 121)
 
 
 async def test_a_broadcast_that_concerns_nobody_stays_until_a_person_answers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -147,6 +148,27 @@ async def test_lists_are_of_what_is_asked_for(desk: Desk) -> None:
     assert await names(resource="*:a?b") == ["service:axb", "service:a_b"]
     assert await names(assigned_to="ann") == ["service:axb"]
     assert await names(severity="critical") == ["service:axb"]
+    desk.now += timedelta(minutes=1)
+    await desk.fires("later", severity="warning")
+    assert await names(limit=1) == ["service:axb"], "what is left out is not the worst"
+    assert (await names(limit=2))[1] == "service:a_b"
+    await desk.is_resolved("later")
     await desk.is_resolved("axb")
     assert await names() == ["service:a_b"]
-    assert await names(over=True) == ["service:a_b", "service:axb"]
+    assert await names(over=True) == ["service:a_b", "service:later", "service:axb"]
+    assert await names(over=True, limit=2) == ["service:a_b", "service:later"]
+
+
+async def test_of_more_than_are_listed_the_worst_is_there(desk: Desk) -> None:
+    await desk.fires("over")
+    await desk.is_resolved("over")
+    worst = await desk.fires("old")
+    desk.wait(hours=1)
+    await desk.tell(*(f"new{n}" for n in range(5)), severity="warning")
+    await desk.drain()
+    for over in (False, True):
+        found = await list_incidents(desk.ledger, desk.now, over=over, limit=3)
+        assert found[0].incident.id == worst.id
+        assert not any(each.incident.is_over for each in found)
+    every = await list_incidents(desk.ledger, desk.now, over=True)
+    assert [each.incident.is_over for each in every] == [False] * 6 + [True]

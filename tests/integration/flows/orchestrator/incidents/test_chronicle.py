@@ -120,14 +120,14 @@ async def test_the_chronicle_has_every_record_in_its_place(ledger: Ledger) -> No
     assert chronicle.lasted == timedelta(minutes=12)
     assert dict(chronicle.events_per_minute) == {at(0): 1, at(1): 2}
     assert [moment.text for moment in chronicle.moments if moment.kind == "event"] == [
-        "alert Down of service:checkout is told, error, 2 times within 1 min.",
-        "alert Down of service:cart is told, error.",
+        "service:checkout: alert Down, error, 2 times within 1 min.",
+        "service:cart: alert Down, error.",
     ]
     assert ("acknowledged", "ann") in words(chronicle)
     assert [moment.at for moment in chronicle.moments] == sorted(m.at for m in chronicle.moments)
     assert [moment.text for moment in chronicle.moments if moment.kind == "act"] == [
-        "Begins to restart service service:checkout.",
-        "restart service service:checkout: verified. Three good answers.",
+        "Restart service (service:checkout) begins.",
+        "Restart service (service:checkout): verified. Three good answers.",
     ]
     assert {kind for kind, _ in words(chronicle)} >= {"opened", "ended"}
 

@@ -40,6 +40,8 @@ POLICY = Policy(
     incidents=IncidentRules(steps=[EscalationStep(after_minutes=15, audience="boss")]),
 )
 
+MANY = 250
+
 
 @pytest.fixture
 def desk(prefect_server: str, ledger_url: str) -> Iterator[Desk]:
@@ -105,16 +107,16 @@ async def test_the_life_of_an_incident_as_people_hear_of_it(desk: Desk, box: Mai
     assert len(texts) == 4
 
 
-async def test_a_thousand_alerts_of_a_group_are_one_mail(desk: Desk, box: Mailbox) -> None:
-    await desk.tell(*(f"s{n}" for n in range(1000)))
+async def test_many_alerts_of_a_group_are_one_mail(desk: Desk, box: Mailbox) -> None:
+    await desk.tell(*(f"s{n}" for n in range(MANY)))
     await desk.drain()
     await look(desk, minutes=1)
-    assert told(box) == [("owner", "[critical] service s0: alert Down, and 999 more")]
-    await desk.tell(*(f"s{n}" for n in range(1000)), status="resolved")
+    assert told(box) == [("owner", "[critical] service s0: alert Down, and 249 more")]
+    await desk.tell(*(f"s{n}" for n in range(MANY)), status="resolved")
     await look(desk, minutes=1)
     ((_, subject),) = told(box)
     assert subject.startswith("Resolved after 1 min: service s")
-    assert subject.endswith(", and 999 more")
+    assert subject.endswith(", and 249 more")
 
 
 async def test_several_who_look_at_once_tell_it_once(desk: Desk, box: Mailbox) -> None:

@@ -18,17 +18,23 @@ from agents.data_intelligence.takings import money_per_hour, usual_takings
 from blocks.business.business import Business
 from blocks.business.services import MonitoredService
 from blocks.ledger import Ledger
+from blocks.policy.policy import Policy
+from blocks.policy.watching.anomaly_rules import AnomalyRules
 from blocks.policy.watching.trade_rules import TradeRules
+from blocks.prefect_api.client import PrefectApi
 from blocks.store.block import StoreDatabase
 from blocks.vocabulary.looks import Look
 from blocks.vocabulary.messages import Severity
 from flows.orchestrator.watching.orders import Orders
+from flows.orchestrator.watching.parts import PARTS, Watch
+from flows.orchestrator.watching.signals import settle
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 """A Wednesday's noon."""
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SHOP = "store:shop"
+SOURCE = "orchestrator.watch.orders"
 RULES = TradeRules()
 
 
@@ -192,7 +198,7 @@ async def test_a_nightly_export_is_known_to_be_late(shop: Shop, ledger: Ledger) 
             await ledger.samples.keep(look.samples)
             assert look.signals == ()
         shop.sell(today, today + DAY)
-    assert any("late" in why for why in look.missing)
+    assert any("late" in why for why in look.notes)
 
 
 async def test_placed_and_never_paid_is_told_apart_from_a_database_that_is_not_fed(
@@ -237,6 +243,18 @@ async def test_what_is_usual_is_written_down_for_who_prices_incidents(
     assert money_per_hour(takings, 0.5, NOW + 14 * HOUR) == pytest.approx(0, abs=1)
 
 
+async def test_what_is_usual_is_written_down_anew_when_more_is_known(
+    shop: Shop, ledger: Ledger
+) -> None:
+    """A day off that was named later costs nothing."""
+    orders, business, tomorrow = Orders(), shop.business(), NOW + DAY
+    await orders.look(business, ledger, RULES, NOW)
+    await orders.look(business, ledger, TradeRules(closed_days=[tomorrow.date()]), NOW)
+    takings = await usual_takings(ledger, "shop", NOW)
+    assert money_per_hour(takings, 1.0, tomorrow) == 0
+    assert money_per_hour(takings, 1.0, NOW) == pytest.approx(400, rel=0.15)
+
+
 async def test_hours_that_are_over_are_written_down(shop: Shop, ledger: Ledger) -> None:
     orders, business = Orders(), shop.business()
     await seen_well(orders, business, ledger)
@@ -258,7 +276,8 @@ async def test_a_small_shop_is_not_called_silent_by_the_hour(
     orders, business = Orders(), small.business()
     look = await orders.look(business, ledger, RULES, NOW)
     assert look.signals == ()
-    assert "cannot be known within the hour" in look.missing[0]
+    assert "cannot be known within the hour" in look.notes[0]
+    assert look.missing == (), "it is known for good, and no reason to call a look incomplete"
 
 
 async def test_a_young_shop_is_not_judged(tmp_path: Path, ledger: Ledger) -> None:
@@ -266,7 +285,7 @@ async def test_a_young_shop_is_not_judged(tmp_path: Path, ledger: Ledger) -> Non
     young.sell(NOW - 20 * DAY, NOW)
     look = await Orders().look(young.business(), ledger, RULES, NOW)
     assert (look.covered, look.signals) == (frozenset(), ())
-    assert "from 8 weeks of sales on" in look.missing[0]
+    assert "from 8 weeks of sales on" in look.notes[0]
 
 
 async def test_a_database_that_cannot_be_read_is_said(
@@ -277,8 +296,31 @@ async def test_a_database_that_cannot_be_read_is_said(
     look = await Orders().look(business, ledger, RULES, NOW)
     assert look.covered == frozenset()
     assert look.missing[0].startswith(SHOP)
+    assert look.failed
 
 
 async def test_without_a_store_there_is_nothing_to_look_at(ledger: Ledger) -> None:
     look = await Orders().look(Business(store=None), ledger, RULES, NOW)
     assert look == Look(part="orders")
+
+
+async def test_what_was_told_of_a_store_that_is_no_longer_looked_after_is_over(
+    shop: Shop, ledger: Ledger
+) -> None:
+    orders, business = Orders(), shop.business()
+    await seen_well(orders, business, ledger)
+    (stopped,) = await looks(orders, business, ledger, NOW + HOUR, NOW + HOUR)
+    await settle(ledger, stopped, NOW + HOUR)
+    assert await ledger.inbox.firing(SOURCE)
+
+    (part,) = (each for each in PARTS if each.name == "orders")
+    left_out = Business(store=None, left_out=("the store cannot be read as it is configured",))
+    for now_looked_after, over in ((left_out, False), (Business(store=None), True)):
+        later = Watch(now_looked_after, ledger, PrefectApi(), Policy(), NOW + 2 * HOUR)
+        await settle(ledger, await part.look(later), NOW + 2 * HOUR)
+        assert (await ledger.inbox.firing(SOURCE) == []) is over
+
+
+def test_orders_are_judged_once() -> None:
+    """Not as a series beside: one silence would be two alerts."""
+    assert not AnomalyRules().judges(f"{SHOP}/orders_per_hour")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,3 +129,18 @@ async def test_what_is_no_longer_looked_after_is_over(ledger: Ledger) -> None:
     now_without = look(ill(), covered=(CHECKOUT,))
     await settle(ledger, await covering_what_is_gone(ledger, now_without, [CHECKOUT]), NOW + MINUTE)
     assert [event.subject for event in await firing(ledger)] == [CHECKOUT]
+
+
+async def test_what_was_seen_while_the_ledger_cannot_be_read_is_not_lost(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    await settle(ledger, look(ill(subject="service:old")), NOW)
+    with sqlite3.connect(tmp_path / "ledger.db") as other:
+        other.execute("ALTER TABLE alerts RENAME TO away")
+    seen = look(ill(), covered=(CHECKOUT,))
+    assert await covering_what_is_gone(ledger, seen, [CHECKOUT]) == seen
+
+    with sqlite3.connect(tmp_path / "ledger.db") as other:
+        other.execute("ALTER TABLE away RENAME TO alerts")
+    later = await covering_what_is_gone(ledger, seen, [CHECKOUT])
+    assert later.covered == {CHECKOUT, "service:old"}

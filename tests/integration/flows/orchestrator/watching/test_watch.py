@@ -105,3 +105,41 @@ async def test_what_the_ledger_cannot_take_is_told_in_its_order_when_it_can(
         series = "door:front/open"
         kept = await ledger.samples.history([series], NOW, NOW + timedelta(hours=1))
         assert [value for _, value in kept[series]] == [1, 1, 0, 1, 0]
+
+
+async def test_a_part_that_fails_for_long_is_an_alert_until_it_looks_again(tmp_path: Path) -> None:
+    """Whatever is wrong there is not told meanwhile: an alert that nobody misses is lost."""
+    untold, source = Untold(), "orchestrator.watch.doors"
+    failing, secret = part("doors", refused), part("cellar", broken)
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+
+        async def after(minutes: int, *parts: Part) -> list[str]:
+            await watch_once(watch(ledger, NOW + minutes * MINUTE), parts, untold)
+            return sorted(each.event.type for each in await ledger.inbox.firing(source))
+
+        await after(-2, door(DOOR))
+        assert await after(0, failing, secret) == ["door.open"]
+        assert await after(9, failing) == ["door.open"], "something may just restart"
+        assert await after(10, failing, secret) == ["door.open", "watch.blind"]
+        (blind,) = (
+            each.event
+            for each in await ledger.inbox.firing(source)
+            if each.event.type == "watch.blind"
+        )
+        assert blind.subject == "watch:doors"
+        assert "The cellar cannot be reached." in blind.data["annotations"]["summary"]
+        (other,) = await ledger.inbox.firing("orchestrator.watch.cellar")
+        assert "1 / 0" not in str(other.event.data), "what a fault says may hold anything"
+
+        untold = Untold()  # as in a process that starts
+        assert await after(11, failing) == ["door.open", "watch.blind"]
+        assert await after(12, door(DOOR)) == ["door.open"]
+
+
+async def test_a_part_that_fails_now_and_then_is_no_alert(tmp_path: Path) -> None:
+    untold = Untold()
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        for minute in range(0, 40, 5):
+            each = door() if minute % 10 else part("doors", refused)
+            await watch_once(watch(ledger, NOW + minute * MINUTE), [each], untold)
+        assert await told(ledger) == []
