@@ -253,6 +253,7 @@ async def test_who_takes_nothing_for_days_is_disabled(ledger: Ledger) -> None:
     assert "It has taken nothing since" in state.why
 
 
+@pytest.mark.soak
 async def test_a_dead_endpoint_with_a_long_queue_is_left_alone_and_keeps_nobody_waiting(
     ledger: Ledger,
 ) -> None:
