@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from blocks.business.webhooks.signatures import key_of, sign
 from blocks.egress import InternalHosts, Reach
+from blocks.errors import OrchestratorError
 from blocks.partners.http import place_of
 from blocks.vocabulary.messages import Name
 from blocks.vocabulary.partner_events import EventType, OrderedBy
@@ -62,7 +63,7 @@ class WebhookEndpoint(Block):
     def _is_an_address(cls, value: SecretStr) -> SecretStr:
         try:
             place_of(value.get_secret_value(), "the endpoint")
-        except Exception as error:
+        except OrchestratorError as error:
             raise ValueError(str(error)) from None
         return value
 

@@ -68,6 +68,8 @@ class Watch:
         self._week = Shared(self._read_week, 20.0)
         self._reports = Shared(self._read_reports, 5.0)
         self._orders = Shared(self._read_orders, 20.0)
+        # Days of samples: and while the business cannot be read, nobody waits for it each time.
+        self._objectives = Shared(self._read_objectives, 30.0)
         self._page = Shared(self._compute)
         self.page = Shared(self._render)
         self.public = Shared(self._render_public)
@@ -101,7 +103,7 @@ class Watch:
             open_orders=await ctx.ledger.orders.under_way(),
             calls=calls,
             events=events,
-            objectives=await self._objectives(),
+            objectives=await self._objectives.get(),
             titles={agent: spec.title for agent, spec in ctx.team.agents.items()},
             prefect=ctx.runs.pages,
             prefect_answers=await self._prefect_answers(),
@@ -115,7 +117,7 @@ class Watch:
         found += await self._context.ledger.incidents.open()
         return sorted({s.id: s for s in found}.values(), key=lambda s: s.opened_at, reverse=True)
 
-    async def _objectives(self) -> Sequence[ObjectiveStanding]:
+    async def _read_objectives(self) -> Sequence[ObjectiveStanding]:
         """How they stand; none while business or policy cannot be read, which is told elsewhere."""
         try:
             async with asyncio.timeout(_PATIENCE):

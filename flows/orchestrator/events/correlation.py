@@ -5,10 +5,10 @@ Pure: the same events give the same incidents in whatever order they came in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from blocks.policy.event_rules import EventRules
 from blocks.vocabulary.messages import FIRING, Severity, SystemEvent
@@ -21,6 +21,8 @@ from flows.orchestrator.events.incident import (
     resource_of,
     worst,
 )
+
+K = TypeVar("K")
 
 
 @dataclass
@@ -169,13 +171,18 @@ def _explain(clusters: list[_Cluster], below: Mapping[str, set[str]], window: ti
                 growing = True
 
 
+def lowest_of(one: K, below: Callable[[K], Collection[K]]) -> list[K]:
+    """Of what may explain one thing, itself included, that which nothing else explains.
+
+    Args:
+        one: The thing.
+        below: All that may explain a thing, itself included. A circle explains itself.
+    """
+    return [n for n in below(one) if all(n in below(deeper) for deeper in below(n))]
+
+
 def _lowest(number: int, clusters: Sequence[_Cluster]) -> list[int]:
-    """Of what may explain a cluster, that which nothing else explains; a circle explains itself."""
-    return [
-        n
-        for n in clusters[number].below
-        if all(n in clusters[deeper].below for deeper in clusters[n].below)
-    ]
+    return lowest_of(number, lambda n: clusters[n].below)
 
 
 def _cause(number: int, clusters: Sequence[_Cluster]) -> int:

@@ -7,7 +7,7 @@ trouble of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from blocks.crash_points import reach
@@ -16,7 +16,7 @@ from blocks.ledger.events.records import IncidentRecord, IncidentResponse
 from blocks.ledger.incidents.inhibitions import Inhibited
 from blocks.policy.event_rules import EventRules
 from blocks.vocabulary.told import in_words, told_by
-from flows.orchestrator.events.correlation import dependencies
+from flows.orchestrator.events.correlation import dependencies, lowest_of
 from flows.orchestrator.events.incident import Correlated
 
 
@@ -41,17 +41,18 @@ def explained(incidents: Iterable[IncidentRecord], rules: EventRules) -> dict[st
             at.setdefault(each.resource, []).append(each.id)
     below = {
         name: {
-            cause
-            for resource in dependencies(one.resource, rules.topology)
-            for cause in at.get(resource, ())
+            name,
+            *(
+                cause
+                for resource in dependencies(one.resource, rules.topology)
+                for cause in at.get(resource, ())
+            ),
         }
         for name, one in every.items()
     }
     found = {}
     for name in every:
-        causes = below[name] | {name}
-        lowest = [c for c in causes if all(c in below[d] | {d} for d in below[c])]
-        cause = min(lowest, key=lambda c: _weight(every[c]))
+        cause = min(lowest_of(name, below.__getitem__), key=lambda c: _weight(every[c]))
         if cause != name and every[cause].resource != every[name].resource:
             found[name] = every[cause]
     return found
@@ -134,29 +135,3 @@ def _is_due(
 
 def _weight(incident: IncidentRecord) -> tuple[int, datetime, str]:
     return -incident.severity.rank, incident.opened_at, incident.id
-
-
-def tree(topology: Mapping[str, Sequence[str]]) -> list[tuple[int, str]]:
-    """A topology as lines with their depth, each resource under what depends on it.
-
-    A resource that several depend on stands under each of them, unfolded once; a circle ends
-    where it began.
-    """
-    below = {d for ds in topology.values() for d in ds}
-    lines: list[tuple[int, str]] = []
-    unfolded: set[str] = set()
-
-    def unfold(resource: str, depth: int, path: tuple[str, ...]) -> None:
-        lines.append((depth, resource))
-        if resource in path or resource in unfolded:
-            return
-        unfolded.add(resource)
-        for each in sorted(topology.get(resource, ())):
-            unfold(each, depth + 1, (*path, resource))
-
-    for top in sorted(set(topology) - below):
-        unfold(top, 0, ())
-    for left in sorted(set(topology) - unfolded):  # only circles have no top
-        if left not in unfolded:
-            unfold(left, 0, ())
-    return lines

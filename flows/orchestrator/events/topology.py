@@ -23,7 +23,6 @@ from blocks.text import printable
 from blocks.vocabulary.messages import Severity, SystemEvent
 from flows.orchestrator.events.correlation import dependencies
 from flows.orchestrator.events.incident import resource_of
-from flows.orchestrator.events.inhibition import tree
 
 WINDOW = timedelta(minutes=5)
 """Trouble that begins within it after another's may come of that."""
@@ -268,3 +267,29 @@ def _any_before(instants: Sequence[datetime], before: datetime) -> bool:
 
 def _times(count: int) -> str:
     return "Once" if count == 1 else f"{count:,} times"
+
+
+def tree(topology: Mapping[str, Sequence[str]]) -> list[tuple[int, str]]:
+    """A topology as lines with their depth, each resource under what depends on it.
+
+    A resource that several depend on stands under each of them, unfolded once; a circle ends
+    where it began.
+    """
+    below = {d for ds in topology.values() for d in ds}
+    lines: list[tuple[int, str]] = []
+    unfolded: set[str] = set()
+
+    def unfold(resource: str, depth: int, path: tuple[str, ...]) -> None:
+        lines.append((depth, resource))
+        if resource in path or resource in unfolded:
+            return
+        unfolded.add(resource)
+        for each in sorted(topology.get(resource, ())):
+            unfold(each, depth + 1, (*path, resource))
+
+    for top in sorted(set(topology) - below):
+        unfold(top, 0, ())
+    for left in sorted(set(topology) - unfolded):  # only circles have no top
+        if left not in unfolded:
+            unfold(left, 0, ())
+    return lines

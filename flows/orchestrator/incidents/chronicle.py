@@ -18,7 +18,7 @@ from blocks.ledger.samples.samples import Series
 from blocks.ledger.work.approvals import ApprovalRecord, ApprovalStatus
 from blocks.ledger.work.effects import EffectRecord
 from blocks.text.spans import span
-from blocks.vocabulary.messages import RESOLVED, Severity, SystemEvent
+from blocks.vocabulary.messages import ORCHESTRATOR, RESOLVED, Severity, SystemEvent
 from blocks.vocabulary.told import in_short
 
 BEFORE, AFTER = timedelta(minutes=30), timedelta(minutes=15)
@@ -191,10 +191,14 @@ def _events(events: Sequence[SystemEvent]) -> Iterator[Moment]:
         yield Moment(min(times), "event", source, f"{text}{more if len(times) > 1 else ''}.")
 
 
-def _act(act: EffectRecord) -> Iterator[Moment]:
+def name_of(act: EffectRecord) -> str:
+    """What was done, and to what, for instance ``Restart service (service:checkout)``."""
     what = act.kind.rpartition(".")[2].replace("_", " ")
-    agent = act.kind.partition(".")[0]
-    what = f"{what.capitalize()} ({act.target})"
+    return f"{what.capitalize()} ({act.target})"
+
+
+def _act(act: EffectRecord) -> Iterator[Moment]:
+    what, agent = name_of(act), act.kind.partition(".")[0]
     yield Moment(act.intended_at, "act", agent, f"{what} begins.")
     if act.finished_at is not None:
         verdict = act.outcome.verdict.value if act.outcome.verdict else act.status.value
@@ -203,7 +207,7 @@ def _act(act: EffectRecord) -> Iterator[Moment]:
 
 
 def _asked(question: ApprovalRecord) -> Iterator[Moment]:
-    yield Moment(question.asked_at, "question", "system-orchestrator", f"Asked: {question.title}")
+    yield Moment(question.asked_at, "question", ORCHESTRATOR, f"Asked: {question.title}")
     if question.answered_at is not None and question.answered_by:
         word = "Yes" if question.status is ApprovalStatus.APPROVED else "No"
         note = f": {question.note}" if question.note else ""
@@ -213,12 +217,11 @@ def _asked(question: ApprovalRecord) -> Iterator[Moment]:
 def _unwritten(incident: IncidentRecord, entries: Sequence[IncidentEntry]) -> Iterator[Moment]:
     """The beginning and the end of incidents from before there were entries."""
     written = {entry.kind for entry in entries}
-    by = "system-orchestrator"
     if EntryKind.OPENED not in written:
-        yield Moment(incident.opened_at, EntryKind.OPENED.value, by, incident.title)
+        yield Moment(incident.opened_at, EntryKind.OPENED.value, ORCHESTRATOR, incident.title)
     if incident.responded_at is not None and EntryKind.RESPONDED not in written:
-        yield Moment(incident.responded_at, EntryKind.RESPONDED.value, by, incident.done)
+        yield Moment(incident.responded_at, EntryKind.RESPONDED.value, ORCHESTRATOR, incident.done)
     if incident.settled_at is not None and EntryKind.ENDED not in written:
         how = incident.ending.value if incident.ending else "dealt with"
-        ended_by = incident.ended_by or by
+        ended_by = incident.ended_by or ORCHESTRATOR
         yield Moment(incident.settled_at, EntryKind.ENDED.value, ended_by, f"It is over: {how}.")

@@ -11,7 +11,7 @@ from blocks.ledger.samples.samples import Series
 from blocks.ledger.work.effects import EffectRecord
 from blocks.text.spans import span
 from blocks.vocabulary.effects import EffectVerdict
-from flows.orchestrator.incidents.chronicle import Chronicle
+from flows.orchestrator.incidents.chronicle import Chronicle, name_of
 from flows.orchestrator.incidents.costs import Cost, ShopHour, missed
 from flows.reports.model import Cell, Chart, Section, Table, count, local, money
 
@@ -65,7 +65,7 @@ def what_it_cost(cost: Cost, hours: Sequence[ShopHour], zone: str, currency: str
         why = "what the shop usually takes in its hours, or what depends on it, is not known"
         return Section(title="What it cost", text=f"It cannot be told in money: {why}.")
     said = [
-        f"{cost.share:.0%} of the revenue was judged to depend on it. In the time that it lasted "
+        f"{cost.share:.0%} of the revenue was judged to depend on it. From when it was noticed "
         f"{money(cost.so_far, currency)} usually come in by that: so much was at risk.",
         f"Now it is {money(cost.per_hour, currency)} per hour." if cost.per_hour else "",
         ""
@@ -97,14 +97,13 @@ def what_was_done(chronicle: Chronicle, zone: str) -> Section:
     rows: list[list[Cell]] = [
         [
             local(act.intended_at, zone),
-            act.kind.rpartition(".")[2].replace("_", " "),
-            act.target,
+            name_of(act),
             act.outcome.verdict.value if act.outcome.verdict else act.status.value,
             act.outcome.detail,
         ]
         for act in chronicle.acts
     ]
-    table = Table(columns=["When", "What", "To", "Came of it", "Detail"], rows=rows)
+    table = Table(columns=["When", "What", "Came of it", "Detail"], rows=rows)
     return Section(
         title="What was done, and what worked",
         text=worked(chronicle),
@@ -116,7 +115,7 @@ def worked(chronicle: Chronicle) -> str:
     """What was tried, each thing once, and whether it helped."""
     tries: dict[str, list[EffectRecord]] = {}
     for act in chronicle.acts:
-        tries.setdefault(_name(act), []).append(act)
+        tries.setdefault(name_of(act), []).append(act)
     if not tries:
         return "Nothing was done by the agents."
     return " ".join(_went(name, acts) for name, acts in tries.items())
@@ -131,11 +130,6 @@ def _went(name: str, acts: Sequence[EffectRecord]) -> str:
         return f"{name} is not over yet."
     times = f" was tried {len(acts)} times and" if len(acts) > 1 else ""
     return f"{name}{times} did not help, as far as anybody knows."
-
-
-def _name(act: EffectRecord) -> str:
-    what = act.kind.rpartition(".")[2].replace("_", " ")
-    return f"{what.capitalize()} ({act.target})"
 
 
 def timeline(chronicle: Chronicle, zone: str) -> Section:
@@ -160,9 +154,8 @@ def timeline(chronicle: Chronicle, zone: str) -> Section:
 
 def measured(chronicle: Chronicle, zone: str) -> list[Section]:
     """Charts of what was measured of the things in trouble."""
-    charts = [
-        _chart(name, series, chronicle, zone) for name, series in list(chronicle.series.items())
-    ][:MOST_CHARTS]
+    shown = list(chronicle.series.items())[:MOST_CHARTS]
+    charts = [_chart(name, series, chronicle, zone) for name, series in shown]
     minutes = chronicle.events_per_minute
     if len(minutes) > 1:
         charts.append(_arrivals(chronicle, zone))
@@ -175,11 +168,9 @@ def _chart(name: str, series: Series, chronicle: Chronicle, zone: str) -> Chart:
     step = -(-len(series) // _MOST_POINTS)
     thinned = series[::step]
     clock = ZoneInfo(zone)
-    begun = next(
-        (i for i, (at, _) in enumerate(thinned) if at >= chronicle.incident.opened_at), None
-    )
-    over = chronicle.incident.settled_at
-    ended = next((i for i, (at, _) in enumerate(thinned) if over and at >= over), None)
+    incident = chronicle.incident
+    begun = _first(thinned, incident.opened_at)
+    ended = _first(thinned, incident.settled_at) if incident.settled_at else None
     subject, _, what = name.rpartition("/")
     quantity, _, unit = what.rpartition("_")
     if unit not in _UNITS:
@@ -220,7 +211,7 @@ def left(chronicle: Chronicle) -> list[Section]:
         failed = "; ".join(f"{who}: {why}" for who, why in incident.response.failed.items())
         found.append(f"Agents that could not say anything: {failed}.")
     unknown = [a for a in chronicle.acts if a.outcome.verdict is EffectVerdict.UNKNOWN]
-    found += [f"Nobody knows how far it came, look at it: {_name(act)}." for act in unknown]
+    found += [f"Nobody knows how far it came, look at it: {name_of(act)}." for act in unknown]
     if incident.settled_at and not any(act.helped for act in chronicle.acts):
         found.append("It ended without a remedy of ours: what would have ended it sooner?")
     if chronicle.lasted > timedelta(hours=1) and not chronicle.first(

@@ -132,12 +132,13 @@ async def _objectives(watch: Watch) -> Look:
     return await _of_all(watch, look, named)
 
 
-_newest_orders = Orders()
+_ORDERS = Orders()
+"""What this process has learned of the shop's orders; another one learns it from the store."""
 
 
 async def _orders(watch: Watch) -> Look:
     rules = watch.policy.trade
-    look = await _newest_orders.look(watch.business, watch.ledger, rules, watch.now)
+    look = await _ORDERS.look(watch.business, watch.ledger, rules, watch.now)
     return await _of_all(watch, look, order_subjects(watch.business, rules))
 
 

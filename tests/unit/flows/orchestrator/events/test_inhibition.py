@@ -10,7 +10,8 @@ import pytest
 from blocks.ledger.events.records import IncidentRecord
 from blocks.policy.event_rules import EventRules
 from blocks.vocabulary.severity import Severity
-from flows.orchestrator.events.inhibition import explained, tree
+from flows.orchestrator.events.inhibition import explained
+from flows.orchestrator.events.topology import tree
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 DIAMOND = {"top": ["left", "right"], "left": ["base"], "right": ["base"]}
