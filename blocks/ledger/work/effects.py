@@ -250,10 +250,16 @@ class Effects:
         return await self._change(effect, {EffectStatus.FAILED, EffectStatus.UNKNOWN}, again)
 
     async def asked(self, effect: EffectRecord, approval_id: str) -> EffectRecord | None:
-        """Note the question about it, by which it rests until somebody answers."""
-        return await self._change(
-            effect, {effect.status}, {"approval_id": approval_id, "next_at": None}
+        """Note the question about it, by which it rests until somebody answers.
+
+        Returns:
+            None when another one has noted it, or it stands otherwise by now.
+        """
+        not_yet = or_(
+            EFFECTS.c.approval_id.is_distinct_from(approval_id), EFFECTS.c.next_at.is_not(None)
         )
+        rests = {"approval_id": approval_id, "next_at": None}
+        return await self._change(effect, {effect.status}, rests, not_yet)
 
     async def due(self, now: datetime) -> Sequence[EffectRecord]:
         """What has to be looked at: its time has come, or whoever acted is dead. Oldest first.
@@ -324,11 +330,16 @@ class Effects:
         return [_record(row) for row in await self._access.rows(query)]
 
     async def _change(
-        self, effect: EffectRecord, sources: Collection[EffectStatus], values: dict[str, Any]
+        self,
+        effect: EffectRecord,
+        sources: Collection[EffectStatus],
+        values: dict[str, Any],
+        *conditions: ColumnElement[bool],
     ) -> EffectRecord | None:
         changed = effect.model_copy(update=values)
         row = effect_row(changed)
-        statement = _from(effect, *sources).values({name: row[name] for name in values})
+        statement = _from(effect, *sources).where(*conditions)
+        statement = statement.values({name: row[name] for name in values})
         then = self._closed.get(effect.kind)
 
         def write(connection: Connection) -> bool:

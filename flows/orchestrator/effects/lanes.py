@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 
 AT_ONCE = 32
-"""Lanes in which something goes on at once."""
 
 
 class Lanes:
@@ -19,11 +18,12 @@ class Lanes:
 
     Args:
         patience: Seconds that ``wait`` waits; None: until all is over.
+        at_once: Lanes in which something goes on at once.
     """
 
-    def __init__(self, patience: float | None = None) -> None:
+    def __init__(self, patience: float | None = None, at_once: int = AT_ONCE) -> None:
         self._patience = patience
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(at_once)
         self._lanes: dict[str, asyncio.Task[list[str]]] = {}
 
     async def __aenter__(self) -> Self:

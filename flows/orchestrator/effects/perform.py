@@ -196,7 +196,9 @@ async def conclude(
     )
     reach("effect.closed")
     if closed is not None and is_asked and not closed.task_id:
-        return await ask_a_person(by, kind, closed)
+        asked = await ask_a_person(by, kind, closed)
+        # Of those who settle what somebody left, the one who asks tells of it.
+        return asked if swept else asked or closed
     return closed
 
 
@@ -266,8 +268,12 @@ def _leave_receipts(
     )
 
 
-async def ask_a_person(by: Doer, kind: Kind, effect: EffectRecord) -> EffectRecord:
-    """Have a person say whether an effect is done, or done again; asked twice, it is asked once."""
+async def ask_a_person(by: Doer, kind: Kind, effect: EffectRecord) -> EffectRecord | None:
+    """Have a person say whether an effect is done, or done again; asked twice, it is asked once.
+
+    Returns:
+        None when another one has asked, or it stands otherwise by now.
+    """
     now = utc_now()
     is_new = effect.status is EffectStatus.INTENDED
     title, detail = question_about(kind, effect, is_new)
@@ -286,4 +292,4 @@ async def ask_a_person(by: Doer, kind: Kind, effect: EffectRecord) -> EffectReco
         )
     )
     reach("effect.asked")
-    return await by.ledger.effects.asked(effect, asked.id) or effect
+    return await by.ledger.effects.asked(effect, asked.id)

@@ -17,6 +17,7 @@ from blocks.ledger import Ledger
 from blocks.ledger.purchasing.records import OrderStage
 from blocks.vocabulary.effects import Approval
 from blocks.vocabulary.messages import utc_now
+from flows.orchestrator.effects.lanes import Lanes
 from flows.orchestrator.effects.purchase_orders import purchase_orders
 from flows.orchestrator.effects.sweep import sweep
 from flows.orchestrator.purchasing.placing import place_orders
@@ -75,13 +76,15 @@ async def order(ledger: Ledger, business: Business, way: str, items: Sequence[st
 
 
 async def settle(ledger: Ledger, business: Business, days: int) -> None:
-    """What the sweeper does, some days later."""
+    """What the sweeper does, some days later, one supplier after another: a kill hits one act."""
 
     async def load() -> Business:
         return business
 
     kind = purchase_orders(ledger, load)
-    await sweep(Buyer(ledger, business), {kind.name: kind}, utc_now() + timedelta(days=days))
+    async with Lanes(at_once=1) as lanes:
+        now = utc_now() + timedelta(days=days)
+        await sweep(Buyer(ledger, business), {kind.name: kind}, now, lanes=lanes)
 
 
 def die_all(url: str, suppliers_url: str, rounds: str) -> None:
