@@ -26,7 +26,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     get_settings.cache_clear()
 
 
-@pytest.mark.soak
 @pytest.mark.slow
 async def test_what_is_let_is_on_the_suppliers_books_once_and_comes(folder, monkeypatch) -> None:
     """Midland delivers within two days and its late ones a day later."""

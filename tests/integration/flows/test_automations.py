@@ -24,7 +24,6 @@ def about(events: list[dict[str, Any]], workflow: str) -> list[dict[str, Any]]:
     return [event for event in ours if event["data"]["workflow"] == workflow]
 
 
-@pytest.mark.soak
 async def test_a_failed_run_of_ours_ends_as_an_event_in_the_inbox(no_blocks, shop, ledger):
     assert (await register()).automations == [FAILED_RUNS]
 

@@ -85,7 +85,6 @@ async def test_a_killed_service_is_seen_restarted_and_verified(stack):
         await run_drill("checkout-errors", stack, say=lambda _: None)
 
 
-@pytest.mark.soak
 async def test_what_is_no_illness_is_seen_and_left_to_a_person(stack, ledger):
     card = await run_drill("checkout-garbage", stack, say=lambda _: None)
     assert card.passed, card

@@ -87,7 +87,6 @@ async def test_what_was_mended_wakes_nobody(shop: Shop, box: Mailbox) -> None:
     assert box.mails == []
 
 
-@pytest.mark.soak
 async def test_a_run_that_dies_before_it_tells_has_it_told_and_once(
     shop: Shop, ledger: Ledger, box: Mailbox
 ) -> None:

@@ -48,7 +48,6 @@ def python(state_dir: Path, **settings: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.soak
 async def test_without_a_business_it_ends_with_the_way_to_one(state_dir):
     with python(state_dir) as process:
         out, err = process.communicate(timeout=100)

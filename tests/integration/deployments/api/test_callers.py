@@ -84,6 +84,11 @@ async def send(api: Api, method: str, path: str, body: object, **headers: str) -
     return await api.client.request(method, path, json=body, headers=keyed)
 
 
+def good(method: str, path: str) -> tuple[int, ...]:
+    """What who may ask is answered; the things that these paths name are not there."""
+    return (201,) if (method, path) == ("POST", "/silences") else (200, 202, 404)
+
+
 async def test_every_route_needs_its_scope(api: Api) -> None:
     told = (await api.client.get("/openapi.json")).json()["paths"]
     documented = {(m.upper(), path) for path, operations in told.items() for m in operations}
@@ -95,12 +100,7 @@ async def test_every_route_needs_its_scope(api: Api) -> None:
         for method, path, needed, body in ROUTES:
             answer = await send(api, method, path, body, **headers)
             if given.implies(needed):
-                assert answer.status_code in (200, 201, 202, 404), (
-                    given,
-                    method,
-                    path,
-                    answer.text,
-                )
+                assert answer.status_code in good(method, path), (given, method, path, answer.text)
             else:
                 assert answer.status_code == 403, (given, method, path)
                 assert answer.json()["code"] == "scope-missing"
@@ -109,7 +109,7 @@ async def test_every_route_needs_its_scope(api: Api) -> None:
 
 async def test_without_a_token_all_is_open_until_there_is_one(api: Api) -> None:
     for method, path, _, body in ROUTES:
-        assert (await send(api, method, path, body)).status_code in (200, 201, 202, 404)
+        assert (await send(api, method, path, body)).status_code in good(method, path)
     await api.token(Scope.READ)
     until = utc_now() + timedelta(seconds=2 * FRESH)
     while (await api.client.get("/orchestrate/status")).status_code != 401:

@@ -55,7 +55,6 @@ async def test_the_business_of_a_file_is_forgotten_and_a_persons_blocks_stay(
     assert [block.name for block in left.blocks()] == ["till"]
 
 
-@pytest.mark.soak
 async def test_a_sample_that_still_runs_takes_its_place_at_once(
     prefect_server: str, tmp_path: Path
 ) -> None:

@@ -161,7 +161,6 @@ async def test_in_a_storm_only_what_is_severe_is_answered_and_nothing_is_lost(sh
     assert (await ledger.inbox.depth(utc_now())).events == 0
 
 
-@pytest.mark.soak
 async def test_what_is_unrelated_is_asked_about_together_and_answered_each_by_itself(shop, ledger):
     shop.break_checkout()
     kinds = ["sku", "service", "order"]
